@@ -1,0 +1,23 @@
+/**
+ * A reporter beside vitest's own. As the very last line of a run it writes
+ * `N passed, N failed`, and `, N skipped` when there are any, for a reader that
+ * is no person. A test file that does not load and an error outside of any test
+ * count as failed; a run in which no test ran has failed.
+ */
+import type { Reporter, SerializedError, TestModule } from "vitest/node"
+
+export default class ClosingLine implements Reporter {
+  onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandled: ReadonlyArray<SerializedError>): void {
+    const counts = { passed: 0, failed: unhandled.length, skipped: 0, pending: 0 }
+    for (const module of modules) {
+      for (const test of module.children.allTests()) counts[test.result().state] += 1
+      counts.failed += module.errors().length
+    }
+    const skipped = counts.skipped + counts.pending
+    const line = `${counts.passed} passed, ${counts.failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`
+    process.once("exit", () => {
+      if (counts.passed + counts.failed === 0) process.exitCode = 1
+      process.stdout.write(`${line}\n`)
+    })
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * Runs once before all test files, in vitest's main process; the processes of
+ * the test files inherit the environment that it leaves.
+ */
+import { findRedisServer, missingRedisServer } from "../../scripts/redis-binary.ts"
+
+/** What {@link Settings} reads, so that no test depends on the shell or reaches a server that is not its own. */
+const settings = /^(?:SERVICE_NAME|ENVIRONMENT|QUEUE_PREFIX|NUM_INTERNAL_WORKERS|REDIS_(?!SERVER$).*|WORKER_.*)$/
+
+export default function setup(): void {
+  for (const name of Object.keys(process.env)) {
+    if (settings.test(name)) delete process.env[name]
+  }
+  const server = findRedisServer()
+  if (server === undefined) throw new Error(`${missingRedisServer()}: node scripts/ensure-redis.ts installs it`)
+  process.env["REDIS_SERVER"] = server
+}
