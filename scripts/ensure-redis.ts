@@ -83,7 +83,7 @@ if (findRedisServer() === undefined) {
     if (!installWithApt()) fail("apt-get install redis-server failed")
   } else {
     const how = onPath("apt-get")
-      ? "sudo apt-get install redis-server"
+      ? "run `sudo apt-get install redis-server`"
       : "install redis-server or valkey-server 7 or newer"
     fail(`${missingRedisServer()}; ${how}, or set REDIS_SERVER to the program${given}`)
   }
