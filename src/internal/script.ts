@@ -4,6 +4,7 @@
  * A twin is a line-by-line port of the Lua beside it. `RedisMemory` runs twins,
  * a real server runs the Lua; one conformance suite compares the two.
  */
+import * as Redis from "../Redis.ts"
 
 /** A reply as a script sees it: RESP2 values, with `null` for Lua's `false`. */
 export type ScriptReply = string | number | null | ReadonlyArray<ScriptReply>
@@ -33,3 +34,48 @@ export interface Definition {
   readonly lua: string
   readonly twin: Twin
 }
+
+/** A script that the library runs: the two sources, and what turns typed parameters into keys and arguments. */
+export interface LibraryScript<Params> extends Definition {
+  readonly script: Redis.Script<{ params: [Params]; result: unknown }>
+}
+
+export const define = <Params>(options: {
+  readonly lua: string
+  readonly twin: Twin
+  /** Every key that the script touches: undeclared keys are refused by clustered and multi-threaded servers. */
+  readonly keys: (params: Params) => ReadonlyArray<string>
+  readonly args: (params: Params) => ReadonlyArray<string>
+}): LibraryScript<Params> => ({
+  lua: options.lua,
+  twin: options.twin,
+  script: Redis.script(
+    (params: Params) => [...options.keys(params), ...options.args(params)],
+    { lua: options.lua, numberOfKeys: (params: Params) => options.keys(params).length }
+  ).withReturnType<unknown>()
+})
+
+/** The server's clock in milliseconds, for scripts. */
+export const luaNow = `local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+`
+
+export const twinNow = (redis: ScriptRedis): number => {
+  const time = rows(redis.call("TIME"))
+  return Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000)
+}
+
+/** Whole numbers as Redis wants them: Lua 5.1 would print a large one with an exponent. */
+export const luaInteger = `local function integer(value)
+  return string.format('%.0f', value)
+end
+`
+
+/** A reply that a twin knows to be an array. */
+export const rows = (reply: ScriptReply): ReadonlyArray<ScriptReply> => Array.isArray(reply) ? reply : []
+
+/** A reply that a twin knows to be an array of strings. */
+export const strings = (reply: ScriptReply | undefined): ReadonlyArray<string> =>
+  Array.isArray(reply) ? reply.map(String) : []

@@ -1,0 +1,125 @@
+/**
+ * Leases: how long the group lets a consumer be silent, and the renewal of what
+ * a consumer holds.
+ */
+import { define, luaInteger, luaNow, rows, strings, twinNow } from "../script.ts"
+
+/**
+ * Records a group's lease and replies with the one that holds: the longest of
+ * its live workers. A shorter one takes over once no longer one is renewed.
+ */
+export const holdLease = define<{
+  readonly lease: string
+  readonly claimIdle: number
+  /** Milliseconds until a lease that nobody renews is forgotten. */
+  readonly timeToLive: number
+}>({
+  lua: `local current = tonumber(redis.call('GET', KEYS[1]) or 0)
+if tonumber(ARGV[1]) >= current then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  return tonumber(ARGV[1])
+end
+return current
+`,
+  twin: (redis, [key = ""], [claimIdle = "0", timeToLive = "0"]) => {
+    const current = Number(redis.call("GET", key) ?? 0)
+    if (Number(claimIdle) >= current) {
+      redis.call("SET", key, claimIdle, "PX", timeToLive)
+      return Number(claimIdle)
+    }
+    return current
+  },
+  keys: (params) => [params.lease],
+  args: (params) => [String(params.claimIdle), String(params.timeToLive)]
+})
+
+/**
+ * Starts the idle time of held entries anew without counting a delivery, and
+ * replies with the ids that are no longer this consumer's. A plain `XCLAIM`
+ * would steal an entry back from the consumer that took it over.
+ */
+export const renew = define<{
+  readonly stream: string
+  readonly group: string
+  readonly consumer: string
+  readonly ids: ReadonlyArray<string>
+}>({
+  lua: `local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
+local held, lost = {}, {}
+for i = 3, #ARGV do
+  local row = redis.call('XPENDING', stream, group, ARGV[i], ARGV[i], 1)[1]
+  if row and row[2] == consumer then held[#held + 1] = ARGV[i] else lost[#lost + 1] = ARGV[i] end
+end
+if #held > 0 then
+  held[#held + 1] = 'JUSTID'
+  redis.call('XCLAIM', stream, group, consumer, 0, unpack(held))
+end
+return lost
+`,
+  twin: (redis, [stream = ""], [group = "", consumer = "", ...ids]) => {
+    const held: Array<string> = []
+    const lost: Array<string> = []
+    for (const id of ids) {
+      const row = rows(redis.call("XPENDING", stream, group, id, id, 1))[0]
+      if (row !== undefined && rows(row)[1] === consumer) held.push(id)
+      else lost.push(id)
+    }
+    if (held.length > 0) redis.call("XCLAIM", stream, group, consumer, 0, ...held, "JUSTID")
+    return lost
+  },
+  keys: (params) => [params.stream],
+  args: (params) => [params.group, params.consumer, ...params.ids]
+})
+
+/**
+ * Gives back up to `limit` entries that are pending under a consumer, by Redis's
+ * own list: they are due at once and no attempt is counted. Replies with how
+ * many were given back; the last call, which finds none, removes the consumer.
+ */
+export const release = define<{
+  readonly stream: string
+  readonly retryDue: string
+  readonly retryRecords: string
+  readonly group: string
+  readonly consumer: string
+  readonly waitingConsumer: string
+  readonly limit: number
+}>({
+  lua: `${luaNow}${luaInteger}
+local stream, due, records = KEYS[1], KEYS[2], KEYS[3]
+local group, consumer, waiting = ARGV[1], ARGV[2], ARGV[3]
+local pending = redis.call('XPENDING', stream, group, '-', '+', ARGV[4], consumer)
+local released = 0
+for _, row in ipairs(pending) do
+  if row[2] == consumer then
+    local id = row[1]
+    if #redis.call('XCLAIM', stream, group, waiting, 0, id, 'JUSTID') > 0 then
+      local attempts, outcomes, since = (redis.call('HGET', records, id) or '0 0 0'):match('^(%d+) (%d+) (%d+)$')
+      redis.call('HSET', records, id, (attempts or 0) .. ' ' .. integer((outcomes or 0) + 1) .. ' ' .. (since or 0))
+      redis.call('ZADD', due, integer(now()), id)
+    end
+    released = released + 1
+  end
+end
+if released == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer) end
+return released
+`,
+  twin: (redis, [stream = "", due = "", records = ""], [group = "", consumer = "", waiting = "", limit = "0"]) => {
+    let released = 0
+    for (const row of rows(redis.call("XPENDING", stream, group, "-", "+", limit, consumer)).map(strings)) {
+      if (row[1] !== consumer) continue
+      const id = row[0] ?? ""
+      if (rows(redis.call("XCLAIM", stream, group, waiting, 0, id, "JUSTID")).length > 0) {
+        const record = String(redis.call("HGET", records, id) ?? "0 0 0")
+        const [, attempts = "0", outcomes = "0", since = "0"] = /^(\d+) (\d+) (\d+)$/.exec(record) ?? []
+        redis.call("HSET", records, id, `${attempts} ${Number(outcomes) + 1} ${since}`)
+        redis.call("ZADD", due, twinNow(redis), id)
+      }
+      released++
+    }
+    if (released === 0) redis.call("XGROUP", "DELCONSUMER", stream, group, consumer)
+    return released
+  },
+  keys: (params) => [params.stream, params.retryDue, params.retryRecords],
+  args: (params) => [params.group, params.consumer, params.waitingConsumer, String(params.limit)]
+})

@@ -1,0 +1,324 @@
+/**
+ * Takes entries that already are in the pending list: those due for a retry,
+ * those that a dead consumer left, and those of this consumer whose delivery
+ * never arrived. All three count the delivery and answer in one shape.
+ *
+ * An entry that was delivered `suspectAfter` times without an outcome may be
+ * what kills its workers. It is given to `aloneConsumer` only, one at a time in
+ * a process, so that a crash charges nothing but the real killer again.
+ */
+import type { ScriptRedis, ScriptReply } from "../script.ts"
+import { define, luaInteger, luaNow, rows, strings, twinNow } from "../script.ts"
+
+interface TakeParams {
+  readonly stream: string
+  readonly retryDue: string
+  readonly retryRecords: string
+  readonly group: string
+  readonly consumer: string
+  /** Empty while the process already holds a suspect. */
+  readonly aloneConsumer: string
+  readonly suspectAfter: number
+  readonly limit: number
+}
+
+export interface TakeDueParams extends TakeParams {}
+
+export interface TakeIdleParams extends TakeParams {
+  readonly lease: string
+  readonly waitingConsumer: string
+  /** Milliseconds; the group's recorded lease holds when it is longer. */
+  readonly claimIdle: number
+  /** Consumers that have nothing pending and were idle for so many milliseconds are removed. */
+  readonly removeAfter: number
+  /** Where the check of waiting entries goes on. */
+  readonly cursor: string
+  /** Consumers of this process: they renew what they hold and look after the rest themselves. */
+  readonly own: ReadonlyArray<string>
+}
+
+export interface TakeOwnParams extends TakeParams {
+  readonly ids: ReadonlyArray<string>
+}
+
+/** Record of an entry that had an outcome before: failures, outcomes, and when it was first found unknown (0: never). */
+export interface RetryRecord {
+  readonly attempts: number
+  readonly outcomes: number
+  readonly unknownSince: number
+}
+
+export const noRecord: RetryRecord = { attempts: 0, outcomes: 0, unknownSince: 0 }
+
+export const encodeRecord = (record: RetryRecord): string =>
+  `${record.attempts} ${record.outcomes} ${record.unknownSince}`
+
+export const decodeRecord = (text: string): RetryRecord => {
+  if (text === "") return noRecord
+  const [attempts, outcomes, unknownSince] = text.split(" ").map(Number)
+  return { attempts: attempts || 0, outcomes: outcomes || 0, unknownSince: unknownSince || 0 }
+}
+
+/** How long a suspect that found no free place is put off, in milliseconds. */
+const putOff = 1000
+
+const luaClaim = `${luaNow}${luaInteger}
+local stream, due, records = KEYS[1], KEYS[2], KEYS[3]
+local group, consumer, alone, suspectAfter, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local taken, lost, suspects = {}, {}, 0
+-- Claims one pending entry; returns false when it is a suspect that has to wait.
+local function claim(row, idle)
+  local id, record = row[1], redis.call('HGET', records, row[1]) or ''
+  local outcomes = tonumber(record:match('^%d+ (%d+)') or 0)
+  local target = consumer
+  if row[4] + 1 - outcomes >= suspectAfter then
+    suspects = suspects + 1
+    if alone == '' then return false end
+    target, alone = alone, ''
+  end
+  local claimed = redis.call('XCLAIM', stream, group, target, idle, id)[1]
+  redis.call('ZREM', due, id)
+  if claimed then
+    taken[#taken + 1] = { id, claimed[2], row[4] + 1, record, target }
+  elseif #redis.call('XPENDING', stream, group, id, id, 1) == 0 then
+    redis.call('HDEL', records, id)
+    lost[#lost + 1] = id
+  end
+  return true
+end
+`
+
+interface Claims {
+  readonly taken: Array<ScriptReply>
+  readonly lost: Array<string>
+  readonly suspects: () => number
+  readonly claim: (row: ReadonlyArray<ScriptReply>, idle: number) => boolean
+}
+
+const claims = (redis: ScriptRedis, keys: ReadonlyArray<string>, args: ReadonlyArray<string>): Claims => {
+  const [stream = "", due = "", records = ""] = keys
+  const [group = "", consumer = ""] = args
+  let alone = args[2] ?? ""
+  let suspects = 0
+  const suspectAfter = Number(args[3])
+  const taken: Array<ScriptReply> = []
+  const lost: Array<string> = []
+  return {
+    taken,
+    lost,
+    suspects: () => suspects,
+    claim: (row, idle) => {
+      const id = String(row[0])
+      const deliveries = Number(row[3])
+      const record = String(redis.call("HGET", records, id) ?? "")
+      let target = consumer
+      if (deliveries + 1 - decodeRecord(record).outcomes >= suspectAfter) {
+        suspects++
+        if (alone === "") return false
+        target = alone
+        alone = ""
+      }
+      const claimed = rows(redis.call("XCLAIM", stream, group, target, idle, id))[0]
+      redis.call("ZREM", due, id)
+      if (claimed !== undefined && claimed !== null) {
+        taken.push([id, rows(claimed)[1] ?? null, deliveries + 1, record, target])
+      } else if (rows(redis.call("XPENDING", stream, group, id, id, 1)).length === 0) {
+        redis.call("HDEL", records, id)
+        lost.push(id)
+      }
+      return true
+    }
+  }
+}
+
+const takeArgs = (params: TakeParams): Array<string> => [
+  params.group,
+  params.consumer,
+  params.aloneConsumer,
+  String(params.suspectAfter),
+  String(params.limit)
+]
+
+/** Replies with taken entries, lost ids, suspects that wait, and milliseconds to the next due time (-1: none). */
+export const takeDue = define<TakeDueParams>({
+  lua: `${luaClaim}
+local time = now()
+local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, limit)
+for _, id in ipairs(ids) do
+  local row = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  if not row then
+    redis.call('ZREM', due, id)
+    redis.call('HDEL', records, id)
+  elseif not claim(row, 0) then
+    redis.call('ZADD', due, integer(time + ${putOff}), id)
+  end
+end
+local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+local wait = -1
+if first[2] then wait = math.max(0, tonumber(first[2]) - time) end
+return { taken, lost, suspects, wait }
+`,
+  twin: (redis, keys, args) => {
+    const [stream = "", due = "", records = ""] = keys
+    const group = args[0] ?? ""
+    const { claim, lost, suspects, taken } = claims(redis, keys, args)
+    const time = twinNow(redis)
+    for (const id of strings(redis.call("ZRANGE", due, "-inf", time, "BYSCORE", "LIMIT", 0, args[4] ?? "0"))) {
+      const row = rows(redis.call("XPENDING", stream, group, id, id, 1))[0]
+      if (row === undefined) {
+        redis.call("ZREM", due, id)
+        redis.call("HDEL", records, id)
+      } else if (!claim(rows(row), 0)) {
+        redis.call("ZADD", due, time + putOff, id)
+      }
+    }
+    const first = strings(redis.call("ZRANGE", due, 0, 0, "WITHSCORES"))
+    const wait = first[1] === undefined ? -1 : Math.max(0, Number(first[1]) - time)
+    return [taken, lost, suspects(), wait]
+  },
+  keys: (params) => [params.stream, params.retryDue, params.retryRecords],
+  args: takeArgs
+})
+
+/** Replies with taken entries, lost ids, suspects that wait, the next cursor, and removed consumers. */
+export const takeIdle = define<TakeIdleParams>({
+  lua: `${luaClaim}
+local waiting, claimIdle, removeAfter, cursor = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+local lease = math.max(claimIdle, tonumber(redis.call('GET', KEYS[4]) or 0))
+local own, removed = {}, {}
+for i = 10, #ARGV do own[ARGV[i]] = true end
+for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
+  local held = {}
+  for i = 1, #info, 2 do held[info[i]] = info[i + 1] end
+  local name = held.name
+  if name ~= waiting and not own[name] then
+    if held.pending == 0 then
+      if held.idle >= removeAfter then
+        redis.call('XGROUP', 'DELCONSUMER', stream, group, name)
+        removed[#removed + 1] = name
+      end
+    elseif #taken < limit then
+      local idle = redis.call('XPENDING', stream, group, 'IDLE', lease, '-', '+', limit - #taken, name)
+      for _, row in ipairs(idle) do
+        if row[2] == name then claim(row, lease) end
+      end
+    end
+  end
+end
+-- A waiting entry without a due time would wait for ever: it is made due.
+local parked = redis.call('XPENDING', stream, group, 'IDLE', lease, cursor, '+', limit, waiting)
+cursor = '-'
+for _, row in ipairs(parked) do
+  if row[2] == waiting and not redis.call('ZSCORE', due, row[1]) then
+    redis.call('ZADD', due, integer(now()), row[1])
+  end
+  if #parked == limit then cursor = '(' .. row[1] end
+end
+return { taken, lost, suspects, cursor, removed }
+`,
+  twin: (redis, keys, args) => {
+    const [stream = "", due = "", , leaseKey = ""] = keys
+    const group = args[0] ?? ""
+    const limit = Number(args[4])
+    const waiting = args[5] ?? ""
+    const removeAfter = Number(args[7])
+    const { claim, lost, suspects, taken } = claims(redis, keys, args)
+    const lease = Math.max(Number(args[6]), Number(redis.call("GET", leaseKey) ?? 0))
+    const own = new Set(args.slice(9))
+    const removed: Array<string> = []
+    for (const info of rows(redis.call("XINFO", "CONSUMERS", stream, group)).map(rows)) {
+      const value = (field: string) => info[info.indexOf(field) + 1]
+      const name = String(value("name"))
+      if (name === waiting || own.has(name)) continue
+      if (value("pending") === 0) {
+        if (Number(value("idle")) >= removeAfter) {
+          redis.call("XGROUP", "DELCONSUMER", stream, group, name)
+          removed.push(name)
+        }
+      } else if (taken.length < limit) {
+        const left = limit - taken.length
+        for (const row of rows(redis.call("XPENDING", stream, group, "IDLE", lease, "-", "+", left, name)).map(rows)) {
+          if (row[1] === name) claim(row, lease)
+        }
+      }
+    }
+    const parked = rows(redis.call("XPENDING", stream, group, "IDLE", lease, args[8] ?? "-", "+", limit, waiting))
+    let cursor = "-"
+    for (const row of parked.map(rows)) {
+      const id = String(row[0])
+      if (row[1] === waiting && redis.call("ZSCORE", due, id) === null) redis.call("ZADD", due, twinNow(redis), id)
+      if (parked.length === limit) cursor = `(${id}`
+    }
+    return [taken, lost, suspects(), cursor, removed]
+  },
+  keys: (params) => [params.stream, params.retryDue, params.retryRecords, params.lease],
+  args: (params) => [
+    ...takeArgs(params),
+    params.waitingConsumer,
+    String(params.claimIdle),
+    String(params.removeAfter),
+    params.cursor,
+    ...params.own
+  ]
+})
+
+/** Replies with taken entries and lost ids. */
+export const takeOwn = define<TakeOwnParams>({
+  lua: `${luaClaim}
+for i = 6, #ARGV do
+  local row = redis.call('XPENDING', stream, group, ARGV[i], ARGV[i], 1)[1]
+  if row and row[2] == consumer then claim(row, 0) end
+end
+return { taken, lost, suspects }
+`,
+  twin: (redis, keys, args) => {
+    const [stream = ""] = keys
+    const [group = "", consumer = ""] = args
+    const { claim, lost, suspects, taken } = claims(redis, keys, args)
+    for (const id of args.slice(5)) {
+      const row = rows(redis.call("XPENDING", stream, group, id, id, 1))[0]
+      if (row !== undefined && rows(row)[1] === consumer) claim(rows(row), 0)
+    }
+    return [taken, lost, suspects()]
+  },
+  keys: (params) => [params.stream, params.retryDue, params.retryRecords],
+  args: (params) => [...takeArgs(params), ...params.ids]
+})
+
+/** An entry as a take script hands it over. */
+export interface TakenEntry {
+  readonly id: string
+  readonly fields: ReadonlyArray<string>
+  readonly deliveries: number
+  readonly record: RetryRecord
+  readonly consumer: string
+}
+
+export interface TakeReply {
+  readonly taken: ReadonlyArray<TakenEntry>
+  readonly lost: ReadonlyArray<string>
+  /** Entries that may be taken only alone, seen but left. */
+  readonly suspects: number
+  readonly rest: ReadonlyArray<unknown>
+}
+
+const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+
+export const decodeTake = (reply: unknown): TakeReply => {
+  const [taken, lost, suspects, ...rest] = array(reply)
+  return {
+    taken: array(taken).map((row) => {
+      const [id, fields, deliveries, record, consumer] = array(row)
+      return {
+        id: String(id),
+        fields: array(fields).map(String),
+        deliveries: Number(deliveries),
+        record: decodeRecord(String(record ?? "")),
+        consumer: String(consumer)
+      }
+    }),
+    lost: array(lost).map(String),
+    suspects: Number(suspects),
+    rest
+  }
+}
