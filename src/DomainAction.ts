@@ -339,9 +339,11 @@ export const encodeResponse = (response: DomainActionResponse): string =>
  * @since 0.1.0
  * @category models
  */
-export type Input = Pick<DomainAction, "action_id" | "action_type" | "timestamp" | "data"> & {
-  readonly [K in envelope.OptionalKey]?: DomainAction[K] | undefined
-}
+export type Input =
+  & Pick<DomainAction, "action_id" | "action_type" | "timestamp" | "data">
+  & {
+    readonly [K in envelope.OptionalKey]?: DomainAction[K] | undefined
+  }
 
 /**
  * A new action; what is left out is `null`.
@@ -500,4 +502,3 @@ export const expects = (action: DomainAction): "none" | "response" | "callback" 
   if (action.callback_queue_name === null || action.callback_queue_name === "") return "none"
   return action.callback_action_type === null ? "response" : "callback"
 }
-

@@ -142,26 +142,30 @@ export const action = (value: unknown): Result.Result<DomainAction, MalformedRea
   if (!Json.isJsonObject(data)) return wrong.data
   const metadata = value["metadata"] ?? null
   if (!isObjectOrNull(metadata)) return wrong.metadata
-  return Result.succeed(withRest({
-    action_id,
-    action_type,
-    timestamp,
-    tenant_id,
-    session_id,
-    task_id,
-    agent_id,
-    user_id,
-    origin_service,
-    correlation_id,
-    trace_id,
-    callback_queue_name,
-    callback_action_type,
-    execution_config,
-    query_config,
-    rag_config,
-    data,
-    metadata
-  }, value, actionKeys))
+  return Result.succeed(withRest(
+    {
+      action_id,
+      action_type,
+      timestamp,
+      tenant_id,
+      session_id,
+      task_id,
+      agent_id,
+      user_id,
+      origin_service,
+      correlation_id,
+      trace_id,
+      callback_queue_name,
+      callback_action_type,
+      execution_config,
+      query_config,
+      rag_config,
+      data,
+      metadata
+    },
+    value,
+    actionKeys
+  ))
 }
 
 /** JSON value → answer, of either form. */
@@ -191,20 +195,24 @@ export const response = (value: unknown): Result.Result<DomainActionResponse, Ma
   if (!isIdOrNull(tenant_id)) return wrong.tenant_id
   const session_id = value["session_id"] ?? null
   if (!isIdOrNull(session_id)) return wrong.session_id
-  return Result.succeed(withRest({
-    action_id,
-    action_type,
-    status_code: status ?? statusOf(success),
-    success: successOf(success, status, error),
-    timestamp,
-    data,
-    error,
-    correlation_id,
-    trace_id,
-    task_id,
-    tenant_id,
-    session_id
-  }, value, responseKeys))
+  return Result.succeed(withRest(
+    {
+      action_id,
+      action_type,
+      status_code: status ?? statusOf(success),
+      success: successOf(success, status, error),
+      timestamp,
+      data,
+      error,
+      correlation_id,
+      trace_id,
+      task_id,
+      tenant_id,
+      session_id
+    },
+    value,
+    responseKeys
+  ))
 }
 
 const isInteger = (value: unknown): value is number => Number.isSafeInteger(value)
@@ -223,47 +231,57 @@ const errorDetail = (value: unknown): ErrorDetail | null | undefined => {
 
 /** Every known key of an action in the order of the wire, `null` where it is absent, then the others. */
 export const orderedAction = (
-  from: Pick<DomainAction, "action_id" | "action_type" | "timestamp" | "data"> & {
-    readonly [K in OptionalKey]?: DomainAction[K] | undefined
-  }
+  from:
+    & Pick<DomainAction, "action_id" | "action_type" | "timestamp" | "data">
+    & {
+      readonly [K in OptionalKey]?: DomainAction[K] | undefined
+    }
 ): DomainAction =>
-  withRest({
-    action_id: from.action_id,
-    action_type: from.action_type,
-    timestamp: from.timestamp,
-    tenant_id: from.tenant_id ?? null,
-    session_id: from.session_id ?? null,
-    task_id: from.task_id ?? null,
-    agent_id: from.agent_id ?? null,
-    user_id: from.user_id ?? null,
-    origin_service: from.origin_service ?? null,
-    correlation_id: from.correlation_id ?? null,
-    trace_id: from.trace_id ?? null,
-    callback_queue_name: from.callback_queue_name ?? null,
-    callback_action_type: from.callback_action_type ?? null,
-    execution_config: from.execution_config ?? null,
-    query_config: from.query_config ?? null,
-    rag_config: from.rag_config ?? null,
-    data: from.data,
-    metadata: from.metadata ?? null
-  }, from, actionKeys)
+  withRest(
+    {
+      action_id: from.action_id,
+      action_type: from.action_type,
+      timestamp: from.timestamp,
+      tenant_id: from.tenant_id ?? null,
+      session_id: from.session_id ?? null,
+      task_id: from.task_id ?? null,
+      agent_id: from.agent_id ?? null,
+      user_id: from.user_id ?? null,
+      origin_service: from.origin_service ?? null,
+      correlation_id: from.correlation_id ?? null,
+      trace_id: from.trace_id ?? null,
+      callback_queue_name: from.callback_queue_name ?? null,
+      callback_action_type: from.callback_action_type ?? null,
+      execution_config: from.execution_config ?? null,
+      query_config: from.query_config ?? null,
+      rag_config: from.rag_config ?? null,
+      data: from.data,
+      metadata: from.metadata ?? null
+    },
+    from,
+    actionKeys
+  )
 
 /** As {@link orderedAction}, for an answer. */
 export const orderedResponse = (from: DomainActionResponse): DomainActionResponse =>
-  withRest({
-    action_id: from.action_id,
-    action_type: from.action_type ?? null,
-    status_code: from.status_code,
-    success: from.success,
-    timestamp: from.timestamp,
-    data: from.data ?? null,
-    error: from.error === null ? null : orderedError(from.error),
-    correlation_id: from.correlation_id ?? null,
-    trace_id: from.trace_id ?? null,
-    task_id: from.task_id ?? null,
-    tenant_id: from.tenant_id ?? null,
-    session_id: from.session_id ?? null
-  }, from, responseKeys)
+  withRest(
+    {
+      action_id: from.action_id,
+      action_type: from.action_type ?? null,
+      status_code: from.status_code,
+      success: from.success,
+      timestamp: from.timestamp,
+      data: from.data ?? null,
+      error: from.error === null ? null : orderedError(from.error),
+      correlation_id: from.correlation_id ?? null,
+      trace_id: from.trace_id ?? null,
+      task_id: from.task_id ?? null,
+      tenant_id: from.tenant_id ?? null,
+      session_id: from.session_id ?? null
+    },
+    from,
+    responseKeys
+  )
 
 /** As {@link orderedAction}, for an error. */
 export const orderedError = (
@@ -272,12 +290,16 @@ export const orderedError = (
     readonly details?: ErrorDetail["details"] | undefined
   }
 ): ErrorDetail =>
-  withRest({
-    error_type: from.error_type,
-    error_code: from.error_code ?? null,
-    message: from.message,
-    details: from.details ?? null
-  }, from, errorKeys)
+  withRest(
+    {
+      error_type: from.error_type,
+      error_code: from.error_code ?? null,
+      message: from.message,
+      details: from.details ?? null
+    },
+    from,
+    errorKeys
+  )
 
 const actionKeys = new Set([
   "action_id",
