@@ -124,19 +124,16 @@ local function take()
 end
 while ARGV[cursor] do
   local id, operation = take(), take()
-  local kind = operation:sub(1, 1)
+  local kind, outcome = operation:sub(1, 1), operation:sub(2, 2)
   local key, payload, ttl, delay, record
-  if kind == 'l' or kind == 's' then
-    key, payload, ttl = KEYS[tonumber(take())], take(), take()
-  elseif kind == 'w' then
-    delay, record = tonumber(take()), take()
-  end
+  if kind ~= '-' then key, payload, ttl = KEYS[tonumber(take())], take(), take() end
+  if outcome == 'w' then delay, record = tonumber(take()), take() end
   local letter = {}
   for i = 1, tonumber(take()) do letter[i] = take() end
 
   if not mine(id) then
     report(index, 'lost')
-  elseif kind == 'w' then
+  elseif outcome == 'w' then
     local written = redis.pcall('HSET', records, id, record)
     if not failed(written) then written = redis.pcall('ZADD', due, integer(now() + delay), id) end
     if failed(written) then
@@ -145,9 +142,11 @@ while ARGV[cursor] do
       redis.call('ZREM', due, id)
       redis.call('HDEL', records, id)
       report(index, 'gone')
+    elseif key and failed(push(kind, key, payload, ttl)) then
+      report(index, 'undeliverable')
     end
   else
-    local bad, pushed, failure = operation:sub(2, 2) == 'd', nil, nil
+    local bad, pushed, failure = outcome == 'd', nil, nil
     if key then
       pushed = push(kind, key, payload, ttl)
       if failed(pushed) then
@@ -277,16 +276,18 @@ const twin: Twin = (redis, keys, args) => {
     const id = take()
     const operation = take()
     const kind = operation.slice(0, 1)
+    const outcome = operation.slice(1, 2)
     let key = ""
     let payload = ""
     let ttl = ""
     let delay = 0
     let record = ""
-    if (kind === "l" || kind === "s") {
+    if (kind !== "-") {
       key = at(keys, Number(take()) - 1)
       payload = take()
       ttl = take()
-    } else if (kind === "w") {
+    }
+    if (outcome === "w") {
       delay = Number(take())
       record = take()
     }
@@ -295,7 +296,7 @@ const twin: Twin = (redis, keys, args) => {
 
     if (!mine(id)) {
       statuses.push(index, "lost")
-    } else if (kind === "w") {
+    } else if (outcome === "w") {
       let written = redis.pcall("HSET", records, id, record)
       if (!failed(written)) written = redis.pcall("ZADD", due, twinNow(redis) + delay, id)
       if (failed(written)) {
@@ -304,9 +305,11 @@ const twin: Twin = (redis, keys, args) => {
         redis.call("ZREM", due, id)
         redis.call("HDEL", records, id)
         statuses.push(index, "gone")
+      } else if (key !== "" && failed(pushTwin(redis, kind, key, payload, ttl))) {
+        statuses.push(index, "undeliverable")
       }
     } else {
-      let bad = operation.slice(1, 2) === "d"
+      let bad = outcome === "d"
       let pushed: ScriptReply = null
       let failure: string | undefined
       if (key !== "") {
@@ -354,9 +357,8 @@ const twin: Twin = (redis, keys, args) => {
 }
 
 const operationOf = (entry: SettleEntry): string =>
-  entry.wait !== undefined
-    ? "w"
-    : (entry.push === undefined ? "-" : entry.push.kind === "list" ? "l" : "s") + (entry.dead ? "d" : "-")
+  (entry.push === undefined ? "-" : entry.push.kind === "list" ? "l" : "s") +
+  (entry.wait !== undefined ? "w" : entry.dead ? "d" : "-")
 
 /** Keys that answers go to, each named once: a batch of answers to one inbox declares one key. */
 const targetsOf = (params: SettleParams): ReadonlyArray<string> => {
@@ -391,11 +393,10 @@ export const settle = define<SettleParams>({
     const positions = new Map(targetsOf(params).map((key, index) => [key, index + 5] as const))
     for (const entry of params.entries) {
       args.push(entry.id, operationOf(entry))
-      if (entry.wait !== undefined) {
-        args.push(String(entry.wait.delay), entry.wait.record)
-      } else if (entry.push !== undefined) {
+      if (entry.push !== undefined) {
         args.push(String(positions.get(entry.push.key)), entry.push.payload, String(entry.push.timeToLive))
       }
+      if (entry.wait !== undefined) args.push(String(entry.wait.delay), entry.wait.record)
       args.push(String(entry.notes.length), ...entry.notes)
     }
     return args
