@@ -1,0 +1,163 @@
+/**
+ * Whose action this is: the ids that travel along from an action to those that its handler sends.
+ *
+ * A worker sets it from the delivery around each handler; the client writes it into every action that is sent there. So
+ * tenant, session, task, user, agent and trace stay together across services without a parameter in any handler.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import type { DomainAction } from "./DomainAction.ts"
+
+/**
+ * The ids, each a UUID or `undefined` where it is not known.
+ *
+ * The correlation id is no part of it: it ties one answer to one request.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ActionContext {
+  readonly tenantId: string | undefined
+  readonly sessionId: string | undefined
+  readonly taskId: string | undefined
+  readonly userId: string | undefined
+  readonly agentId: string | undefined
+  readonly traceId: string | undefined
+}
+
+/**
+ * Some of the ids: what a call or a part of a program sets.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Input = { readonly [K in keyof ActionContext]?: ActionContext[K] }
+
+/**
+ * Nothing is known.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const empty: ActionContext = {
+  tenantId: undefined,
+  sessionId: undefined,
+  taskId: undefined,
+  userId: undefined,
+  agentId: undefined,
+  traceId: undefined
+}
+
+/**
+ * The ids in force; {@link empty} where nobody set any.
+ *
+ * **Example** (Reading them)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { ActionContext } from "effect-redis-workers"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { tenantId } = yield* ActionContext.ActionContext
+ *   yield* Effect.log(`working for ${tenantId ?? "nobody in particular"}`)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category references
+ */
+export const ActionContext: Context.Reference<ActionContext> = Context.Reference<ActionContext>(
+  "effect-redis-workers/ActionContext",
+  { defaultValue: () => empty }
+)
+
+/**
+ * The ids of an action, as a worker sets them around its handler.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromAction = (action: DomainAction): ActionContext => ({
+  tenantId: action.tenant_id ?? undefined,
+  sessionId: action.session_id ?? undefined,
+  taskId: action.task_id ?? undefined,
+  userId: action.user_id ?? undefined,
+  agentId: action.agent_id ?? undefined,
+  traceId: action.trace_id ?? undefined
+})
+
+/**
+ * One set of ids over another: an id of `over` wins, `undefined` leaves what stands.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const merge = (under: ActionContext, over: Input): ActionContext => ({
+  tenantId: over.tenantId ?? under.tenantId,
+  sessionId: over.sessionId ?? under.sessionId,
+  taskId: over.taskId ?? under.taskId,
+  userId: over.userId ?? under.userId,
+  agentId: over.agentId ?? under.agentId,
+  traceId: over.traceId ?? under.traceId
+})
+
+/**
+ * The keys of the wire for these ids, for `DomainAction.make`.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const toFields = (
+  context: ActionContext
+): Pick<DomainAction, "tenant_id" | "session_id" | "task_id" | "user_id" | "agent_id" | "trace_id"> => ({
+  tenant_id: context.tenantId ?? null,
+  session_id: context.sessionId ?? null,
+  task_id: context.taskId ?? null,
+  user_id: context.userId ?? null,
+  agent_id: context.agentId ?? null,
+  trace_id: context.traceId ?? null
+})
+
+/**
+ * Runs an effect with these ids over those in force.
+ *
+ * **Example** (Working for one tenant)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import { ActionContext } from "effect-redis-workers"
+ *
+ * const program = Effect.log("sends carry the tenant").pipe(
+ *   ActionContext.set({ tenantId: "3f0c1b9e-6f0a-4d8e-9a53-2b1f6f0a77aa" })
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const set: {
+  (ids: Input): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, ids: Input): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, ids: Input): Effect.Effect<A, E, R> =>
+    Effect.updateService(self, ActionContext, (current) => merge(current, ids))
+)
+
+/**
+ * Runs an effect with exactly these ids, whatever was in force.
+ *
+ * @since 0.1.0
+ * @category combinators
+ */
+export const provide: {
+  (context: ActionContext): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, context: ActionContext): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, context: ActionContext): Effect.Effect<A, E, R> =>
+    Effect.provideService(self, ActionContext, context)
+)
