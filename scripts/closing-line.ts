@@ -7,6 +7,12 @@
 import type { Reporter, SerializedError, TestModule } from "vitest/node"
 
 export default class ClosingLine implements Reporter {
+  #line = ""
+
+  onInit(): void {
+    process.once("exit", () => process.stdout.write(`${this.#line}\n`))
+  }
+
   onTestRunEnd(modules: ReadonlyArray<TestModule>, unhandled: ReadonlyArray<SerializedError>): void {
     const counts = { passed: 0, failed: unhandled.length, skipped: 0, pending: 0 }
     for (const module of modules) {
@@ -14,10 +20,7 @@ export default class ClosingLine implements Reporter {
       counts.failed += module.errors().length
     }
     const skipped = counts.skipped + counts.pending
-    const line = `${counts.passed} passed, ${counts.failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`
-    process.once("exit", () => {
-      if (counts.passed + counts.failed === 0) process.exitCode = 1
-      process.stdout.write(`${line}\n`)
-    })
+    this.#line = `${counts.passed} passed, ${counts.failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`
+    if (counts.passed + counts.failed === 0) process.exitCode = 1
   }
 }

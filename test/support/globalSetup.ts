@@ -5,7 +5,8 @@
 import { findRedisServer, missingRedisServer } from "../../scripts/redis-binary.ts"
 
 /** What {@link Settings} reads, so that no test depends on the shell or reaches a server that is not its own. */
-const settings = /^(?:SERVICE_NAME|ENVIRONMENT|QUEUE_PREFIX|NUM_INTERNAL_WORKERS|REDIS_(?!SERVER$).*|WORKER_.*)$/
+const settings =
+  /^(?:SERVICE_NAME|ENVIRONMENT|QUEUE_PREFIX|NUM_INTERNAL_WORKERS|REQUEST_TIMEOUT|REDIS_(?!SERVER$).*|WORKER_.*)$/
 
 export default function setup(): void {
   for (const name of Object.keys(process.env)) {
