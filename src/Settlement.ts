@@ -7,12 +7,11 @@
  *
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
-import type * as Exit from "effect/Exit"
-import * as Predicate from "effect/Predicate"
-import type { DomainAction, ErrorDetail } from "./DomainAction.ts"
-import * as HandlerError from "./HandlerError.ts"
 import * as Duration from "effect/Duration"
+import * as Predicate from "effect/Predicate"
+import type { ErrorDetail } from "./DomainAction.ts"
+import * as DomainAction from "./DomainAction.ts"
+import * as HandlerError from "./HandlerError.ts"
 
 // -----------------------------------------------------------------------------
 // settlements
@@ -88,15 +87,20 @@ export type Settlement =
  * @category models
  */
 export type Outcome =
+  /** Another consumer took the entry over. */
   | { readonly _tag: "LeaseLost" }
   | { readonly _tag: "Malformed"; readonly message: string }
   | { readonly _tag: "Poison" }
   | { readonly _tag: "Expired" }
   /** `since` is when the type was first found unknown, by the server's clock. */
   | { readonly _tag: "Unknown"; readonly since: number }
-  | { readonly _tag: "Invalid"; readonly message: string; readonly issues: ReadonlyArray<unknown> }
+  | { readonly _tag: "Invalid"; readonly error: ErrorDetail }
+  | { readonly _tag: "Succeeded"; readonly data: { readonly [key: string]: unknown } | null }
   | { readonly _tag: "Unencodable"; readonly message: string }
-  | { readonly _tag: "Handled"; readonly exit: Exit.Exit<{ readonly [key: string]: unknown } | null, HandlerFailure> }
+  | { readonly _tag: "Failed"; readonly failure: HandlerFailure }
+  /** The handler or the deadline ran out of time. */
+  | { readonly _tag: "TimedOut" }
+  | { readonly _tag: "Interrupted" }
 
 /**
  * An error of a handler, as the contract sees it.
@@ -123,10 +127,13 @@ export interface HandlerFailure {
  */
 export interface Subject {
   /** `undefined` when the entry could not be decoded. */
-  readonly action: DomainAction | undefined
+  readonly action: DomainAction.DomainAction | undefined
   readonly attempt: number
   /** Milliseconds by the server's clock. */
   readonly deadline: number | undefined
+  /** What the contract says for its action alone: attempts, and the type that a refused callback action answers with. */
+  readonly maxAttempts: number | undefined
+  readonly failureAction: string | undefined
 }
 
 /**
@@ -145,30 +152,12 @@ export interface Policy {
   readonly errorReplies: "final" | "every-attempt"
   /** `"dead-letter"` keeps failures of callback actions to ourselves, `"response"` pushes an error response to the callback list too. */
   readonly callbackErrors: "dead-letter" | "response"
-  /** The action type that a failed callback action answers with, if its contract names one. */
-  readonly failureAction: string | undefined
 }
 
-/**
- * Who waits for the outcome of an action.
- *
- * @since 0.1.0
- * @category models
- */
-export type Expectation = "none" | "response" | "callback"
+type Expectation = ReturnType<typeof DomainAction.expects>
 
-/**
- * Reads from the envelope who waits: no list, a response, or a callback.
- *
- * @since 0.1.0
- * @category decisions
- */
-export const expectationOf = (action: DomainAction | undefined): Expectation =>
-  action === undefined || action.callback_queue_name === null
-    ? "none"
-    : action.callback_action_type === null
-    ? "response"
-    : "callback"
+const expectationOf = (action: DomainAction.DomainAction | undefined): Expectation =>
+  action === undefined ? "none" : DomainAction.expects(action)
 
 // -----------------------------------------------------------------------------
 // the table
@@ -214,17 +203,25 @@ export const settlementOf = (outcome: Outcome, subject: Subject, policy: Policy,
     case "Unknown": // row 5
       return unknown(outcome.since, subject, policy, now, bury)
     case "Invalid": // row 6
-      return refuse("invalid", expectation, policy, bury, {
-        ...detail("ValidationError", "VALIDATION_ERROR", outcome.message),
-        details: { issues: outcome.issues }
-      })
+      return refuse("invalid", expectation, subject, policy, bury, outcome.error)
+    case "Succeeded": // row 7
+      return succeed(expectation, subject, outcome.data)
     case "Unencodable": // row 8
       return bury("unencodable", detail("UnencodableResult", "UNENCODABLE_RESULT", outcome.message))
-    case "Handled":
-      return outcome.exit._tag === "Success"
-        ? succeed(expectation, subject, outcome.exit.value) // row 7
-        : fail(outcome.exit.cause, expectation, subject, policy, now, bury) // rows 9 to 12
+    case "Failed":
+      return outcome.failure.disposition === "rejected"
+        ? refuse("rejected", expectation, subject, policy, bury, outcome.failure.detail) // row 9
+        : tryAgain(outcome.failure, expectation, subject, policy, now, bury)
+    case "TimedOut":
+      return tryAgain(timedOut, expectation, subject, policy, now, bury)
+    case "Interrupted": // row 12
+      return release
   }
+}
+
+const timedOut = {
+  detail: detail("HandlerTimeout", "HANDLER_TIMEOUT", "The handler did not end in time"),
+  after: undefined
 }
 
 type Bury = (reason: DeadLetterReason, error: ErrorDetail) => Settlement
@@ -259,45 +256,56 @@ const succeed = (
 const refuse = (
   reason: "invalid" | "rejected" | "exhausted",
   expectation: Expectation,
+  subject: Subject,
   policy: Policy,
   bury: Bury,
   error: ErrorDetail
 ): Settlement => {
-  if (expectation === "callback" && policy.failureAction !== undefined && reason !== "invalid") {
-    return { _tag: "Callback", actionType: policy.failureAction, data: { ...error } }
+  if (expectation === "callback" && subject.failureAction !== undefined && reason !== "invalid") {
+    return { _tag: "Callback", actionType: subject.failureAction, data: { ...error } }
   }
   const answered = expectation === "response" || (expectation === "callback" && policy.callbackErrors === "response")
   return answered && reason !== "exhausted" ? { _tag: "Reject", error } : bury(reason, error)
 }
 
-const fail = (
-  cause: Cause.Cause<HandlerFailure>,
+/** Rows 10 and 11: another attempt, unless none is left or it would come too late. */
+const tryAgain = (
+  failure: Pick<HandlerFailure, "detail" | "after">,
   expectation: Expectation,
   subject: Subject,
   policy: Policy,
   now: number,
   bury: Bury
 ): Settlement => {
-  const failure = cause.reasons.find(Cause.isFailReason)?.error
-  if (failure === undefined && Cause.hasInterruptsOnly(cause)) return release // row 12
-  if (failure?.disposition === "rejected") return refuse("rejected", expectation, policy, bury, failure.detail) // row 9
-  const error = failure?.detail ?? defectDetail(cause)
-  const delay = failure?.after ?? policy.retryDelay(subject.attempt)
+  const delay = failure.after ?? policy.retryDelay(subject.attempt)
   const late = subject.deadline !== undefined && now + delay >= subject.deadline
-  if (subject.attempt >= policy.maxAttempts || late) return refuse("exhausted", expectation, policy, bury, error) // row 11
-  const everyAttempt = policy.errorReplies === "every-attempt" && expectation === "response"
-  return { _tag: "Retry", delay, error, answer: everyAttempt } // row 10
+  if (late || subject.attempt >= (subject.maxAttempts ?? policy.maxAttempts)) {
+    return refuse("exhausted", expectation, subject, policy, bury, failure.detail)
+  }
+  return {
+    _tag: "Retry",
+    delay,
+    error: failure.detail,
+    answer: policy.errorReplies === "every-attempt" && expectation === "response"
+  }
 }
 
-/** What a caller may know of a bug: its kind and message, never its stack. */
-const defectDetail = (cause: Cause.Cause<unknown>): ErrorDetail => {
-  const defect = Cause.squash(cause)
-  return detail(
+/**
+ * The failure that a defect stands for. The caller learns its message, never its stack.
+ *
+ * @since 0.1.0
+ * @category decisions
+ */
+export const defect = (error: unknown): HandlerFailure => ({
+  error,
+  disposition: "retryable",
+  detail: detail(
     "ProcessingError",
     "HANDLER_EXECUTION_ERROR",
-    Predicate.isError(defect) ? defect.message : "The handler failed"
-  )
-}
+    Predicate.isError(error) && error.message !== "" ? error.message : "The handler failed"
+  ),
+  after: undefined
+})
 
 /**
  * The failure that stands for an error which no contract declares: {@link HandlerError.Rejected} is refused, anything
