@@ -7,7 +7,8 @@
 import type { Reporter, SerializedError, TestModule } from "vitest/node"
 
 export default class ClosingLine implements Reporter {
-  #line = ""
+  /** What stands when the run itself breaks off, for instance in the global set-up. */
+  #line = "0 passed, 1 failed"
 
   onInit(): void {
     process.once("exit", () => process.stdout.write(`${this.#line}\n`))
