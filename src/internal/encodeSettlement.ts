@@ -1,0 +1,162 @@
+/**
+ * The pure step from a decision to what the settle script is asked to do.
+ */
+import * as DomainAction from "../DomainAction.ts"
+import type { Kind } from "../QueueNaming.ts"
+import type { Settlement } from "../Settlement.ts"
+import type { Entry } from "./entry.ts"
+import type { PushTarget, SettleEntry } from "./scripts/settle.ts"
+import { encodeRecord } from "./scripts/take.ts"
+
+/** An entry together with what was decided about it. */
+export interface Decision {
+  readonly entry: Entry
+  /** `undefined` when the entry could not be decoded. */
+  readonly action: DomainAction.DomainAction | undefined
+  readonly attempt: number
+  readonly settlement: Settlement
+}
+
+export interface EncodeOptions {
+  readonly service: string
+  readonly accepts: (name: string, kind: Kind) => boolean
+  /** Milliseconds that a response list lives on after an answer. */
+  readonly responseTimeToLive: number
+  /** Milliseconds by the clock of this process: the timestamp of answers. */
+  readonly now: () => number
+  readonly uuid: () => string
+}
+
+/** `undefined` is a plain acknowledgement, which needs no more than the id. */
+export const encodeSettlement = (decision: Decision, options: EncodeOptions): SettleEntry | undefined => {
+  const { action, attempt, entry, settlement } = decision
+  switch (settlement._tag) {
+    case "Ack":
+    case "Lost":
+      return undefined
+    case "Reply":
+      return answered(decision, options, encodeResponse(action, options, (known, answer) =>
+        DomainAction.response(known, settlement.data, answer)))
+    case "Reject":
+      return answered(decision, options, encodeResponse(action, options, (known, answer) =>
+        DomainAction.failure(known, settlement.error, answer)))
+    case "Callback":
+      return answered(
+        decision,
+        options,
+        action === undefined ? undefined : DomainAction.encode(DomainAction.callback(action, settlement.data, {
+          ...answerOptions(options),
+          originService: options.service,
+          actionType: settlement.actionType
+        }))
+      )
+    case "DeadLetter": {
+      const answer = settlement.answer
+        ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+        : undefined
+      const push = answer === undefined ? undefined : target(action, answer, options)
+      const notes = [
+        ...noteOf(decision),
+        "reason",
+        settlement.reason,
+        "error_type",
+        settlement.error.error_type,
+        "error_code",
+        settlement.error.error_code ?? "",
+        "message",
+        settlement.error.message
+      ]
+      if (answer !== undefined && push === undefined) notes.push("undeliverable", notAccepted, "answer", answer)
+      return { id: entry.id, push, wait: undefined, dead: true, notes }
+    }
+    case "Retry": {
+      const answer = settlement.answer
+        ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+        : undefined
+      return waiting(entry, settlement.delay, { attempts: attempt }, answer && target(action, answer, options))
+    }
+    case "Release":
+      return waiting(entry, 0, {}, undefined)
+    case "Yield":
+      return waiting(entry, settlement.delay, { unknownSince: settlement.since }, undefined)
+  }
+}
+
+const notAccepted = "The naming does not accept the list that the message names"
+
+const waiting = (
+  entry: Entry,
+  delay: number,
+  change: { readonly attempts?: number; readonly unknownSince?: number },
+  push: PushTarget | undefined | ""
+): SettleEntry => ({
+  id: entry.id,
+  push: push === "" ? undefined : push,
+  wait: {
+    delay: Math.ceil(delay),
+    record: encodeRecord({ ...entry.record, ...change, outcomes: entry.record.outcomes + 1 })
+  },
+  dead: false,
+  notes: []
+})
+
+const answerOptions = (options: EncodeOptions): DomainAction.AnswerOptions => ({
+  actionId: options.uuid(),
+  timestamp: DomainAction.timestamp(options.now())
+})
+
+const encodeResponse = (
+  action: DomainAction.DomainAction | undefined,
+  options: EncodeOptions,
+  make: (action: DomainAction.DomainAction, answer: DomainAction.AnswerOptions) => DomainAction.DomainActionResponse
+): string | undefined =>
+  action === undefined ? undefined : DomainAction.encodeResponse(make(action, answerOptions(options)))
+
+/** Where an answer goes; `undefined` when the name in the message is not one that may be written. */
+const target = (
+  action: DomainAction.DomainAction | undefined,
+  payload: string,
+  options: EncodeOptions
+): PushTarget | undefined => {
+  const key = action?.callback_queue_name
+  if (action === undefined || key === null || key === undefined) return undefined
+  if (action.callback_action_type === null) {
+    // A client may name any list of its own, also one for all its answers.
+    return options.accepts(key, "response") || options.accepts(key, "callback")
+      ? { kind: "list", key, payload, timeToLive: options.responseTimeToLive }
+      : undefined
+  }
+  if (options.accepts(key, "stream")) return { kind: "stream", key, payload, timeToLive: 0 }
+  return options.accepts(key, "callback") || options.accepts(key, "response")
+    ? { kind: "list", key, payload, timeToLive: 0 }
+    : undefined
+}
+
+const noteOf = ({ action, attempt, entry }: Decision): Array<string> => [
+  "action_id",
+  action?.action_id ?? "",
+  "action_type",
+  action?.action_type ?? "",
+  "attempts",
+  String(action === undefined ? 0 : attempt),
+  "deliveries",
+  String(entry.deliveries),
+  "hops",
+  "0"
+]
+
+/** An answer that may not be pushed is kept: the entry becomes a dead letter with the answer in it. */
+const answered = (decision: Decision, options: EncodeOptions, payload: string | undefined): SettleEntry | undefined => {
+  if (payload === undefined) return undefined
+  const push = target(decision.action, payload, options)
+  const notes = noteOf(decision)
+  return push === undefined
+    ? {
+      id: decision.entry.id,
+      push,
+      wait: undefined,
+      dead: true,
+      notes: [...notes, "reason", "undeliverable", "undeliverable", notAccepted, "answer", payload]
+    }
+    : { id: decision.entry.id, push, wait: undefined, dead: false, notes }
+}

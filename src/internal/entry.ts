@@ -1,0 +1,77 @@
+/**
+ * A stream entry as it was read, and the pure step from it to an action.
+ */
+import * as Result from "effect/Result"
+import * as DomainAction from "../DomainAction.ts"
+import type { RetryRecord } from "./scripts/take.ts"
+import { noRecord } from "./scripts/take.ts"
+
+export interface Entry {
+  readonly id: string
+  /** The field `data`; `undefined` when the entry has none. */
+  readonly data: string | undefined
+  /** The field `traceparent` of a sender that traces. */
+  readonly traceparent: string | undefined
+  /** Characters of all its fields: what it costs to hold, near enough. */
+  readonly size: number
+  /** Redis's own count, this delivery included. */
+  readonly deliveries: number
+  /** What is recorded of earlier runs. */
+  readonly record: RetryRecord
+  /** Bytes that are no UTF-8 were replaced when it was read. */
+  readonly broken: boolean
+}
+
+export const make = (
+  id: string,
+  fields: ReadonlyArray<unknown>,
+  deliveries = 1,
+  record: RetryRecord = noRecord
+): Entry => {
+  let data: string | undefined
+  let traceparent: string | undefined
+  let size = 0
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i]
+    const value = String(fields[i + 1])
+    size += value.length
+    if (name === "data") data ??= value
+    else if (name === "traceparent") traceparent ??= value
+  }
+  return { id, data, traceparent, size, deliveries, record, broken: false }
+}
+
+/** The server's time at which an entry was added. */
+export const millisOf = (id: string): number => Number(id.slice(0, id.indexOf("-")))
+
+/** Orders entry ids as Redis does: by time, then by sequence, both as numbers. */
+export const isBefore = (a: string, b: string): boolean => {
+  if (a.length === b.length) return a < b
+  const left = millisOf(a)
+  const right = millisOf(b)
+  return left === right ? Number(a.slice(a.indexOf("-") + 1)) < Number(b.slice(b.indexOf("-") + 1)) : left < right
+}
+
+/** `Entry → DomainAction`, or a sentence that says why not. It never holds a part of the payload. */
+export const decode = (
+  entry: Entry,
+  limits: DomainAction.Limits
+): Result.Result<DomainAction.DomainAction, string> => {
+  if (entry.data === undefined) return noData
+  if (entry.broken) return notUtf8
+  const parsed = DomainAction.parse(entry.data, limits)
+  return Result.isSuccess(parsed) ? parsed : Result.fail(parsed.failure.text)
+}
+
+const noData = Result.fail("The entry has no field data")
+const notUtf8 = Result.fail("The entry is no UTF-8")
+
+/**
+ * The time by the server's clock after which nobody waits for the answer: when the entry was added plus the
+ * `timeout_ms` that its sender gave. The clocks of sender and worker play no part.
+ */
+export const deadlineOf = (entry: Entry, action: DomainAction.DomainAction): number | undefined => {
+  if (action.metadata === null || DomainAction.expects(action) !== "response") return undefined
+  const timeout = action.metadata["timeout_ms"]
+  return typeof timeout === "number" && timeout > 0 ? millisOf(entry.id) + timeout : undefined
+}
