@@ -1,0 +1,448 @@
+/**
+ * Contracts: what an action is called, what it carries, what answers it and how it may fail.
+ *
+ * A contract is one value, shared by the service that answers and by those that ask. It fixes the types on both sides
+ * and the JSON between them: a payload is refused before a handler sees it, and an answer that its schema cannot encode
+ * is never sent.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import type * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import type * as Types from "effect/Types"
+import { type ErrorDetail, isActionType } from "./DomainAction.ts"
+import { isRejected, isRetryLater } from "./HandlerError.ts"
+import * as ActionCodec from "./internal/actionCodec.ts"
+
+const TypeId = "~effect-redis-workers/Action"
+
+/**
+ * The contract of one action.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Action<
+  in out Type extends string,
+  out Payload extends Schema.Top = Schema.Struct<{}>,
+  out Success extends Schema.Top = Schema.Void,
+  out Error extends Schema.Top = Schema.Never
+> extends Pipeable {
+  readonly [TypeId]: typeof TypeId
+  /** `service.verb` or `service.entity.verb`: the part before the first dot names the service that handles it. */
+  readonly type: Type
+  readonly payloadSchema: Payload
+  readonly successSchema: Success
+  readonly errorSchema: Error
+  readonly annotations: Context.Context<never>
+  /** When to run it again after a failure; `undefined`: as the worker says. */
+  readonly retry: Schedule.Schedule<unknown, number> | undefined
+  /** How many attempts it gets; `undefined`: as the worker says. */
+  readonly maxAttempts: number | undefined
+  /** How long an attempt may take; `undefined`: as the worker says. */
+  readonly handlerTimeout: Duration.Duration | undefined
+  /** What a caller who asked for a callback gets when this action is refused or given up. */
+  readonly failureAction: Any | undefined
+
+  /** The same contract with an annotation more. */
+  annotate<I, S>(key: Context.Key<I, S>, value: Types.NoInfer<S>): Action<Type, Payload, Success, Error>
+
+  /** The same contract with these annotations on top of its own. */
+  annotateMerge<I>(annotations: Context.Context<I>): Action<Type, Payload, Success, Error>
+}
+
+/**
+ * Any contract, for code that handles all of them alike.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Any extends Pipeable {
+  readonly [TypeId]: typeof TypeId
+  readonly type: string
+  readonly payloadSchema: Schema.Top
+  readonly successSchema: Schema.Top
+  readonly errorSchema: Schema.Top
+  readonly annotations: Context.Context<never>
+  readonly retry: Schedule.Schedule<unknown, number> | undefined
+  readonly maxAttempts: number | undefined
+  readonly handlerTimeout: Duration.Duration | undefined
+  readonly failureAction: Any | undefined
+}
+
+/**
+ * What the handler of an action receives.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type Payload<A extends Any> = A["payloadSchema"]["Type"]
+
+/**
+ * What a caller of an action passes: fields with a constructor default may be left out.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type PayloadInput<A extends Any> = A["payloadSchema"]["~type.make.in"]
+
+/**
+ * What answers an action.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type Success<A extends Any> = A["successSchema"]["Type"]
+
+/**
+ * The errors that an action declares.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type Error<A extends Any> = A["errorSchema"]["Type"]
+
+/**
+ * Services that the schemas of an action need on the side of the worker.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type WorkerServices<A extends Any> =
+  | A["payloadSchema"]["DecodingServices"]
+  | A["successSchema"]["EncodingServices"]
+  | A["errorSchema"]["EncodingServices"]
+
+/**
+ * Services that the schemas of an action need on the side of the client.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type ClientServices<A extends Any> =
+  | A["payloadSchema"]["EncodingServices"]
+  | A["successSchema"]["DecodingServices"]
+  | A["errorSchema"]["DecodingServices"]
+
+/**
+ * The schema that a record of fields, or a schema, stands for.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type SchemaOf<S extends Schema.Top | Schema.Struct.Fields> = S extends Schema.Top ? S
+  : S extends Schema.Struct.Fields ? Schema.Struct<S>
+  : never
+
+type EncodesToObject<S> = S extends Schema.Top
+  ? S["Encoded"] extends ReadonlyArray<unknown> ? "The payload of an action must encode to a JSON object"
+  : S["Encoded"] extends object ? unknown
+  : "The payload of an action must encode to a JSON object"
+  : unknown
+
+type TakesErrorDetail<A> = A extends Any ? FailurePayload extends A["payloadSchema"]["Encoded"] ? unknown
+  : "The payload of a failure action must accept error_type, error_code, message and details"
+  : unknown
+
+/**
+ * The payload of a failure action, as it is sent: the same four keys as in an error response.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface FailurePayload {
+  readonly error_type: string
+  readonly error_code: string | null
+  readonly message: string
+  readonly details: { readonly [key: string]: unknown } | null
+}
+
+/**
+ * Whether a value is a contract.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isAction = (u: unknown): u is Any => Predicate.hasProperty(u, TypeId)
+
+// -----------------------------------------------------------------------------
+// make
+// -----------------------------------------------------------------------------
+
+type Parts = Omit<Any, typeof TypeId | "pipe">
+
+const Proto = {
+  [TypeId]: TypeId,
+  pipe() {
+    return pipeArguments(this, arguments)
+  },
+  annotate(this: Any, key: Context.Key<unknown, unknown>, value: unknown) {
+    return fromParts({ ...this, annotations: Context.add(this.annotations, key, value) as Context.Context<never> })
+  },
+  annotateMerge(this: Any, annotations: Context.Context<unknown>) {
+    return fromParts({
+      ...this,
+      annotations: Context.merge(this.annotations, annotations) as Context.Context<never>
+    })
+  },
+  toString(this: Any) {
+    return `Action(${this.type})`
+  }
+}
+
+const fromParts = (parts: Parts): Any => Object.assign(Object.create(Proto), parts)
+
+const toSchema = (schema: Schema.Top | Schema.Struct.Fields): Schema.Top =>
+  Schema.isSchema(schema) ? schema as Schema.Top : Schema.Struct(schema as Schema.Struct.Fields)
+
+/**
+ * Makes a contract.
+ *
+ * **Details**
+ *
+ * `payload` and `success` are a schema or a record of fields, which stands for the struct of those. Any schema crosses
+ * the wire as JSON (dates, big integers, options, classes …), by its canonical JSON codec.
+ *
+ * A payload must encode to a JSON object. A success that does not is sent as `{ "value": … }`; one that may be `null` or
+ * an object is sent as it is; `Schema.Void` is sent as `null`, and whatever answers it is accepted.
+ *
+ * **Gotchas**
+ *
+ * Throws a `TypeError` when the type is not `service.verb` (letters, digits, `_` and `-`, parts joined by dots) or the
+ * payload does not encode to an object: a contract like that is a mistake in the program, found when it starts.
+ *
+ * **Example** (A contract with a declared error)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Action } from "effect-redis-workers"
+ *
+ * class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
+ *
+ * const CreateUser = Action.make("user.create", {
+ *   payload: { email: Schema.String },
+ *   success: { userId: Schema.String },
+ *   error: EmailTaken
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <
+  const Type extends `${string}.${string}`,
+  Payload extends Schema.Top | Schema.Struct.Fields = Schema.Struct<{}>,
+  Success extends Schema.Top | Schema.Struct.Fields = Schema.Void,
+  Error extends Schema.Top = Schema.Never,
+  Failure extends Any = Any
+>(type: Type, options: {
+  /** What it carries. Default: nothing, sent as `{}`. */
+  readonly payload?: Payload & EncodesToObject<Payload>
+  /** What answers it. Default: nothing, sent as `null`. */
+  readonly success?: Success
+  /** The errors that callers may match on: one schema or a union. Default: none. */
+  readonly error?: Error
+  /** When to run it again after a failure; the input is the number of failed attempts. Default: as the worker says. */
+  readonly retry?: Schedule.Schedule<unknown, number> | undefined
+  /** How many attempts it gets, the first included. Default: as the worker says. */
+  readonly maxAttempts?: number | undefined
+  /** How long an attempt may take. Default: as the worker says. */
+  readonly handlerTimeout?: Duration.Input | undefined
+  /** Sent to a caller who asked for a callback when this action is refused or given up. Default: nothing is sent. */
+  readonly failureAction?: (Failure & TakesErrorDetail<Failure>) | undefined
+  /** Notes for tools and workers. Default: none. */
+  readonly annotations?: Context.Context<never> | undefined
+} = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error> => {
+  if (!isActionType(type)) {
+    throw new TypeError(`"${type}" is no action type: expected service.verb or service.entity.verb`)
+  }
+  const payloadSchema = toSchema(options.payload ?? {})
+  if (ActionCodec.shapeOf(payloadSchema) !== "object") {
+    throw new TypeError(`The payload of "${type}" does not encode to a JSON object`)
+  }
+  // SAFETY: the parts are the options that the type parameters were inferred from.
+  return fromParts({
+    type,
+    payloadSchema,
+    successSchema: options.success === undefined ? Schema.Void : toSchema(options.success),
+    errorSchema: options.error ?? Schema.Never,
+    annotations: options.annotations ?? Context.empty(),
+    retry: options.retry,
+    maxAttempts: options.maxAttempts,
+    handlerTimeout: options.handlerTimeout === undefined
+      ? undefined
+      : Duration.fromInputUnsafe(options.handlerTimeout),
+    failureAction: options.failureAction
+  }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error>
+}
+
+// -----------------------------------------------------------------------------
+// Disposition
+// -----------------------------------------------------------------------------
+
+/**
+ * What a failure does to an action: `rejected` is an answer, `retryable` and `undeclared` are run again.
+ *
+ * @since 0.1.0
+ * @category disposition
+ */
+export type Disposition = "rejected" | "retryable" | "undeclared"
+
+/**
+ * Dispositions that a worker sets in place of those in the contract, by tag (or identifier) of the error.
+ *
+ * @since 0.1.0
+ * @category disposition
+ */
+export interface DispositionOverrides {
+  readonly [tag: string]: "rejected" | "retryable"
+}
+
+/**
+ * Annotations that give a declared error its disposition, for the third argument of `Schema.TaggedError`.
+ *
+ * **Example** (An error that is run again)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Action } from "effect-redis-workers"
+ *
+ * class Busy extends Schema.TaggedError<Busy>()("Busy", {}, Action.disposition("retryable")) {}
+ * ```
+ *
+ * @since 0.1.0
+ * @category disposition
+ */
+export const disposition = (value: "rejected" | "retryable"): { readonly [key: string]: unknown } => ({
+  [ActionCodec.dispositionKey]: value
+})
+
+/**
+ * The same error schema, run again instead of answered. The caller gets the error once all attempts are used up.
+ *
+ * @since 0.1.0
+ * @category disposition
+ */
+export const retryable = <S extends Schema.Top>(schema: S): S["Rebuild"] => schema.annotate(disposition("retryable"))
+
+/**
+ * Which disposition an error of a handler has.
+ *
+ * **Details**
+ *
+ * `Rejected` is always `rejected` and `RetryLater` always `retryable`. A declared error has the disposition that its
+ * schema is annotated with, `rejected` by default; in a union each member has its own. Without a contract
+ * (`undefined`), and for anything else, it is `undeclared`.
+ *
+ * @since 0.1.0
+ * @category disposition
+ */
+export const dispositionOf = (
+  action: Any | undefined,
+  error: unknown,
+  overrides?: DispositionOverrides | undefined
+): Disposition => {
+  if (isRetryLater(error)) return "retryable"
+  if (isRejected(error)) return "rejected"
+  const member = action === undefined ? undefined : ActionCodec.codecOf(action).memberOf(error)
+  if (member === undefined) return "undeclared"
+  return overrides !== undefined && Object.hasOwn(overrides, member.label)
+    ? overrides[member.label] ?? member.disposition
+    : member.disposition
+}
+
+// -----------------------------------------------------------------------------
+// Codecs
+// -----------------------------------------------------------------------------
+
+/**
+ * The wire's side of a contract. Each function returns an `Exit` when the schemas are synchronous, which costs nothing
+ * to run; otherwise an effect.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export interface Codec<A extends Any> {
+  /** `data` of an action → payload. */
+  readonly decodePayload: (
+    data: unknown
+  ) => Effect.Effect<Payload<A>, Schema.SchemaError, A["payloadSchema"]["DecodingServices"]>
+
+  /** Payload → `data` of an action; constructor defaults are filled in. */
+  readonly encodePayload: (
+    payload: PayloadInput<A>
+  ) => Effect.Effect<Schema.JsonObject, Schema.SchemaError, A["payloadSchema"]["EncodingServices"]>
+
+  /** `data` of a response → success. */
+  readonly decodeSuccess: (
+    data: unknown
+  ) => Effect.Effect<Success<A>, Schema.SchemaError, A["successSchema"]["DecodingServices"]>
+
+  /** Success → `data` of a response; `null` when there is nothing to say. */
+  readonly encodeSuccess: (
+    success: Success<A>
+  ) => Effect.Effect<Schema.JsonObject | null, Schema.SchemaError, A["successSchema"]["EncodingServices"]>
+
+  /**
+   * Declared error → `error` of a response: its tag as `error_type` (without a tag: the identifier of its schema, or
+   * `Error`), the whole encoded error in `details`.
+   */
+  readonly encodeError: (
+    error: Error<A>
+  ) => Effect.Effect<ErrorDetail, Schema.SchemaError, A["errorSchema"]["EncodingServices"]>
+
+  /**
+   * `error` of a response → declared error, or `None` when it is not one of those. `error_type` alone is enough to name
+   * a tagged error, so that the answers of a worker in another language are understood as well.
+   */
+  readonly decodeError: (
+    detail: ErrorDetail
+  ) => Effect.Effect<Option.Option<Error<A>>, never, A["errorSchema"]["DecodingServices"]>
+}
+
+/**
+ * The codec of a contract: made on the first call, the same one ever after.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const codec = <A extends Any>(action: A): Codec<A> =>
+  // SAFETY: made from the schemas of this action, whose types `Codec<A>` spells out.
+  ActionCodec.codecOf(action) as unknown as Codec<A>
+
+/**
+ * The issues that an answer tells of, at most.
+ */
+const maxIssues = 20
+
+const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/**
+ * The `error` of the response to an action whose payload its contract refuses: at most 20 issues with their paths, and
+ * none of the values.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const validationDetail = (error: Schema.SchemaError): ErrorDetail => {
+  const { issues } = formatIssue(error.issue)
+  const shown = issues.slice(0, maxIssues).map((issue) => ({
+    path: (issue.path ?? []).map((key) => typeof key === "number" ? key : String(key)),
+    message: issue.message
+  }))
+  return {
+    error_type: "ValidationError",
+    error_code: "VALIDATION_ERROR",
+    message: shown[0] === undefined
+      ? "The payload is not what the contract says"
+      : `${shown[0].path.length === 0 ? "payload" : shown[0].path.join(".")}: ${shown[0].message}`,
+    details: { issues: shown, total: issues.length }
+  }
+}

@@ -1,0 +1,513 @@
+/**
+ * Groups of contracts and the handlers that implement them.
+ *
+ * A group is complete or it does not compile: a handler that is missing, misspelt, of the wrong types or that fails
+ * with what its contract does not declare is an error at its key. What handlers need of the context is what the worker
+ * needs that runs them.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import type { Scope } from "effect/Scope"
+import type * as Action from "./Action.ts"
+import type { Delivery } from "./Delivery.ts"
+import { type DomainAction, type ErrorDetail, isActionType } from "./DomainAction.ts"
+import { isRejected, type Rejected, rejectedDetail, type RetryLater } from "./HandlerError.ts"
+import { type AnyCodec, codecOf } from "./internal/actionCodec.ts"
+
+const TypeId = "~effect-redis-workers/ActionGroup"
+
+const HandlersTypeId = "~effect-redis-workers/ActionGroup/Handlers"
+
+// -----------------------------------------------------------------------------
+// Handlers
+// -----------------------------------------------------------------------------
+
+/**
+ * The handler of an action: payload and delivery in, success or a declared error out.
+ *
+ * @since 0.1.0
+ * @category handlers
+ */
+export type Handler<A extends Action.Any, R = never> = (
+  payload: Action.Payload<A>,
+  delivery: Delivery
+) => Effect.Effect<Action.Success<A>, Action.Error<A> | RetryLater | Rejected, R>
+
+/**
+ * A handler without a contract: the envelope in, a JSON object or nothing out.
+ *
+ * **Details**
+ *
+ * `Rejected` is answered; any other error is run again.
+ *
+ * @since 0.1.0
+ * @category handlers
+ */
+export type RawHandler<E = unknown, R = unknown> = (
+  action: DomainAction,
+  delivery: Delivery
+) => Effect.Effect<object | void, E, R>
+
+/**
+ * Handlers without a contract, by action type.
+ *
+ * @since 0.1.0
+ * @category handlers
+ */
+export interface RawHandlers<E = unknown, R = unknown> {
+  readonly [type: `${string}.${string}`]: RawHandler<E, R>
+}
+
+/**
+ * How a worker runs one type of action, from the `data` of an envelope to the `data` or `error` of the answer.
+ *
+ * **Details**
+ *
+ * The functions that code return an `Exit` when the schemas are synchronous. Run the effects in the fiber that ran
+ * `build`, or a child of it: its context is what they see.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Route {
+  readonly actionType: string
+  /** The contract; `undefined` for a handler without one. */
+  readonly action: Action.Any | undefined
+  /** What the handler gets: the payload that the contract reads from `data`, or the envelope. */
+  readonly decodePayload: (action: DomainAction) => Effect.Effect<unknown, Schema.SchemaError>
+  /** Runs the handler in a scope of its own. A handler that throws dies. */
+  readonly handler: (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown>
+  /** `data` of the answer. */
+  readonly encodeSuccess: (
+    success: unknown
+  ) => Effect.Effect<{ readonly [key: string]: unknown } | null, Schema.SchemaError>
+  /** `error` of the answer, for a declared error or `Rejected`. */
+  readonly encodeError: (error: unknown) => Effect.Effect<ErrorDetail, Schema.SchemaError>
+}
+
+/**
+ * Handlers, ready for a worker.
+ *
+ * **Details**
+ *
+ * `E` is how building them may fail, `R` what building and running them needs.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Handlers<out E = never, out R = never, out Types extends string = string> extends Pipeable {
+  readonly [HandlersTypeId]: typeof HandlersTypeId
+  /** The action types that are handled. */
+  readonly types: ReadonlySet<Types>
+  /** Run once, at the start of a worker: action type → route. */
+  readonly build: Effect.Effect<ReadonlyMap<string, Route>, E, R>
+}
+
+/**
+ * Any handlers that a worker can run: with contracts, or a plain record of those without.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type AnyHandlers = Handlers<unknown, unknown> | RawHandlers
+
+/**
+ * How building handlers may fail.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type BuildError<H> = H extends Handlers<infer E, infer _R, infer _Types> ? E : never
+
+/**
+ * What building and running handlers needs.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type Services<H> = H extends Handlers<infer _E, infer R, infer _Types> ? R : HandlersServices<H>
+
+/**
+ * The action types that handlers are for.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type Types<H> = H extends Handlers<infer _E, infer _R, infer T> ? T : keyof H & string
+
+/**
+ * Whether a value is {@link Handlers}, and not a record of handlers without a contract.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isHandlers = (u: unknown): u is Handlers<unknown, unknown> => Predicate.hasProperty(u, HandlersTypeId)
+
+// -----------------------------------------------------------------------------
+// Types of groups
+// -----------------------------------------------------------------------------
+
+/**
+ * The record of handlers that implements a group.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type HandlersFrom<A extends Action.Any> = {
+  readonly [Current in A as Current["type"]]: Handler<Current, unknown>
+}
+
+/**
+ * The contract of a group that has the given type.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type ActionOf<A extends Action.Any, Type extends string> = Extract<A, { readonly type: Type }>
+
+/**
+ * The contracts of a group.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type Actions<Group> = Group extends ActionGroup<infer A> ? A : never
+
+/**
+ * What the handlers of a record need. The scope of a delivery is given to them.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type HandlersServices<H> = keyof H extends infer K ? K extends keyof H ? HandlerServices<H[K]> : never : never
+
+/**
+ * What a handler needs. The scope of a delivery is given to it.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type HandlerServices<H> = H extends (...args: never) => Effect.Effect<infer _A, infer _E, infer R>
+  ? Exclude<R, Scope>
+  : never
+
+/**
+ * A sentence at each key of a record of handlers that is missing, or that names no action of the group.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type Complete<A extends Action.Any, H> =
+  & { readonly [K in Exclude<keyof H, A["type"]>]: `No such action in the group: ${K & string}` }
+  & { readonly [K in Exclude<A["type"], keyof H>]: `Missing handler: ${K}` }
+
+// -----------------------------------------------------------------------------
+// ActionGroup
+// -----------------------------------------------------------------------------
+
+/**
+ * A group of contracts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ActionGroup<in out A extends Action.Any> extends Pipeable {
+  readonly [TypeId]: typeof TypeId
+  /** The contracts by action type. */
+  readonly actions: ReadonlyMap<string, A>
+
+  /** The group with more contracts. Throws a `TypeError` when it has one of that type already. */
+  add<const More extends ReadonlyArray<Action.Any>>(...actions: More): ActionGroup<A | More[number]>
+
+  /** The group with the contracts of others. Throws a `TypeError` when two have a contract of the same type. */
+  merge<const Groups extends ReadonlyArray<Any>>(...groups: Groups): ActionGroup<A | Actions<Groups[number]>>
+
+  /** The group without some of its contracts. */
+  omit<const Types extends ReadonlyArray<A["type"]>>(
+    ...types: Types
+  ): ActionGroup<Exclude<A, { readonly type: Types[number] }>>
+
+  /**
+   * Implements all actions of the group, with a record of handlers or an effect that builds one.
+   *
+   * The effect runs once, at the start of a worker, in the scope of the worker.
+   */
+  handlers<H extends Partial<HandlersFrom<A>>, EX = never, RX = never>(
+    build: (H & Complete<A, H>) | Effect.Effect<H & Complete<A, H>, EX, RX>
+  ): Handlers<EX, Exclude<RX, Scope> | HandlersServices<H> | Action.WorkerServices<A>, A["type"]>
+
+  /** The record as it is, its types checked where it is written. */
+  of<const H extends Partial<HandlersFrom<A>>>(handlers: H & Complete<A, H>): H
+
+  /** Implements one action of the group. */
+  handler<const Type extends A["type"], H extends Handler<ActionOf<A, Type>, unknown>, EX = never, RX = never>(
+    type: Type,
+    build: H | Effect.Effect<H, EX, RX>
+  ): Handlers<EX, Exclude<RX, Scope> | HandlerServices<H> | Action.WorkerServices<ActionOf<A, Type>>, Type>
+
+  /** Handlers made one by one, put together: they must be those of all actions of the group. */
+  complete<E, R, Types extends string>(
+    handlers: Handlers<E, R, Types> & Complete<A, { readonly [K in Types]: unknown }>
+  ): Handlers<E, R, A["type"]>
+}
+
+/**
+ * Any group.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Any {
+  readonly [TypeId]: typeof TypeId
+  readonly actions: ReadonlyMap<string, Action.Any>
+}
+
+/**
+ * Whether a value is a group of contracts.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const isActionGroup = (u: unknown): u is Any => Predicate.hasProperty(u, TypeId)
+
+const GroupProto = {
+  [TypeId]: TypeId,
+  pipe() {
+    return pipeArguments(this, arguments)
+  },
+  add(this: Any, ...actions: ReadonlyArray<Action.Any>) {
+    return makeGroup([...this.actions.values(), ...actions])
+  },
+  merge(this: Any, ...groups: ReadonlyArray<Any>) {
+    return makeGroup([this, ...groups].flatMap((group) => [...group.actions.values()]))
+  },
+  omit(this: Any, ...types: ReadonlyArray<string>) {
+    return makeGroup([...this.actions.values()].filter((action) => !types.includes(action.type)))
+  },
+  handlers(this: Any, build: Build<{ readonly [type: string]: AnyHandler }>) {
+    return makeHandlers([...this.actions.keys()], build, (record) => {
+      const unknown = Object.keys(record).filter((type) => !this.actions.has(type))
+      const missing = [...this.actions.keys()].filter((type) => !Object.hasOwn(record, type))
+      if (missing.length > 0 || unknown.length > 0) {
+        throw new TypeError([
+          ...missing.map((type) => `Missing handler: ${type}`),
+          ...unknown.map((type) => `No such action in the group: ${type}`)
+        ].join(", "))
+      }
+      return [...this.actions.values()].map((action) => contractRoute(action, record[action.type]))
+    })
+  },
+  of: identity,
+  handler(this: Any, type: string, build: Build<AnyHandler>) {
+    const action = this.actions.get(type)
+    if (action === undefined) throw new TypeError(`No such action in the group: ${type}`)
+    return makeHandlers([type], build, (handler) => [contractRoute(action, handler)])
+  },
+  complete(this: Any, handlers: Handlers<unknown, unknown>) {
+    const missing = [...this.actions.keys()].filter((type) => !handlers.types.has(type))
+    if (missing.length > 0) throw new TypeError(missing.map((type) => `Missing handler: ${type}`).join(", "))
+    return handlers
+  }
+}
+
+const makeGroup = (actions: ReadonlyArray<Action.Any>): Any => {
+  const byType = new Map<string, Action.Any>()
+  for (const action of actions) {
+    if (byType.has(action.type)) throw new TypeError(`Two contracts in one group have the type "${action.type}"`)
+    byType.set(action.type, action)
+  }
+  return Object.assign(Object.create(GroupProto), { actions: byType })
+}
+
+/**
+ * Makes a group of contracts.
+ *
+ * **Gotchas**
+ *
+ * Throws a `TypeError` when two contracts have the same type.
+ *
+ * **Example** (A group and its handlers)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Action, ActionGroup } from "effect-redis-workers"
+ *
+ * const CreateUser = Action.make("user.create", {
+ *   payload: { email: Schema.String },
+ *   success: { userId: Schema.String }
+ * })
+ *
+ * const UserActions = ActionGroup.make(CreateUser)
+ *
+ * const handlers = UserActions.handlers({
+ *   "user.create": ({ email }) => Effect.succeed({ userId: `id of ${email}` })
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <const Actions extends ReadonlyArray<Action.Any>>(
+  ...actions: Actions
+): ActionGroup<Actions[number]> =>
+  // SAFETY: the map holds exactly these contracts; the methods of the prototype are those of the interface.
+  makeGroup(actions) as unknown as ActionGroup<Actions[number]>
+
+// -----------------------------------------------------------------------------
+// Making handlers
+// -----------------------------------------------------------------------------
+
+type AnyHandler = (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown, unknown>
+
+type Build<A> = A | Effect.Effect<A, unknown, unknown>
+
+const HandlersProto = {
+  [HandlersTypeId]: HandlersTypeId,
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
+const fromBuild = (
+  types: ReadonlyArray<string>,
+  build: Effect.Effect<ReadonlyMap<string, Route>, unknown, unknown>
+): Handlers<unknown, unknown> => Object.assign(Object.create(HandlersProto), { types: new Set(types), build })
+
+const makeHandlers = <A>(
+  types: ReadonlyArray<string>,
+  build: Build<A>,
+  toRoutes: (built: A) => ReadonlyArray<Route>
+): Handlers<unknown, unknown> =>
+  fromBuild(
+    types,
+    Effect.map(
+      Effect.isEffect(build) ? build as Effect.Effect<A, unknown, unknown> : Effect.succeed(build),
+      (built) => new Map(toRoutes(built).map((route) => [route.actionType, route]))
+    )
+  )
+
+// What a handler opens ends with the delivery. A handler that is done at once has opened nothing.
+const inOwnScope = (type: string, handler: AnyHandler | undefined): Route["handler"] => {
+  if (typeof handler !== "function") throw new TypeError(`The handler of "${type}" is no function`)
+  // SAFETY: `R` of the handlers is `R` of `build`, and the effect runs in the context of the fiber that ran `build`.
+  return (payload, delivery) =>
+    Effect.suspend(() => {
+      const effect = handler(payload, delivery)
+      return Exit.isExit(effect) ? effect : Effect.scoped(effect)
+    }) as Effect.Effect<unknown, unknown>
+}
+
+const contractRoute = (action: Action.Any, handler: AnyHandler | undefined): Route => {
+  // SAFETY: `R` of `build` holds the services of the schemas, and the codecs run in the context of its fiber.
+  const codec = codecOf(action) as AnyCodec<never>
+  return {
+    actionType: action.type,
+    action,
+    decodePayload: (envelope) => codec.decodePayload(envelope.data),
+    handler: inOwnScope(action.type, handler),
+    encodeSuccess: codec.encodeSuccess,
+    encodeError: (error) => isRejected(error) ? Effect.succeed(rejectedDetail(error)) : codec.encodeError(error)
+  }
+}
+
+const rawRoute = (type: string, handler: AnyHandler): Route => ({
+  actionType: type,
+  action: undefined,
+  decodePayload: Effect.succeed,
+  handler: inOwnScope(type, handler),
+  encodeSuccess: encodeRaw,
+  encodeError: (error) =>
+    isRejected(error) ? Effect.succeed(rejectedDetail(error)) : Effect.die(new TypeError(`${type} declares no error`))
+})
+
+const nothing = Effect.succeed(null)
+
+const encodeRecord = Schema.decodeUnknownEffect(Schema.Record(Schema.String, Schema.Unknown))
+
+const encodeRaw: Route["encodeSuccess"] = (success) =>
+  success === undefined || success === null ? nothing : encodeRecord(success)
+
+/**
+ * Makes {@link Handlers} of a plain record of handlers without contracts.
+ *
+ * **Gotchas**
+ *
+ * Throws a `TypeError` when a key is no action type.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const fromRecord = <H extends RawHandlers>(
+  record: H
+): Handlers<never, HandlersServices<H>, keyof H & string> => {
+  for (const type of Object.keys(record)) {
+    if (!isActionType(type)) throw new TypeError(`"${type}" is no action type: expected service.verb`)
+  }
+  // SAFETY: building from a record cannot fail; its handlers need what the record says.
+  return makeHandlers(
+    Object.keys(record),
+    record as unknown as { readonly [type: string]: AnyHandler },
+    (handlers) => Object.entries(handlers).map(([type, handler]) => rawRoute(type, handler))
+  ) as Handlers<never, HandlersServices<H>, keyof H & string>
+}
+
+/**
+ * The handlers themselves, or those of a plain record.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const toHandlers = <H extends AnyHandlers>(handlers: H): Handlers<BuildError<H>, Services<H>, Types<H>> =>
+  // SAFETY: `BuildError`, `Services` and `Types` are read off `H`, whichever of the two it is.
+  (isHandlers(handlers) ? handlers : fromRecord(handlers as RawHandlers)) as unknown as Handlers<
+    BuildError<H>,
+    Services<H>,
+    Types<H>
+  >
+
+/**
+ * Handlers of several groups, or those of one group made one by one, put together.
+ *
+ * **Gotchas**
+ *
+ * Throws a `TypeError` when two handle the same type.
+ *
+ * **Example** (One worker for two groups)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Action, ActionGroup } from "effect-redis-workers"
+ *
+ * const Ping = ActionGroup.make(Action.make("user.ping"))
+ * const Pong = ActionGroup.make(Action.make("user.pong"))
+ *
+ * const handlers = ActionGroup.mergeHandlers(
+ *   Ping.handlers({ "user.ping": () => Effect.void }),
+ *   Pong.handlers({ "user.pong": () => Effect.void })
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const mergeHandlers = <const All extends ReadonlyArray<Handlers<unknown, unknown>>>(
+  ...all: All
+): Handlers<BuildError<All[number]>, Services<All[number]>, Types<All[number]>> => {
+  const types = all.flatMap((handlers) => [...handlers.types])
+  const twice = types.find((type, index) => types.indexOf(type) !== index)
+  if (twice !== undefined) throw new TypeError(`Two handlers for "${twice}"`)
+  // SAFETY: the routes are those of all arguments, and so are the types.
+  return fromBuild(
+    types,
+    Effect.map(
+      Effect.all(all.map((handlers) => handlers.build)),
+      (maps) => new Map(maps.flatMap((routes) => [...routes]))
+    )
+  ) as Handlers<BuildError<All[number]>, Services<All[number]>, Types<All[number]>>
+}
