@@ -42,6 +42,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { expectedRedisUrl, parseRedisUrl } from "./internal/redisUrl.ts"
 
 // -----------------------------------------------------------------------------
 // types
@@ -359,47 +360,6 @@ const fields = {
 } as const
 
 // -----------------------------------------------------------------------------
-// URL
-// -----------------------------------------------------------------------------
-
-interface Address {
-  readonly url: string
-  readonly username: string | undefined
-  readonly password: string | undefined
-}
-
-const expectedUrl = "redis://[user:password@]host[:port][/database], or the same with rediss:// for TLS"
-
-/** The address without its credentials, or what was found in its place: a text that holds no part of them. */
-const parseUrl = (value: unknown): Result.Result<Address, string> => {
-  if (typeof value !== "string") return Result.fail(`a ${typeof value}`)
-  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(value)?.[1]
-  if (scheme === undefined) return Result.fail("a text that is no URL")
-  if (!/^rediss?$/i.test(scheme)) return Result.fail(`a URL with the scheme "${scheme}://"`)
-  let url: URL
-  let username: string
-  let password: string
-  try {
-    url = new URL(value)
-    username = decodeURIComponent(url.username)
-    password = decodeURIComponent(url.password)
-  } catch {
-    return Result.fail("a URL that cannot be read (are all special characters of user and password percent-encoded?)")
-  }
-  if (url.hostname === "") return Result.fail("a URL without a host")
-  if (!/^\/?\d{0,9}$/.test(url.pathname)) return Result.fail("a URL whose path is no database number")
-  // ioredis would take each as an option and keep it a text, so that `?maxRetriesPerRequest=0` means something else.
-  const parameters = [...url.searchParams.keys()]
-  if (parameters.length > 0) return Result.fail(`a URL with parameters (${show(parameters.join(", "))})`)
-  if (url.hash !== "") return Result.fail("a URL with a fragment (is a \"#\" of the password not percent-encoded?)")
-  return Result.succeed({
-    url: `${scheme.toLowerCase()}://${url.host}${url.pathname === "/" ? "" : url.pathname}`,
-    username: username === "" ? undefined : username,
-    password: password === "" ? undefined : password
-  })
-}
-
-// -----------------------------------------------------------------------------
 // make
 // -----------------------------------------------------------------------------
 
@@ -428,12 +388,19 @@ const build = (source: Source): Result.Result<Values, SettingsError> => {
     problems.push({ name: nameOf(fields.serviceName), found: "not set", expected: fields.serviceName.expected })
   }
 
-  const urlName = nameOf({ variable: "REDIS_URL", key: "redis.url" })
-  const address = parseUrl(source.get({ variable: "REDIS_URL", key: "redis.url" }) ?? defaults.redis.url)
-  if (Result.isFailure(address)) problems.push({ name: urlName, found: address.failure, expected: expectedUrl })
-  const { password: urlPassword, url, username: urlUsername }: Address = Result.isSuccess(address)
-    ? address.success
-    : { url: defaults.redis.url, username: undefined, password: undefined }
+  const address = parseRedisUrl(source.get({ variable: "REDIS_URL", key: "redis.url" }) ?? defaults.redis.url)
+  if (Result.isFailure(address)) {
+    problems.push({
+      name: nameOf({ variable: "REDIS_URL", key: "redis.url" }),
+      found: address.failure,
+      expected: expectedRedisUrl
+    })
+  }
+  const { password: urlPassword, url, username: urlUsername } = Result.getOrElse(address, () => ({
+    url: defaults.redis.url,
+    username: undefined,
+    password: undefined
+  }))
 
   const rawPassword = source.get({ variable: "REDIS_PASSWORD", key: "redis.password" })
   let password = urlPassword === undefined ? undefined : Redacted.make(urlPassword)
