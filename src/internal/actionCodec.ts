@@ -105,9 +105,10 @@ const decoder = (schema: Schema.Top) => {
   const decode = Schema.decodeUnknownEffect(codec)
   return (data: unknown): Coding<unknown> => {
     const result = decode(data)
-    return Exit.isExit(result) && Exit.isFailure(result) && countValues(data, maxValues) <= maxValues
-      ? decode(data, { errors: "all" })
-      : result
+    return Exit.isExit(result) && Exit.isSuccess(result) ? result : Effect.catchEager(
+      result,
+      (error) => countValues(data, maxValues) <= maxValues ? decode(data, { errors: "all" }) : Effect.fail(error)
+    )
   }
 }
 

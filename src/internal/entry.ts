@@ -60,7 +60,7 @@ export const decode = (
   if (entry.data === undefined) return noData
   if (entry.broken) return notUtf8
   const parsed = DomainAction.parse(entry.data, limits)
-  return Result.isSuccess(parsed) ? parsed : Result.fail(parsed.failure.text)
+  return Result.isFailure(parsed) ? Result.fail(parsed.failure.text) : Result.succeed(parsed.success)
 }
 
 const noData = Result.fail("The entry has no field data")

@@ -1,0 +1,36 @@
+/**
+ * Why a worker ended for good.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+
+/**
+ * What kind of failure ended a worker.
+ *
+ * | reason | what to do |
+ * | --- | --- |
+ * | `NotAuthenticated` | check `REDIS_USERNAME` and `REDIS_PASSWORD` |
+ * | `NoPermission` | grant the user the command or key that the message names |
+ * | `WrongType` | the key that the message names holds something else: move or delete it |
+ * | `InvalidOptions` | mend the option or name that the message names |
+ * | `Unexpected` | the server answered what no version known to this library answers |
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export type WorkerErrorReason = "NotAuthenticated" | "NoPermission" | "WrongType" | "InvalidOptions" | "Unexpected"
+
+/**
+ * A worker that cannot go on. Everything that passes by itself (a lost connection, a server that is loading, a missing
+ * group) is waited for and never ends a worker; see {@link WorkerErrorReason} for what does.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class WorkerError extends Data.TaggedError("WorkerError")<{
+  readonly reason: WorkerErrorReason
+  /** What the worker was doing, and what to do about it. */
+  readonly message: string
+  readonly cause?: unknown
+}> {}

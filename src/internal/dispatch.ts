@@ -1,0 +1,149 @@
+/**
+ * The steps between an entry and its outcome: which handler, may it start, and what did its exit mean.
+ *
+ * All of it is pure or an `Exit` that is already there. Only what the handler itself
+ * does takes a fiber.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import type { DispositionOverrides } from "../Action.ts"
+import { dispositionOf, validationDetail } from "../Action.ts"
+import type { Route } from "../ActionGroup.ts"
+import type { Delivery } from "../Delivery.ts"
+import type { DomainAction, ErrorDetail, Limits } from "../DomainAction.ts"
+import type { HandlerFailure, Outcome, Subject } from "../Settlement.ts"
+import { defect, undeclared } from "../Settlement.ts"
+import { deadlineOf, decode, type Entry } from "./entry.ts"
+
+type Data = { readonly [key: string]: unknown } | null
+
+export interface DispatchOptions {
+  readonly routes: ReadonlyMap<string, Route>
+  readonly limits: Limits
+  readonly maxDeliveries: number
+  /** Dispositions of errors that the worker sets in place of those in the contracts. */
+  readonly errors: DispositionOverrides | undefined
+}
+
+/** A run that stopped for another reason than its exit. */
+export type Stop = "lease" | "time" | "shutdown"
+
+/** A delivery that may start, or one whose outcome is known without running anything. */
+export type Dispatched =
+  | { readonly _tag: "Decided"; readonly subject: Subject; readonly outcome: Outcome }
+  | { readonly _tag: "Start"; readonly subject: Subject & { readonly action: DomainAction }; readonly route: Route }
+
+const noAction: Subject = {
+  action: undefined,
+  attempt: 1,
+  deadline: undefined,
+  maxAttempts: undefined,
+  failureAction: undefined
+}
+const poison: Outcome = { _tag: "Poison" }
+const expired: Outcome = { _tag: "Expired" }
+const leaseLost: Outcome = { _tag: "LeaseLost" }
+const timedOut: Outcome = { _tag: "TimedOut" }
+const interrupted: Outcome = { _tag: "Interrupted" }
+
+/** Rows 2 to 5 of the settlement table, in their order. */
+export const dispatch = (entry: Entry, options: DispatchOptions, now: number): Dispatched => {
+  const decoded = decode(entry, options.limits)
+  if (Result.isFailure(decoded)) {
+    return { _tag: "Decided", subject: noAction, outcome: { _tag: "Malformed", message: decoded.failure } }
+  }
+  const action = decoded.success
+  const route = options.routes.get(action.action_type)
+  const subject = {
+    action,
+    attempt: entry.record.attempts + 1,
+    deadline: deadlineOf(entry, action),
+    maxAttempts: route?.action?.maxAttempts,
+    failureAction: route?.action?.failureAction?.type
+  }
+  if (entry.deliveries - entry.record.outcomes > options.maxDeliveries) {
+    return { _tag: "Decided", subject, outcome: poison }
+  }
+  if (subject.deadline !== undefined && subject.deadline <= now) {
+    return { _tag: "Decided", subject, outcome: expired }
+  }
+  if (route === undefined) {
+    return { _tag: "Decided", subject, outcome: { _tag: "Unknown", since: entry.record.unknownSince || now } }
+  }
+  return { _tag: "Start", subject, route }
+}
+
+/** Marks how far a run got, so that its exit can be told from the contract's refusals. */
+type Refused = { readonly _tag: typeof refusedTag; readonly outcome: Outcome }
+const refusedTag = "effect-redis-workers/Refused"
+const refused = (outcome: Outcome): Refused => ({ _tag: refusedTag, outcome })
+const isRefused = (error: unknown): error is Refused =>
+  typeof error === "object" && error !== null && "_tag" in error && error._tag === refusedTag
+
+/** The exit that an effect already is, if it is one: synchronous codecs return exits. */
+const exitOf = <A, E>(effect: Effect.Effect<A, E>): Exit.Exit<A, E> | undefined =>
+  // SAFETY: an exit is an effect of its own success and error, so the type parameters are those of the effect.
+  Exit.isExit(effect) ? effect as Exit.Exit<A, E> : undefined
+
+/** Decodes the payload, runs the handler, encodes its result. Synchronous codecs add no step to the effect. */
+export const runRoute = (route: Route, action: DomainAction, delivery: Delivery): Effect.Effect<Data, unknown> => {
+  const decoding = route.decodePayload(action)
+  const decoded = exitOf(decoding)
+  if (decoded !== undefined) {
+    if (Exit.isFailure(decoded)) return Effect.fail(refused(invalid(decoded.cause)))
+    return Effect.flatMap(route.handler(decoded.value, delivery), (success) => encoded(route, success))
+  }
+  return Effect.flatMap(
+    Effect.mapError(decoding, (error) => refused({ _tag: "Invalid", error: validationDetail(error) })),
+    (payload) => Effect.flatMap(route.handler(payload, delivery), (success) => encoded(route, success))
+  )
+}
+
+const invalid = (cause: Cause.Cause<Parameters<typeof validationDetail>[0]>): Outcome => {
+  const failure = cause.reasons.find(Cause.isFailReason)
+  return failure === undefined
+    ? { _tag: "Failed", failure: defect(Cause.squash(cause)) }
+    : { _tag: "Invalid", error: validationDetail(failure.error) }
+}
+
+const encoded = (route: Route, success: unknown): Effect.Effect<Data, unknown> => {
+  const data = route.encodeSuccess(success)
+  return Exit.isExit(data) && Exit.isSuccess(data)
+    ? data
+    : Effect.mapError(data, (error) =>
+      refused({ _tag: "Unencodable", message: `The success does not fit the contract: ${validationDetail(error).message}` }))
+}
+
+/** `Exit → Outcome`. */
+export const outcomeOf = (
+  exit: Exit.Exit<Data, unknown>,
+  stop: Stop | undefined,
+  route: Route,
+  overrides: DispositionOverrides | undefined
+): Outcome => {
+  if (stop === "lease") return leaseLost
+  if (Exit.isSuccess(exit)) return { _tag: "Succeeded", data: exit.value }
+  const error = exit.cause.reasons.find(Cause.isFailReason)?.error
+  if (error !== undefined) return isRefused(error) ? error.outcome : failedWith(error, route, overrides)
+  if (!Cause.hasInterruptsOnly(exit.cause)) return { _tag: "Failed", failure: defect(Cause.squash(exit.cause)) }
+  return stop === "time" ? timedOut : interrupted
+}
+
+const failedWith = (error: unknown, route: Route, overrides: DispositionOverrides | undefined): Outcome => {
+  const disposition = dispositionOf(route.action, error, overrides)
+  const failure = undeclared(error)
+  if (disposition === "undeclared" || route.action === undefined) return { _tag: "Failed", failure }
+  const detail = failure.disposition === "rejected" || failure.after !== undefined
+    ? Exit.succeed(failure.detail)
+    : detailOf(route, error)
+  return Exit.isSuccess(detail)
+    ? { _tag: "Failed", failure: { ...failure, disposition, detail: detail.value } satisfies HandlerFailure }
+    : { _tag: "Unencodable", message: "The error does not fit the contract" }
+}
+
+/** A declared error whose schema needs services or waits is described by its message alone. */
+const detailOf = (route: Route, error: unknown): Exit.Exit<ErrorDetail, unknown> => {
+  return exitOf(route.encodeError(error)) ?? Exit.succeed(undeclared(error).detail)
+}

@@ -1,0 +1,264 @@
+/**
+ * Runs the entries of one consumer: at most `concurrency` at once, each in a fiber of its own.
+ *
+ * Everything between an entry's arrival and its settlement happens synchronously
+ * when it can. A run has an identity, so that the end of an earlier run of the same
+ * entry is never taken for the end of a later one.
+ */
+import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as ActionContext from "../ActionContext.ts"
+import type { Delivery } from "../Delivery.ts"
+import type { Outcome, Policy, Subject } from "../Settlement.ts"
+import { settlementOf } from "../Settlement.ts"
+import { dispatch, type DispatchOptions, type Dispatched, outcomeOf, runRoute, type Stop } from "./dispatch.ts"
+import type { Decision } from "./encodeSettlement.ts"
+import type { Entry } from "./entry.ts"
+
+export interface RunnerOptions {
+  readonly concurrency: number
+  /** Entries held beyond those that run, so that a slot that comes free never waits for Redis. */
+  readonly readAhead: number
+  /** Characters of entries held at once, beyond which nothing is read. */
+  readonly maxHeldSize: number
+  readonly dispatch: DispatchOptions
+  readonly policyFor: (subject: Subject) => Policy
+  /** Milliseconds of one run; `undefined` is without limit. */
+  readonly handlerTimeout: number | undefined
+  /** The context of handlers, without scope and parent span. */
+  readonly context: Context.Context<never>
+  readonly clock: Clock.Clock
+  /** Milliseconds by the server's clock. */
+  readonly serverNow: () => number
+  readonly decided: (decision: Decision) => void
+  readonly observe: (event: RunnerEvent) => void
+}
+
+export type RunnerEvent =
+  | { readonly _tag: "Started"; readonly entry: Entry }
+  | { readonly _tag: "Ended"; readonly entry: Entry; readonly outcome: Outcome; readonly decision: Decision; readonly millis: number }
+
+export interface Runner {
+  readonly accept: (entries: ReadonlyArray<Entry>) => void
+  /** How many entries may be taken now. */
+  readonly room: () => number
+  readonly awaitRoom: Effect.Effect<void>
+  /** Entries that this consumer answers for: waiting to start, running, or decided and not yet written. */
+  readonly holds: (id: string) => boolean
+  readonly heldIds: () => ReadonlyArray<string>
+  readonly heldSize: () => number
+  readonly running: () => number
+  /** The decision of an entry is written, or there is nothing to write. */
+  readonly written: (id: string) => void
+  /** Another consumer owns these now: their handlers are interrupted and nothing is written. */
+  readonly lose: (ids: ReadonlyArray<string>) => void
+  /** Starts nothing more; what has not started is forgotten here and stays pending at Redis. */
+  readonly stopStarting: () => void
+  /** Waits until no handler runs. */
+  readonly awaitQuiet: Effect.Effect<void>
+  readonly interruptRunning: () => void
+  /** Interrupts runs that are over their time; runs beside the consumer. */
+  readonly watch: Effect.Effect<never>
+}
+
+interface Run {
+  readonly entry: Entry
+  readonly started: number
+  /** Milliseconds by this process's clock after which the run is interrupted. */
+  readonly limit: number
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  stop: Stop | undefined
+}
+
+const noLimit = Number.POSITIVE_INFINITY
+const endless = Effect.succeed(Duration.infinity)
+
+export const make = (options: RunnerOptions): Runner => {
+  const { clock, context } = options
+  const running = new Map<string, Run>()
+  const unwritten = new Map<string, Entry>()
+  let queue: Array<Entry> = []
+  let queueHead = 0
+  const queued = new Set<string>()
+  let heldSize = 0
+  let starting = true
+  let nextLimit = noLimit
+
+  const roomLatch = Latch.makeUnsafe(true)
+  const quietLatch = Latch.makeUnsafe(true)
+  const limitLatch = Latch.makeUnsafe(false)
+
+  const room = (): number =>
+    heldSize >= options.maxHeldSize
+      ? 0
+      : options.concurrency + options.readAhead - running.size - queued.size - unwritten.size
+
+  const updateRoom = (): void => {
+    if (room() > 0) roomLatch.openUnsafe()
+    else roomLatch.closeUnsafe()
+  }
+
+  const settle = (entry: Entry, subject: Subject, outcome: Outcome, started: number): void => {
+    const settlement = settlementOf(outcome, subject, options.policyFor(subject), options.serverNow())
+    const decision: Decision = { entry, action: subject.action, attempt: subject.attempt, settlement }
+    options.observe({ _tag: "Ended", entry, outcome, decision, millis: clock.currentTimeMillisUnsafe() - started })
+    if (settlement._tag === "Lost") {
+      heldSize -= entry.size
+    } else {
+      unwritten.set(entry.id, entry)
+      options.decided(decision)
+    }
+  }
+
+  const ended = (run: Run, dispatched: Extract<Dispatched, { _tag: "Start" }>, exit: Exit.Exit<never, unknown>): void => {
+    // A run whose entry was lost and taken again has been replaced: it decides nothing any more.
+    if (running.get(run.entry.id) === run) {
+      running.delete(run.entry.id)
+      const outcome = outcomeOf(exit, run.stop, dispatched.route, options.dispatch.errors)
+      settle(run.entry, dispatched.subject, outcome, run.started)
+    }
+    if (running.size === 0) quietLatch.openUnsafe()
+    startNext()
+    updateRoom()
+  }
+
+  const start = (entry: Entry): void => {
+    const dispatched = dispatch(entry, options.dispatch, options.serverNow())
+    const now = clock.currentTimeMillisUnsafe()
+    if (dispatched._tag === "Decided") return settle(entry, dispatched.subject, dispatched.outcome, now)
+    const { route, subject } = dispatched
+    const { deadline } = subject
+    const own = route.action?.handlerTimeout
+    const timeout = own === undefined ? options.handlerTimeout : Duration.toMillis(own)
+    const limit = Math.min(
+      timeout === undefined ? noLimit : now + timeout,
+      deadline === undefined ? noLimit : now + deadline - options.serverNow()
+    )
+    const delivery: Delivery = {
+      action: subject.action,
+      entryId: entry.id,
+      attempt: subject.attempt,
+      deliveries: entry.deliveries,
+      remaining: deadline === undefined
+        ? endless
+        : Effect.sync(() => Duration.millis(Math.max(0, deadline - options.serverNow())))
+    }
+    const run: Run = { entry, started: now, limit, fiber: undefined, stop: undefined }
+    running.set(entry.id, run)
+    options.observe({ _tag: "Started", entry })
+    const fiber = Effect.runForkWith(
+      Context.add(context, ActionContext.ActionContext, ActionContext.fromAction(subject.action))
+    )(runRoute(route, subject.action, delivery))
+    // SAFETY: an exit is read for its cause and its data; `never` is only the narrowest success to name here.
+    const onExit = (exit: Exit.Exit<unknown, unknown>) => ended(run, dispatched, exit as Exit.Exit<never, unknown>)
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return onExit(exit)
+    quietLatch.closeUnsafe()
+    run.fiber = fiber
+    fiber.addObserver(onExit)
+    if (limit < nextLimit) {
+      nextLimit = limit
+      limitLatch.openUnsafe()
+    }
+  }
+
+  let busy = false
+  const startNext = (): void => {
+    // A handler that is done at once ends inside `start`: the loop below goes on, not the stack.
+    if (busy) return
+    busy = true
+    while (starting && queueHead < queue.length && running.size < options.concurrency) {
+      const entry = queue[queueHead++]
+      if (entry === undefined || !queued.delete(entry.id)) continue
+      start(entry)
+    }
+    if (queueHead === queue.length) {
+      queue = []
+      queueHead = 0
+    }
+    busy = false
+  }
+
+  const interrupt = (run: Run, stop: Stop): void => {
+    run.stop = stop
+    run.fiber?.interruptUnsafe()
+  }
+
+  const watch = Effect.forever(Effect.suspend(() => {
+    if (nextLimit === noLimit) {
+      limitLatch.closeUnsafe()
+      return limitLatch.await
+    }
+    const wait = nextLimit - clock.currentTimeMillisUnsafe()
+    if (wait > 0) {
+      // Wakes early when a run with an earlier limit starts.
+      limitLatch.closeUnsafe()
+      return Effect.raceFirst(Effect.sleep(Duration.millis(wait)), limitLatch.await)
+    }
+    const now = clock.currentTimeMillisUnsafe()
+    nextLimit = noLimit
+    for (const run of running.values()) {
+      if (run.limit <= now && run.stop === undefined) interrupt(run, "time")
+      else if (run.stop === undefined) nextLimit = Math.min(nextLimit, run.limit)
+    }
+    return Effect.void
+  }))
+
+  return {
+    accept: (entries) => {
+      for (const entry of entries) {
+        const before = running.get(entry.id)
+        if (before !== undefined) {
+          // Taken again by this very consumer while an earlier run goes on: that run has lost its lease.
+          running.delete(entry.id)
+          heldSize -= before.entry.size
+          interrupt(before, "lease")
+        }
+        if (queued.has(entry.id)) continue
+        queued.add(entry.id)
+        queue.push(entry)
+        heldSize += entry.size
+      }
+      startNext()
+      updateRoom()
+    },
+    room,
+    awaitRoom: roomLatch.await,
+    holds: (id) => running.has(id) || queued.has(id) || unwritten.has(id),
+    heldIds: () => [...running.keys(), ...queued, ...unwritten.keys()],
+    heldSize: () => heldSize,
+    running: () => running.size,
+    written: (id) => {
+      const entry = unwritten.get(id)
+      if (entry === undefined) return
+      unwritten.delete(id)
+      heldSize -= entry.size
+      updateRoom()
+    },
+    lose: (ids) => {
+      for (const id of ids) {
+        const run = running.get(id)
+        if (run !== undefined) interrupt(run, "lease")
+        if (queued.delete(id)) heldSize -= queue.find((entry) => entry.id === id)?.size ?? 0
+      }
+      updateRoom()
+    },
+    stopStarting: () => {
+      starting = false
+      for (let i = queueHead; i < queue.length; i++) heldSize -= queue[i]?.size ?? 0
+      queue = []
+      queueHead = 0
+      queued.clear()
+    },
+    awaitQuiet: quietLatch.await,
+    interruptRunning: () => {
+      for (const run of running.values()) if (run.stop === undefined) interrupt(run, "shutdown")
+    },
+    watch
+  }
+}
