@@ -86,7 +86,7 @@ export const DomainAction = Schema.StructWithRest(
  * @since 0.1.0
  * @category models
  */
-export interface DomainAction extends Schema.Schema.Type<typeof DomainAction> {}
+export type DomainAction = typeof DomainAction.Type
 
 /**
  * What went wrong, as an answer tells it.
@@ -113,7 +113,7 @@ export const ErrorDetail = Schema.StructWithRest(
  * @since 0.1.0
  * @category models
  */
-export interface ErrorDetail extends Schema.Schema.Type<typeof ErrorDetail> {}
+export type ErrorDetail = typeof ErrorDetail.Type
 
 const Written = Schema.StructWithRest(
   Schema.Struct({
@@ -191,7 +191,7 @@ export const DomainActionResponse = Written.pipe(
  * @since 0.1.0
  * @category models
  */
-export interface DomainActionResponse extends Schema.Schema.Type<typeof DomainActionResponse> {}
+export type DomainActionResponse = typeof DomainActionResponse.Type
 
 // -----------------------------------------------------------------------------
 // Reading
