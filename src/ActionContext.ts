@@ -19,7 +19,7 @@ import type { DomainAction } from "./DomainAction.ts"
  * @since 0.1.0
  * @category models
  */
-export interface ActionContext {
+export type ActionContext = {
   readonly tenantId: string | undefined
   readonly sessionId: string | undefined
   readonly taskId: string | undefined

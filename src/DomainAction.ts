@@ -266,6 +266,9 @@ export const isActionType: (value: unknown) => value is string = envelope.isActi
  * A client that turns bytes into strings puts U+FFFD where they were no UTF-8, so that the text alone cannot tell such
  * bytes from a U+FFFD that was sent. {@link mayBeBroken} says when a look at the bytes is due.
  *
+ * Numbers are those of JavaScript: of an integer beyond 2^53 the last digits are lost, `30.0` becomes `30`. What must
+ * not change travels as a string.
+ *
  * @since 0.1.0
  * @category decoding
  */
@@ -351,7 +354,7 @@ export type Input =
  * **Example** (An action as a client sends it)
  *
  * ```ts
- * import * as DomainAction from "effect-redis-workers/DomainAction"
+ * import { DomainAction } from "effect-redis-workers"
  *
  * const action = DomainAction.make({
  *   action_id: "3f0c1b9e-6f0a-4d8e-9a53-2b1f6f0a77aa",
