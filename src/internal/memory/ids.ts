@@ -100,4 +100,5 @@ export const parseEnd = (text: string): EntryId => {
 const isExclusive = (text: string): boolean => text.length > 1 && text.charCodeAt(0) === 40
 
 /** The id that the server generates at `now`: later than `last`, also when the clock went back. */
-export const generate = (last: EntryId, now: number): EntryId | undefined => now > last.ms ? { ms: now, seq: 0 } : next(last)
+export const generate = (last: EntryId, now: number): EntryId | undefined =>
+  now > last.ms ? { ms: now, seq: 0 } : next(last)

@@ -49,11 +49,12 @@ const expire = (unit: number, absolute: boolean) => (context: Context, argv: Rea
   return 1
 }
 
-const ttl = (format: (at: number, now: number) => number) => (context: Context, [, key = ""]: ReadonlyArray<string>) => {
-  if (Store.lookup(context.store, key) === undefined) return -2
-  const at = context.store.expires.get(key)
-  return at === undefined ? -1 : Math.max(format(at, context.store.now), 0)
-}
+const ttl =
+  (format: (at: number, now: number) => number) => (context: Context, [, key = ""]: ReadonlyArray<string>) => {
+    if (Store.lookup(context.store, key) === undefined) return -2
+    const at = context.store.expires.get(key)
+    return at === undefined ? -1 : Math.max(format(at, context.store.now), 0)
+  }
 
 const rename = (context: Context, argv: ReadonlyArray<string>, onlyNew: boolean): boolean => {
   const [, from = "", to = ""] = argv

@@ -1,0 +1,110 @@
+/**
+ * The key space as plain data, for assertions.
+ */
+import * as Deque from "./deque.ts"
+import * as Ids from "./ids.ts"
+import * as Ordered from "./ordered.ts"
+import * as Store from "./store.ts"
+import type * as Stream from "./stream.ts"
+
+export interface DumpedPending {
+  readonly id: string
+  readonly consumer: string
+  readonly deliveredAt: number
+  readonly deliveries: number
+}
+
+export interface DumpedConsumer {
+  readonly name: string
+  readonly seenAt: number
+  readonly pending: number
+}
+
+export interface DumpedGroup {
+  readonly name: string
+  readonly lastDeliveredId: string
+  readonly entriesRead: number | null
+  readonly consumers: ReadonlyArray<DumpedConsumer>
+  readonly pending: ReadonlyArray<DumpedPending>
+}
+
+export interface DumpedEntry {
+  readonly id: string
+  readonly fields: ReadonlyArray<string>
+}
+
+export interface DumpedStream {
+  readonly type: "stream"
+  readonly entries: ReadonlyArray<DumpedEntry>
+  readonly lastId: string
+  readonly entriesAdded: number
+  readonly maxDeletedId: string
+  readonly groups: ReadonlyArray<DumpedGroup>
+}
+
+export type DumpedValue =
+  | { readonly type: "string"; readonly value: string }
+  | { readonly type: "list"; readonly value: ReadonlyArray<string> }
+  | { readonly type: "hash"; readonly value: Readonly<Record<string, string>> }
+  | { readonly type: "set"; readonly value: ReadonlyArray<string> }
+  | { readonly type: "zset"; readonly value: ReadonlyArray<readonly [member: string, score: number]> }
+  | DumpedStream
+
+/** A key's value, with when it expires (milliseconds since the epoch, `null` for never). */
+export type DumpedKey = DumpedValue & { readonly expiresAt: number | null }
+
+const everything = <A>(ordered: Ordered.Ordered<A>): Array<Ordered.Cell<A>> =>
+  Ordered.range(ordered, Ids.zero, Ids.max, undefined)
+
+const byName = <A extends { readonly name: string }>(items: Iterable<A>): Array<A> =>
+  [...items].sort((a, b) => a.name < b.name ? -1 : 1)
+
+const dumpGroup = (group: Stream.Group): DumpedGroup => ({
+  name: group.name,
+  lastDeliveredId: Ids.format(group.lastId),
+  entriesRead: group.entriesRead ?? null,
+  consumers: byName(group.consumers.values()).map((consumer) => ({
+    name: consumer.name,
+    seenAt: consumer.seenAt,
+    pending: Ordered.size(consumer.pending)
+  })),
+  pending: everything(group.pending).map(({ value }) => ({
+    id: value.text,
+    consumer: value.consumer?.name ?? "",
+    deliveredAt: value.deliveredAt,
+    deliveries: value.deliveries
+  }))
+})
+
+const dumpValue = (value: Store.Value): DumpedValue => {
+  switch (value.kind) {
+    case "string":
+      return { type: "string", value: value.value }
+    case "list":
+      return { type: "list", value: Deque.toArray(value.items) }
+    case "hash":
+      return { type: "hash", value: Object.fromEntries(value.fields) }
+    case "set":
+      return { type: "set", value: [...value.members].sort() }
+    case "zset":
+      return { type: "zset", value: value.set.members.map(({ name, score }) => [name, score]) }
+    case "stream":
+      return {
+        type: "stream",
+        entries: everything(value.entries).map(({ text, value }) => ({ id: text, fields: value.fields })),
+        lastId: Ids.format(value.lastId),
+        entriesAdded: value.entriesAdded,
+        maxDeletedId: Ids.format(value.maxDeletedId),
+        groups: byName(value.groups.values()).map(dumpGroup)
+      }
+  }
+}
+
+export const dump = (store: Store.Store): Record<string, DumpedKey> => {
+  Store.sweep(store)
+  const names = [...store.values.keys()].sort()
+  return Object.fromEntries(names.flatMap((name) => {
+    const value = store.values.get(name)
+    return value === undefined ? [] : [[name, { ...dumpValue(value), expiresAt: store.expires.get(name) ?? null }]]
+  }))
+}
