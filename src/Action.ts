@@ -363,8 +363,7 @@ export const dispositionOf = (
 // -----------------------------------------------------------------------------
 
 /**
- * The wire's side of a contract. Each function returns an `Exit` when the schemas are synchronous, which costs nothing
- * to run; otherwise an effect.
+ * The wire's side of a contract. What synchronous schemas decode or encode is an `Exit`, which costs nothing to run.
  *
  * @since 0.1.0
  * @category codecs
@@ -422,6 +421,9 @@ export const codec = <A extends Any>(action: A): Codec<A> =>
  */
 const maxIssues = 20
 
+// How the JSON codec of a number says that it takes these three as well: true, and no help to the sender.
+const notFinite = /( \| )?"Infinity" \| "-Infinity" \| "NaN"/
+
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
 /**
@@ -435,7 +437,7 @@ export const validationDetail = (error: Schema.SchemaError): ErrorDetail => {
   const { issues } = formatIssue(error.issue)
   const shown = issues.slice(0, maxIssues).map((issue) => ({
     path: (issue.path ?? []).map((key) => typeof key === "number" ? key : String(key)),
-    message: issue.message
+    message: issue.message.replace(notFinite, (_, other: string | undefined) => other === undefined ? "number" : "")
   }))
   return {
     error_type: "ValidationError",

@@ -69,8 +69,8 @@ export interface RawHandlers<E = unknown, R = unknown> {
  *
  * **Details**
  *
- * The functions that code return an `Exit` when the schemas are synchronous. Run the effects in the fiber that ran
- * `build`, or a child of it: its context is what they see.
+ * What synchronous schemas decode or encode is an `Exit`. Run the effects in the fiber that ran `build`, or a child of it:
+ * its context is what they see.
  *
  * @since 0.1.0
  * @category models
@@ -116,6 +116,19 @@ export interface Handlers<out E = never, out R = never, out Types extends string
  * @category utility types
  */
 export type AnyHandlers = Handlers<unknown, unknown> | RawHandlers
+
+/**
+ * A sentence at each key of a plain record that is no action type.
+ *
+ * **Details**
+ *
+ * For what takes {@link AnyHandlers}: `<H extends AnyHandlers>(handlers: H & Runnable<H>) => …`.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type Runnable<H> = H extends Handlers<unknown, unknown> ? unknown
+  : { readonly [K in Exclude<keyof H, `${string}.${string}`>]: `No action type: ${K & string}` }
 
 /**
  * How building handlers may fail.
@@ -193,8 +206,9 @@ export type HandlersServices<H> = keyof H extends infer K ? K extends keyof H ? 
  * @since 0.1.0
  * @category utility types
  */
-export type HandlerServices<H> = H extends (...args: never) => Effect.Effect<infer _A, infer _E, infer R>
-  ? Exclude<R, Scope>
+export type HandlerServices<H> = H extends (...args: never) => infer Result ? [Result] extends [never] ? never
+  : Result extends Effect.Effect<infer _A, infer _E, infer R> ? Exclude<R, Scope>
+  : never
   : never
 
 /**
@@ -206,6 +220,11 @@ export type HandlerServices<H> = H extends (...args: never) => Effect.Effect<inf
 export type Complete<A extends Action.Any, H> =
   & { readonly [K in Exclude<keyof H, A["type"]>]: `No such action in the group: ${K & string}` }
   & { readonly [K in Exclude<A["type"], keyof H>]: `Missing handler: ${K}` }
+
+// A record that is inferred as its constraint has only optional keys: without this an effect would pass for one.
+interface NoEffect {
+  readonly [Effect.TypeId]?: never
+}
 
 // -----------------------------------------------------------------------------
 // ActionGroup
@@ -239,7 +258,7 @@ export interface ActionGroup<in out A extends Action.Any> extends Pipeable {
    * The effect runs once, at the start of a worker, in the scope of the worker.
    */
   handlers<H extends Partial<HandlersFrom<A>>, EX = never, RX = never>(
-    build: (H & Complete<A, H>) | Effect.Effect<H & Complete<A, H>, EX, RX>
+    build: (H & Complete<A, H> & NoEffect) | Effect.Effect<H & Complete<A, H>, EX, RX>
   ): Handlers<EX, Exclude<RX, Scope> | HandlersServices<H> | Action.WorkerServices<A>, A["type"]>
 
   /** The record as it is, its types checked where it is written. */
@@ -444,7 +463,7 @@ const encodeRaw: Route["encodeSuccess"] = (success) =>
  * @category constructors
  */
 export const fromRecord = <H extends RawHandlers>(
-  record: H
+  record: H & Runnable<H>
 ): Handlers<never, HandlersServices<H>, keyof H & string> => {
   for (const type of Object.keys(record)) {
     if (!isActionType(type)) throw new TypeError(`"${type}" is no action type: expected service.verb`)
@@ -463,7 +482,9 @@ export const fromRecord = <H extends RawHandlers>(
  * @since 0.1.0
  * @category constructors
  */
-export const toHandlers = <H extends AnyHandlers>(handlers: H): Handlers<BuildError<H>, Services<H>, Types<H>> =>
+export const toHandlers = <H extends AnyHandlers>(
+  handlers: H
+): Handlers<BuildError<H>, Services<H>, Types<H>> =>
   // SAFETY: `BuildError`, `Services` and `Types` are read off `H`, whichever of the two it is.
   (isHandlers(handlers) ? handlers : fromRecord(handlers as RawHandlers)) as unknown as Handlers<
     BuildError<H>,

@@ -1,6 +1,7 @@
 /**
  * How the values of a contract become JSON and back. Parsers are built at the first use of a contract, once.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -187,6 +188,15 @@ const messageOf = (error: unknown, label: string): string => {
     : label
 }
 
+// A union that does not fit fails in an effect, though nothing in it waits. Whoever settles an action wants an exit, so it
+// is run here; an effect that waits or needs a service dies of that, and is left as it is.
+const settled = <A, R>(effect: Coding<A, R>): Coding<A, R> => {
+  if (Exit.isExit(effect)) return effect
+  // SAFETY: a service that is missing is a defect of the exit, which is not used then.
+  const exit = Effect.runSyncExit(effect as Coding<A, never>)
+  return Exit.isFailure(exit) && Cause.hasDies(exit.cause) ? effect : exit
+}
+
 const noError = Effect.succeed(Option.none())
 
 const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "decodeError"> => {
@@ -216,7 +226,7 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
   return {
     memberOf,
     encodeError: (error) =>
-      Effect.mapEager(encode(error), (encoded): ErrorDetail => {
+      Effect.mapEager(settled(encode(error)), (encoded): ErrorDetail => {
         const label = memberOf(error)?.label ?? "Error"
         return {
           error_type: label,
