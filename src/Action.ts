@@ -16,6 +16,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import type { StandardSchemaV1 } from "effect/StandardSchema"
 import type * as Types from "effect/Types"
 import { type ErrorDetail, isActionType } from "./DomainAction.ts"
 import { isRejected, isRetryLater } from "./HandlerError.ts"
@@ -191,16 +192,13 @@ const Proto = {
       ...this,
       annotations: Context.merge(this.annotations, annotations) as Context.Context<never>
     })
-  },
-  toString(this: Any) {
-    return `Action(${this.type})`
   }
 }
 
 const fromParts = (parts: Parts): Any => Object.assign(Object.create(Proto), parts)
 
 const toSchema = (schema: Schema.Top | Schema.Struct.Fields): Schema.Top =>
-  Schema.isSchema(schema) ? schema as Schema.Top : Schema.Struct(schema as Schema.Struct.Fields)
+  Schema.isSchema(schema) ? schema : Schema.Struct(schema)
 
 /**
  * Makes a contract.
@@ -260,7 +258,8 @@ export const make = <
   /** Notes for tools and workers. Default: none. */
   readonly annotations?: Context.Context<never> | undefined
 } = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error> => {
-  if (!isActionType(type)) {
+  const name: string = type
+  if (!isActionType(name)) {
     throw new TypeError(`"${type}" is no action type: expected service.verb or service.entity.verb`)
   }
   const payloadSchema = toSchema(options.payload ?? {})
@@ -412,9 +411,7 @@ export interface Codec<A extends Any> {
  * @since 0.1.0
  * @category codecs
  */
-export const codec = <A extends Any>(action: A): Codec<A> =>
-  // SAFETY: made from the schemas of this action, whose types `Codec<A>` spells out.
-  ActionCodec.codecOf(action) as unknown as Codec<A>
+export const codec = <A extends Any>(action: A): Codec<A> => ActionCodec.codecOf(action)
 
 /**
  * The issues that an answer tells of, at most.
@@ -423,6 +420,11 @@ const maxIssues = 20
 
 // How the JSON codec of a number says that it takes these three as well: true, and no help to the sender.
 const notFinite = /( \| )?"Infinity" \| "-Infinity" \| "NaN"/
+
+const toPathKey = (key: PropertyKey | StandardSchemaV1.PathSegment): string | number => {
+  const name = typeof key === "object" ? key.key : key
+  return typeof name === "number" ? name : String(name)
+}
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
@@ -436,7 +438,7 @@ const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 export const validationDetail = (error: Schema.SchemaError): ErrorDetail => {
   const { issues } = formatIssue(error.issue)
   const shown = issues.slice(0, maxIssues).map((issue) => ({
-    path: (issue.path ?? []).map((key) => typeof key === "number" ? key : String(key)),
+    path: (issue.path ?? []).map(toPathKey),
     message: issue.message.replace(notFinite, (_, other: string | undefined) => other === undefined ? "number" : "")
   }))
   return {

@@ -8,17 +8,16 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type { Scope } from "effect/Scope"
 import type * as Action from "./Action.ts"
 import type { Delivery } from "./Delivery.ts"
 import { type DomainAction, type ErrorDetail, isActionType } from "./DomainAction.ts"
-import { isRejected, type Rejected, rejectedDetail, type RetryLater } from "./HandlerError.ts"
-import { type AnyCodec, codecOf } from "./internal/actionCodec.ts"
+import type { Rejected, RetryLater } from "./HandlerError.ts"
+import { type AnyHandler, contractRoute, rawRoute } from "./internal/routes.ts"
 
 const TypeId = "~effect-redis-workers/ActionGroup"
 
@@ -295,6 +294,8 @@ export interface Any {
  */
 export const isActionGroup = (u: unknown): u is Any => Predicate.hasProperty(u, TypeId)
 
+type Build<A> = A | Effect.Effect<A, unknown, unknown>
+
 const GroupProto = {
   [TypeId]: TypeId,
   pipe() {
@@ -382,10 +383,6 @@ export const make = <const Actions extends ReadonlyArray<Action.Any>>(
 // Making handlers
 // -----------------------------------------------------------------------------
 
-type AnyHandler = (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown, unknown>
-
-type Build<A> = A | Effect.Effect<A, unknown, unknown>
-
 const HandlersProto = {
   [HandlersTypeId]: HandlersTypeId,
   pipe() {
@@ -406,51 +403,10 @@ const makeHandlers = <A>(
   fromBuild(
     types,
     Effect.map(
-      Effect.isEffect(build) ? build as Effect.Effect<A, unknown, unknown> : Effect.succeed(build),
+      Effect.isEffect(build) ? build : Effect.succeed(build),
       (built) => new Map(toRoutes(built).map((route) => [route.actionType, route]))
     )
   )
-
-// What a handler opens ends with the delivery. A handler that is done at once has opened nothing.
-const inOwnScope = (type: string, handler: AnyHandler | undefined): Route["handler"] => {
-  if (typeof handler !== "function") throw new TypeError(`The handler of "${type}" is no function`)
-  // SAFETY: `R` of the handlers is `R` of `build`, and the effect runs in the context of the fiber that ran `build`.
-  return (payload, delivery) =>
-    Effect.suspend(() => {
-      const effect = handler(payload, delivery)
-      return Exit.isExit(effect) ? effect : Effect.scoped(effect)
-    }) as Effect.Effect<unknown, unknown>
-}
-
-const contractRoute = (action: Action.Any, handler: AnyHandler | undefined): Route => {
-  // SAFETY: `R` of `build` holds the services of the schemas, and the codecs run in the context of its fiber.
-  const codec = codecOf(action) as AnyCodec<never>
-  return {
-    actionType: action.type,
-    action,
-    decodePayload: (envelope) => codec.decodePayload(envelope.data),
-    handler: inOwnScope(action.type, handler),
-    encodeSuccess: codec.encodeSuccess,
-    encodeError: (error) => isRejected(error) ? Effect.succeed(rejectedDetail(error)) : codec.encodeError(error)
-  }
-}
-
-const rawRoute = (type: string, handler: AnyHandler): Route => ({
-  actionType: type,
-  action: undefined,
-  decodePayload: Effect.succeed,
-  handler: inOwnScope(type, handler),
-  encodeSuccess: encodeRaw,
-  encodeError: (error) =>
-    isRejected(error) ? Effect.succeed(rejectedDetail(error)) : Effect.die(new TypeError(`${type} declares no error`))
-})
-
-const nothing = Effect.succeed(null)
-
-const encodeRecord = Schema.decodeUnknownEffect(Schema.Record(Schema.String, Schema.Unknown))
-
-const encodeRaw: Route["encodeSuccess"] = (success) =>
-  success === undefined || success === null ? nothing : encodeRecord(success)
 
 /**
  * Makes {@link Handlers} of a plain record of handlers without contracts.
@@ -465,9 +421,8 @@ const encodeRaw: Route["encodeSuccess"] = (success) =>
 export const fromRecord = <H extends RawHandlers>(
   record: H & Runnable<H>
 ): Handlers<never, HandlersServices<H>, keyof H & string> => {
-  for (const type of Object.keys(record)) {
-    if (!isActionType(type)) throw new TypeError(`"${type}" is no action type: expected service.verb`)
-  }
+  const wrong = Object.keys(record).find((type): boolean => !isActionType(type))
+  if (wrong !== undefined) throw new TypeError(`"${wrong}" is no action type: expected service.verb`)
   // SAFETY: building from a record cannot fail; its handlers need what the record says.
   return makeHandlers(
     Object.keys(record),
@@ -486,7 +441,7 @@ export const toHandlers = <H extends AnyHandlers>(
   handlers: H
 ): Handlers<BuildError<H>, Services<H>, Types<H>> =>
   // SAFETY: `BuildError`, `Services` and `Types` are read off `H`, whichever of the two it is.
-  (isHandlers(handlers) ? handlers : fromRecord(handlers as RawHandlers)) as unknown as Handlers<
+  (isHandlers(handlers) ? handlers : fromRecord(handlers)) as unknown as Handlers<
     BuildError<H>,
     Services<H>,
     Types<H>

@@ -324,7 +324,7 @@ const wake = (self: Engine): void => {
 const wakeKey = (self: Engine, key: string): void => {
   const tickets = self.waiting.get(key)
   if (tickets === undefined) return
-  for (const ticket of [...tickets]) {
+  for (const ticket of tickets) {
     const wait = ticket.wait
     if (wait === undefined || ticket.result !== undefined) continue
     const value = Store.lookup(self.store, key)

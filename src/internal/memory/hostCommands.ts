@@ -97,8 +97,8 @@ const list = (context: Context, argv: ReadonlyArray<string>): Reply => {
   if (argv.length > 2) {
     const option = argv[2]?.toUpperCase()
     if (option === "ID") {
-      const ids = argv.slice(3).map((text) => Args.integer(text, "Invalid client ID"))
-      clients = clients.filter((client) => ids.includes(client.id))
+      const ids = new Set(argv.slice(3).map((text) => Args.integer(text, "Invalid client ID")))
+      clients = clients.filter((client) => ids.has(client.id))
     } else if (option !== "TYPE" || argv.length !== 4) throw Args.syntaxError()
     else if (argv[3]?.toLowerCase() !== "normal") clients = []
   }

@@ -76,7 +76,7 @@ export const remove = (self: Store, key: string): boolean => {
 }
 
 export const clear = (self: Store): void => {
-  for (const key of [...self.values.keys()]) remove(self, key)
+  for (const key of self.values.keys()) remove(self, key)
 }
 
 export const setExpiry = (self: Store, key: string, at: number): void => {

@@ -253,7 +253,7 @@ const autoClaim = (context: Context, argv: ReadonlyArray<string>): Reply => {
     const option = (argv[i] ?? "").toUpperCase()
     if (option === "COUNT" && i + 1 < argv.length) {
       count = Args.integer(argv[++i] ?? "", "COUNT must be > 0")
-      if (count < 1 || count > 576460752303423487) throw new ReplyError("ERR COUNT must be > 0")
+      if (count < 1 || count >= 2 ** 59) throw new ReplyError("ERR COUNT must be > 0")
     } else if (option === "JUSTID") justId = true
     else throw Args.syntaxError()
   }

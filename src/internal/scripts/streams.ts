@@ -2,7 +2,7 @@
  * Scripts over whole streams: append many messages, move callbacks in, trim what
  * every group is done with, and count what only the server can see.
  */
-import { define, rows, strings } from "../script.ts"
+import { define, luaInteger, luaNow, rows, strings, twinNow } from "../script.ts"
 
 /** Appends messages in one call; replies with the entry ids. Each message is its field and value pairs. */
 export const append = define<{
@@ -85,8 +85,14 @@ return { moved, refused }
  * call. Replies with the number trimmed and, for each group, its name, pending
  * count and the id it holds the stream back at.
  */
-export const trim = define<{ readonly stream: string; readonly limit: number }>({
-  lua: `local function before(a, b)
+export const trim = define<{
+  readonly stream: string
+  readonly limit: number
+  /** Milliseconds that an acknowledged entry is kept. */
+  readonly retain: number
+}>({
+  lua: `${luaNow}${luaInteger}
+local function before(a, b)
   local ams, aseq = a:match('^(%d+)-(%d+)$')
   local bms, bseq = b:match('^(%d+)-(%d+)$')
   if ams ~= bms then
@@ -108,9 +114,11 @@ for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   if not lowest or before(first, lowest) then lowest = first end
 end
 if not lowest then return { 0, groups } end
+local newest = integer(now() - tonumber(ARGV[2])) .. '-0'
+if before(newest, lowest) then lowest = newest end
 return { redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest, 'LIMIT', ARGV[1]), groups }
 `,
-  twin: (redis, [stream = ""], [limit = "0"]) => {
+  twin: (redis, [stream = ""], [limit = "0", retain = "0"]) => {
     const before = (a: string, b: string) => {
       const [ams = "", aseq = ""] = a.split("-")
       const [bms = "", bseq = ""] = b.split("-")
@@ -130,10 +138,12 @@ return { redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest, 'LIMIT', ARGV[1]), g
       if (lowest === undefined || before(first, lowest)) lowest = first
     }
     if (lowest === undefined) return [0, groups]
+    const newest = `${twinNow(redis) - Number(retain)}-0`
+    if (before(newest, lowest)) lowest = newest
     return [redis.call("XTRIM", stream, "MINID", "~", lowest, "LIMIT", limit), groups]
   },
   keys: (params) => [params.stream],
-  args: (params) => [String(params.limit)]
+  args: (params) => [String(params.limit), String(params.retain)]
 })
 
 /**

@@ -37,7 +37,11 @@ export interface TakeIdleParams extends TakeParams {
   readonly own: ReadonlyArray<string>
 }
 
-export interface TakeOwnParams extends TakeParams {
+export interface TakeOwnParams {
+  readonly stream: string
+  readonly retryRecords: string
+  readonly group: string
+  readonly consumer: string
   readonly ids: ReadonlyArray<string>
 }
 
@@ -262,28 +266,52 @@ return { taken, lost, suspects, cursor, removed }
   ]
 })
 
-/** Replies with taken entries and lost ids. */
+/**
+ * Takes entries that are this consumer's already, whose delivery never arrived. The process lives, so that the
+ * delivery is not counted again. Replies with taken entries and lost ids.
+ */
 export const takeOwn = define<TakeOwnParams>({
-  lua: `${luaClaim}
-for i = 6, #ARGV do
-  local row = redis.call('XPENDING', stream, group, ARGV[i], ARGV[i], 1)[1]
-  if row and row[2] == consumer then claim(row, 0) end
+  lua: `local stream, records, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+local taken, lost = {}, {}
+for i = 3, #ARGV do
+  local id = ARGV[i]
+  local row = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  if row and row[2] == consumer then
+    local claimed = redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', row[4])[1]
+    if claimed then
+      taken[#taken + 1] = { id, claimed[2], row[4], redis.call('HGET', records, id) or '', consumer }
+    else
+      redis.call('HDEL', records, id)
+      lost[#lost + 1] = id
+    end
+  end
 end
-return { taken, lost, suspects }
+return { taken, lost, 0 }
 `,
-  twin: (redis, keys, args) => {
-    const [stream = ""] = keys
-    const [group = "", consumer = ""] = args
-    const { claim, lost, suspects, taken } = claims(redis, keys, args)
-    for (const id of args.slice(5)) {
-      const row = rows(redis.call("XPENDING", stream, group, id, id, 1))[0]
-      if (row !== undefined && rows(row)[1] === consumer) claim(rows(row), 0)
+  twin: (redis, [stream = "", records = ""], [group = "", consumer = "", ...ids]) => {
+    const taken: Array<ScriptReply> = []
+    const lost: Array<string> = []
+    for (const id of ids) {
+      const row = rows(rows(redis.call("XPENDING", stream, group, id, id, 1))[0] ?? null)
+      if (row[1] !== consumer) continue
+      const deliveries = Number(row[3])
+      const claimed = rows(redis.call("XCLAIM", stream, group, consumer, 0, id, "RETRYCOUNT", deliveries))[0]
+      if (claimed !== undefined && claimed !== null) {
+        taken.push([id, rows(claimed)[1] ?? null, deliveries, redis.call("HGET", records, id) ?? "", consumer])
+      } else {
+        redis.call("HDEL", records, id)
+        lost.push(id)
+      }
     }
-    return [taken, lost, suspects()]
+    return [taken, lost, 0]
   },
-  keys: (params) => [params.stream, params.retryDue, params.retryRecords],
-  args: (params) => [...takeArgs(params), ...params.ids]
+  keys: (params) => [params.stream, params.retryRecords],
+  args: (params) => [params.group, params.consumer, ...params.ids]
 })
+
+// -----------------------------------------------------------------------------
+// replies
+// -----------------------------------------------------------------------------
 
 /** An entry as a take script hands it over. */
 export interface TakenEntry {

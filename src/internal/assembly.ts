@@ -1,0 +1,322 @@
+/**
+ * Puts the parts of a worker together: options and settings become consumers, loops, and the order in which they end.
+ */
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type { Route } from "../ActionGroup.ts"
+import { defaultLimits } from "../DomainAction.ts"
+import type { QueueNamingShape } from "../QueueNaming.ts"
+import type { Redis } from "../Redis.ts"
+import type { Values } from "../Settings.ts"
+import type { Policy, Subject } from "../Settlement.ts"
+import type { ConsumerStatus, WorkerOptions, WorkerStatus } from "../Worker.ts"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import { WorkerError } from "../WorkerError.ts"
+import { defaultSchedule, delayAfter } from "./backoff.ts"
+import { moving } from "./callbacks.ts"
+import * as consumer from "./consumer.ts"
+import type { Decision } from "./encodeSettlement.ts"
+import { ensureGroup } from "./group.ts"
+import { namesOf } from "./names.ts"
+import * as recovery from "./recovery.ts"
+import { settlementLogger } from "./report.ts"
+import { trimming } from "./retention.ts"
+import * as serverClock from "./serverClock.ts"
+import type { Written } from "./settler.ts"
+import * as trouble from "./trouble.ts"
+
+export interface AssemblyInput {
+  readonly redis: Redis["Service"]
+  readonly naming: QueueNamingShape
+  readonly clock: Clock.Clock
+  readonly settings: Values
+  readonly options: WorkerOptions
+  readonly routes: ReadonlyMap<string, Route>
+  readonly context: Context.Context<never>
+}
+
+/** An entry delivered so often without an outcome is run alone. */
+const suspectAfter = 3
+
+/** How often the server's clock is looked at. */
+const clockInterval = Duration.seconds(30)
+
+/** How long an interrupted handler may take to end, and what is decided to be written. */
+const lastGrace = Duration.seconds(5)
+
+const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
+
+/** Options over settings, checked. */
+const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Values) {
+  const concurrency = options.concurrency ?? settings.concurrency
+  const resolved = {
+    service: options.service ?? settings.serviceName,
+    consumers: options.consumers ?? settings.consumers,
+    concurrency,
+    readAhead: options.readAhead ?? Math.min(concurrency, 200),
+    block: millis(options.block ?? settings.block),
+    claimIdle: millis(options.claimIdle ?? settings.claimIdle),
+    maxAttempts: options.maxAttempts ?? settings.maxAttempts,
+    maxDeliveries: options.maxDeliveries ?? settings.maxDeliveries,
+    shutdownGrace: millis(options.shutdownGrace ?? settings.shutdownGrace),
+    payloadLimit: options.payloadLimit ?? settings.payloadLimit,
+    depthLimit: options.depthLimit ?? defaultLimits.maxDepth,
+    memoryLimit: options.memoryLimit ?? 16 * 1024 * 1024,
+    unknownFor: millis(options.unknownFor ?? settings.unknownFor),
+    responseTimeToLive: millis(options.responseTimeToLive ?? "1 hour"),
+    retain: options.retain === undefined ? undefined : millis(options.retain)
+  }
+  for (const name of ["consumers", "concurrency", "maxAttempts", "maxDeliveries", "payloadLimit", "depthLimit"] as const) {
+    if (!Number.isInteger(resolved[name]) || resolved[name] < 1) {
+      return yield* new WorkerError({
+        reason: "InvalidOptions",
+        message: `The option ${name} is ${resolved[name]}: expected a whole number from 1`
+      })
+    }
+  }
+  for (const name of ["block", "claimIdle"] as const) {
+    if (!(resolved[name] >= 1) || !Number.isFinite(resolved[name])) {
+      return yield* new WorkerError({
+        reason: "InvalidOptions",
+        message: `The option ${name} is ${resolved[name]} ms: expected a time from 1 millisecond, and an end to it`
+      })
+    }
+  }
+  return resolved
+})
+
+export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
+  const { clock, context, naming, redis, routes, settings } = input
+  const options = yield* resolve(input.options, settings)
+  const names = yield* Effect.try({
+    try: () => namesOf(naming, options.service),
+    catch: (cause) =>
+      new WorkerError({
+        reason: "InvalidOptions",
+        message: `No names for the service ${JSON.stringify(options.service)}: ${cause instanceof Error ? cause.message : cause}`,
+        cause
+      })
+  })
+  const troubles = trouble.make()
+  const server = serverClock.make(redis, clock)
+  const gate = Latch.makeUnsafe(true)
+  const logSettlement = settlementLogger(names, context)
+
+  // ---------------------------------------------------------------------------
+  // decisions
+  // ---------------------------------------------------------------------------
+
+  const basePolicy: Policy = {
+    maxAttempts: options.maxAttempts,
+    unknownFor: options.unknownFor,
+    retryDelay: delayAfter(input.options.retry ?? defaultSchedule, context),
+    errorReplies: input.options.errorReplies ?? "final",
+    callbackErrors: input.options.callbackErrors ?? "dead-letter"
+  }
+  const ownPolicies = new Map<string, Policy>()
+  for (const [type, route] of routes) {
+    const retry = route.action?.retry
+    if (retry !== undefined) ownPolicies.set(type, { ...basePolicy, retryDelay: delayAfter(retry, context) })
+  }
+  const policyFor = (subject: Subject): Policy =>
+    (ownPolicies.size > 0 && subject.action !== undefined ? ownPolicies.get(subject.action.action_type) : undefined) ??
+      basePolicy
+
+  // ---------------------------------------------------------------------------
+  // group
+  // ---------------------------------------------------------------------------
+
+  const restoreGroup = trouble.untilPassed(troubles, `making the group ${names.group}`, ensureGroup(redis, names)).pipe(
+    Effect.flatMap((found) =>
+      found === "made"
+        ? Effect.logWarning(
+          `The group ${names.group} was missing and is made anew: what is left in ${names.stream} is delivered again`
+        )
+        : Effect.void
+    )
+  )
+
+  // ---------------------------------------------------------------------------
+  // consumers
+  // ---------------------------------------------------------------------------
+
+  const lastReads = new Map<string, number>()
+  const onWritten = (decision: Decision, written: Written, name: string): void => {
+    logSettlement(decision, written, name)
+    const { _tag } = decision.settlement
+    if (_tag === "Retry" || _tag === "Release" || _tag === "Yield") recovering.wake()
+  }
+  const makeConsumer = (suffix: string, concurrency: number, readAhead: number, reads: boolean): consumer.Consumer => {
+    const name = naming.consumer(names.service, suffix, SecureRandom.uuidV4Unsafe())
+    return consumer.make({
+      name,
+      redis,
+      names,
+      runner: {
+        concurrency,
+        readAhead,
+        maxHeldSize: options.memoryLimit,
+        dispatch: {
+          routes,
+          limits: { maxBytes: options.payloadLimit, maxDepth: options.depthLimit },
+          maxDeliveries: options.maxDeliveries,
+          errors: input.options.errors
+        },
+        policyFor,
+        handlerTimeout: input.options.handlerTimeout === undefined
+          ? settings.handlerTimeout && Duration.toMillis(settings.handlerTimeout)
+          : millis(input.options.handlerTimeout),
+        context,
+        clock,
+        serverNow: server.now,
+        observe: () => {}
+      },
+      settler: {
+        retain: options.retain !== undefined,
+        encode: {
+          service: names.service,
+          accepts: naming.accepts,
+          responseTimeToLive: options.responseTimeToLive,
+          now: () => clock.currentTimeMillisUnsafe(),
+          uuid: () => SecureRandom.uuidV4Unsafe()
+        },
+        trouble: troubles,
+        restoreGroup
+      },
+      reader: reads
+        ? {
+          block: options.block,
+          maxHeldSize: options.memoryLimit,
+          gate,
+          trouble: troubles,
+          restoreGroup,
+          onRead: () => lastReads.set(name, clock.currentTimeMillisUnsafe()),
+          onGone: (ids) => recovery.goneWarning(names, ids)
+        }
+        : undefined,
+      onWritten
+    })
+  }
+  const suffix = input.options.consumerSuffix
+  const consumers = Array.from(
+    { length: options.consumers },
+    (_, index) =>
+      makeConsumer(suffix === undefined ? `internal-${index}` : `${suffix}-${index}`, options.concurrency, options.readAhead, true)
+  )
+  const alone = makeConsumer(suffix === undefined ? "alone" : `${suffix}-alone`, 1, 0, false)
+  const everyone = [...consumers, alone]
+
+  const recovering = recovery.make({
+    redis,
+    names,
+    consumers,
+    alone,
+    claimIdle: options.claimIdle,
+    suspectAfter: Math.min(suspectAfter, options.maxDeliveries),
+    gate,
+    trouble: troubles,
+    restoreGroup,
+    observe: () => {}
+  })
+
+  // ---------------------------------------------------------------------------
+  // loops
+  // ---------------------------------------------------------------------------
+
+  const every = (interval: Duration.Duration, doing: string, effect: typeof server.sample) =>
+    Effect.forever(Effect.andThen(Effect.sleep(interval), trouble.untilPassed(troubles, doing, effect)))
+
+  yield* trouble.untilPassed(
+    troubles,
+    `starting the worker of ${names.stream}`,
+    Effect.all([server.sample, ensureGroup(redis, names), recovering.holdLease], { discard: true })
+  )
+
+  const together = (effects: ReadonlyArray<Effect.Effect<unknown, WorkerError>>): Effect.Effect<void, WorkerError> =>
+    Effect.all(effects, { concurrency: "unbounded", discard: true })
+
+  const intake = together([
+    ...consumers.flatMap((next) => next.reader === undefined ? [] : [next.reader.run]),
+    recovering.taking,
+    trimming({ redis, names, retain: options.retain ?? 0, trouble: troubles, now: server.now }),
+    moving({
+      redis,
+      stream: names.stream,
+      lists: [...new Set([...routes.keys()].map((type) => naming.callbackInbox(names.service, type)))],
+      gate,
+      trouble: troubles
+    })
+  ])
+
+  const support = together([
+    recovering.renewing,
+    every(clockInterval, "asking for the time", server.sample),
+    ...everyone.flatMap((next) => [next.settler.run, next.runner.watch])
+  ])
+
+  // ---------------------------------------------------------------------------
+  // the end
+  // ---------------------------------------------------------------------------
+
+  const quiet = Effect.forEach(everyone, (next) => next.runner.awaitQuiet, { concurrency: "unbounded", discard: true })
+  const flushed = Effect.forEach(everyone, (next) => next.settler.flushed, { concurrency: "unbounded", discard: true })
+  const readersStopped = Effect.forEach(
+    consumers,
+    (next) => next.reader?.stopped ?? Effect.void,
+    { concurrency: "unbounded", discard: true }
+  )
+
+  /** Reading has ended: finish what runs, give back the rest. */
+  const drain = Effect.gen(function*() {
+    for (const next of everyone) next.runner.stopStarting()
+    yield* readersStopped
+    yield* Effect.timeoutOption(quiet, Duration.millis(options.shutdownGrace))
+    for (const next of everyone) next.runner.interruptRunning()
+    const ended = yield* Effect.timeoutOption(Effect.andThen(quiet, flushed), lastGrace)
+    if (ended._tag === "None") {
+      yield* Effect.logError(`Handlers of ${names.stream} did not end when interrupted: others take their actions`)
+    }
+    const released = yield* Effect.forEach(everyone, (next) => next.release, { concurrency: "unbounded" }).pipe(
+      Effect.timeoutOption(lastGrace)
+    )
+    const count = released._tag === "Some" ? released.value.reduce((sum, next) => sum + next, 0) : 0
+    if (count > 0) yield* Effect.logInfo(`Gave back ${count} actions of ${names.stream}`)
+  }).pipe(Effect.catchCause((cause) => Effect.logError("The drain did not end well", cause)))
+
+  /** The worker has failed: handlers are interrupted, what was decided and cannot be written stays pending. */
+  const abandon = Effect.gen(function*() {
+    for (const next of everyone) {
+      next.runner.stopStarting()
+      next.runner.interruptRunning()
+    }
+    yield* Effect.timeoutOption(quiet, lastGrace)
+  })
+
+  const consumerStatus = (next: consumer.Consumer): ConsumerStatus => ({
+    name: next.name,
+    running: next.runner.running(),
+    held: next.runner.heldIds().length,
+    unwritten: next.settler.unwritten(),
+    lastRead: lastReads.get(next.name)
+  })
+
+  return {
+    names,
+    gate,
+    intake,
+    support,
+    drain,
+    abandon,
+    status: (): Omit<WorkerStatus, "state"> => ({
+      service: names.service,
+      stream: names.stream,
+      group: names.group,
+      lease: recovering.lease(),
+      consumers: everyone.map(consumerStatus),
+      trouble: troubles.current()
+    })
+  }
+})

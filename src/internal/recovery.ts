@@ -1,0 +1,249 @@
+/**
+ * Keeps what this process holds, and takes what others left.
+ *
+ * Running entries are renewed; entries due for a retry and entries of dead
+ * consumers are taken, each by a script that checks and counts. Nobody holds or
+ * renews an entry that waits, so a backoff survives the crash of every worker and
+ * a million waiting entries cost a worker nothing.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Random from "effect/Random"
+import type { Redis, RedisError } from "../Redis.ts"
+import type { WorkerError } from "../WorkerError.ts"
+import type { Consumer } from "./consumer.ts"
+import * as entry from "./entry.ts"
+import type { Names } from "./names.ts"
+import { failureOf } from "./redisFailure.ts"
+import { strings } from "./reply.ts"
+import { holdLease, renew } from "./scripts/lease.ts"
+import { decodeTake, takeDue, takeIdle, type TakenEntry } from "./scripts/take.ts"
+import type { Trouble } from "./trouble.ts"
+
+export interface RecoveryOptions {
+  readonly redis: Redis["Service"]
+  readonly names: Names
+  /** The consumers that read; due and claimed entries go to the one with the most room. */
+  readonly consumers: ReadonlyArray<Consumer>
+  /** The consumer that runs one suspect at a time. */
+  readonly alone: Consumer
+  /** Milliseconds; this worker's own wish, the group may hold a longer one. */
+  readonly claimIdle: number
+  readonly suspectAfter: number
+  readonly gate: Latch.Latch
+  readonly trouble: Trouble
+  readonly restoreGroup: Effect.Effect<void, WorkerError>
+  readonly observe: (event: RecoveryEvent) => void
+}
+
+export type RecoveryEvent =
+  | { readonly _tag: "Claimed"; readonly entries: number }
+  | { readonly _tag: "Due"; readonly entries: number }
+  | { readonly _tag: "LeaseLost"; readonly ids: ReadonlyArray<string>; readonly consumer: string }
+  | { readonly _tag: "Renewed" }
+  | { readonly _tag: "ConsumersRemoved"; readonly names: ReadonlyArray<string> }
+
+export interface Recovery {
+  /** Records this worker's lease with the group; run before the first entry is read. */
+  readonly holdLease: Effect.Effect<void, RedisError>
+  /** Renews held entries until interrupted; goes on while the worker drains. */
+  readonly renewing: Effect.Effect<never, WorkerError>
+  /** Takes due and abandoned entries until interrupted. */
+  readonly taking: Effect.Effect<never, WorkerError>
+  /** A retry was just written: its due time may be the next one. */
+  readonly wake: () => void
+  /** Milliseconds of the lease that holds. */
+  readonly lease: () => number
+}
+
+/** The longest that a due entry of another, dead process waits to be noticed. */
+const duePoll = 1_000
+
+/** Entries taken in one call. */
+const maxTaken = 200
+
+/** Ids renewed in one call. */
+const maxRenewed = 500
+
+/** Consumers that hold nothing and were idle for so long are removed. */
+const removeAfter = Duration.toMillis("1 hour")
+
+/** A lease is forgotten when nobody renewed it for so many times its length. */
+const leaseLives = 3
+
+export const goneWarning = (names: Names, ids: ReadonlyArray<string>): Effect.Effect<void> =>
+  Effect.logError(`${ids.length} pending entries of ${names.stream} were deleted by others: they are lost`).pipe(
+    Effect.annotateLogs({ stream: names.stream, entries: ids.slice(0, 20) })
+  )
+
+export const make = (options: RecoveryOptions): Recovery => {
+  const { alone, consumers, names, redis, trouble } = options
+  const everyone = [...consumers, alone]
+  const own = everyone.map((consumer) => consumer.name)
+  const wakeLatch = Latch.makeUnsafe(false)
+  let lease = options.claimIdle
+  let cursor = "-"
+
+  const guarded = (doing: string, effect: Effect.Effect<void, RedisError>): Effect.Effect<boolean, WorkerError> =>
+    Effect.matchEffect(effect, {
+      onSuccess: () => trouble.current().size === 0 ? Effect.succeed(true) : Effect.as(trouble.passed(doing), true),
+      onFailure: (error) =>
+        Effect.as(
+          failureOf(error) === "NoGroup" ? options.restoreGroup : trouble.failed(doing, error),
+          false
+        )
+    })
+
+  // ---------------------------------------------------------------------------
+  // leases
+  // ---------------------------------------------------------------------------
+
+  const hold = Effect.fnUntraced(function*() {
+    const timeToLive = leaseLives * Math.max(options.claimIdle, 10_000)
+    const held = Number(yield* redis.eval(holdLease.script)({ lease: names.lease, claimIdle: options.claimIdle, timeToLive }))
+    if (held > options.claimIdle && lease !== held) {
+      yield* Effect.logWarning(
+        `Another worker of ${names.group} has claimIdle ${held} ms, this one ${options.claimIdle} ms: the longer one holds`
+      )
+    }
+    lease = Math.max(options.claimIdle, held)
+  })
+
+  const renewConsumer = Effect.fnUntraced(function*(consumer: Consumer) {
+    const ids = consumer.runner.heldIds()
+    for (let i = 0; i < ids.length; i += maxRenewed) {
+      const some = ids.slice(i, i + maxRenewed)
+      const lost = strings(
+        yield* redis.eval(renew.script)({ stream: names.stream, group: names.group, consumer: consumer.name, ids: some })
+      )
+      // What was settled meanwhile is not pending any more, and was not lost.
+      const taken = lost.filter((id) => consumer.runner.holds(id))
+      if (taken.length === 0) continue
+      consumer.runner.lose(taken)
+      options.observe({ _tag: "LeaseLost", ids: taken, consumer: consumer.name })
+    }
+  })
+
+  const renewAll = Effect.suspend(() => Effect.forEach(everyone, renewConsumer, { discard: true })).pipe(
+    Effect.tap(() => Effect.sync(() => options.observe({ _tag: "Renewed" })))
+  )
+
+  const renewing = Effect.forever(
+    Effect.andThen(
+      Effect.suspend(() => Effect.sleep(Duration.millis(lease / 3))),
+      guarded(`renewing in ${names.stream}`, renewAll)
+    )
+  )
+
+  // ---------------------------------------------------------------------------
+  // taking
+  // ---------------------------------------------------------------------------
+
+  const roomiest = (): Consumer | undefined => {
+    let best: Consumer | undefined
+    for (const consumer of consumers) {
+      if (consumer.runner.room() > (best?.runner.room() ?? 0)) best = consumer
+    }
+    return best
+  }
+
+  const parametersFor = (consumer: Consumer) => ({
+    stream: names.stream,
+    retryDue: names.retryDue,
+    retryRecords: names.retryRecords,
+    group: names.group,
+    consumer: consumer.name,
+    aloneConsumer: alone.runner.room() > 0 ? alone.name : "",
+    suspectAfter: options.suspectAfter,
+    limit: Math.min(consumer.runner.room(), maxTaken)
+  })
+
+  const handOut = (consumer: Consumer, taken: ReadonlyArray<TakenEntry>): void => {
+    const entries = taken.map((next) => ({
+      target: next.consumer,
+      entry: entry.make(next.id, next.fields, next.deliveries, next.record)
+    }))
+    consumer.runner.accept(entries.filter((next) => next.target !== alone.name).map((next) => next.entry))
+    alone.runner.accept(entries.filter((next) => next.target === alone.name).map((next) => next.entry))
+  }
+
+  /** Milliseconds until due entries are looked for again. */
+  let nextDue = 0
+
+  const takeDueOnce = Effect.fnUntraced(function*(consumer: Consumer) {
+    const parameters = parametersFor(consumer)
+    const { lost, rest, taken } = decodeTake(yield* redis.eval(takeDue.script)(parameters))
+    handOut(consumer, taken)
+    if (taken.length > 0) options.observe({ _tag: "Due", entries: taken.length })
+    if (lost.length > 0) yield* goneWarning(names, lost)
+    const wait = Number(rest[0])
+    nextDue = taken.length >= parameters.limit ? 0 : wait < 0 ? duePoll : Math.min(wait, duePoll)
+  })
+
+  const takingDue = Effect.forever(Effect.suspend(() => {
+    const consumer = roomiest()
+    if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
+    wakeLatch.closeUnsafe()
+    return options.gate.await.pipe(
+      Effect.andThen(guarded(`taking due entries of ${names.stream}`, takeDueOnce(consumer))),
+      Effect.andThen(Effect.suspend(() =>
+        Effect.raceFirst(Effect.sleep(Duration.millis(Math.max(nextDue, 1))), wakeLatch.await)
+      ))
+    )
+  }))
+
+  /** Whether the last sweep left something that can be taken soon. */
+  let more = false
+
+  const takeIdleOnce = Effect.fnUntraced(function*(consumer: Consumer) {
+    yield* hold()
+    const parameters = parametersFor(consumer)
+    const { lost, rest, suspects, taken } = decodeTake(
+      yield* redis.eval(takeIdle.script)({
+        ...parameters,
+        lease: names.lease,
+        waitingConsumer: names.waitingConsumer,
+        claimIdle: options.claimIdle,
+        removeAfter,
+        cursor,
+        own
+      })
+    )
+    handOut(consumer, taken)
+    if (taken.length > 0) options.observe({ _tag: "Claimed", entries: taken.length })
+    if (lost.length > 0) yield* goneWarning(names, lost)
+    cursor = String(rest[0] ?? "-")
+    const removed = strings(rest[1])
+    if (removed.length > 0) options.observe({ _tag: "ConsumersRemoved", names: removed })
+    more = taken.length >= parameters.limit || suspects > 0 || cursor !== "-"
+    // A reply that was lost on its way left entries pending here that nothing runs.
+    for (const next of consumers) if (next.reader !== undefined) yield* next.reader.takePending(lease / 2)
+  })
+
+  const sweeping = Effect.forever(Effect.suspend(() => {
+    const consumer = roomiest()
+    if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
+    return options.gate.await.pipe(
+      Effect.andThen(guarded(`claiming in ${names.stream}`, takeIdleOnce(consumer))),
+      Effect.andThen(Random.next),
+      Effect.flatMap((random) =>
+        // Jittered, so that the workers of a group do not sweep in step.
+        Effect.sleep(Duration.millis(more ? Math.min(lease / 4, 1_000) : (lease / 4) * (0.75 + random / 2)))
+      )
+    )
+  }))
+
+  return {
+    holdLease: hold(),
+    renewing,
+    taking: Effect.as(
+      Effect.all([takingDue, sweeping], { concurrency: "unbounded", discard: true }),
+      undefined as never
+    ),
+    wake: () => {
+      wakeLatch.openUnsafe()
+    },
+    lease: () => lease
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * One log line a settlement: at debug as a rule, higher where somebody should look. Never a payload.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
+import type { Decision } from "./encodeSettlement.ts"
+import type { Names } from "./names.ts"
+import type { Written } from "./settler.ts"
+
+const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity => {
+  if (written === "gone") return "Error"
+  if (written === "lost" || written === "undeliverable") return "Warn"
+  switch (settlement._tag) {
+    case "DeadLetter":
+      return settlement.reason === "poison" || settlement.reason === "unencodable" ? "Error" : "Warn"
+    case "Retry":
+      return "Info"
+    default:
+      return "Debug"
+  }
+}
+
+const textOf = ({ settlement }: Decision, written: Written): string => {
+  switch (written) {
+    case "lost":
+      return "Not settled: another consumer owns the entry"
+    case "gone":
+      return "Not settled: the entry was deleted by others"
+    case "undeliverable":
+      return "The answer could not be pushed and is kept in the dead letter"
+    case "settled":
+      break
+  }
+  switch (settlement._tag) {
+    case "DeadLetter":
+      return `Dead letter (${settlement.reason}): ${settlement.error.message}`
+    case "Retry":
+      return `Runs again in ${Math.ceil(settlement.delay)} ms: ${settlement.error.message}`
+    case "Ack":
+      return settlement.expired ? "Not run: nobody waits for it any more" : "Ack"
+    default:
+      return settlement._tag
+  }
+}
+
+export const settlementLogger = (names: Names, context: Context.Context<never>) => {
+  const fork = Effect.runForkWith(context)
+  const minimum = Context.get(context, References.MinimumLogLevel)
+  return (decision: Decision, written: Written, consumer: string): void => {
+    const level = levelOf(decision, written)
+    // Nothing is built for a level that is off.
+    if (LogLevel.isLessThan(level, minimum)) return
+    const { action, attempt, entry } = decision
+    fork(
+      Effect.logWithLevel(level)(textOf(decision, written)).pipe(
+        Effect.annotateLogs({
+          service: names.service,
+          consumer,
+          entry_id: entry.id,
+          settlement: decision.settlement._tag,
+          attempt,
+          deliveries: entry.deliveries,
+          ...(action === undefined ? {} : {
+            action_id: action.action_id,
+            action_type: action.action_type,
+            correlation_id: action.correlation_id,
+            trace_id: action.trace_id,
+            tenant_id: action.tenant_id
+          })
+        })
+      )
+    )
+  }
+}
