@@ -303,6 +303,7 @@ describe("a plain record", () => {
   })
 
   it("has action types as its keys", () => {
-    assert.throws(() => ActionGroup.fromRecord({ create: () => Effect.void } as {}), TypeError, "no action type")
+    const record: {} = { create: () => Effect.void }
+    assert.throws(() => ActionGroup.fromRecord(record), TypeError, "no action type")
   })
 })
