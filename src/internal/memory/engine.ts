@@ -225,34 +225,35 @@ const quoted = (argv: ReadonlyArray<string>): string => {
   return text
 }
 
-const resolve = (argv: ReadonlyArray<string>): Command => {
-  const command = lookup(argv)
-  if (command === undefined) {
-    const message = `ERR unknown command '${argv[0]?.slice(0, 128)}', with args beginning with: ${quoted(argv)}`
-    throw new ReplyError(message.replace(/[\r\n]/g, " "))
-  }
+/** The command, or the subcommand when it is one that has some. */
+const find = (outer: Command | undefined, argv: ReadonlyArray<string>): Command | undefined => {
   const name = argv[1]
-  if (command.subcommands.size === 0 || name === undefined) return command
-  const subcommand = command.subcommands.get(name.toLowerCase())
-  if (subcommand === undefined) {
-    const message = `ERR unknown subcommand '${name.slice(0, 128)}'. Try ${argv[0]?.toUpperCase()} HELP.`
-    throw new ReplyError(message.replace(/[\r\n]/g, " "))
-  }
-  return subcommand
+  return outer === undefined || outer.subcommands.size === 0 || name === undefined
+    ? outer
+    : outer.subcommands.get(name.toLowerCase())
+}
+
+const unknown = (outer: Command | undefined, argv: ReadonlyArray<string>): ReplyError => {
+  const [name = "", subcommand = ""] = argv
+  const message = outer === undefined
+    ? `ERR unknown command '${name.slice(0, 128)}', with args beginning with: ${quoted(argv)}`
+    : `ERR unknown subcommand '${subcommand.slice(0, 128)}'. Try ${name.toUpperCase()} HELP.`
+  return new ReplyError(message.replace(/[\r\n]/g, " "))
 }
 
 const fits = (command: Command, argv: ReadonlyArray<string>): boolean =>
   command.arity < 0 ? argv.length >= -command.arity : argv.length === command.arity
 
 const execute = (context: Context, argv: ReadonlyArray<string>): Reply | Wait => {
-  const command = resolve(argv)
+  const outer = lookup(argv)
+  const command = find(outer, argv)
+  if (command === undefined) throw unknown(outer, argv)
   if (!fits(command, argv) || command.run === undefined) throw Args.wrongArity(command.name)
   return command.run(context, argv)
 }
 
 const runInScript = (context: Context, argv: ReadonlyArray<string>): Reply => {
-  const outer = lookup(argv)
-  const command = argv[1] === undefined ? outer : outer?.subcommands.get(argv[1].toLowerCase()) ?? outer
+  const command = find(lookup(argv), argv)
   if (command === undefined) throw new ReplyError("ERR Unknown Redis command called from script")
   if (!fits(command, argv)) throw new ReplyError("ERR Wrong number of args calling Redis command from script")
   if (command.noScript) throw new ReplyError("ERR This Redis command is not allowed from script")

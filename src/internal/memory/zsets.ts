@@ -98,7 +98,9 @@ interface Limit {
 
 const scoreLimit = (text: string): Limit => {
   const exclusive = text.startsWith("(")
-  const value = Args.tryFloat((exclusive ? text.slice(1) : text).trimStart())
+  const number = (exclusive ? text.slice(1) : text).trimStart()
+  // the server's parser takes nothing for zero, here only
+  const value = number === "" ? 0 : Args.tryFloat(number)
   if (value === undefined) throw new ReplyError("ERR min or max is not a float")
   return { value, exclusive }
 }
