@@ -184,6 +184,7 @@ const Proto = {
   pipe() {
     return pipeArguments(this, arguments)
   },
+  // SAFETY, twice: annotations are looked up by key; what the context holds is no part of the contract's type.
   annotate(this: Any, key: Context.Key<unknown, unknown>, value: unknown) {
     return fromParts({ ...this, annotations: Context.add(this.annotations, key, value) as Context.Context<never> })
   },

@@ -104,8 +104,8 @@ export interface Handlers<out E = never, out R = never, out Types extends string
   readonly [HandlersTypeId]: typeof HandlersTypeId
   /** The action types that are handled. */
   readonly types: ReadonlySet<Types>
-  /** Run once, at the start of a worker: action type → route. */
-  readonly build: Effect.Effect<ReadonlyMap<string, Route>, E, R>
+  /** Run once, at the start of a worker and in its scope: action type → route. */
+  readonly build: Effect.Effect<ReadonlyMap<string, Route>, E, R | Scope>
 }
 
 /**

@@ -100,6 +100,23 @@ describe("payload", () => {
       assert.deepStrictEqual(yield* codec.decodePayload(JSON.parse(JSON.stringify(data))), payload)
     }))
 
+  const Anything = Schema.Struct({
+    text: Schema.String,
+    at: Schema.Date,
+    large: Schema.BigInt,
+    maybe: Schema.Option(Schema.Array(Schema.Boolean)),
+    left: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    by: Schema.ReadonlyMap(Schema.String, Schema.BigInt),
+    choice: Schema.Union([Schema.Literals(["a", "b"]), Schema.Struct({ _tag: Schema.tag("C"), c: Schema.String })])
+  })
+
+  it.effect.prop("comes out as it went in", { payload: Anything }, ({ payload }) =>
+    Effect.gen(function*() {
+      const any = Action.codec(Action.make("user.any", { payload: Anything }))
+      const wire = JSON.stringify(yield* any.encodePayload(payload))
+      assert.deepStrictEqual(yield* any.decodePayload(JSON.parse(wire)), payload)
+    }))
+
   it("is decoded on the spot when its schema is synchronous", () => {
     const result = codec.decodePayload({ email: "a@b.c", born: born.toISOString(), age: 3, limit: 0.5 })
     assert.isTrue(Exit.isExit(result) && Exit.isSuccess(result))
