@@ -21,29 +21,17 @@
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { randomBytes } from "node:crypto"
-import { isIP } from "node:net"
-import {
-  blockOf,
-  type ClientOptions,
-  type Greet,
-  makeClient,
-  makeConnection,
-  open,
-  type OpenFailure
-} from "./internal/ioredisConnection.ts"
-import { commandError, connectionError, describe, startFailure } from "./internal/ioredisError.ts"
-import { failureOfMessage } from "./internal/redisFailure.ts"
-import { expectedRedisUrl, parseRedisUrl } from "./internal/redisUrl.ts"
+import { blockOf, destroy, makeClient, makeConnection, open, type OpenFailure } from "./internal/ioredisConnection.ts"
+import { commandError, connectionError, startFailure } from "./internal/ioredisError.ts"
+import { greetLoading, openLasting } from "./internal/ioredisLasting.ts"
+import { resolve, resolveClient, type Resolved, roleOptions, type Unsupported } from "./internal/ioredisOptions.ts"
 import * as Redis from "./Redis.ts"
 import * as Settings from "./Settings.ts"
 
@@ -212,228 +200,43 @@ export class RedisStartError extends Data.TaggedError("RedisStartError")<{
 // make
 // -----------------------------------------------------------------------------
 
-/** Options with every default in place. */
-interface Resolved {
-  readonly address: string
-  readonly client: RedisOptions
-  readonly keepAlive: boolean | undefined
-  readonly tls: boolean
-  readonly name: string
-  readonly connectTimeout: number
-  readonly replyTimeout: number
-  readonly blockGrace: number
-  readonly healthCheckInterval: Duration.Duration
-  readonly pool: Redis.PoolOptions
-}
-
-const resolveCommon = (options: ConnectionOptions) => ({
-  // The server takes no blanks and nothing beyond ASCII in a name.
-  name: (options.name ?? "client").replace(/[^\x21-\x7e]/g, "_"),
-  connectTimeout: Duration.toMillis(options.connectTimeout ?? Settings.defaults.redis.connectTimeout),
-  replyTimeout: Duration.toMillis(options.replyTimeout ?? Duration.seconds(10)),
-  blockGrace: Duration.toMillis(options.blockGrace ?? Duration.seconds(3)),
-  healthCheckInterval: Duration.fromInputUnsafe(
-    options.healthCheckInterval ?? Settings.defaults.redis.healthCheckInterval
-  ),
-  pool: {
-    ...options.pool,
-    maxConnections: options.pool?.maxConnections ?? 64,
-    acquireTimeout: options.pool?.acquireTimeout ?? Duration.seconds(30)
-  }
-})
-
-const resolve = (options: Options): Result.Result<Resolved, RedisStartError> =>
-  parseRedisUrl(options.url ?? Settings.defaults.redis.url).pipe(
-    Result.mapBoth({
-      onFailure: (found) =>
-        new RedisStartError({
-          reason: "Unsupported",
-          address: "unknown",
-          detail: `its address is ${found}`,
-          advice: `expected ${expectedRedisUrl}`
-        }),
-      onSuccess: (url) => {
-        const password = options.password ?? url.password
-        const extra = options.ioredis
-        return {
-          ...resolveCommon(options),
-          address: extra?.sentinels !== undefined
-            ? `Sentinel's ${extra.name ?? "master"}`
-            : extra?.path ?? `${url.host}:${url.port}`,
-          tls: url.tls || extra?.tls !== undefined,
-          keepAlive: options.keepAlive ?? Settings.defaults.redis.keepAlive,
-          client: {
-            ...extra,
-            host: url.host,
-            port: url.port,
-            db: url.db,
-            username: options.username ?? url.username,
-            password: Redacted.isRedacted(password) ? Redacted.value(password) : password,
-            // Many servers behind one address choose their certificate by the name asked for.
-            ...url.tls && { tls: { ...isIP(url.host) === 0 && { servername: url.host }, ...extra?.tls } }
-          }
-        }
-      }
+const startError = (resolved: Resolved) => (failure: OpenFailure) =>
+  new RedisStartError({
+    address: resolved.address,
+    ...startFailure(failure.cause, {
+      tls: resolved.tls,
+      timedOut: failure.timedOut,
+      connected: failure.connected,
+      millis: resolved.connectTimeout
     })
-  )
-
-const resolveClient = (client: Client, options: ConnectionOptions): Result.Result<Resolved, RedisStartError> => {
-  const { host, port } = client.options
-  const address = `${host ?? "localhost"}:${port ?? 6379}`
-  const refuse = (detail: string, advice: string) =>
-    Result.fail(new RedisStartError({ reason: "Unsupported", address, detail, advice }))
-  // A Cluster is no `Redis` to the compiler, but a cast or plain JavaScript gets it here.
-  if ((client as { readonly isCluster: boolean }).isCluster) {
-    return refuse("the client is a Cluster, whose shards do not hold the keys of one queue together", "use one server")
-  }
-  if (client.options.keyPrefix) {
-    return refuse(
-      "the client has a keyPrefix, which stands before some keys and not before those in script arguments and replies",
-      "leave it out and set QUEUE_PREFIX"
-    )
-  }
-  return Result.succeed({
-    ...resolveCommon(options),
-    address,
-    tls: client.options.tls !== undefined,
-    keepAlive: undefined,
-    client: client.options
   })
-}
 
-/** 50 ms, 100 ms, … up to 2 s, and up to as much again by chance, so that many clients do not return at once. */
-const reconnectDelay = (attempt: number) => {
-  const delay = Math.min(50 * 2 ** (attempt - 1), 2000)
-  return delay + Math.floor(Math.random() * delay)
-}
-
-/** Options that hold for every role, whatever was given. */
-const roleOptions = (resolved: Resolved, name: string): ClientOptions => ({
-  ...resolved.client,
-  connectionName: name,
-  lazyConnect: true,
-  // A little later than the limit of the first connection, which tells more about what was missing.
-  connectTimeout: resolved.connectTimeout + 100,
-  protocol: 2,
-  replyMapping: "legacy",
-  maxRetriesPerRequest: 0,
-  autoResendUnfulfilledCommands: true,
-  enableReadyCheck: false,
-  enableAutoPipelining: false,
-  // A command given during a reconnect waits for this one attempt: a blip of some milliseconds fails nobody, and callers
-  // that try again at once do not spin while the server is down.
-  enableOfflineQueue: true,
-  keyPrefix: "",
-  commandTimeout: undefined,
-  blockingTimeout: undefined,
-  socketTimeout: undefined,
-  stringNumbers: false,
-  readOnly: false,
-  monitor: false,
-  // A master that became a replica answers READONLY for ever; a new connection finds the new master. The command fails.
-  reconnectOnError: (error) => error.message.startsWith("READONLY") ? 1 : false
-})
+const openError = ({ cause, timedOut }: OpenFailure): Redis.RedisError =>
+  timedOut
+    ? connectionError("Connection is closed: no answer in time to connect", "connect", 0)
+    : commandError(cause, "connect", 0)
 
 const make = Effect.fnUntraced(function*(resolved: Resolved) {
   const instance = randomBytes(4).toString("hex")
   const nameOf = (role: string) => `effect-redis-workers:${role}:${resolved.name}:${instance}`
-  const run = Effect.runForkWith(yield* Effect.context<never>())
 
-  /** A client that reconnects, once it was ready, and tells when its state changes: once when it is lost, once when back. */
-  const lasting = (role: string, greet?: Greet) => {
-    let ready = false
-    let closing = false
-    let lost = false
-    let told = ""
-    let latest: unknown
-    const acquire = open({
-      client: (onError) => {
-        const client = makeClient(
-          {
-            ...roleOptions(resolved, nameOf(role)),
-            socketTimeout: resolved.replyTimeout,
-            retryStrategy: (attempt) => ready ? reconnectDelay(attempt) : null
-          },
-          resolved.keepAlive,
-          (cause) => {
-            latest = cause
-            if (!ready) return onError(cause)
-            // A reason that differs from the one told (a password that was changed meanwhile) is news.
-            const { message } = describe(cause)
-            if (lost && message !== told && failureOfMessage(message) !== "Connection") {
-              told = message
-              run(Effect.logWarning(`Redis ${role} connection cannot come back: ${message}`))
-            }
-          }
-        )
-        client.on("close", () => {
-          if (!ready || closing || lost) return
-          lost = true
-          told = latest === undefined ? "closed by the server" : describe(latest).message
-          run(Effect.logWarning(`Redis ${role} connection to ${resolved.address} lost (${told}), reconnecting`))
-        })
-        client.on("ready", () => {
-          latest = undefined
-          if (!lost) return
-          lost = false
-          run(Effect.logInfo(`Redis ${role} connection to ${resolved.address} is back`))
-        })
-        return client
-      },
-      within: resolved.connectTimeout,
-      greet
-    })
-    return Effect.acquireRelease(
-      Effect.map(acquire, (client) => {
-        ready = true
-        return { client, ...makeConnection(client) }
-      }),
-      ({ close }) =>
-        Effect.suspend(() => {
-          closing = true
-          return close
-        })
-    )
-  }
-
-  /** Probes an idle connection, so that the reply timeout finds out about a peer that is gone. */
-  const probe = (client: Client): Effect.Effect<void, never, Scope.Scope> =>
-    Duration.isZero(resolved.healthCheckInterval)
-      ? Effect.void
-      : Effect.tryPromise(() => client.status === "ready" ? client.ping() : Promise.resolve("")).pipe(
-        // Its failure shows as the loss of the connection.
-        Effect.ignore,
-        Effect.repeat(Schedule.spaced(resolved.healthCheckInterval)),
-        Effect.forkScoped,
-        Effect.asVoid
-      )
-
-  const startError = (failure: OpenFailure) =>
-    new RedisStartError({
-      address: resolved.address,
-      ...startFailure(failure.cause, {
-        tls: resolved.tls,
-        timedOut: failure.timedOut,
-        connected: failure.connected,
-        millis: resolved.connectTimeout
-      })
-    })
-
-  const shared = yield* lasting("command", greet).pipe(Effect.mapError(startError))
-  yield* probe(shared.client)
+  const shared = yield* openLasting(resolved, "command", nameOf("command"), greetLoading).pipe(
+    Effect.mapError(startError(resolved))
+  )
 
   let reserved = 0
+  const opening = new Set<Client>()
   const connect = Effect.suspend(() => {
-    const number = ++reserved
+    const name = `${nameOf("blocking")}:${++reserved}`
+    let client: Client | undefined
     return open({
-      client: (onError) =>
-        makeClient(
-          { ...roleOptions(resolved, `${nameOf("blocking")}:${number}`), retryStrategy: () => null },
-          resolved.keepAlive,
-          onError
-        ),
+      client: (onError) => {
+        client = makeClient({ ...roleOptions(resolved, name), retryStrategy: () => null }, resolved.keepAlive, onError)
+        opening.add(client)
+        return client
+      },
       within: resolved.connectTimeout
-    })
+    }).pipe(Effect.ensuring(Effect.sync(() => client !== undefined && opening.delete(client))))
   }).pipe(
     Effect.mapBoth({
       onFailure: openError,
@@ -449,20 +252,23 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
 
   const subscribe = Effect.fnUntraced(
     function*(channel: string, onMessage: (message: { readonly channel: string; readonly message: string }) => void) {
-      const { client } = yield* lasting("subscriber").pipe(Effect.mapError(openError))
+      const { client } = yield* openLasting(resolved, "subscriber", nameOf("subscriber")).pipe(
+        Effect.mapError(openError)
+      )
       client.on("message", (from, message) => onMessage({ channel: from, message }))
       yield* Effect.tryPromise({
         try: () => client.subscribe(channel),
         catch: (cause) => commandError(cause, "SUBSCRIBE", 1)
       })
-      yield* probe(client)
-      const terminal = yield* Deferred.make<void, Redis.RedisError>()
-      client.once("end", () => run(Deferred.fail(terminal, connectionError("Connection is closed.", "SUBSCRIBE", 1))))
-      return Deferred.await(terminal)
+      return Effect.callback<never, Redis.RedisError>((resume) => {
+        client.once("end", () => resume(Effect.fail(connectionError("Connection is closed.", "SUBSCRIBE", 1))))
+      })
     }
   )
 
   const redis = yield* Redis.make({ send: shared.send, connect, subscribe, pool: resolved.pool })
+  // The pool waits for what it is opening, and that is nobody's any more.
+  yield* Effect.addFinalizer(() => Effect.sync(() => opening.forEach(destroy)))
 
   return Context.make(Redis.Redis, redis).pipe(
     Context.add(IoRedis, {
@@ -470,31 +276,19 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
       use: (f) =>
         Effect.tryPromise({
           try: () => f(shared.client),
-          catch: (cause) => commandError(cause, nameOfCommand(cause), 0)
+          catch: (cause) => commandError(cause, commandOf(cause), undefined)
         })
     })
   )
 })
 
-/** `PING` until it is answered otherwise than with `LOADING`; the limit of the first connection ends it. */
-const greet = async (client: Client, note: (cause: unknown) => void): Promise<unknown> => {
-  for (;;) {
-    try {
-      return await client.ping()
-    } catch (cause) {
-      if (failureOfMessage(describe(cause).message) !== "Loading") throw cause
-      note(cause)
-    }
-    await new Promise((resume) => setTimeout(resume, 100))
-  }
-}
+const makeFrom = (resolved: Result.Result<Resolved, Unsupported>) =>
+  Result.isSuccess(resolved) ? make(resolved.success) : Effect.fail(new RedisStartError(resolved.failure))
 
-const openError = ({ cause, timedOut }: OpenFailure): Redis.RedisError =>
-  timedOut ? connectionError("Connection is closed: no answer in time to connect") : commandError(cause, "connect", 0)
-
-const nameOfCommand = (cause: unknown): string => {
+/** ioredis notes the failed command beside its error. */
+const commandOf = (cause: unknown): string | undefined => {
   const command = typeof cause === "object" && cause !== null && "command" in cause ? cause.command : undefined
-  return typeof command === "object" && command !== null && "name" in command ? String(command.name) : "use"
+  return typeof command === "object" && command !== null && "name" in command ? String(command.name) : undefined
 }
 
 // -----------------------------------------------------------------------------
@@ -517,10 +311,7 @@ const nameOfCommand = (cause: unknown): string => {
  * @category layers
  */
 export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings.Settings> = Layer.effectContext(
-  Effect.flatMap(
-    Settings.Settings,
-    ({ redis, serviceName }) => Effect.flatMap(Effect.fromResult(resolve({ ...redis, name: serviceName })), make)
-  )
+  Effect.flatMap(Settings.Settings, ({ redis, serviceName }) => makeFrom(resolve({ ...redis, name: serviceName })))
 )
 
 /**
@@ -542,7 +333,7 @@ export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings
  * @category layers
  */
 export const layerOptions = (options: Options = {}): Layer.Layer<Redis.Redis | IoRedis, RedisStartError> =>
-  Layer.effectContext(Effect.suspend(() => Effect.flatMap(Effect.fromResult(resolve(options)), make)))
+  Layer.effectContext(Effect.suspend(() => makeFrom(resolve(options))))
 
 /**
  * `Redis` and {@link IoRedis} with the options of an ioredis client that exists: its address, credentials, TLS, Sentinel.
@@ -563,4 +354,4 @@ export const layerClient = (
   client: Client,
   options: ConnectionOptions = {}
 ): Layer.Layer<Redis.Redis | IoRedis, RedisStartError> =>
-  Layer.effectContext(Effect.suspend(() => Effect.flatMap(Effect.fromResult(resolveClient(client, options)), make)))
+  Layer.effectContext(Effect.suspend(() => makeFrom(resolveClient(client, options))))

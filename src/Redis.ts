@@ -8,4 +8,12 @@
  *
  * @since 0.1.0
  */
-export { type Connection, make, type PoolOptions, Redis, RedisError, type Script, script } from "effect/persistence/Redis"
+export {
+  type Connection,
+  make,
+  type PoolOptions,
+  Redis,
+  RedisError,
+  type Script,
+  script
+} from "effect/persistence/Redis"

@@ -10,13 +10,13 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Cause from "effect/Cause"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
@@ -241,7 +241,9 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
   })
 
   const drain = Effect.suspend(() => {
-    if (state === "draining" || state === "stopped" || state === "failed") return Effect.asVoid(Effect.exit(Deferred.await(ended)))
+    if (state === "draining" || state === "stopped" || state === "failed") {
+      return Effect.asVoid(Effect.exit(Deferred.await(ended)))
+    }
     state = "draining"
     stopping.openUnsafe()
     return stopAll(parts.drain).pipe(
@@ -269,7 +271,11 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
       return fail(
         error instanceof WorkerError
           ? error
-          : new WorkerError({ reason: "Unexpected", message: "A defect ended the worker: please report it", cause: error })
+          : new WorkerError({
+            reason: "Unexpected",
+            message: "A defect ended the worker: please report it",
+            cause: error
+          })
       )
     })
   yield* Effect.forkDetach(watch(intake))
@@ -329,7 +335,9 @@ export const run = <E = never, R = never>(
   options?: WorkerOptions
 ): Effect.Effect<never, WorkerError | E, Redis | QueueNaming | Settings | Exclude<R, Scope.Scope>> =>
   // SAFETY: `scoped` provides the one scope there is; the compiler cannot take it out of an open `R`.
-  Effect.scoped(Effect.flatMap(start(handlers, options), (worker) => Effect.andThen(worker.await, Effect.never))) as Effect.Effect<
+  Effect.scoped(
+    Effect.flatMap(start(handlers, options), (worker) => Effect.andThen(worker.await, Effect.never))
+  ) as Effect.Effect<
     never,
     WorkerError | E,
     Redis | QueueNaming | Settings | Exclude<R, Scope.Scope>

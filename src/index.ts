@@ -13,6 +13,7 @@ import * as SettingsModule from "./Settings.ts"
 // -----------------------------------------------------------------------------
 
 export * as Action from "./Action.ts"
+export * as ActionClient from "./ActionClient.ts"
 export * as ActionContext from "./ActionContext.ts"
 export * as ActionGroup from "./ActionGroup.ts"
 export * as Delivery from "./Delivery.ts"

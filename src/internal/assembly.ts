@@ -3,6 +3,7 @@
  */
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
+import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -13,7 +14,6 @@ import type { Redis } from "../Redis.ts"
 import type { Values } from "../Settings.ts"
 import type { Policy, Subject } from "../Settlement.ts"
 import type { ConsumerStatus, WorkerOptions, WorkerStatus } from "../Worker.ts"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import { WorkerError } from "../WorkerError.ts"
 import { defaultSchedule, delayAfter } from "./backoff.ts"
 import { moving } from "./callbacks.ts"
@@ -69,7 +69,9 @@ const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Va
     responseTimeToLive: millis(options.responseTimeToLive ?? "1 hour"),
     retain: options.retain === undefined ? undefined : millis(options.retain)
   }
-  for (const name of ["consumers", "concurrency", "maxAttempts", "maxDeliveries", "payloadLimit", "depthLimit"] as const) {
+  for (
+    const name of ["consumers", "concurrency", "maxAttempts", "maxDeliveries", "payloadLimit", "depthLimit"] as const
+  ) {
     if (!Number.isInteger(resolved[name]) || resolved[name] < 1) {
       return yield* new WorkerError({
         reason: "InvalidOptions",
@@ -96,7 +98,9 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     catch: (cause) =>
       new WorkerError({
         reason: "InvalidOptions",
-        message: `No names for the service ${JSON.stringify(options.service)}: ${cause instanceof Error ? cause.message : cause}`,
+        message: `No names for the service ${JSON.stringify(options.service)}: ${
+          cause instanceof Error ? cause.message : cause
+        }`,
         cause
       })
   })
@@ -204,7 +208,12 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const consumers = Array.from(
     { length: options.consumers },
     (_, index) =>
-      makeConsumer(suffix === undefined ? `internal-${index}` : `${suffix}-${index}`, options.concurrency, options.readAhead, true)
+      makeConsumer(
+        suffix === undefined ? `internal-${index}` : `${suffix}-${index}`,
+        options.concurrency,
+        options.readAhead,
+        true
+      )
   )
   const alone = makeConsumer(suffix === undefined ? "alone" : `${suffix}-alone`, 1, 0, false)
   const everyone = [...consumers, alone]

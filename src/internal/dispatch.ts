@@ -112,8 +112,14 @@ const encoded = (route: Route, success: unknown): Effect.Effect<Data, unknown> =
   const data = route.encodeSuccess(success)
   return Exit.isExit(data) && Exit.isSuccess(data)
     ? data
-    : Effect.mapError(data, (error) =>
-      refused({ _tag: "Unencodable", message: `The success does not fit the contract: ${validationDetail(error).message}` }))
+    : Effect.mapError(
+      data,
+      (error) =>
+        refused({
+          _tag: "Unencodable",
+          message: `The success does not fit the contract: ${validationDetail(error).message}`
+        })
+    )
 }
 
 /** `Exit → Outcome`. */

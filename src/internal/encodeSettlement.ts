@@ -35,11 +35,17 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
     case "Lost":
       return undefined
     case "Reply":
-      return answered(decision, options, encodeResponse(action, options, (known, answer) =>
-        DomainAction.response(known, settlement.data, answer)))
+      return answered(
+        decision,
+        options,
+        encodeResponse(action, options, (known, answer) => DomainAction.response(known, settlement.data, answer))
+      )
     case "Reject":
-      return answered(decision, options, encodeResponse(action, options, (known, answer) =>
-        DomainAction.failure(known, settlement.error, answer)))
+      return answered(
+        decision,
+        options,
+        encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+      )
     case "Callback":
       return answered(
         decision,

@@ -6,7 +6,8 @@ import type { Redis } from "../Redis.ts"
 import { RedisError } from "../Redis.ts"
 import type { Names } from "./names.ts"
 
-const isBusyGroup = (error: RedisError): boolean => error.cause instanceof Error && error.cause.message.startsWith("BUSYGROUP")
+const isBusyGroup = (error: RedisError): boolean =>
+  error.cause instanceof Error && error.cause.message.startsWith("BUSYGROUP")
 
 /**
  * Makes the group unless it is there. It starts at 0, never at `$`: entries that were added before a worker came, or

@@ -11,6 +11,7 @@
  *   answered `LOADING`, which callers know how to treat.
  */
 import * as Effect from "effect/Effect"
+import { symbolRedactable } from "effect/Redactable"
 import { Redis as Client, type RedisOptions } from "ioredis"
 import type * as Redis from "../Redis.ts"
 import { commandError, connectionError } from "./ioredisError.ts"
@@ -25,11 +26,12 @@ export const destroy = (client: Client): void => {
   streamOf(client)?.destroy()
 }
 
-/** A client of ours must not show its password when somebody logs it. */
+/** A client of ours must not show its password when somebody logs it: to Node, to JSON, to Effect. */
 const conceal = (client: Client): void => {
   const summary = () => ({ _id: "ioredis", status: client.status, name: client.options.connectionName })
-  Object.defineProperty(client, Symbol.for("nodejs.util.inspect.custom"), { value: summary, enumerable: false })
-  Object.defineProperty(client, "toJSON", { value: summary, enumerable: false })
+  for (const key of [Symbol.for("nodejs.util.inspect.custom"), "toJSON", symbolRedactable]) {
+    Object.defineProperty(client, key, { value: summary, enumerable: false })
+  }
 }
 
 /** ioredis's options as its constructor takes them: the kind of replies is part of the client's type. */

@@ -44,7 +44,11 @@ export const describe = (cause: unknown): Described => {
 }
 
 /** The error of a command, clean. */
-export const commandError = (cause: unknown, command: string, numberOfArguments: number): Redis.RedisError => {
+export const commandError = (
+  cause: unknown,
+  command: string | undefined,
+  numberOfArguments: number | undefined
+): Redis.RedisError => {
   const { code, message } = describe(cause)
   return new Redis.RedisError({ cause: new CommandError(message, code, command, numberOfArguments) })
 }

@@ -84,7 +84,10 @@ export const make = (options: ReaderOptions): Reader => {
   const markBroken = Effect.fnUntraced(function*(entries: ReadonlyArray<Entry>) {
     const doubtful = entries.filter((next) => next.data?.includes("\uFFFD"))
     if (doubtful.length === 0) return entries
-    const counts = yield* redis.eval(countReplacements.script)({ stream: names.stream, ids: doubtful.map((next) => next.id) })
+    const counts = yield* redis.eval(countReplacements.script)({
+      stream: names.stream,
+      ids: doubtful.map((next) => next.id)
+    })
     const broken = new Set<string>()
     doubtful.forEach((next, index) => {
       const found = (next.data?.split("\uFFFD").length ?? 1) - 1
@@ -110,7 +113,10 @@ export const make = (options: ReaderOptions): Reader => {
       "1000",
       consumer
     )
-    const ids = reply.pendingIds(listed, consumer).filter((id) => !runner.holds(id)).slice(0, Math.max(1, runner.room()))
+    const ids = reply.pendingIds(listed, consumer).filter((id) => !runner.holds(id)).slice(
+      0,
+      Math.max(1, runner.room())
+    )
     if (ids.length === 0) return
     const { lost, taken } = decodeTake(
       yield* redis.eval(takeOwn.script)({
@@ -125,14 +131,19 @@ export const make = (options: ReaderOptions): Reader => {
     yield* accept(taken.map((next) => entry.make(next.id, next.fields, next.deliveries, next.record)))
   })
 
-  const identify = Effect.fnUntraced(function*(connection: Connection) {
-    const id = yield* connection.send("CLIENT", "ID")
-    yield* connection.send("CLIENT", "SETNAME", consumer)
-    clientId = String(id)
-  }, Effect.catch(() => Effect.sync(() => {
-    // A user without permission for CLIENT reads all the same; only a connection left behind is then not ended early.
-    clientId = undefined
-  })))
+  const identify = Effect.fnUntraced(
+    function*(connection: Connection) {
+      const id = yield* connection.send("CLIENT", "ID")
+      yield* connection.send("CLIENT", "SETNAME", consumer)
+      clientId = String(id)
+    },
+    Effect.catch(() =>
+      Effect.sync(() => {
+        // A user without permission for CLIENT reads all the same; only a connection left behind is then not ended early.
+        clientId = undefined
+      })
+    )
+  )
 
   const read = (connection: Connection): Effect.Effect<ReadonlyArray<reply.RawEntry>, RedisError> =>
     connection.send(
@@ -150,7 +161,8 @@ export const make = (options: ReaderOptions): Reader => {
     ).pipe(
       Effect.timeoutOrElse({
         duration: Duration.millis(options.block + grace),
-        orElse: () => Effect.fail(new RedisError({ cause: new Error("The read did not come back: connection given up") }))
+        orElse: () =>
+          Effect.fail(new RedisError({ cause: new Error("The read did not come back: connection given up") }))
       }),
       Effect.map(reply.streamEntries)
     )

@@ -101,7 +101,9 @@ export const make = (options: RecoveryOptions): Recovery => {
 
   const hold = Effect.fnUntraced(function*() {
     const timeToLive = leaseLives * Math.max(options.claimIdle, 10_000)
-    const held = Number(yield* redis.eval(holdLease.script)({ lease: names.lease, claimIdle: options.claimIdle, timeToLive }))
+    const held = Number(
+      yield* redis.eval(holdLease.script)({ lease: names.lease, claimIdle: options.claimIdle, timeToLive })
+    )
     if (held > options.claimIdle && lease !== held) {
       yield* Effect.logWarning(
         `Another worker of ${names.group} has claimIdle ${held} ms, this one ${options.claimIdle} ms: the longer one holds`
@@ -115,7 +117,12 @@ export const make = (options: RecoveryOptions): Recovery => {
     for (let i = 0; i < ids.length; i += maxRenewed) {
       const some = ids.slice(i, i + maxRenewed)
       const lost = strings(
-        yield* redis.eval(renew.script)({ stream: names.stream, group: names.group, consumer: consumer.name, ids: some })
+        yield* redis.eval(renew.script)({
+          stream: names.stream,
+          group: names.group,
+          consumer: consumer.name,
+          ids: some
+        })
       )
       // What was settled meanwhile is not pending any more, and was not lost.
       const taken = lost.filter((id) => consumer.runner.holds(id))
@@ -187,9 +194,9 @@ export const make = (options: RecoveryOptions): Recovery => {
     wakeLatch.closeUnsafe()
     return options.gate.await.pipe(
       Effect.andThen(guarded(`taking due entries of ${names.stream}`, takeDueOnce(consumer))),
-      Effect.andThen(Effect.suspend(() =>
-        Effect.raceFirst(Effect.sleep(Duration.millis(Math.max(nextDue, 1))), wakeLatch.await)
-      ))
+      Effect.andThen(
+        Effect.suspend(() => Effect.raceFirst(Effect.sleep(Duration.millis(Math.max(nextDue, 1))), wakeLatch.await))
+      )
     )
   }))
 

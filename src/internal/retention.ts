@@ -7,8 +7,8 @@ import * as Effect from "effect/Effect"
 import type { Redis } from "../Redis.ts"
 import type { WorkerError } from "../WorkerError.ts"
 import type { Names } from "./names.ts"
-import { trim } from "./scripts/streams.ts"
 import { failureOf } from "./redisFailure.ts"
+import { trim } from "./scripts/streams.ts"
 import type { Trouble } from "./trouble.ts"
 
 export interface RetentionOptions {

@@ -16,7 +16,7 @@ import * as ActionContext from "../ActionContext.ts"
 import type { Delivery } from "../Delivery.ts"
 import type { Outcome, Policy, Subject } from "../Settlement.ts"
 import { settlementOf } from "../Settlement.ts"
-import { dispatch, type DispatchOptions, type Dispatched, outcomeOf, runRoute, type Stop } from "./dispatch.ts"
+import { dispatch, type Dispatched, type DispatchOptions, outcomeOf, runRoute, type Stop } from "./dispatch.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import type { Entry } from "./entry.ts"
 
@@ -41,7 +41,13 @@ export interface RunnerOptions {
 
 export type RunnerEvent =
   | { readonly _tag: "Started"; readonly entry: Entry }
-  | { readonly _tag: "Ended"; readonly entry: Entry; readonly outcome: Outcome; readonly decision: Decision; readonly millis: number }
+  | {
+    readonly _tag: "Ended"
+    readonly entry: Entry
+    readonly outcome: Outcome
+    readonly decision: Decision
+    readonly millis: number
+  }
 
 export interface Runner {
   readonly accept: (entries: ReadonlyArray<Entry>) => void
@@ -115,7 +121,11 @@ export const make = (options: RunnerOptions): Runner => {
     }
   }
 
-  const ended = (run: Run, dispatched: Extract<Dispatched, { _tag: "Start" }>, exit: Exit.Exit<never, unknown>): void => {
+  const ended = (
+    run: Run,
+    dispatched: Extract<Dispatched, { _tag: "Start" }>,
+    exit: Exit.Exit<never, unknown>
+  ): void => {
     // A run whose entry was lost and taken again has been replaced: it decides nothing any more.
     if (running.get(run.entry.id) === run) {
       running.delete(run.entry.id)

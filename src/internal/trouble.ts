@@ -75,7 +75,8 @@ export const untilPassed = <A, R>(
   effect: Effect.Effect<A, RedisError, R>
 ): Effect.Effect<A, WorkerError, R> => {
   const attempt: Effect.Effect<A, WorkerError, R> = Effect.matchEffect(effect, {
-    onSuccess: (value) => trouble.current().size === 0 ? Effect.succeed(value) : Effect.as(trouble.passed(doing), value),
+    onSuccess: (value) =>
+      trouble.current().size === 0 ? Effect.succeed(value) : Effect.as(trouble.passed(doing), value),
     onFailure: (error) => Effect.flatMap(trouble.failed(doing, error), () => attempt)
   })
   return attempt

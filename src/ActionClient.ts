@@ -1,0 +1,505 @@
+/**
+ * Clients: they send actions to services and receive the answers.
+ *
+ * Three ways of asking: fire and forget ({@link ActionClient} `send`), a request that
+ * waits for its answer (`request`), and a callback that comes back later as an action of
+ * one's own (`sendWithCallback`).
+ *
+ * **Guarantee**: an action whose call succeeded is in the stream of its service. A request
+ * ends with the answer or with a typed failure within its timeout, always.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as SecureRandom from "effect/crypto/SecureRandom"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Action from "./Action.ts"
+import * as ActionContext from "./ActionContext.ts"
+import * as DomainAction from "./DomainAction.ts"
+import * as inbox from "./internal/inbox.ts"
+import { strings } from "./internal/reply.ts"
+import { append } from "./internal/scripts/streams.ts"
+import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
+import { Redis, RedisError } from "./Redis.ts"
+import { Settings } from "./Settings.ts"
+
+// -----------------------------------------------------------------------------
+// options
+// -----------------------------------------------------------------------------
+
+/**
+ * Options of every call.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface SendOptions {
+  /** A UUID. A call that is repeated with the same id is the same action for its handler. Default: a new one. */
+  readonly actionId?: string | undefined
+  /** A UUID that ties the answer to the call. Default: a new one where an answer is expected, else none. */
+  readonly correlationId?: string | undefined
+  /** Ids on top of those of the {@link ActionContext.ActionContext} that is in force. */
+  readonly context?: ActionContext.Input | undefined
+  /** Free-form notes beside the payload, as JSON. Default: none. */
+  readonly metadata?: { readonly [key: string]: unknown } | undefined
+  /** The service to send to. Default: the part of the action type before the first dot. */
+  readonly service?: string | undefined
+}
+
+/**
+ * Options of `request`.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface RequestOptions extends SendOptions {
+  /** How long to wait. The worker knows it, and runs nothing that nobody waits for. Default: `Settings.requestTimeout` (30 seconds). */
+  readonly timeout?: Duration.Input | undefined
+}
+
+/**
+ * Options of `sendWithCallback`.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface CallbackOptions<A extends Action.Any, C extends Action.Any> extends SendOptions {
+  /**
+   * The contract that the answer comes back as; this service's own worker handles it. It goes through a callback list,
+   * as every service understands it. `{ action, to: "stream" }` lets a worker of this library write to the action stream
+   * directly.
+   */
+  readonly callback: (C & TakesSuccess<A, C>) | {
+    readonly action: C & TakesSuccess<A, C>
+    readonly to: "list" | "stream"
+  }
+}
+
+/**
+ * A sentence in the place of a callback whose payload cannot be what the action answers.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type TakesSuccess<A extends Action.Any, C extends Action.Any> = A["successSchema"]["Encoded"] extends
+  void | undefined | null ? unknown
+  : A["successSchema"]["Encoded"] extends C["payloadSchema"]["Encoded"] ? unknown
+  : "The payload of the callback does not take the success of the action"
+
+/**
+ * Options of a client.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  /**
+   * `"shared"`: one list and one connection for all answers. `"per-request"`: a list and, while it waits, a connection for
+   * each request, named as the Python client names them. Default: `"shared"`.
+   */
+  readonly inbox?: "shared" | "per-request" | undefined
+  /** Actions that `sendMany` appends in one call. Default: 500. */
+  readonly chunkSize?: number | undefined
+}
+
+// -----------------------------------------------------------------------------
+// service
+// -----------------------------------------------------------------------------
+
+/**
+ * Sends actions. Every method takes the ids of the {@link ActionContext.ActionContext} in force along.
+ *
+ * **Example** (The three ways of asking)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Action, ActionClient } from "effect-redis-workers"
+ *
+ * const CreateUser = Action.make("user.create", {
+ *   payload: { email: Schema.String },
+ *   success: { userId: Schema.String }
+ * })
+ * const UserCreated = Action.make("signup.user_created", { payload: { userId: Schema.String } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const client = yield* ActionClient.ActionClient
+ *   yield* client.send(CreateUser, { email: "ana@example.com" })
+ *   const { userId } = yield* client.request(CreateUser, { email: "eva@example.com" }, { timeout: "5 seconds" })
+ *   yield* client.sendWithCallback(CreateUser, { email: "ida@example.com" }, { callback: UserCreated })
+ *   return userId
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class ActionClient extends Context.Service<ActionClient, {
+  /** Appends an action to the stream of its service; returns the id of the entry. Nobody answers. */
+  readonly send: <A extends Action.Any>(
+    action: A,
+    payload: Action.PayloadInput<A>,
+    options?: SendOptions
+  ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
+
+  /** Appends many actions, a chunk in one call, in their order; returns the ids of the entries. */
+  readonly sendMany: <A extends Action.Any>(
+    action: A,
+    payloads: Iterable<Action.PayloadInput<A>>,
+    options?: Omit<SendOptions, "actionId" | "correlationId">
+  ) => Effect.Effect<ReadonlyArray<string>, EncodeError | RedisError, Action.ClientServices<A>>
+
+  /**
+   * Sends an action and waits for its answer.
+   *
+   * A declared error comes back as itself, every other failure as {@link RemoteFailure}. {@link RequestTimeout} says that
+   * the outcome is unknown: with the same `actionId` the request may be repeated. A caller that is interrupted leaves
+   * nothing behind.
+   */
+  readonly request: <A extends Action.Any>(
+    action: A,
+    payload: Action.PayloadInput<A>,
+    options?: RequestOptions
+  ) => Effect.Effect<
+    Action.Success<A>,
+    Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | RedisError,
+    Action.ClientServices<A>
+  >
+
+  /** Sends an action whose success comes back as an action of this service; returns the id of the entry. */
+  readonly sendWithCallback: <A extends Action.Any, C extends Action.Any>(
+    action: A,
+    payload: Action.PayloadInput<A>,
+    options: CallbackOptions<A, C>
+  ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
+
+  /** Appends an envelope as it stands, without a contract; returns the id of the entry. */
+  readonly sendAction: (
+    action: DomainAction.DomainAction,
+    options?: Pick<SendOptions, "service">
+  ) => Effect.Effect<string, EncodeError | RedisError>
+}>()("effect-redis-workers/ActionClient") {}
+
+// -----------------------------------------------------------------------------
+// make
+// -----------------------------------------------------------------------------
+
+/**
+ * Makes a client. Its inbox is read from the first request on, and removed with the scope.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = Effect.fnUntraced(function*(options: Options = {}) {
+  const redis = yield* Redis
+  const naming = yield* QueueNaming
+  const settings = yield* Settings
+  const clock = yield* Clock.Clock
+  const chunkSize = options.chunkSize ?? 500
+  const service = settings.serviceName
+  const block = Math.max(1, Math.min(Duration.toMillis(settings.block), 60_000))
+  const appendMany = redis.eval(append.script)
+  const shared = options.inbox !== "per-request"
+
+  const answers = inbox.make({
+    redis,
+    key: naming.inbox(service, SecureRandom.uuidV4Unsafe()),
+    block,
+    maxBytes: settings.payloadLimit
+  })
+  if (shared) {
+    yield* Effect.addFinalizer(() => Effect.ignore(redis.send("DEL", answers.key)))
+    yield* Effect.forkScoped(answers.run)
+  }
+
+  // ---------------------------------------------------------------------------
+  // writing
+  // ---------------------------------------------------------------------------
+
+  interface Answer {
+    readonly list: string
+    readonly type: string | null
+    readonly correlationId: string
+  }
+
+  /** Ids, payload and notes as the text of an envelope. */
+  const write = Effect.fnUntraced(function*(
+    action: Action.Any,
+    payload: unknown,
+    options: SendOptions,
+    answer?: Answer,
+    timeout?: number
+  ) {
+    const data = yield* Effect.mapError(
+      Action.codec(action).encodePayload(payload),
+      (error) => new EncodeError({ actionType: action.type, message: Action.validationDetail(error).message })
+    )
+    const context = ActionContext.merge(yield* ActionContext.ActionContext, options.context ?? {})
+    return yield* encode(DomainAction.make({
+      action_id: options.actionId ?? SecureRandom.uuidV4Unsafe(),
+      action_type: action.type,
+      timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
+      ...ActionContext.toFields(context),
+      origin_service: service,
+      correlation_id: answer?.correlationId ?? options.correlationId ?? null,
+      callback_queue_name: answer?.list ?? null,
+      callback_action_type: answer?.type ?? null,
+      data,
+      metadata: timeout === undefined ? options.metadata ?? null : { ...options.metadata, timeout_ms: timeout }
+    }))
+  })
+
+  /** Refuses here what every worker would refuse there. */
+  const encode = (envelope: DomainAction.DomainAction): Effect.Effect<string, EncodeError> => {
+    const checked = DomainAction.check(envelope)
+    const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: envelope.action_type, message }))
+    if (checked._tag === "Failure") return refuse(checked.failure.text)
+    const text = DomainAction.encode(envelope)
+    return text.length > settings.payloadLimit || Buffer.byteLength(text) > settings.payloadLimit
+      ? refuse(`The action is larger than the limit of ${settings.payloadLimit} bytes (WORKER_PAYLOAD_LIMIT)`)
+      : Effect.succeed(text)
+  }
+
+  const streamOf = (type: string, service: string | undefined): Effect.Effect<string, EncodeError> =>
+    Effect.try({
+      try: () => naming.actionStream(service ?? naming.targetService(type)),
+      catch: (cause) =>
+        new EncodeError({
+          actionType: type,
+          message: cause instanceof QueueNameError ? cause.message : "The naming has no stream for this action"
+        })
+    })
+
+  const add = (stream: string, text: string): Effect.Effect<string, RedisError> =>
+    redis.send<string>("XADD", stream, "*", "data", text)
+
+  // ---------------------------------------------------------------------------
+  // calls
+  // ---------------------------------------------------------------------------
+
+  const send = Effect.fnUntraced(function*(action: Action.Any, payload: unknown, options: SendOptions = {}) {
+    const stream = yield* streamOf(action.type, options.service)
+    return yield* add(stream, yield* write(action, payload, options))
+  })
+
+  const sendMany = Effect.fnUntraced(function*(
+    action: Action.Any,
+    payloads: Iterable<unknown>,
+    options: SendOptions = {}
+  ) {
+    const stream = yield* streamOf(action.type, options.service)
+    const ids: Array<string> = []
+    let chunk: Array<ReadonlyArray<string>> = []
+    const flush = Effect.suspend(() => {
+      const messages = chunk
+      chunk = []
+      return messages.length === 0
+        ? Effect.void
+        : Effect.map(appendMany({ stream, messages }), (reply) => {
+          for (const id of strings(reply)) ids.push(id)
+        })
+    })
+    for (const payload of payloads) {
+      chunk.push(["data", yield* write(action, payload, options)])
+      if (chunk.length >= chunkSize) yield* flush
+    }
+    yield* flush
+    return ids
+  })
+
+  const sendWithCallback = Effect.fnUntraced(function*(
+    action: Action.Any,
+    payload: unknown,
+    options: SendOptions & { readonly callback: Action.Any | { readonly action: Action.Any; readonly to: string } }
+  ) {
+    const stream = yield* streamOf(action.type, options.service)
+    const to = "to" in options.callback ? options.callback.to : "list"
+    const callback = "to" in options.callback ? options.callback.action : options.callback
+    return yield* add(
+      stream,
+      yield* write(action, payload, options, {
+        list: to === "stream" ? naming.actionStream(service) : naming.callbackInbox(service, callback.type),
+        type: callback.type,
+        correlationId: options.correlationId ?? SecureRandom.uuidV4Unsafe()
+      })
+    )
+  })
+
+  const sendAction = Effect.fnUntraced(function*(
+    envelope: DomainAction.DomainAction,
+    options: Pick<SendOptions, "service"> = {}
+  ) {
+    const stream = yield* streamOf(envelope.action_type, options.service)
+    return yield* add(stream, yield* encode(envelope))
+  })
+
+  // ---------------------------------------------------------------------------
+  // requests
+  // ---------------------------------------------------------------------------
+
+  /** Waits in the shared inbox. The waiter is there before the action is sent, and gone however the call ends. */
+  const askShared = (correlationId: string, sending: Effect.Effect<string, RedisError>) =>
+    Effect.callback<DomainAction.DomainActionResponse, RedisError>((resume) => {
+      answers.waiters.set(correlationId, {
+        answered: (response) => resume(Effect.succeed(response)),
+        failed: (error) => resume(Effect.fail(error))
+      })
+      answers.wake()
+      return Effect.sync(() => answers.waiters.delete(correlationId))
+    }).pipe(
+      Effect.raceFirst(Effect.andThen(sending, Effect.never)),
+      Effect.ensuring(Effect.sync(() => answers.waiters.delete(correlationId)))
+    )
+
+  /** Waits at a list of the request's own, on a connection of its own. */
+  const askAlone = (list: string, sending: Effect.Effect<string, RedisError>) =>
+    Effect.scoped(Effect.gen(function*() {
+      const connection = yield* redis.reserve
+      yield* sending
+      while (true) {
+        const reply = yield* connection.send<[string, string] | null>("BRPOP", list, String(block / 1000))
+        if (reply === null) continue
+        const parsed = DomainAction.parseResponse(reply[1], { maxBytes: settings.payloadLimit, maxDepth: 64 })
+        if (parsed._tag === "Success") return parsed.success
+        yield* Effect.logWarning(`An answer that cannot be read is dropped: ${parsed.failure.text}`)
+      }
+    }))
+
+  const request = Effect.fnUntraced(function*(action: Action.Any, payload: unknown, options: RequestOptions = {}) {
+    const timeout = options.timeout === undefined
+      ? settings.requestTimeout
+      : Duration.fromInputUnsafe(options.timeout)
+    const correlationId = options.correlationId ?? SecureRandom.uuidV4Unsafe()
+    const actionId = options.actionId ?? SecureRandom.uuidV4Unsafe()
+    const stream = yield* streamOf(action.type, options.service)
+    const list = shared ? answers.key : naming.responseList(service, action.type, correlationId)
+    const millis = Duration.toMillis(timeout)
+    const text = yield* write(
+      action,
+      payload,
+      { ...options, actionId },
+      { list, type: null, correlationId },
+      Number.isFinite(millis) ? millis : undefined
+    )
+    const sending = add(stream, text)
+    const response = yield* (shared ? askShared(correlationId, sending) : askAlone(list, sending)).pipe(
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () => Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
+      })
+    )
+    return yield* read(action, response)
+  })
+  const read = Effect.fnUntraced(function*(action: Action.Any, response: DomainAction.DomainActionResponse) {
+    const codec = Action.codec(action)
+    if (response.success) {
+      return yield* Effect.mapError(codec.decodeSuccess(response.data), (error) =>
+        new RemoteFailure({
+          actionType: action.type,
+          errorType: "UnreadableAnswer",
+          errorCode: "RESPONSE_DECODE_ERROR",
+          message: `The answer is not what the contract says: ${Action.validationDetail(error).message}`,
+          details: null
+        }))
+    }
+    const detail = response.error ?? {
+      error_type: "Unknown",
+      error_code: null,
+      message: "The service failed without saying why",
+      details: null
+    }
+    const declared = yield* codec.decodeError(detail)
+    return yield* Effect.fail(
+      Option.getOrElse(declared, () =>
+        new RemoteFailure({
+          actionType: action.type,
+          errorType: detail.error_type,
+          errorCode: detail.error_code,
+          message: detail.message,
+          details: detail.details
+        }))
+    )
+  })
+
+  // SAFETY: each method runs the codecs of the very action it is given, so that payload, success, error and services
+  // are those of its contract; inside they are unknown.
+  return ActionClient.of(
+    { send, sendMany, request, sendWithCallback, sendAction } as unknown as ActionClient["Service"]
+  )
+})
+
+// -----------------------------------------------------------------------------
+// layers
+// -----------------------------------------------------------------------------
+
+/**
+ * A client with options.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerOptions = (options: Options): Layer.Layer<ActionClient, never, Redis | QueueNaming | Settings> =>
+  Layer.effect(ActionClient, make(options))
+
+/**
+ * A client: one inbox, one blocking connection, however many requests wait.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<ActionClient, never, Redis | QueueNaming | Settings> = layerOptions({})
+
+// -----------------------------------------------------------------------------
+// errors
+// -----------------------------------------------------------------------------
+
+/**
+ * The action was not sent: its payload does not fit the contract, an id is no UUID, or it is larger than the limit. The
+ * message says which, and never shows the payload.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class EncodeError extends Data.TaggedError("EncodeError")<{
+  readonly actionType: string
+  readonly message: string
+}> {}
+
+/**
+ * No answer came in time. The outcome is unknown: the action may still be waiting, running or done. Repeat the request
+ * with the same `actionId` where its handler is idempotent.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RequestTimeout extends Data.TaggedError("RequestTimeout")<{
+  readonly actionType: string
+  readonly actionId: string
+  readonly correlationId: string
+  readonly timeout: Duration.Duration
+}> {
+  override get message(): string {
+    return `No answer to ${this.actionType} within ${Duration.format(this.timeout)}: the outcome is unknown, ` +
+      `repeat it with actionId ${this.actionId} if its handler is idempotent`
+  }
+}
+
+/**
+ * The service failed in a way that the contract does not declare; the fields are those of its `ErrorDetail`.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class RemoteFailure extends Data.TaggedError("RemoteFailure")<{
+  readonly actionType: string
+  /** E.g. `ValidationError`, `ProcessingError`, `NotImplemented`. */
+  readonly errorType: string
+  /** E.g. `VALIDATION_ERROR`, `HANDLER_EXECUTION_ERROR`, `ACTION_NOT_IMPLEMENTED`. */
+  readonly errorCode: string | null
+  readonly message: string
+  readonly details: { readonly [key: string]: unknown } | null
+}> {}

@@ -1,0 +1,147 @@
+/**
+ * One list for all answers to this client, read by one blocking connection however many requests wait.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type { DomainActionResponse } from "../DomainAction.ts"
+import { parseResponse } from "../DomainAction.ts"
+import type { Connection, Redis } from "../Redis.ts"
+import { RedisError } from "../Redis.ts"
+import { failureOf, isFatal } from "./redisFailure.ts"
+import { strings } from "./reply.ts"
+
+/** How a request that waits is resumed. */
+export interface Waiter {
+  readonly answered: (response: DomainActionResponse) => void
+  readonly failed: (error: RedisError) => void
+}
+
+export interface Inbox {
+  readonly key: string
+  readonly waiters: Map<string, Waiter>
+  /** Reads answers until interrupted. It starts with the first request. */
+  readonly run: Effect.Effect<never>
+  readonly wake: () => void
+  /** Answers that nobody waited for any more. */
+  readonly unclaimed: () => number
+}
+
+export interface InboxOptions {
+  readonly redis: Redis["Service"]
+  readonly key: string
+  /** Milliseconds that one read waits. */
+  readonly block: number
+  readonly maxBytes: number
+}
+
+/** Answers taken in one read. */
+const batch = 100
+
+/** What a read may take longer than its time before the connection is given up. */
+const grace = 5_000
+
+/** Milliseconds that the list outlives its client; renewed while it lives. */
+const timeToLive = Duration.toMillis("1 hour")
+
+const shortestRetry = 50
+const longestRetry = 2_000
+
+/** Takes up to `batch` answers, oldest first. */
+type Take = (connection: Connection) => Effect.Effect<ReadonlyArray<string>, RedisError>
+
+export const make = (options: InboxOptions): Inbox => {
+  const { key, redis } = options
+  const waiters = new Map<string, Waiter>()
+  const needed = Latch.makeUnsafe(false)
+  const seconds = String(options.block / 1000)
+  let unclaimed = 0
+  let renewAt = 0
+
+  const takeMany: Take = (connection) =>
+    connection.send<[string, ReadonlyArray<string>] | null>(
+      "BLMPOP",
+      seconds,
+      "1",
+      key,
+      "RIGHT",
+      "COUNT",
+      String(batch)
+    ).pipe(
+      Effect.map((reply) => reply === null ? [] : strings(reply[1]))
+    )
+
+  /** For servers before 7.0. */
+  const takeOne: Take = (connection) =>
+    connection.send<[string, string] | null>("BRPOP", key, seconds).pipe(
+      Effect.flatMap((reply) =>
+        reply === null
+          ? Effect.succeed([])
+          : Effect.map(connection.send("RPOP", key, String(batch)), (more) => [String(reply[1]), ...strings(more)])
+      )
+    )
+
+  // By what the server says it can do, never by its version. A user who may not ask gets the newer command.
+  const chooseTake = redis.send<ReadonlyArray<unknown>>("COMMAND", "INFO", "BLMPOP").pipe(
+    Effect.map((info): Take => Array.isArray(info) && info[0] === null ? takeOne : takeMany),
+    Effect.catch(() => Effect.succeed(takeMany))
+  )
+
+  const deliver = (text: string): Effect.Effect<void> => {
+    const parsed = parseResponse(text, { maxBytes: options.maxBytes, maxDepth: 64 })
+    if (parsed._tag === "Failure") {
+      return Effect.logWarning(`An answer that cannot be read is dropped: ${parsed.failure.text}`)
+    }
+    const waiter = waiters.get(parsed.success.correlation_id ?? "")
+    if (waiter === undefined) unclaimed++
+    else waiter.answered(parsed.success)
+    return Effect.void
+  }
+
+  /** The list would live for ever when its client dies, and nobody else knows its name. */
+  const renew = Effect.clockWith((clock) => {
+    const now = clock.currentTimeMillisUnsafe()
+    if (now < renewAt) return Effect.void
+    renewAt = now + timeToLive / 4
+    return redis.send("PEXPIRE", key, String(timeToLive))
+  })
+
+  const session = Effect.scoped(Effect.gen(function*() {
+    const take = yield* chooseTake
+    const connection = yield* redis.reserve
+    while (true) {
+      yield* needed.await
+      const answers = yield* take(connection).pipe(
+        Effect.timeoutOrElse({
+          duration: Duration.millis(options.block + grace),
+          orElse: () =>
+            Effect.fail(new RedisError({ cause: new Error("The read did not come back: connection given up") }))
+        })
+      )
+      failures = 0
+      for (const answer of answers) yield* deliver(answer)
+      yield* renew
+      if (waiters.size === 0) needed.closeUnsafe()
+    }
+  }))
+
+  let failures = 0
+  const recover = Effect.fnUntraced(function*(error: RedisError) {
+    if (isFatal(failureOf(error))) {
+      // Waiting would not help: everybody who waits is told now.
+      for (const waiter of waiters.values()) waiter.failed(error)
+    }
+    if (failures++ === 0) yield* Effect.logWarning("Answers cannot be read now; trying again until it passes")
+    yield* Effect.sleep(Duration.millis(Math.min(longestRetry, shortestRetry * 2 ** Math.min(failures, 6))))
+  })
+
+  return {
+    key,
+    waiters,
+    run: Effect.forever(Effect.catch(session, recover)),
+    wake: () => {
+      needed.openUnsafe()
+    },
+    unclaimed: () => unclaimed
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Options of the ioredis layers with every default in place, and what ioredis gets for each role.
+ */
+import * as Duration from "effect/Duration"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import type { Redis as Client, RedisOptions } from "ioredis"
+import { isIP } from "node:net"
+import type { ConnectionOptions, Options } from "../IoRedis.ts"
+import type * as Redis from "../Redis.ts"
+import * as Settings from "../Settings.ts"
+import type { ClientOptions } from "./ioredisConnection.ts"
+import { expectedRedisUrl, parseRedisUrl } from "./redisUrl.ts"
+
+/** Options with every default in place, times in milliseconds. */
+export interface Resolved {
+  /** Host and port for messages, without user and password. */
+  readonly address: string
+  readonly client: RedisOptions
+  readonly keepAlive: boolean | undefined
+  readonly tls: boolean
+  readonly name: string
+  readonly connectTimeout: number
+  readonly replyTimeout: number
+  readonly blockGrace: number
+  readonly healthCheckInterval: Duration.Duration
+  readonly pool: Redis.PoolOptions
+}
+
+/** Options that cannot work. */
+export interface Unsupported {
+  readonly reason: "Unsupported"
+  readonly address: string
+  readonly detail: string
+  readonly advice: string
+}
+
+const resolveCommon = (options: ConnectionOptions) => ({
+  // The server takes no blanks and nothing beyond ASCII in a name.
+  name: (options.name ?? "client").replace(/[^\x21-\x7e]/g, "_"),
+  connectTimeout: Duration.toMillis(options.connectTimeout ?? Settings.defaults.redis.connectTimeout),
+  replyTimeout: Duration.toMillis(options.replyTimeout ?? Duration.seconds(10)),
+  blockGrace: Duration.toMillis(options.blockGrace ?? Duration.seconds(3)),
+  healthCheckInterval: Duration.fromInputUnsafe(
+    options.healthCheckInterval ?? Settings.defaults.redis.healthCheckInterval
+  ),
+  pool: {
+    ...options.pool,
+    maxConnections: options.pool?.maxConnections ?? 64,
+    acquireTimeout: options.pool?.acquireTimeout ?? Duration.seconds(30)
+  }
+})
+
+/** Options given in code or taken from the settings. */
+export const resolve = (options: Options): Result.Result<Resolved, Unsupported> => {
+  const parsed = parseRedisUrl(options.url ?? Settings.defaults.redis.url)
+  if (Result.isFailure(parsed)) {
+    return Result.fail({
+      reason: "Unsupported",
+      address: "an unknown address",
+      detail: `the address is ${parsed.failure}`,
+      advice: `expected ${expectedRedisUrl}`
+    })
+  }
+  const url = parsed.success
+  const extra = options.ioredis
+  const password = options.password ?? url.password
+  return Result.succeed({
+    ...resolveCommon(options),
+    address: extra?.sentinels !== undefined
+      ? `Sentinel's ${extra.name ?? "master"}`
+      : extra?.path ?? `${url.host}:${url.port}`,
+    tls: url.tls || extra?.tls !== undefined,
+    keepAlive: options.keepAlive ?? Settings.defaults.redis.keepAlive,
+    client: {
+      ...extra,
+      host: url.host,
+      port: url.port,
+      db: url.db,
+      username: options.username ?? url.username,
+      password: Redacted.isRedacted(password) ? Redacted.value(password) : password,
+      // Many servers behind one address choose their certificate by the name asked for.
+      ...url.tls && { tls: { ...isIP(url.host) === 0 && { servername: url.host }, ...extra?.tls } }
+    }
+  })
+}
+
+/** The options of a client that exists. */
+export const resolveClient = (client: Client, options: ConnectionOptions): Result.Result<Resolved, Unsupported> => {
+  const { host, port } = client.options
+  const address = `${host ?? "localhost"}:${port ?? 6379}`
+  // A Cluster is no `Redis` to the compiler, but a cast or plain JavaScript gets it here.
+  if ((client as { readonly isCluster: boolean }).isCluster) {
+    return Result.fail({
+      reason: "Unsupported",
+      address,
+      detail: "the client is a Cluster, whose shards do not hold the keys of one queue together",
+      advice: "use one server"
+    })
+  }
+  if (client.options.keyPrefix) {
+    return Result.fail({
+      reason: "Unsupported",
+      address,
+      detail:
+        "the client has a keyPrefix, which stands before some keys and not before those in script arguments and replies",
+      advice: "leave it out and set QUEUE_PREFIX"
+    })
+  }
+  return Result.succeed({
+    ...resolveCommon(options),
+    address,
+    tls: client.options.tls !== undefined,
+    keepAlive: undefined,
+    client: client.options
+  })
+}
+
+/** 50 ms, 100 ms, … up to 2 s, and up to as much again by chance, so that many clients do not return at once. */
+export const reconnectDelay = (attempt: number): number => {
+  const delay = Math.min(50 * 2 ** (attempt - 1), 2000)
+  return delay + Math.floor(Math.random() * delay)
+}
+
+/** What every role has, whatever was given. */
+export const roleOptions = (resolved: Resolved, name: string): ClientOptions => ({
+  ...resolved.client,
+  connectionName: name,
+  lazyConnect: true,
+  // A little later than the limit of the first connection, which tells more about what was missing.
+  connectTimeout: resolved.connectTimeout + 100,
+  protocol: 2,
+  replyMapping: "legacy",
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: true,
+  enableReadyCheck: false,
+  enableAutoPipelining: false,
+  // A command given during a reconnect waits for this one attempt: a blip of some milliseconds fails nobody, and callers
+  // that try again at once do not spin while the server is down.
+  enableOfflineQueue: true,
+  keyPrefix: "",
+  commandTimeout: undefined,
+  blockingTimeout: undefined,
+  socketTimeout: undefined,
+  stringNumbers: false,
+  readOnly: false,
+  monitor: false,
+  // A master that became a replica answers READONLY for ever; a new connection finds the new master. The command fails.
+  reconnectOnError: (error) => error.message.startsWith("READONLY") ? 1 : false
+})
