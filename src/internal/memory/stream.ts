@@ -53,8 +53,7 @@ export interface StreamValue {
   readonly kind: "stream"
   readonly entries: Ordered.Ordered<Entry>
   readonly groups: Map<string, Group>
-  readonly blocks: Set<Block>
-  lastBlock: Block | undefined
+  readonly blocks: Array<Block>
   lastId: Ids.EntryId
   firstId: Ids.EntryId
   maxDeletedId: Ids.EntryId
@@ -65,8 +64,7 @@ export const make = (): StreamValue => ({
   kind: "stream",
   entries: Ordered.make(),
   groups: new Map(),
-  blocks: new Set(),
-  lastBlock: undefined,
+  blocks: [],
   lastId: Ids.zero,
   firstId: Ids.zero,
   maxDeletedId: Ids.zero,
@@ -94,14 +92,9 @@ export const entryReply = (cell: Ordered.Cell<Entry>): Reply => [cell.text, cell
 const removeEntry = (self: StreamValue, text: string): boolean => {
   const entry = Ordered.remove(self.entries, text)
   if (entry === undefined) return false
-  if (--entry.block.live === 0) {
-    self.blocks.delete(entry.block)
-    if (self.lastBlock === entry.block) self.lastBlock = latestBlock(self)
-  }
+  if (--entry.block.live === 0) self.blocks.splice(self.blocks.indexOf(entry.block), 1)
   return true
 }
-
-const latestBlock = (self: StreamValue): Block | undefined => Ordered.last(self.entries)?.value.block
 
 export const deleteEntries = (self: StreamValue, ids: ReadonlyArray<Ids.EntryId>): number => {
   let deleted = 0
@@ -125,30 +118,41 @@ export type Trim =
 
 export const trim = (self: StreamValue, options: Trim): number => {
   let deleted = 0
-  let cell = Ordered.first(self.entries)
-  while (cell !== undefined) {
-    if (options.by === "length" ? length(self) <= options.keep : Ids.compare(cell.id, options.least) >= 0) break
-    if (options.approximate) {
-      const block = cell.value.block
-      if (options.limit > 0 && deleted + block.live > options.limit) break
-      const whole = options.by === "length"
-        ? length(self) - block.live >= options.keep
-        : Ids.compare(block.lastId, options.least) < 0
-      if (!whole) break
-      for (let left = block.live; left > 0; left--) {
-        const head = Ordered.first(self.entries)
-        if (head !== undefined) removeEntry(self, head.text)
-        deleted++
-      }
-    } else {
-      removeEntry(self, cell.text)
-      deleted++
+  while (true) {
+    const block = self.blocks[0]
+    if (block === undefined || (options.by === "length" && length(self) <= options.keep)) break
+    if (options.limit > 0 && deleted + block.live > options.limit) break
+    const whole = options.by === "length"
+      ? length(self) - block.live >= options.keep
+      : Ids.compare(block.lastId, options.least) < 0
+    if (whole) {
+      self.blocks.shift()
+      deleted += removeWhile(self, (cell) => cell.value.block === block)
+      continue
     }
-    cell = Ordered.first(self.entries)
+    if (!options.approximate) {
+      deleted += options.by === "length"
+        ? removeWhile(self, () => length(self) > options.keep)
+        : removeWhile(self, (cell) => Ids.compare(cell.id, options.least) < 0)
+    }
+    break
   }
   if (length(self) === 0) self.firstId = Ids.zero
   else if (deleted > 0) self.firstId = Ordered.first(self.entries)?.id ?? Ids.zero
   return deleted
+}
+
+/** Removes entries from the front. Their block stays, as in the server, when nothing is left in it. */
+const removeWhile = (self: StreamValue, goesToo: (cell: Ordered.Cell<Entry>) => boolean): number => {
+  let removed = 0
+  let cell = Ordered.first(self.entries)
+  while (cell !== undefined && goesToo(cell)) {
+    Ordered.remove(self.entries, cell.text)
+    cell.value.block.live--
+    removed++
+    cell = Ordered.first(self.entries)
+  }
+  return removed
 }
 
 // Groups
@@ -276,15 +280,14 @@ export const lag = (self: StreamValue, group: Group): number | null => {
 // Blocks
 
 const blockFor = (self: StreamValue, id: Ids.EntryId, fields: ReadonlyArray<string>): Block => {
-  let block = self.lastBlock
+  let block = self.blocks[self.blocks.length - 1]
   if (block === undefined || block.total >= 100 || block.bytes + sum(fields, byteLength) >= 4096) {
     const names: Array<string> = []
     for (let i = 0; i < fields.length; i += 2) names.push(fields[i] ?? "")
     // header and end, then: live count, deleted count, number of names, names, terminator
     const bytes = 7 + 2 + 2 + packedInteger(names.length) + sum(names, packed) + 2
     block = { live: 0, total: 0, bytes, names, firstId: id, lastId: id }
-    self.blocks.add(block)
-    self.lastBlock = block
+    self.blocks.push(block)
   }
   block.bytes += entrySize(block, id, fields)
   block.live++

@@ -315,10 +315,10 @@ const streamInfo = (context: Context, argv: ReadonlyArray<string>): Reply => {
     "length",
     Stream.length(stream),
     "radix-tree-keys",
-    stream.blocks.size,
+    stream.blocks.length,
     "radix-tree-nodes",
     // the shape of the server's tree, which nothing can depend on
-    stream.blocks.size + 1,
+    stream.blocks.length + 1,
     "last-generated-id",
     Ids.format(stream.lastId),
     "max-deleted-entry-id",
