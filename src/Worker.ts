@@ -165,14 +165,6 @@ export class Worker extends Context.Service<Worker, {
   readonly drain: Effect.Effect<void>
 }>()("effect-redis-workers/Worker") {}
 
-/**
- * Handlers as a worker takes them: those of a group, or a plain record over raw envelopes.
- *
- * @since 0.1.0
- * @category models
- */
-export type HandlersInput<E, R> = ActionGroup.Handlers<E, R> | ActionGroup.RawHandlers<unknown, R>
-
 // -----------------------------------------------------------------------------
 // Start
 // -----------------------------------------------------------------------------
@@ -201,12 +193,18 @@ export type HandlersInput<E, R> = ActionGroup.Handlers<E, R> | ActionGroup.RawHa
  * @since 0.1.0
  * @category constructors
  */
-export const start = Effect.fnUntraced(function*<E = never, R = never>(
-  handlers: HandlersInput<E, R>,
+export const start = <H extends ActionGroup.AnyHandlers>(
+  handlers: H & ActionGroup.Runnable<H>,
   options: WorkerOptions = {}
-): Effect.fn.Return<Worker["Service"], WorkerError | E, Redis | QueueNaming | Settings | Scope.Scope | R> {
+): Effect.Effect<
+  Worker["Service"],
+  WorkerError | ActionGroup.BuildError<H>,
+  Redis | QueueNaming | Settings | Scope.Scope | ActionGroup.Services<H>
+> => startHandlers(ActionGroup.toHandlers<H>(handlers), options)
+
+const startHandlers = Effect.fnUntraced(function*<E, R>(handlers: ActionGroup.Handlers<E, R>, options: WorkerOptions) {
   const settings = yield* Settings
-  const routes = yield* (ActionGroup.isHandlers(handlers) ? handlers : ActionGroup.fromRecord(handlers)).build
+  const routes = yield* handlers.build
   // What a handler opens must not live as long as the worker, and its spans are children of its message.
   const context = Context.omit(Scope.Scope, Tracer.ParentSpan)(yield* Effect.context<R>())
   const parts = yield* assemble({
@@ -330,17 +328,21 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
  * @since 0.1.0
  * @category programs
  */
-export const run = <E = never, R = never>(
-  handlers: HandlersInput<E, R>,
+export const run = <H extends ActionGroup.AnyHandlers>(
+  handlers: H & ActionGroup.Runnable<H>,
   options?: WorkerOptions
-): Effect.Effect<never, WorkerError | E, Redis | QueueNaming | Settings | Exclude<R, Scope.Scope>> =>
-  // SAFETY: `scoped` provides the one scope there is; the compiler cannot take it out of an open `R`.
+): Effect.Effect<
+  never,
+  WorkerError | ActionGroup.BuildError<H>,
+  Redis | QueueNaming | Settings | ActionGroup.Services<H>
+> =>
+  // SAFETY: `scoped` provides the one scope there is, which the compiler cannot take out of an open `Services<H>`.
   Effect.scoped(
-    Effect.flatMap(start(handlers, options), (worker) => Effect.andThen(worker.await, Effect.never))
+    Effect.flatMap(start<H>(handlers, options), (worker) => Effect.andThen(worker.await, Effect.never))
   ) as Effect.Effect<
     never,
-    WorkerError | E,
-    Redis | QueueNaming | Settings | Exclude<R, Scope.Scope>
+    WorkerError | ActionGroup.BuildError<H>,
+    Redis | QueueNaming | Settings | ActionGroup.Services<H>
   >
 
 /**
@@ -365,15 +367,19 @@ export const run = <E = never, R = never>(
  * @since 0.1.0
  * @category layers
  */
-export const layer = <E = never, R = never>(
-  handlers: HandlersInput<E, R>,
+export const layer = <H extends ActionGroup.AnyHandlers>(
+  handlers: H & ActionGroup.Runnable<H>,
   options?: WorkerOptions
-): Layer.Layer<Worker, WorkerError | E, Redis | QueueNaming | Settings | Exclude<R, Scope.Scope>> =>
+): Layer.Layer<
+  Worker,
+  WorkerError | ActionGroup.BuildError<H>,
+  Redis | QueueNaming | Settings | ActionGroup.Services<H>
+> =>
   // SAFETY: `Layer.effect` provides the scope, as above.
-  Layer.effect(Worker, start(handlers, options)) as Layer.Layer<
+  Layer.effect(Worker, start<H>(handlers, options)) as Layer.Layer<
     Worker,
-    WorkerError | E,
-    Redis | QueueNaming | Settings | Exclude<R, Scope.Scope>
+    WorkerError | ActionGroup.BuildError<H>,
+    Redis | QueueNaming | Settings | ActionGroup.Services<H>
   >
 
 /**

@@ -45,6 +45,12 @@ export const openLasting = Effect.fnUntraced(function*(
       {
         ...roleOptions(resolved, name),
         socketTimeout: resolved.replyTimeout,
+        // A master that became a replica answers READONLY for ever; a new connection finds the new one. The command fails.
+        reconnectOnError: (error) => {
+          if (!error.message.startsWith("READONLY")) return false
+          latest = error
+          return 1
+        },
         retryStrategy: (attempt) => ready && !closing ? reconnectDelay(attempt) : null
       },
       resolved.keepAlive,

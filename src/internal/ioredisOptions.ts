@@ -145,6 +145,5 @@ export const roleOptions = (resolved: Resolved, name: string): ClientOptions => 
   stringNumbers: false,
   readOnly: false,
   monitor: false,
-  // A master that became a replica answers READONLY for ever; a new connection finds the new master. The command fails.
-  reconnectOnError: (error) => error.message.startsWith("READONLY") ? 1 : false
+  reconnectOnError: null
 })

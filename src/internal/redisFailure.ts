@@ -81,8 +81,8 @@ const connectionText = new RegExp(
   ].join("|")
 )
 
-// Before version 7 a script's own error hides the code of the command that failed in it, and later an ACL does.
-const insideScript = new RegExp(`\\b(${Object.keys(kinds).join("|")})\\b`)
+// Before version 7 the error of a script hides the code of the command that failed in it.
+const insideScript = new RegExp(`^ERR Error running script .*: -?(${Object.keys(kinds).join("|")}) `)
 
 /** The kind of a message of either client, with the system's code when there is one. */
 export const failureOfMessage = (message: string, code?: unknown): RedisFailure => {
@@ -92,8 +92,10 @@ export const failureOfMessage = (message: string, code?: unknown): RedisFailure 
   if (typeof code === "string" && connectionCode.test(code)) return "Connection"
   if (message.startsWith("ERR ")) {
     if (message.startsWith("ERR invalid password")) return "NotAuthenticated"
-    if (message.includes("ACL failure in script")) return "NoPermission"
-    const inner = message.includes("script") ? insideScript.exec(message)?.[1] : undefined
+    if (
+      message.startsWith("ERR ACL failure in script") || message.startsWith("ERR The user executing the script can't")
+    ) return "NoPermission"
+    const inner = insideScript.exec(message)?.[1]
     if (inner !== undefined) return kinds[inner]!
   }
   return connectionText.test(message) ? "Connection" : "Other"

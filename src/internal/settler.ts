@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import * as DomainAction from "../DomainAction.ts"
 import type { Redis } from "../Redis.ts"
 import { RedisError } from "../Redis.ts"
 import type { WorkerError } from "../WorkerError.ts"
@@ -53,6 +54,31 @@ interface Batch {
   readonly lastId: string
 }
 
+/** A result that is no JSON (a `bigint`, a cycle) cannot be answered: its effects are done, and it is never run again. */
+const encodeOrBury = (decision: Decision, options: EncodeOptions): SettleEntry | undefined => {
+  try {
+    return encodeSettlement(decision, options)
+  } catch (error) {
+    return encodeSettlement({
+      ...decision,
+      settlement: {
+        _tag: "DeadLetter",
+        reason: "unencodable",
+        error: {
+          error_type: "UnencodableResult",
+          error_code: "UNENCODABLE_RESULT",
+          message: `The result is no JSON: ${error instanceof Error ? error.message : String(error)}`,
+          details: null
+        },
+        answer: expects(decision.action)
+      }
+    }, options)
+  }
+}
+
+const expects = (action: Decision["action"]): boolean =>
+  action !== undefined && DomainAction.expects(action) === "response"
+
 const batchOf = (decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
   const plain: Array<Decision> = []
   const special: Array<Decision> = []
@@ -63,7 +89,7 @@ const batchOf = (decisions: ReadonlyArray<Decision>, options: EncodeOptions): Ba
     const id = decision.entry.id
     if (isBefore(id, firstId)) firstId = id
     if (isBefore(lastId, id)) lastId = id
-    const entry = encodeSettlement(decision, options)
+    const entry = encodeOrBury(decision, options)
     if (entry === undefined) {
       plain.push(decision)
     } else {
