@@ -318,8 +318,9 @@ export const undeclared = (error: unknown): HandlerFailure => {
   if (HandlerError.isRejected(error)) {
     return { error, disposition: "rejected", detail: HandlerError.rejectedDetail(error), after: undefined }
   }
-  const after = HandlerError.isRetryLater(error) && error.after !== undefined
-    ? Duration.toMillis(error.after)
+  // A time that never comes would keep the entry pending for ever: the schedule tells another.
+  const after = HandlerError.isRetryLater(error) && error.after !== undefined && Duration.isFinite(error.after)
+    ? Math.max(0, Duration.toMillis(error.after))
     : undefined
   const type = Predicate.hasProperty(error, "_tag") && typeof error._tag === "string" ? error._tag : "ProcessingError"
   return {
