@@ -7,7 +7,7 @@
  *
  * | connection | how many | when it breaks |
  * | --- | --- | --- |
- * | command: `send`, `eval` | one, shared | commands in flight fail; it reconnects (50 ms up to 2 s, jittered); commands given meanwhile wait for that one attempt |
+ * | command: `send`, `eval` | one, shared | commands in flight fail; it reconnects (after 50 ms up to 2 s, jittered); commands given meanwhile wait for that one attempt |
  * | blocking: `reserve` | a pool, opened when asked for | its command fails and it leaves the pool, no reconnect |
  * | subscriber: `subscribe` | one for each subscription | it reconnects and subscribes again; what was published meanwhile is missed |
  *
@@ -31,7 +31,7 @@ import { randomBytes } from "node:crypto"
 import { blockOf, destroy, makeClient, makeConnection, open, type OpenFailure } from "./internal/ioredisConnection.ts"
 import { commandError, connectionError, startFailure } from "./internal/ioredisError.ts"
 import { greetLoading, openLasting } from "./internal/ioredisLasting.ts"
-import { resolve, resolveClient, type Resolved, roleOptions, type Unsupported } from "./internal/ioredisOptions.ts"
+import { blockingOptions, resolve, resolveClient, type Resolved, type Unsupported } from "./internal/ioredisOptions.ts"
 import * as Redis from "./Redis.ts"
 import * as Settings from "./Settings.ts"
 
@@ -225,18 +225,17 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   )
 
   let reserved = 0
-  const opening = new Set<Client>()
   const connect = Effect.suspend(() => {
     const name = `${nameOf("blocking")}:${++reserved}`
     let client: Client | undefined
     return open({
-      client: (onError) => {
-        client = makeClient({ ...roleOptions(resolved, name), retryStrategy: () => null }, resolved.keepAlive, onError)
-        opening.add(client)
-        return client
-      },
+      client: (onError) => client = makeClient(blockingOptions(resolved, name), resolved.keepAlive, onError),
       within: resolved.connectTimeout
-    }).pipe(Effect.ensuring(Effect.sync(() => client !== undefined && opening.delete(client))))
+    }).pipe(
+      // The pool acquires uninterruptibly; the end of the scope would wait for a server that does not answer.
+      Effect.interruptible,
+      Effect.onError(() => Effect.sync(() => client !== undefined && destroy(client)))
+    )
   }).pipe(
     Effect.mapBoth({
       onFailure: openError,
@@ -267,8 +266,6 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   )
 
   const redis = yield* Redis.make({ send: shared.send, connect, subscribe, pool: resolved.pool })
-  // The pool waits for what it is opening, and that is nobody's any more.
-  yield* Effect.addFinalizer(() => Effect.sync(() => opening.forEach(destroy)))
 
   return Context.make(Redis.Redis, redis).pipe(
     Context.add(IoRedis, {

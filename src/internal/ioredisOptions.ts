@@ -116,9 +116,9 @@ export const resolveClient = (client: Client, options: ConnectionOptions): Resul
   })
 }
 
-/** 50 ms, 100 ms, … up to 2 s, and up to as much again by chance, so that many clients do not return at once. */
+/** 50 ms, 100 ms, … up to 1 s, and up to as much again by chance, so that many clients do not return at once. */
 export const reconnectDelay = (attempt: number): number => {
-  const delay = Math.min(50 * 2 ** (attempt - 1), 2000)
+  const delay = Math.min(50 * 2 ** (attempt - 1), 1000)
   return delay + Math.floor(Math.random() * delay)
 }
 
@@ -146,4 +146,10 @@ export const roleOptions = (resolved: Resolved, name: string): ClientOptions => 
   readOnly: false,
   monitor: false,
   reconnectOnError: null
+})
+
+/** A reserved connection does not come back: its cut fails the command, and the pool opens another. */
+export const blockingOptions = (resolved: Resolved, name: string): ClientOptions => ({
+  ...roleOptions(resolved, name),
+  retryStrategy: () => null
 })

@@ -8,9 +8,9 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, execFileSync, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import * as Net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -25,6 +25,8 @@ export interface Options {
   readonly config?: ReadonlyArray<string> | undefined
   /** Password of the default user; `cli` uses it too. */
   readonly password?: string | undefined
+  /** Listens with TLS too, on a port of its own, with a certificate made for this server (`openssl` is needed). */
+  readonly tls?: boolean | undefined
   /** Another binary than `redis-server`, `valkey-server` or `$REDIS_SERVER`. */
   readonly binary?: string | undefined
   /** How long the server may take to answer, in milliseconds. Default 10,000. */
@@ -37,6 +39,8 @@ export interface Server {
   /** `redis://127.0.0.1:port`, without a password. */
   readonly url: string
   readonly directory: string
+  /** With the option `tls`: `rediss://127.0.0.1:port`, and the certificate (PEM) that a client has to trust. */
+  readonly tls: { readonly url: string; readonly certificate: string } | undefined
   /** Process id of the running server; another one after `restart`. */
   readonly pid: () => number
   /** Sends a signal. For those that end the process (not SIGSTOP, SIGCONT) it returns when the process is gone. */
@@ -170,6 +174,21 @@ const ready = (running: Running, port: number, within: number): Effect.Effect<vo
     }
   })
 
+/** Writes key and certificate of the server, and gives the certificate. */
+const makeCertificate = (directory: string) =>
+  Effect.try({
+    try: () => {
+      const certificate = join(directory, "cert.pem")
+      execFileSync("openssl", [
+        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+        ...["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
+        ...["-keyout", join(directory, "key.pem"), "-out", certificate]
+      ], { stdio: "ignore" })
+      return readFileSync(certificate, "utf8")
+    },
+    catch: (cause) => new RedisServerError({ message: `cannot make a certificate with openssl: ${String(cause)}` })
+  })
+
 /** Starts a server that lives as long as the scope. */
 export const start = (options: Options = {}): Effect.Effect<Server, RedisServerError, Scope.Scope> =>
   Effect.gen(function*() {
@@ -183,7 +202,9 @@ export const start = (options: Options = {}): Effect.Effect<Server, RedisServerE
     const within = options.readyWithin ?? 10_000
     const file = join(directory, "redis.conf")
 
+    const certificate = options.tls === true ? yield* makeCertificate(directory) : undefined
     let port = 0
+    let tlsPort = 0
     let running: Running | undefined
     yield* Effect.addFinalizer(() => running === undefined ? Effect.void : end(running, "SIGKILL"))
 
@@ -198,6 +219,13 @@ export const start = (options: Options = {}): Effect.Effect<Server, RedisServerE
           "appendonly no",
           "daemonize no",
           ...options.password === undefined ? [] : [`requirepass ${options.password}`],
+          ...certificate === undefined ? [] : [
+            `tls-port ${tlsPort}`,
+            `tls-cert-file ${join(directory, "cert.pem")}`,
+            `tls-key-file ${join(directory, "key.pem")}`,
+            `tls-ca-cert-file ${join(directory, "cert.pem")}`,
+            "tls-auth-clients no"
+          ],
           ...options.config ?? []
         ].join("\n")
       )
@@ -208,6 +236,7 @@ export const start = (options: Options = {}): Effect.Effect<Server, RedisServerE
     // Somebody else may take a free port before the server does.
     for (let attempt = 1;; attempt++) {
       port = yield* freePort
+      if (certificate !== undefined) tlsPort = yield* freePort
       const result = yield* Effect.result(boot)
       if (result._tag === "Success") break
       if (running !== undefined) yield* end(running, "SIGKILL")
@@ -226,6 +255,7 @@ export const start = (options: Options = {}): Effect.Effect<Server, RedisServerE
       port,
       url: `redis://${host}:${port}`,
       directory,
+      tls: certificate === undefined ? undefined : { url: `rediss://${host}:${tlsPort}`, certificate },
       pid: () => current().child.pid!,
       kill: (signal = "SIGKILL") =>
         signal === "SIGSTOP" || signal === "SIGCONT"
