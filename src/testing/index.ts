@@ -1,0 +1,6 @@
+/**
+ * What tests of workers and handlers use; nothing of it belongs into a running service.
+ *
+ * @since 0.1.0
+ */
+export * as RedisFaults from "./RedisFaults.ts"
