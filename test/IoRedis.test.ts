@@ -214,8 +214,9 @@ layer(Shared, { excludeTestServices: true })("IoRedis", (it) => {
     Effect.gen(function*() {
       const { url } = yield* RedisServer
       const names = yield* clientNames.pipe(
-        Effect.provide(IoRedis.layer),
-        Effect.provide(Settings.layerOf({ serviceName: "from-settings", redis: { url } }))
+        Effect.provide(
+          Layer.provide(IoRedis.layer, Settings.layerOf({ serviceName: "from-settings", redis: { url } }))
+        )
       )
       assert.isTrue(names.some((name) => name.startsWith("effect-redis-workers:command:from-settings:")))
     }))
@@ -229,11 +230,10 @@ layer(Shared, { excludeTestServices: true })("IoRedis", (it) => {
         yield* queue.offer({ n: 2 })
         const first = yield* queue.take((job) => Effect.succeed(job.n))
         const second = yield* queue.take((job) => Effect.succeed(job.n))
-        assert.deepStrictEqual([first, second].sort(), [1, 2])
+        assert.deepStrictEqual(new Set([first, second]), new Set([1, 2]))
       })
       yield* program.pipe(
-        Effect.provide(PersistedQueue.layer),
-        Effect.provide(PersistedQueue.layerStoreRedis({ prefix })),
+        Effect.provide(Layer.provide(PersistedQueue.layer, PersistedQueue.layerStoreRedis({ prefix }))),
         Effect.timeout("20 seconds")
       )
     }))
@@ -254,8 +254,9 @@ layer(Shared, { excludeTestServices: true })("IoRedis", (it) => {
         assert.strictEqual((yield* Effect.flip(consume))._tag, "RateLimiterError")
       })
       yield* program.pipe(
-        Effect.provide(RateLimiter.layer),
-        Effect.provide(RateLimiter.layerStoreRedis({ prefix: `${Server.uniquePrefix()}:` }))
+        Effect.provide(
+          Layer.provide(RateLimiter.layer, RateLimiter.layerStoreRedis({ prefix: `${Server.uniquePrefix()}:` }))
+        )
       )
     }))
 })

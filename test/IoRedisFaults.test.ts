@@ -165,8 +165,9 @@ describe("the shared connection", () => {
         yield* recovers
         yield* until("the return is logged", Effect.sync(() => lines.length >= 2))
       }).pipe(
-        Effect.provide(layer),
-        Effect.provide(Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))]))
+        Effect.provide(
+          Layer.provideMerge(layer, Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))]))
+        )
       )
       assert.strictEqual(lines.length, 2)
       assert.match(lines[0]!, /^Redis command connection to 127\.0\.0\.1:\d+ lost \(.+\), reconnecting$/)

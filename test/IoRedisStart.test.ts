@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Net from "node:net"
@@ -250,7 +251,7 @@ describe("the password", () => {
           assert.notInclude(shown(value), secret)
         }
         assert.notInclude(JSON.stringify([ioredis, values]), secret)
-      }).pipe(Effect.scoped, Effect.provide(IoRedis.layer), Effect.provide(Settings.layerOf(settings)))
+      }).pipe(Effect.scoped, Effect.provide(Layer.provideMerge(IoRedis.layer, Settings.layerOf(settings))))
     }))
 
   it.live("and payloads are in no error and no log while the server is lost and refuses the password afterwards", () =>
@@ -276,8 +277,9 @@ describe("the password", () => {
         )
         yield* until("and logged", Effect.sync(() => lines.some((line) => line.includes("cannot come back"))))
       }).pipe(
-        Effect.provide(IoRedis.layerOptions({ url: server.url, password: secret })),
-        Effect.provide(recording(lines))
+        Effect.provide(
+          Layer.provideMerge(IoRedis.layerOptions({ url: server.url, password: secret }), recording(lines))
+        )
       )
       assert.isAtLeast(errors.length, 2)
       assert.notInclude(shown(errors) + JSON.stringify(errors) + lines.join("\n"), secret)

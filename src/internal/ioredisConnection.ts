@@ -51,6 +51,9 @@ export const makeClient = (
   return client
 }
 
+/** Real time: these are the times of the network, also under a test's clock. */
+const later = (millis: number, run: () => void): NodeJS.Timeout => setTimeout(run, millis)
+
 /** What is said first on a new connection; `note` remembers why it takes long. */
 export type Greet = (client: Client, note: (cause: unknown) => void) => Promise<unknown>
 
@@ -91,7 +94,7 @@ export const open = (
       settle(Effect.fail({ cause, timedOut, connected: streamOf(client)?.connecting === false }))
       destroy(client)
     }
-    const timer = setTimeout(() => fail(noted, noted === undefined), options.within)
+    const timer = later(options.within, () => fail(noted, noted === undefined))
     client.connect().then(() => options.greet?.(client, (cause) => noted = cause)).then(
       // A `SELECT` that failed is only reported as an event, and the connection would go on in database 0.
       () => first === undefined ? settle(Effect.succeed(client)) : fail(first, false),
@@ -159,8 +162,7 @@ export const makeConnection = (
     deadline = limit === undefined ? Infinity : Math.max(waiting.size > 1 ? deadline : 0, now) + limit
     if (deadline === Infinity) return
     const millis = Math.ceil(deadline - now)
-    watch = setTimeout(() => close(`Connection is closed: no reply within ${millis} ms`), millis)
-    watch.unref()
+    watch = later(millis, () => close(`Connection is closed: no reply within ${millis} ms`))
   }
 
   const send: Send = <A>(command: string, ...args: ReadonlyArray<string>) =>

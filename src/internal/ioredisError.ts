@@ -29,6 +29,13 @@ interface Described {
   readonly code: string | undefined
 }
 
+/** `unknown command 'X', with args beginning with: …`, `Error in ACL SETUSER modifier '>password'`, `… Last reply: …` */
+const withoutArguments = (message: string): string =>
+  message
+    .replace(/,? with args beginning with.*$/s, "")
+    .replace(/(modifier) '.*'/s, "$1 '…'")
+    .replace(/ Last (reply|error): .*$/s, "")
+
 /** Message and code of whatever ioredis or Node reports, without arguments of the command. */
 export const describe = (cause: unknown): Described => {
   if (!(cause instanceof Error)) return { message: "unknown error", code: undefined }
@@ -37,8 +44,7 @@ export const describe = (cause: unknown): Described => {
   const system = "code" in error && typeof error.code === "string" ? error.code : undefined
   const reply = system === undefined ? /^([A-Z][A-Z_]+) /.exec(error.message)?.[1] : undefined
   return {
-    // `unknown command 'X', with args beginning with: …`, `Error in ACL SETUSER modifier '>password'`
-    message: error.message.replace(/,? with args beginning with.*$/s, "").replace(/(modifier) '.*'/s, "$1 '…'"),
+    message: withoutArguments(error.message),
     code: system ?? reply
   }
 }

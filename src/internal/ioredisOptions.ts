@@ -129,6 +129,8 @@ export const roleOptions = (resolved: Resolved, name: string): ClientOptions => 
   lazyConnect: true,
   // A little later than the limit of the first connection, which tells more about what was missing.
   connectTimeout: resolved.connectTimeout + 100,
+  // How long `disconnect` waits for the other end; its timer would keep a process alive that has nothing left to do.
+  disconnectTimeout: 100,
   protocol: 2,
   replyMapping: "legacy",
   maxRetriesPerRequest: 0,

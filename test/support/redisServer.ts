@@ -179,11 +179,11 @@ const makeCertificate = (directory: string) =>
   Effect.try({
     try: () => {
       const certificate = join(directory, "cert.pem")
-      execFileSync("openssl", [
-        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-        ...["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
-        ...["-keyout", join(directory, "key.pem"), "-out", certificate]
-      ], { stdio: "ignore" })
+      const subject = "-subj /CN=localhost -addext subjectAltName=IP:127.0.0.1,DNS:localhost"
+      const request = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 ${subject}`
+      execFileSync("openssl", [...request.split(" "), "-keyout", join(directory, "key.pem"), "-out", certificate], {
+        stdio: "ignore"
+      })
       return readFileSync(certificate, "utf8")
     },
     catch: (cause) => new RedisServerError({ message: `cannot make a certificate with openssl: ${String(cause)}` })
