@@ -122,6 +122,8 @@ export interface WorkerStatus {
   readonly group: string
   /** The lease that holds for the group, in milliseconds. */
   readonly lease: number
+  /** When held entries were last renewed, in milliseconds by this process's clock. */
+  readonly lastRenewed: number
   readonly consumers: ReadonlyArray<ConsumerStatus>
   /** What is failing now: what was being done, and how it failed. */
   readonly trouble: ReadonlyMap<string, string>

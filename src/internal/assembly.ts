@@ -7,8 +7,10 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
+import * as Metric from "effect/Metric"
 import type { Route } from "../ActionGroup.ts"
 import { defaultLimits } from "../DomainAction.ts"
+import * as Metrics from "../Metrics.ts"
 import type { QueueNamingShape } from "../QueueNaming.ts"
 import type { Redis } from "../Redis.ts"
 import type { Values } from "../Settings.ts"
@@ -22,10 +24,13 @@ import type { Decision } from "./encodeSettlement.ts"
 import { ensureGroup } from "./group.ts"
 import { namesOf } from "./names.ts"
 import * as recovery from "./recovery.ts"
-import { settlementLogger } from "./report.ts"
+import { lostLogger, settlementLogger } from "./report.ts"
 import { trimming } from "./retention.ts"
+import { sampling } from "./sampler.ts"
+import * as serverChecks from "./serverChecks.ts"
 import * as serverClock from "./serverClock.ts"
 import type { Written } from "./settler.ts"
+import { make as makeTelemetry } from "./telemetry.ts"
 import * as trouble from "./trouble.ts"
 
 export interface AssemblyInput {
@@ -108,6 +113,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const server = serverClock.make(redis, clock)
   const gate = Latch.makeUnsafe(true)
   const logSettlement = settlementLogger(names, context)
+  const logLost = lostLogger(names, context)
+  const telemetry = makeTelemetry({ names, context, clock, types: new Set(routes.keys()) })
 
   // ---------------------------------------------------------------------------
   // decisions
@@ -136,8 +143,11 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const restoreGroup = trouble.untilPassed(troubles, `making the group ${names.group}`, ensureGroup(redis, names)).pipe(
     Effect.flatMap((found) =>
       found === "made"
-        ? Effect.logWarning(
-          `The group ${names.group} was missing and is made anew: what is left in ${names.stream} is delivered again`
+        ? Effect.andThen(
+          Effect.sync(() => telemetry.count(Metrics.groupsRestored, 1)),
+          Effect.logWarning(
+            `The group ${names.group} was missing and is made anew: what is left in ${names.stream} is delivered again`
+          )
         )
         : Effect.void
     )
@@ -148,7 +158,25 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   // ---------------------------------------------------------------------------
 
   const lastReads = new Map<string, number>()
+  let lastRenewed = clock.currentTimeMillisUnsafe()
+  const gone = (ids: ReadonlyArray<string>) =>
+    Effect.andThen(
+      Effect.sync(() => telemetry.count(Metrics.entriesLost, ids.length)),
+      recovery.goneWarning(names, ids)
+    )
+  const observe = (event: recovery.RecoveryEvent): void => {
+    switch (event._tag) {
+      case "Claimed":
+        return telemetry.count(Metrics.claims, event.entries)
+      case "LeaseLost":
+        telemetry.count(Metrics.leasesLost, event.ids.length)
+        return logLost(event.ids, event.consumer)
+      case "Renewed":
+        lastRenewed = clock.currentTimeMillisUnsafe()
+    }
+  }
   const onWritten = (decision: Decision, written: Written, name: string): void => {
+    telemetry.written(decision, written)
     logSettlement(decision, written, name)
     const { _tag } = decision.settlement
     if (_tag === "Retry" || _tag === "Release" || _tag === "Yield") recovering.wake()
@@ -176,7 +204,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         context,
         clock,
         serverNow: server.now,
-        observe: () => {}
+        telemetry
       },
       settler: {
         retain: options.retain !== undefined,
@@ -188,6 +216,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           uuid: () => SecureRandom.uuidV4Unsafe()
         },
         trouble: troubles,
+        telemetry,
         restoreGroup
       },
       reader: reads
@@ -198,7 +227,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           trouble: troubles,
           restoreGroup,
           onRead: () => lastReads.set(name, clock.currentTimeMillisUnsafe()),
-          onGone: (ids) => recovery.goneWarning(names, ids)
+          onReconnect: () => telemetry.count(Metrics.reconnects, 1),
+          onGone: gone
         }
         : undefined,
       onWritten
@@ -228,7 +258,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     gate,
     trouble: troubles,
     restoreGroup,
-    observe: () => {}
+    onGone: gone,
+    observe
   })
 
   // ---------------------------------------------------------------------------
@@ -238,11 +269,23 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const every = (interval: Duration.Duration, doing: string, effect: typeof server.sample) =>
     Effect.forever(Effect.andThen(Effect.sleep(interval), trouble.untilPassed(troubles, doing, effect)))
 
+  yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      Metric.registerUnsafe(Metric.withAttributes(Metrics.inFlight, { service: names.service }), context, {
+        get: () => ({ value: everyone.reduce((sum, next) => sum + next.runner.running(), 0) }),
+        update: () => {},
+        modify: () => {}
+      })
+    ),
+    (registration) => Effect.sync(registration.remove)
+  )
   yield* trouble.untilPassed(
     troubles,
     `starting the worker of ${names.stream}`,
     Effect.all([server.sample, ensureGroup(redis, names), recovering.holdLease], { discard: true })
   )
+
+  yield* serverChecks.check(redis)
 
   const together = (effects: ReadonlyArray<Effect.Effect<unknown, WorkerError>>): Effect.Effect<void, WorkerError> =>
     Effect.all(effects, { concurrency: "unbounded", discard: true })
@@ -262,6 +305,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
 
   const support = together([
     recovering.renewing,
+    sampling(redis, names, telemetry),
     every(clockInterval, "asking for the time", server.sample),
     ...everyone.flatMap((next) => [next.settler.run, next.runner.watch])
   ])
@@ -324,6 +368,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
       stream: names.stream,
       group: names.group,
       lease: recovering.lease(),
+      lastRenewed,
       consumers: everyone.map(consumerStatus),
       trouble: troubles.current()
     })

@@ -24,7 +24,7 @@ export interface ConsumerOptions {
   readonly name: string
   readonly redis: Redis["Service"]
   readonly names: Names
-  readonly runner: Omit<runner.RunnerOptions, "decided">
+  readonly runner: Omit<runner.RunnerOptions, "decided" | "consumer">
   readonly settler: Omit<settler.SettlerOptions, "redis" | "names" | "consumer" | "onWritten">
   readonly reader: Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "runner"> | undefined
   readonly onWritten: (decision: Decision, written: settler.Written, consumer: string) => void
@@ -36,7 +36,11 @@ const releaseBatch = 200
 export const make = (options: ConsumerOptions): Consumer => {
   const { name, names, redis } = options
   const shared = { redis, names, consumer: name }
-  const ownRunner = runner.make({ ...options.runner, decided: (decision) => ownSettler.offer(decision) })
+  const ownRunner = runner.make({
+    ...options.runner,
+    consumer: name,
+    decided: (decision) => ownSettler.offer(decision)
+  })
   const ownSettler = settler.make({
     ...options.settler,
     ...shared,

@@ -1,12 +1,14 @@
 /**
  * The pure step from a decision to what the settle script is asked to do.
  */
+import type * as Tracer from "effect/Tracer"
 import * as DomainAction from "../DomainAction.ts"
 import type { Kind } from "../QueueNaming.ts"
 import type { Settlement } from "../Settlement.ts"
 import type { Entry } from "./entry.ts"
 import type { PushTarget, SettleEntry } from "./scripts/settle.ts"
 import { encodeRecord } from "./scripts/take.ts"
+import * as traceparent from "./traceparent.ts"
 
 /** An entry together with what was decided about it. */
 export interface Decision {
@@ -15,6 +17,8 @@ export interface Decision {
   readonly action: DomainAction.DomainAction | undefined
   readonly attempt: number
   readonly settlement: Settlement
+  /** The span of the run, where there is a tracer. */
+  readonly span: Tracer.Span | undefined
 }
 
 export interface EncodeOptions {
@@ -79,19 +83,19 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       const answer = settlement.answer
         ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
         : undefined
-      return waiting(entry, settlement.delay, { attempts: attempt }, answer && target(action, answer, options))
+      return waiting(decision, settlement.delay, { attempts: attempt }, answer && target(action, answer, options))
     }
     case "Release":
-      return waiting(entry, 0, {}, undefined)
+      return waiting(decision, 0, {}, undefined)
     case "Yield":
-      return waiting(entry, settlement.delay, { unknownSince: settlement.since }, undefined)
+      return waiting(decision, settlement.delay, { unknownSince: settlement.since }, undefined)
   }
 }
 
 const notAccepted = "The naming does not accept the list that the message names"
 
 const waiting = (
-  entry: Entry,
+  { entry, span }: Decision,
   delay: number,
   change: { readonly attempts?: number; readonly unknownSince?: number },
   push: PushTarget | undefined | ""
@@ -100,7 +104,12 @@ const waiting = (
   push: push === "" ? undefined : push,
   wait: {
     delay: Math.ceil(delay),
-    record: encodeRecord({ ...entry.record, ...change, outcomes: entry.record.outcomes + 1 })
+    record: encodeRecord({
+      ...entry.record,
+      ...change,
+      outcomes: entry.record.outcomes + 1,
+      first: entry.record.first === "" && span !== undefined ? traceparent.format(span) : entry.record.first
+    })
   },
   dead: false,
   notes: []

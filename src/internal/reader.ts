@@ -36,6 +36,8 @@ export interface ReaderOptions {
   readonly restoreGroup: Effect.Effect<void, WorkerError>
   /** A read came back, with entries or without. */
   readonly onRead: (entries: number) => void
+  /** The connection was given up. */
+  readonly onReconnect: () => void
   /** Entries that were deleted from the stream while they were pending. */
   readonly onGone: (ids: ReadonlyArray<string>) => Effect.Effect<void>
 }
@@ -198,6 +200,7 @@ export const make = (options: ReaderOptions): Reader => {
   const recover = Effect.fnUntraced(function*(error: RedisError) {
     if (stopping) return
     if (failureOf(error) === "NoGroup") return yield* options.restoreGroup
+    options.onReconnect()
     yield* trouble.failed(doing, error)
     yield* endOnServer
   })

@@ -34,15 +34,15 @@ export interface RecoveryOptions {
   readonly gate: Latch.Latch
   readonly trouble: Trouble
   readonly restoreGroup: Effect.Effect<void, WorkerError>
+  /** Entries that were deleted from the stream while they were pending. */
+  readonly onGone: (ids: ReadonlyArray<string>) => Effect.Effect<void>
   readonly observe: (event: RecoveryEvent) => void
 }
 
 export type RecoveryEvent =
   | { readonly _tag: "Claimed"; readonly entries: number }
-  | { readonly _tag: "Due"; readonly entries: number }
   | { readonly _tag: "LeaseLost"; readonly ids: ReadonlyArray<string>; readonly consumer: string }
   | { readonly _tag: "Renewed" }
-  | { readonly _tag: "ConsumersRemoved"; readonly names: ReadonlyArray<string> }
 
 export interface Recovery {
   /** Records this worker's lease with the group; run before the first entry is read. */
@@ -182,8 +182,7 @@ export const make = (options: RecoveryOptions): Recovery => {
     const parameters = parametersFor(consumer)
     const { lost, rest, taken } = decodeTake(yield* redis.eval(takeDue.script)(parameters))
     handOut(consumer, taken)
-    if (taken.length > 0) options.observe({ _tag: "Due", entries: taken.length })
-    if (lost.length > 0) yield* goneWarning(names, lost)
+    if (lost.length > 0) yield* options.onGone(lost)
     const wait = Number(rest[0])
     nextDue = taken.length >= parameters.limit ? 0 : wait < 0 ? duePoll : Math.min(wait, duePoll)
   })
@@ -219,10 +218,10 @@ export const make = (options: RecoveryOptions): Recovery => {
     )
     handOut(consumer, taken)
     if (taken.length > 0) options.observe({ _tag: "Claimed", entries: taken.length })
-    if (lost.length > 0) yield* goneWarning(names, lost)
+    if (lost.length > 0) yield* options.onGone(lost)
     cursor = String(rest[0] ?? "-")
     const removed = strings(rest[1])
-    if (removed.length > 0) options.observe({ _tag: "ConsumersRemoved", names: removed })
+    if (removed.length > 0) yield* Effect.logInfo(`Removed ${removed.length} consumers that were gone for an hour`)
     more = taken.length >= parameters.limit || suspects > 0 || cursor !== "-"
     // A reply that was lost on its way left entries pending here that nothing runs.
     for (const next of consumers) if (next.reader !== undefined) yield* next.reader.takePending(lease / 2)

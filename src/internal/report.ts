@@ -45,6 +45,18 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
   }
 }
 
+/** Says which entries were taken over while they were held here. */
+export const lostLogger = (names: Names, context: Context.Context<never>) => {
+  const fork = Effect.runForkWith(context)
+  return (ids: ReadonlyArray<string>, consumer: string): void => {
+    fork(
+      Effect.logWarning(
+        `${ids.length} entries were taken over by another consumer: this one was silent for longer than the lease`
+      ).pipe(Effect.annotateLogs({ service: names.service, consumer, entries: ids.slice(0, 20) }))
+    )
+  }
+}
+
 export const settlementLogger = (names: Names, context: Context.Context<never>) => {
   const fork = Effect.runForkWith(context)
   const minimum = Context.get(context, References.MinimumLogLevel)

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Tracer from "effect/Tracer"
 import * as ActionContext from "../ActionContext.ts"
 import type { Delivery } from "../Delivery.ts"
 import type { Outcome, Policy, Subject } from "../Settlement.ts"
@@ -19,6 +20,7 @@ import { settlementOf } from "../Settlement.ts"
 import { dispatch, type Dispatched, type DispatchOptions, outcomeOf, runRoute, type Stop } from "./dispatch.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import type { Entry } from "./entry.ts"
+import type { Telemetry } from "./telemetry.ts"
 
 export interface RunnerOptions {
   readonly concurrency: number
@@ -36,18 +38,9 @@ export interface RunnerOptions {
   /** Milliseconds by the server's clock. */
   readonly serverNow: () => number
   readonly decided: (decision: Decision) => void
-  readonly observe: (event: RunnerEvent) => void
+  readonly consumer: string
+  readonly telemetry: Pick<Telemetry, "started" | "ended">
 }
-
-export type RunnerEvent =
-  | { readonly _tag: "Started"; readonly entry: Entry }
-  | {
-    readonly _tag: "Ended"
-    readonly entry: Entry
-    readonly outcome: Outcome
-    readonly decision: Decision
-    readonly millis: number
-  }
 
 export interface Runner {
   readonly accept: (entries: ReadonlyArray<Entry>) => void
@@ -77,6 +70,7 @@ interface Run {
   readonly started: number
   /** Milliseconds by this process's clock after which the run is interrupted. */
   readonly limit: number
+  readonly span: Tracer.Span | undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   stop: Stop | undefined
 }
@@ -85,7 +79,7 @@ const noLimit = Number.POSITIVE_INFINITY
 const endless = Effect.succeed(Duration.infinity)
 
 export const make = (options: RunnerOptions): Runner => {
-  const { clock, context } = options
+  const { clock, context, telemetry } = options
   const running = new Map<string, Run>()
   const unwritten = new Map<string, Entry>()
   let queue: Array<Entry> = []
@@ -109,10 +103,10 @@ export const make = (options: RunnerOptions): Runner => {
     else roomLatch.closeUnsafe()
   }
 
-  const settle = (entry: Entry, subject: Subject, outcome: Outcome, started: number): void => {
+  const settle = (entry: Entry, subject: Subject, outcome: Outcome, run: Run | undefined): void => {
     const settlement = settlementOf(outcome, subject, options.policyFor(subject), options.serverNow())
-    const decision: Decision = { entry, action: subject.action, attempt: subject.attempt, settlement }
-    options.observe({ _tag: "Ended", entry, outcome, decision, millis: clock.currentTimeMillisUnsafe() - started })
+    const decision: Decision = { entry, action: subject.action, attempt: subject.attempt, settlement, span: run?.span }
+    telemetry.ended(decision, outcome, run?.started, run?.span)
     if (settlement._tag === "Lost") {
       heldSize -= entry.size
     } else {
@@ -130,7 +124,7 @@ export const make = (options: RunnerOptions): Runner => {
     if (running.get(run.entry.id) === run) {
       running.delete(run.entry.id)
       const outcome = outcomeOf(exit, run.stop, dispatched.route, options.dispatch.errors)
-      settle(run.entry, dispatched.subject, outcome, run.started)
+      settle(run.entry, dispatched.subject, outcome, run)
     }
     if (running.size === 0) quietLatch.openUnsafe()
     startNext()
@@ -138,16 +132,17 @@ export const make = (options: RunnerOptions): Runner => {
   }
 
   const start = (entry: Entry): void => {
-    const dispatched = dispatch(entry, options.dispatch, options.serverNow())
-    const now = clock.currentTimeMillisUnsafe()
-    if (dispatched._tag === "Decided") return settle(entry, dispatched.subject, dispatched.outcome, now)
+    const serverNow = options.serverNow()
+    const dispatched = dispatch(entry, options.dispatch, serverNow)
+    if (dispatched._tag === "Decided") return settle(entry, dispatched.subject, dispatched.outcome, undefined)
     const { route, subject } = dispatched
+    const now = clock.currentTimeMillisUnsafe()
     const { deadline } = subject
-    const own = route.action?.handlerTimeout
-    const timeout = own === undefined ? options.handlerTimeout : Duration.toMillis(own)
+    const ownTimeout = route.action?.handlerTimeout
+    const timeout = ownTimeout === undefined ? options.handlerTimeout : Duration.toMillis(ownTimeout)
     const limit = Math.min(
       timeout === undefined ? noLimit : now + timeout,
-      deadline === undefined ? noLimit : now + deadline - options.serverNow()
+      deadline === undefined ? noLimit : now + deadline - serverNow
     )
     const delivery: Delivery = {
       action: subject.action,
@@ -158,12 +153,13 @@ export const make = (options: RunnerOptions): Runner => {
         ? endless
         : Effect.sync(() => Duration.millis(Math.max(0, deadline - options.serverNow())))
     }
-    const run: Run = { entry, started: now, limit, fiber: undefined, stop: undefined }
+    const span = telemetry.started(entry, subject.action, subject, options.consumer, serverNow)
+    const run: Run = { entry, started: now, limit, span, fiber: undefined, stop: undefined }
     running.set(entry.id, run)
-    options.observe({ _tag: "Started", entry })
-    const fiber = Effect.runForkWith(
-      Context.add(context, ActionContext.ActionContext, ActionContext.fromAction(subject.action))
-    )(runRoute(route, subject.action, delivery))
+    const own = Context.add(context, ActionContext.ActionContext, ActionContext.fromAction(subject.action))
+    const fiber = Effect.runForkWith(span === undefined ? own : Context.add(own, Tracer.ParentSpan, span))(
+      runRoute(route, subject.action, delivery)
+    )
     // SAFETY: an exit is read for its cause and its data; `never` is only the narrowest success to name here.
     const onExit = (exit: Exit.Exit<unknown, unknown>) => ended(run, dispatched, exit as Exit.Exit<never, unknown>)
     const exit = fiber.pollUnsafe()

@@ -17,6 +17,7 @@ import { isBefore } from "./entry.ts"
 import type { Names } from "./names.ts"
 import { failureOf } from "./redisFailure.ts"
 import { decodeStatuses, settle, type SettleEntry, type SettleStatus } from "./scripts/settle.ts"
+import type { Telemetry } from "./telemetry.ts"
 import { type Trouble, untilPassed } from "./trouble.ts"
 
 /** What became of a decision: written, or why not. */
@@ -38,6 +39,7 @@ export interface SettlerOptions {
   readonly retain: boolean
   readonly encode: EncodeOptions
   readonly trouble: Trouble
+  readonly telemetry: Pick<Telemetry, "settling" | "settled">
   readonly onWritten: (decision: Decision, written: Written) => void
   /** The group is missing: makes it anew. */
   readonly restoreGroup: Effect.Effect<void, WorkerError>
@@ -180,7 +182,9 @@ export const make = (options: SettlerOptions): Settler => {
       let left = decisions
       while (left.length > 0) {
         const batch = batchOf(left, options.encode)
+        const span = options.telemetry.settling(left)
         const result = yield* Effect.result(send(batch, batch.entries))
+        options.telemetry.settled(span, result._tag === "Failure")
         if (result._tag === "Success") {
           const { again, error } = conclude(batch, decodeStatuses(result.success))
           left = again

@@ -57,9 +57,11 @@ const redisFor = (context: Context): ScriptRedis => {
   }
 }
 
-/** A number loses its fraction on the way out of Lua. */
+/** A number loses its fraction on the way out of Lua, and all sense when it is no 64-bit integer. */
+const toInteger = (value: number): number => value >= -(2 ** 63) && value < 2 ** 63 ? Math.trunc(value) : -(2 ** 63)
+
 const toReply = (value: ScriptReply): Reply =>
-  typeof value === "number" ? Math.trunc(value) : Array.isArray(value) ? value.map(toReply) : value
+  typeof value === "number" ? toInteger(value) : Array.isArray(value) ? value.map(toReply) : value
 
 const evaluate = (context: Context, digest: string, lua: string, argv: ReadonlyArray<string>): Reply => {
   const numberOfKeys = Args.integer(argv[2] ?? "")

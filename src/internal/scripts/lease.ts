@@ -94,8 +94,8 @@ for _, row in ipairs(pending) do
   if row[2] == consumer then
     local id = row[1]
     if #redis.call('XCLAIM', stream, group, waiting, 0, id, 'JUSTID') > 0 then
-      local attempts, outcomes, since = (redis.call('HGET', records, id) or '0 0 0'):match('^(%d+) (%d+) (%d+)$')
-      redis.call('HSET', records, id, (attempts or 0) .. ' ' .. integer((outcomes or 0) + 1) .. ' ' .. (since or 0))
+      local attempts, outcomes, since = (redis.call('HGET', records, id) or '0 0 0 '):match('^(%d+) (%d+) (.*)$')
+      redis.call('HSET', records, id, (attempts or 0) .. ' ' .. integer((outcomes or 0) + 1) .. ' ' .. (since or '0 '))
       redis.call('ZADD', due, integer(now()), id)
     end
     released = released + 1
@@ -110,8 +110,8 @@ return released
       if (row[1] !== consumer) continue
       const id = row[0] ?? ""
       if (rows(redis.call("XCLAIM", stream, group, waiting, 0, id, "JUSTID")).length > 0) {
-        const record = String(redis.call("HGET", records, id) ?? "0 0 0")
-        const [, attempts = "0", outcomes = "0", since = "0"] = /^(\d+) (\d+) (\d+)$/.exec(record) ?? []
+        const record = String(redis.call("HGET", records, id) ?? "0 0 0 ")
+        const [, attempts = "0", outcomes = "0", since = "0 "] = /^(\d+) (\d+) (.*)$/.exec(record) ?? []
         redis.call("HSET", records, id, `${attempts} ${Number(outcomes) + 1} ${since}`)
         redis.call("ZADD", due, twinNow(redis), id)
       }

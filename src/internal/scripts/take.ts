@@ -45,22 +45,32 @@ export interface TakeOwnParams {
   readonly ids: ReadonlyArray<string>
 }
 
-/** Record of an entry that had an outcome before: failures, outcomes, and when it was first found unknown (0: never). */
+/** Record of an entry that had an outcome before. */
 export interface RetryRecord {
+  /** Failures of its handler. */
   readonly attempts: number
+  /** Runs that ended with any outcome: the deliveries beyond them ended with the death of a process. */
   readonly outcomes: number
+  /** When its type was first found unknown, in milliseconds by the server's clock; 0: never. */
   readonly unknownSince: number
+  /** The trace context of the first attempt; empty where nothing is traced. */
+  readonly first: string
 }
 
-export const noRecord: RetryRecord = { attempts: 0, outcomes: 0, unknownSince: 0 }
+export const noRecord: RetryRecord = { attempts: 0, outcomes: 0, unknownSince: 0, first: "" }
 
 export const encodeRecord = (record: RetryRecord): string =>
-  `${record.attempts} ${record.outcomes} ${record.unknownSince}`
+  `${record.attempts} ${record.outcomes} ${record.unknownSince} ${record.first}`
 
 export const decodeRecord = (text: string): RetryRecord => {
   if (text === "") return noRecord
-  const [attempts, outcomes, unknownSince] = text.split(" ").map(Number)
-  return { attempts: attempts || 0, outcomes: outcomes || 0, unknownSince: unknownSince || 0 }
+  const [attempts, outcomes, unknownSince, first = ""] = text.split(" ")
+  return {
+    attempts: Number(attempts) || 0,
+    outcomes: Number(outcomes) || 0,
+    unknownSince: Number(unknownSince) || 0,
+    first
+  }
 }
 
 /** How long a suspect that found no free place is put off, in milliseconds. */

@@ -1,0 +1,298 @@
+/**
+ * The metrics that workers and clients keep, by name.
+ *
+ * Attributes are of low cardinality: what a message says never becomes one, except
+ * an action type that this worker handles (any other is `unknown`).
+ *
+ * @since 0.1.0
+ */
+import * as Metric from "effect/Metric"
+
+/**
+ * Boundaries of durations, in milliseconds: from 1 ms to 1 minute and beyond.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const durationBoundaries: ReadonlyArray<number> = Metric.boundariesFromIterable([
+  1,
+  2,
+  5,
+  10,
+  25,
+  50,
+  100,
+  250,
+  500,
+  1_000,
+  2_500,
+  5_000,
+  10_000,
+  30_000,
+  60_000
+])
+
+const attemptBoundaries = Metric.boundariesFromIterable([1, 2, 3, 4, 5, 7, 10, 20])
+
+const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
+const gauge = (name: string, description: string) => Metric.gauge(name, { description })
+const histogram = (name: string, description: string, boundaries: ReadonlyArray<number>) =>
+  Metric.histogram(name, { description, boundaries })
+
+/**
+ * Settlements written, by `service`, `action_type` and `outcome` (`ack`, `expired`, `reply`, `callback`, `reject`,
+ * `retry`, `dead_letter`, `release`, `yield`).
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const actions: Metric.Counter<number> = counter(
+  "redis_workers_actions_total",
+  "Settlements written, by action type and outcome"
+)
+
+/**
+ * How long handlers ran, in milliseconds, by `service` and `action_type`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const handlerDuration: Metric.Histogram<number> = histogram(
+  "redis_workers_handler_duration_ms",
+  "How long handlers ran, in milliseconds",
+  durationBoundaries
+)
+
+/**
+ * Time from when an entry was added to its first start, in milliseconds, by `service` and `action_type`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const startDelay: Metric.Histogram<number> = histogram(
+  "redis_workers_start_delay_ms",
+  "Time from sending to the start of the first attempt, in milliseconds",
+  durationBoundaries
+)
+
+/**
+ * Attempts that actions took to their end, by `service` and `action_type`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const attempts: Metric.Histogram<number> = histogram(
+  "redis_workers_attempts",
+  "Attempts that actions took until they were settled for good",
+  attemptBoundaries
+)
+
+/**
+ * Handlers that run now, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const inFlight: Metric.Gauge<number> = gauge("redis_workers_in_flight", "Handlers that run now")
+
+/**
+ * Entries that wait for another attempt, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const waiting: Metric.Gauge<number> = gauge(
+  "redis_workers_waiting_retries",
+  "Entries that wait for another attempt, of the whole group"
+)
+
+/**
+ * Entries delivered and not settled, waiting ones included, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const pending: Metric.Gauge<number> = gauge(
+  "redis_workers_pending",
+  "Entries delivered and not settled, of the whole group, waiting ones included"
+)
+
+/**
+ * Entries not delivered yet, by `service`; absent while the server cannot tell.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const lag: Metric.Gauge<number> = gauge("redis_workers_lag", "Entries that the group has not read yet")
+
+/**
+ * Length of the action stream, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const streamLength: Metric.Gauge<number> = gauge("redis_workers_stream_length", "Length of the action stream")
+
+/**
+ * Length of the dead-letter stream, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const deadLetterLength: Metric.Gauge<number> = gauge(
+  "redis_workers_dead_letter_length",
+  "Length of the dead-letter stream"
+)
+
+/**
+ * Dead letters written, by `service` and `reason`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const deadLetters: Metric.Counter<number> = counter(
+  "redis_workers_dead_letters_total",
+  "Dead letters written, by reason"
+)
+
+/**
+ * Entries taken over from other consumers, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const claims: Metric.Counter<number> = counter(
+  "redis_workers_claims_total",
+  "Entries taken over from consumers that were silent for longer than the lease"
+)
+
+/**
+ * Entries lost to other consumers while they were held here, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const leasesLost: Metric.Counter<number> = counter(
+  "redis_workers_leases_lost_total",
+  "Entries that another consumer took over while they were held here"
+)
+
+/**
+ * Settlements that the fence refused, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const settlementsRefused: Metric.Counter<number> = counter(
+  "redis_workers_settlements_refused_total",
+  "Settlements refused because another consumer owned the entry"
+)
+
+/**
+ * Answers that could not be pushed, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const undeliverable: Metric.Counter<number> = counter(
+  "redis_workers_undeliverable_answers_total",
+  "Answers that could not be pushed; each is kept in its dead letter"
+)
+
+/**
+ * Entries that others deleted while they were pending, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const entriesLost: Metric.Counter<number> = counter(
+  "redis_workers_entries_lost_total",
+  "Pending entries that somebody deleted from the stream"
+)
+
+/**
+ * Times that a missing group was made anew, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const groupsRestored: Metric.Counter<number> = counter(
+  "redis_workers_groups_restored_total",
+  "Times that the group was missing and made anew"
+)
+
+/**
+ * Times that a read connection was given up and opened anew, by `service`.
+ *
+ * @since 0.1.0
+ * @category worker
+ */
+export const reconnects: Metric.Counter<number> = counter(
+  "redis_workers_reconnects_total",
+  "Times that a read connection failed and was opened anew"
+)
+
+/**
+ * Requests that wait for their answer now, by `service`.
+ *
+ * @since 0.1.0
+ * @category client
+ */
+export const requestsOpen: Metric.Gauge<number> = gauge(
+  "redis_workers_requests_open",
+  "Requests that wait for their answer now"
+)
+
+/**
+ * Requests ended, by `service`, `action_type` and `outcome` (`success`, `declared_error`, `remote_failure`, `timeout`,
+ * `redis_error`, `encode_error`, `interrupted`).
+ *
+ * @since 0.1.0
+ * @category client
+ */
+export const requests: Metric.Counter<number> = counter(
+  "redis_workers_requests_total",
+  "Requests that ended, by action type and outcome"
+)
+
+/**
+ * How long requests took, in milliseconds, by `service` and `action_type`.
+ *
+ * @since 0.1.0
+ * @category client
+ */
+export const requestDuration: Metric.Histogram<number> = histogram(
+  "redis_workers_request_duration_ms",
+  "How long requests took, in milliseconds",
+  durationBoundaries
+)
+
+/**
+ * Every metric, for documentation and dashboards.
+ *
+ * @since 0.1.0
+ * @category all
+ */
+export const all: ReadonlyArray<Metric.Metric<never, unknown>> = [
+  actions,
+  handlerDuration,
+  startDelay,
+  attempts,
+  inFlight,
+  waiting,
+  pending,
+  lag,
+  streamLength,
+  deadLetterLength,
+  deadLetters,
+  claims,
+  leasesLost,
+  settlementsRefused,
+  undeliverable,
+  entriesLost,
+  groupsRestored,
+  reconnects,
+  requestsOpen,
+  requests,
+  requestDuration
+]

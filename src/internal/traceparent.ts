@@ -1,0 +1,30 @@
+/**
+ * Trace context beside the message: the stream field `traceparent`, as W3C Trace Context has it.
+ */
+import * as Headers from "effect/http/Headers"
+import * as HttpTraceContext from "effect/http/HttpTraceContext"
+import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
+import type { DomainAction } from "../DomainAction.ts"
+import type { Entry } from "./entry.ts"
+
+export const parse = (value: string): Tracer.ExternalSpan | undefined =>
+  Option.getOrUndefined(HttpTraceContext.w3c(Headers.fromRecordUnsafe({ traceparent: value })))
+
+export const format = (span: Tracer.AnySpan): string =>
+  `00-${span.traceId.padStart(32, "0")}-${span.spanId.padStart(16, "0")}-${span.sampled ? "01" : "00"}`
+
+/**
+ * The span of the sender. A Python service sends none: the `trace_id` of its envelope is the trace, and the first half
+ * of its `action_id` stands for the span that it did not record.
+ */
+export const senderOf = (entry: Entry, action: DomainAction): Tracer.ExternalSpan | undefined => {
+  if (entry.traceparent !== undefined) {
+    const span = parse(entry.traceparent)
+    if (span !== undefined) return span
+  }
+  if (action.trace_id === null) return undefined
+  const traceId = action.trace_id.replaceAll("-", "").toLowerCase()
+  const spanId = action.action_id.replaceAll("-", "").toLowerCase().slice(0, 16)
+  return parse(`00-${traceId}-${spanId}-01`)
+}
