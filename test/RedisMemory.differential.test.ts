@@ -2,9 +2,9 @@
  * RedisMemory against the real server: random command sequences, every reply
  * and the final state equal.
  *
- * - `REDIS_MEMORY_SEQUENCES`: how many sequences, default 2,000. The long mode
+ * - `DIFFERENTIAL_SEQUENCES`: how many sequences, default 2,000. The long mode
  *   is the same test with a million.
- * - `REDIS_MEMORY_SEED`: the first seed, default 1. A failure prints its own.
+ * - `DIFFERENTIAL_SEED`: the first seed, default 1. A failure prints its own.
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -14,8 +14,8 @@ import * as RedisMemory from "../src/RedisMemory.ts"
 import { allKeys, type Command, print, sequence, throughLua } from "./support/redisCommands.ts"
 import * as RedisServer from "./support/redisServer.ts"
 
-const sequences = Number(process.env["REDIS_MEMORY_SEQUENCES"] ?? 2000)
-const firstSeed = Number(process.env["REDIS_MEMORY_SEED"] ?? 1)
+const sequences = Number(process.env["DIFFERENTIAL_SEQUENCES"] ?? 2000)
+const firstSeed = Number(process.env["DIFFERENTIAL_SEED"] ?? 1)
 
 type Run = (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<unknown>>
 
@@ -175,7 +175,7 @@ const shrink = (server: Run, memory: Run, commands: ReadonlyArray<Command>) =>
 
 const report = (seed: number, commands: ReadonlyArray<Command>, difference: Difference): string =>
   [
-    `seed ${seed} (REDIS_MEMORY_SEED=${seed} REDIS_MEMORY_SEQUENCES=1):`,
+    `seed ${seed} (DIFFERENTIAL_SEED=${seed} DIFFERENTIAL_SEQUENCES=1):`,
     print(commands),
     `differs at: ${print([difference.command])}`,
     `  server: ${JSON.stringify(difference.server)}`,

@@ -86,8 +86,9 @@ const newId = (stream: Stream.StreamValue, text: string, now: number): Ids.Entry
     : given.wholly || given.id.ms !== stream.lastId.ms
     ? given.id
     : Ids.next(stream.lastId)
-  if (id === undefined || Ids.compare(id, stream.lastId) <= 0) throw new ReplyError(notGreater)
-  if (given !== undefined && id.ms !== given.id.ms) throw new ReplyError("ERR Elements are too large to be stored")
+  // `5-*` must not run over into the next millisecond
+  const overrun = id !== undefined && given !== undefined && id.ms !== given.id.ms
+  if (id === undefined || overrun || Ids.compare(id, stream.lastId) <= 0) throw new ReplyError(notGreater)
   return id
 }
 
