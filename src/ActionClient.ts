@@ -16,11 +16,14 @@ import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Action from "./Action.ts"
 import * as ActionContext from "./ActionContext.ts"
 import * as DomainAction from "./DomainAction.ts"
+import { requestMetrics, traced } from "./internal/clientTelemetry.ts"
+import { exitOf } from "./internal/exit.ts"
 import * as inbox from "./internal/inbox.ts"
 import { strings } from "./internal/reply.ts"
 import { append } from "./internal/scripts/streams.ts"
@@ -211,6 +214,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     block,
     maxBytes: settings.payloadLimit
   })
+  const { measured } = yield* requestMetrics(service, () => answers.waiters.size)
   if (shared) {
     yield* Effect.addFinalizer(() => Effect.ignore(redis.send("DEL", answers.key)))
     yield* Effect.forkScoped(answers.run)
@@ -226,32 +230,43 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     readonly correlationId: string
   }
 
-  /** Ids, payload and notes as the text of an envelope. */
-  const write = Effect.fnUntraced(function*(
+  /** Ids, payload and notes as the text of an envelope; an `Exit` that is already there where the schemas are synchronous. */
+  const write = (
     action: Action.Any,
     payload: unknown,
+    context: ActionContext.ActionContext,
     options: SendOptions,
     answer?: Answer,
     timeout?: number
-  ) {
-    const data = yield* Effect.mapError(
-      Action.codec(action).encodePayload(payload),
-      (error) => new EncodeError({ actionType: action.type, message: Action.validationDetail(error).message })
+  ): Effect.Effect<string, EncodeError, unknown> =>
+    Effect.flatMapEager(
+      Effect.mapErrorEager(
+        Action.codec(action).encodePayload(payload),
+        (error) => new EncodeError({ actionType: action.type, message: Action.validationDetail(error).message })
+      ),
+      (data) =>
+        encode({
+          action_id: options.actionId ?? SecureRandom.uuidV4Unsafe(),
+          action_type: action.type,
+          timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
+          ...ActionContext.toFields(context),
+          origin_service: service,
+          correlation_id: answer?.correlationId ?? options.correlationId ?? null,
+          callback_queue_name: answer?.list ?? null,
+          callback_action_type: answer?.type ?? null,
+          execution_config: null,
+          query_config: null,
+          rag_config: null,
+          data,
+          metadata: timeout === undefined ? options.metadata ?? null : { ...options.metadata, timeout_ms: timeout }
+        })
     )
-    const context = ActionContext.merge(yield* ActionContext.ActionContext, options.context ?? {})
-    return yield* encode(DomainAction.make({
-      action_id: options.actionId ?? SecureRandom.uuidV4Unsafe(),
-      action_type: action.type,
-      timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
-      ...ActionContext.toFields(context),
-      origin_service: service,
-      correlation_id: answer?.correlationId ?? options.correlationId ?? null,
-      callback_queue_name: answer?.list ?? null,
-      callback_action_type: answer?.type ?? null,
-      data,
-      metadata: timeout === undefined ? options.metadata ?? null : { ...options.metadata, timeout_ms: timeout }
-    }))
-  })
+
+  const contextFor = (options: SendOptions) =>
+    Effect.map(
+      ActionContext.ActionContext,
+      (context) => options.context === undefined ? context : ActionContext.merge(context, options.context)
+    )
 
   /** Refuses here what every worker would refuse there. */
   const encode = (envelope: DomainAction.DomainAction): Effect.Effect<string, EncodeError> => {
@@ -274,17 +289,33 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
         })
     })
 
-  const add = (stream: string, text: string): Effect.Effect<string, RedisError> =>
-    redis.send<string>("XADD", stream, "*", "data", text)
+  const add = (stream: string, text: string, trace: string | undefined): Effect.Effect<string, RedisError> =>
+    trace === undefined
+      ? redis.send<string>("XADD", stream, "*", "data", text)
+      : redis.send<string>("XADD", stream, "*", "data", text, "traceparent", trace)
 
   // ---------------------------------------------------------------------------
   // calls
   // ---------------------------------------------------------------------------
 
-  const send = Effect.fnUntraced(function*(action: Action.Any, payload: unknown, options: SendOptions = {}) {
+  /** Sends one action, with or without somebody who waits for it. */
+  const sendOne = Effect.fnUntraced(function*(
+    action: Action.Any,
+    payload: unknown,
+    options: SendOptions,
+    answer?: Answer
+  ) {
     const stream = yield* streamOf(action.type, options.service)
-    return yield* add(stream, yield* write(action, payload, options))
+    const actionId = options.actionId ?? SecureRandom.uuidV4Unsafe()
+    const context = yield* contextFor(options)
+    const text = yield* write(action, payload, context, { ...options, actionId }, answer)
+    return yield* traced(
+      { operation: "send", actionType: action.type, stream, actionId, count: 1 },
+      (trace) => add(stream, text, trace)
+    )
   })
+
+  const send = (action: Action.Any, payload: unknown, options: SendOptions = {}) => sendOne(action, payload, options)
 
   const sendMany = Effect.fnUntraced(function*(
     action: Action.Any,
@@ -292,49 +323,55 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     options: SendOptions = {}
   ) {
     const stream = yield* streamOf(action.type, options.service)
-    const ids: Array<string> = []
-    let chunk: Array<ReadonlyArray<string>> = []
-    const flush = Effect.suspend(() => {
-      const messages = chunk
-      chunk = []
-      return messages.length === 0
-        ? Effect.void
-        : Effect.map(appendMany({ stream, messages }), (reply) => {
-          for (const id of strings(reply)) ids.push(id)
-        })
-    })
+    const context = yield* contextFor(options)
+    const texts: Array<string> = []
     for (const payload of payloads) {
-      chunk.push(["data", yield* write(action, payload, options)])
-      if (chunk.length >= chunkSize) yield* flush
+      const text = write(action, payload, context, options)
+      const exit = exitOf(text)
+      texts.push(exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text)
     }
-    yield* flush
-    return ids
+    const chunks = Array.from(
+      { length: Math.ceil(texts.length / chunkSize) },
+      (_, index) => texts.slice(index * chunkSize, (index + 1) * chunkSize)
+    )
+    return yield* traced(
+      { operation: "send", actionType: action.type, stream, actionId: undefined, count: texts.length },
+      (trace) =>
+        Effect.map(
+          Effect.forEach(chunks, (chunk) =>
+            appendMany({
+              stream,
+              messages: chunk.map((text) => trace === undefined ? ["data", text] : ["data", text, "traceparent", trace])
+            })),
+          (replies) => replies.flatMap(strings)
+        )
+    )
   })
 
-  const sendWithCallback = Effect.fnUntraced(function*(
+  const sendWithCallback = (
     action: Action.Any,
     payload: unknown,
     options: SendOptions & { readonly callback: Action.Any | { readonly action: Action.Any; readonly to: string } }
-  ) {
-    const stream = yield* streamOf(action.type, options.service)
+  ) => {
     const to = "to" in options.callback ? options.callback.to : "list"
     const callback = "to" in options.callback ? options.callback.action : options.callback
-    return yield* add(
-      stream,
-      yield* write(action, payload, options, {
-        list: to === "stream" ? naming.actionStream(service) : naming.callbackInbox(service, callback.type),
-        type: callback.type,
-        correlationId: options.correlationId ?? SecureRandom.uuidV4Unsafe()
-      })
-    )
-  })
+    return sendOne(action, payload, options, {
+      list: to === "stream" ? naming.actionStream(service) : naming.callbackInbox(service, callback.type),
+      type: callback.type,
+      correlationId: options.correlationId ?? SecureRandom.uuidV4Unsafe()
+    })
+  }
 
   const sendAction = Effect.fnUntraced(function*(
     envelope: DomainAction.DomainAction,
     options: Pick<SendOptions, "service"> = {}
   ) {
     const stream = yield* streamOf(envelope.action_type, options.service)
-    return yield* add(stream, yield* encode(envelope))
+    const text = yield* encode(envelope)
+    return yield* traced(
+      { operation: "send", actionType: envelope.action_type, stream, actionId: envelope.action_id, count: 1 },
+      (trace) => add(stream, text, trace)
+    )
   })
 
   // ---------------------------------------------------------------------------
@@ -369,7 +406,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       }
     }))
 
-  const request = Effect.fnUntraced(function*(action: Action.Any, payload: unknown, options: RequestOptions = {}) {
+  const ask = Effect.fnUntraced(function*(action: Action.Any, payload: unknown, options: RequestOptions) {
     const timeout = options.timeout === undefined
       ? settings.requestTimeout
       : Duration.fromInputUnsafe(options.timeout)
@@ -381,19 +418,23 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     const text = yield* write(
       action,
       payload,
+      yield* contextFor(options),
       { ...options, actionId },
       { list, type: null, correlationId },
       Number.isFinite(millis) ? millis : undefined
     )
-    const sending = add(stream, text)
-    const response = yield* (shared ? askShared(correlationId, sending) : askAlone(list, sending)).pipe(
-      Effect.timeoutOrElse({
+    return yield* traced({ operation: "request", actionType: action.type, stream, actionId, count: 1 }, (trace) => {
+      const sending = add(stream, text, trace)
+      return Effect.timeoutOrElse(shared ? askShared(correlationId, sending) : askAlone(list, sending), {
         duration: timeout,
         orElse: () => Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
-      })
-    )
-    return yield* read(action, response)
+      }).pipe(Effect.flatMap((response) => read(action, response)))
+    })
   })
+
+  const request = (action: Action.Any, payload: unknown, options: RequestOptions = {}) =>
+    measured(action.type, ask(action, payload, options))
+
   const read = Effect.fnUntraced(function*(action: Action.Any, response: DomainAction.DomainActionResponse) {
     const codec = Action.codec(action)
     if (response.success) {

@@ -16,6 +16,7 @@ import type { DomainAction, ErrorDetail, Limits } from "../DomainAction.ts"
 import type { HandlerFailure, Outcome, Subject } from "../Settlement.ts"
 import { defect, undeclared } from "../Settlement.ts"
 import { deadlineOf, decode, type Entry } from "./entry.ts"
+import { exitOf } from "./exit.ts"
 
 type Data = { readonly [key: string]: unknown } | null
 
@@ -81,11 +82,6 @@ const refusedTag = "effect-redis-workers/Refused"
 const refused = (outcome: Outcome): Refused => ({ _tag: refusedTag, outcome })
 const isRefused = (error: unknown): error is Refused =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === refusedTag
-
-/** The exit that an effect already is, if it is one: synchronous codecs return exits. */
-const exitOf = <A, E>(effect: Effect.Effect<A, E>): Exit.Exit<A, E> | undefined =>
-  // SAFETY: an exit is an effect of its own success and error, so the type parameters are those of the effect.
-  Exit.isExit(effect) ? effect as Exit.Exit<A, E> : undefined
 
 /** Decodes the payload, runs the handler, encodes its result. Synchronous codecs add no step to the effect. */
 export const runRoute = (route: Route, action: DomainAction, delivery: Delivery): Effect.Effect<Data, unknown> => {

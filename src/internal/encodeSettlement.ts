@@ -128,10 +128,10 @@ const encodeResponse = (
   action === undefined ? undefined : DomainAction.encodeResponse(make(action, answerOptions(options)))
 
 /** Where an answer goes; `undefined` when the name in the message is not one that may be written. */
-const target = (
+export const target = (
   action: DomainAction.DomainAction | undefined,
   payload: string,
-  options: EncodeOptions
+  options: Pick<EncodeOptions, "accepts" | "responseTimeToLive">
 ): PushTarget | undefined => {
   const key = action?.callback_queue_name
   if (action === undefined || key === null || key === undefined) return undefined
@@ -157,7 +157,7 @@ const noteOf = ({ action, attempt, entry }: Decision): Array<string> => [
   "deliveries",
   String(entry.deliveries),
   "hops",
-  "0"
+  String(entry.replays)
 ]
 
 /** An answer that may not be pushed is kept: the entry becomes a dead letter with the answer in it. */

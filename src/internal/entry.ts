@@ -3,6 +3,7 @@
  */
 import * as Result from "effect/Result"
 import * as DomainAction from "../DomainAction.ts"
+import { replaysField } from "./scripts/deadLetterMoves.ts"
 import type { RetryRecord } from "./scripts/take.ts"
 import { noRecord } from "./scripts/take.ts"
 
@@ -12,6 +13,8 @@ export interface Entry {
   readonly data: string | undefined
   /** The field `traceparent` of a sender that traces. */
   readonly traceparent: string | undefined
+  /** How often it came back from the dead letters. */
+  readonly replays: number
   /** Characters of all its fields: what it costs to hold, near enough. */
   readonly size: number
   /** Redis's own count, this delivery included. */
@@ -22,6 +25,8 @@ export interface Entry {
   readonly broken: boolean
 }
 
+const replaysPattern = /^\d{1,9}$/
+
 export const make = (
   id: string,
   fields: ReadonlyArray<unknown>,
@@ -30,6 +35,7 @@ export const make = (
 ): Entry => {
   let data: string | undefined
   let traceparent: string | undefined
+  let replays = 0
   let size = 0
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i]
@@ -37,8 +43,9 @@ export const make = (
     size += value.length
     if (name === "data") data ??= value
     else if (name === "traceparent") traceparent ??= value
+    else if (name === replaysField && i + 2 >= fields.length && replaysPattern.test(value)) replays = Number(value)
   }
-  return { id, data, traceparent, size, deliveries, record, broken: false }
+  return { id, data, traceparent, replays, size, deliveries, record, broken: false }
 }
 
 /** The server's time at which an entry was added. */

@@ -1,0 +1,397 @@
+/**
+ * Scripts that look at dead letters: they read, filter and count on the server, so that neither payloads nor the letters
+ * that a filter leaves out travel. Each call does a bounded amount of work and says where the next one goes on.
+ */
+import type { ScriptRedis, ScriptReply } from "../script.ts"
+import { define, luaInteger, luaNow, rows, strings, twinNow } from "../script.ts"
+
+// -----------------------------------------------------------------------------
+// the form of a dead letter
+// -----------------------------------------------------------------------------
+
+/** Reasons that a filter knows by name; whatever else stands in the stream is `other`. */
+export const knownReasons = [
+  "malformed",
+  "poison",
+  "unknown",
+  "invalid",
+  "unencodable",
+  "rejected",
+  "exhausted",
+  "undeliverable"
+] as const
+
+/**
+ * Reads a dead letter: our notes up to `fields N`, then the N field and value pairs of the entry, or all of them as
+ * netstrings in `packed`. The first note of a name counts: what follows `fields` is the sender's.
+ */
+export const luaLetter = `local known = { ${knownReasons.map((reason) => `${reason} = true`).join(", ")} }
+local function notesOf(fields)
+  local notes = {}
+  for i = 1, #fields, 2 do
+    local name, value = fields[i], fields[i + 1]
+    if notes[name] == nil then notes[name] = value end
+    if name == 'fields' then
+      local left = #fields - i - 1
+      if not notes.reason or not notes.entry_id then return nil end
+      if left == 2 * (tonumber(value) or -1) then return notes, i + 2, false end
+      if left == 2 and fields[i + 2] == 'packed' then return notes, i + 2, true end
+      return nil
+    end
+  end
+  return nil
+end
+local function unpacked(text)
+  local values, at = {}, 1
+  while at <= #text do
+    local colon = text:find(':', at, true)
+    local size = colon and tonumber(text:sub(at, colon - 1))
+    if not size then return nil end
+    values[#values + 1] = text:sub(colon + 1, colon + size)
+    at = colon + size + 2
+  end
+  return values
+end
+local function valuesOf(fields, first, packed)
+  if packed then return unpacked(fields[first + 1]) end
+  local values = {}
+  for i = first, #fields do values[#values + 1] = fields[i] end
+  return values
+end
+local function reasonOf(notes)
+  return notes and known[notes.reason] and notes.reason or 'other'
+end
+`
+
+export interface LetterNotes {
+  readonly notes: ReadonlyMap<string, string>
+  /** Where the fields of the entry begin. */
+  readonly first: number
+  readonly packed: boolean
+}
+
+export const notesOf = (fields: ReadonlyArray<string>): LetterNotes | undefined => {
+  const notes = new Map<string, string>()
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i] ?? ""
+    const value = fields[i + 1] ?? ""
+    if (!notes.has(name)) notes.set(name, value)
+    if (name !== "fields") continue
+    const left = fields.length - i - 2
+    if (!notes.has("reason") || !notes.has("entry_id")) return undefined
+    if (left === 2 * Number(value)) return { notes, first: i + 2, packed: false }
+    if (left === 2 && fields[i + 2] === "packed") return { notes, first: i + 2, packed: true }
+    return undefined
+  }
+  return undefined
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+export const byteLength = (text: string): number => encoder.encode(text).length
+
+const unpacked = (text: string): ReadonlyArray<string> | undefined => {
+  const bytes = encoder.encode(text)
+  const values: Array<string> = []
+  for (let at = 0; at < bytes.length;) {
+    const colon = bytes.indexOf(58, at)
+    const size = colon < 0 ? Number.NaN : Number(decoder.decode(bytes.subarray(at, colon)))
+    if (Number.isNaN(size)) return undefined
+    values.push(decoder.decode(bytes.subarray(colon + 1, colon + 1 + size)))
+    at = colon + size + 2
+  }
+  return values
+}
+
+export const valuesOf = (fields: ReadonlyArray<string>, letter: LetterNotes): ReadonlyArray<string> | undefined =>
+  letter.packed ? unpacked(fields[letter.first + 1] ?? "") : fields.slice(letter.first)
+
+const reasons: ReadonlySet<string> = new Set(knownReasons)
+
+const reasonOf = (letter: LetterNotes | undefined): string => {
+  const reason = letter?.notes.get("reason")
+  return reason !== undefined && reasons.has(reason) ? reason : "other"
+}
+
+// -----------------------------------------------------------------------------
+// going through them
+// -----------------------------------------------------------------------------
+
+/** Which letters to go through; an empty list takes any. */
+export interface ScanParams {
+  readonly deadLetters: string
+  readonly reverse: boolean
+  /** Least and greatest id as `XRANGE` takes them; `(` before an id leaves it out. */
+  readonly from: string
+  readonly to: string
+  readonly reasons: ReadonlyArray<string>
+  readonly actionTypes: ReadonlyArray<string>
+  readonly errorTypes: ReadonlyArray<string>
+  /** Letters looked at in one call. */
+  readonly scanLimit: number
+  /** Letters found in one call. */
+  readonly limit: number
+  /** Bytes looked at in one call, beyond which it ends. */
+  readonly budget: number
+  /** Replies with the field `data` of the entry when it is not longer; -1 leaves it out. */
+  readonly dataLimit: number
+}
+
+/** Letters read from the stream at a time: with large ones a call must not hold many. */
+const chunk = 16
+
+const luaScan = `${luaLetter}
+local reverse, from, to = ARGV[1] == '1', ARGV[2], ARGV[3]
+local scanLimit, limit, budget = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local wanted, cursor = {}, 8
+for _, name in ipairs({ 'reason', 'action_type', 'error_type' }) do
+  local count = tonumber(ARGV[cursor])
+  if count > 0 then
+    wanted[name] = {}
+    for i = cursor + 1, cursor + count do wanted[name][ARGV[i]] = true end
+  end
+  cursor = cursor + count + 1
+end
+local function matches(notes)
+  if wanted.reason and not wanted.reason[reasonOf(notes)] then return false end
+  if wanted.action_type and not wanted.action_type[notes and notes.action_type or ''] then return false end
+  if wanted.error_type and not wanted.error_type[notes and notes.error_type or ''] then return false end
+  return true
+end
+-- Replies with the id of the last letter seen, or with nothing when all were.
+local function scan(found)
+  local scanned, matched, bytes = 0, 0, 0
+  while true do
+    local count = math.min(${chunk}, scanLimit - scanned)
+    local letters
+    if reverse then
+      letters = redis.call('XREVRANGE', KEYS[1], to, from, 'COUNT', count)
+    else
+      letters = redis.call('XRANGE', KEYS[1], from, to, 'COUNT', count)
+    end
+    for _, letter in ipairs(letters) do
+      local id, fields, size = letter[1], letter[2], 0
+      for i = 1, #fields do size = size + #fields[i] end
+      scanned = scanned + 1
+      bytes = bytes + size
+      local notes, first, packed = notesOf(fields)
+      if matches(notes) then
+        matched = matched + 1
+        found(id, fields, size, notes, first, packed)
+      end
+      if matched >= limit or bytes >= budget then return id end
+      if reverse then to = '(' .. id else from = '(' .. id end
+      if scanned >= scanLimit then return id end
+    end
+    if #letters < count then return '' end
+  end
+end
+`
+
+type Found = (id: string, fields: ReadonlyArray<string>, size: number, letter: LetterNotes | undefined) => void
+
+const scan = (redis: ScriptRedis, key: string, args: ReadonlyArray<string>, found: Found): string => {
+  const reverse = args[0] === "1"
+  let [, from = "-", to = "+"] = args
+  const scanLimit = Number(args[3])
+  const limit = Number(args[4])
+  const budget = Number(args[5])
+  const wanted: Array<ReadonlySet<string> | undefined> = []
+  for (let cursor = 7; wanted.length < 3;) {
+    const end = cursor + 1 + Number(args[cursor])
+    wanted.push(end > cursor + 1 ? new Set(args.slice(cursor + 1, end)) : undefined)
+    cursor = end
+  }
+  const matches = (letter: LetterNotes | undefined): boolean =>
+    wanted[0]?.has(reasonOf(letter)) !== false &&
+    wanted[1]?.has(letter?.notes.get("action_type") ?? "") !== false &&
+    wanted[2]?.has(letter?.notes.get("error_type") ?? "") !== false
+  let scanned = 0
+  let matched = 0
+  let bytes = 0
+  while (true) {
+    const count = Math.min(chunk, scanLimit - scanned)
+    const letters = rows(
+      reverse
+        ? redis.call("XREVRANGE", key, to, from, "COUNT", count)
+        : redis.call("XRANGE", key, from, to, "COUNT", count)
+    )
+    for (const row of letters.map(rows)) {
+      const id = String(row[0])
+      const fields = strings(row[1])
+      const size = fields.reduce((sum, field) => sum + byteLength(field), 0)
+      scanned++
+      bytes += size
+      const letter = notesOf(fields)
+      if (matches(letter)) {
+        matched++
+        found(id, fields, size, letter)
+      }
+      if (matched >= limit || bytes >= budget) return id
+      if (reverse) to = `(${id}`
+      else from = `(${id}`
+      if (scanned >= scanLimit) return id
+    }
+    if (letters.length < count) return ""
+  }
+}
+
+const scanArgs = (params: ScanParams): ReadonlyArray<string> => [
+  params.reverse ? "1" : "0",
+  params.from,
+  params.to,
+  String(params.scanLimit),
+  String(params.limit),
+  String(params.budget),
+  String(params.dataLimit),
+  ...[params.reasons, params.actionTypes, params.errorTypes].flatMap((names) => [String(names.length), ...names])
+]
+
+/** U+FFFD as the server's bytes have it: more of them in the client's text stand for bytes that are no UTF-8. */
+const replacements = (text: string): number => text.split("\uFFFD").length - 1
+
+/**
+ * Replies with letters (id, size, notes, and `data`: whether it is there (`d`), absent (`-`) or too large (`l`), its text
+ * or length, its count of U+FFFD) and the id to go on after, which is empty when all were seen.
+ */
+export const scanLetters = define<ScanParams>({
+  lua: `${luaScan}
+local dataLimit, letters = tonumber(ARGV[7]), {}
+local function dataOf(fields, notes, first, packed)
+  local values = notes and valuesOf(fields, first, packed) or {}
+  for i = 1, #values - 1, 2 do
+    if values[i] == 'data' then
+      local text = values[i + 1]
+      if #text > dataLimit then return { 'l', tostring(#text), 0 } end
+      local _, replaced = text:gsub('\\239\\191\\189', '')
+      return { 'd', text, replaced }
+    end
+  end
+  return { '-', '', 0 }
+end
+local last = scan(function(id, fields, size, notes, first, packed)
+  local told = {}
+  for i = 1, (first or 1) - 1, 2 do
+    told[i] = fields[i]
+    told[i + 1] = fields[i] == 'answer' and '' or fields[i + 1]
+  end
+  letters[#letters + 1] = { id, size, told, dataLimit < 0 and {} or dataOf(fields, notes, first, packed) }
+end)
+return { letters, last }
+`,
+  twin: (redis, [key = ""], args) => {
+    const dataLimit = Number(args[6])
+    const letters: Array<ScriptReply> = []
+    const dataOf = (fields: ReadonlyArray<string>, letter: LetterNotes | undefined): ScriptReply => {
+      const values = letter === undefined ? [] : valuesOf(fields, letter) ?? []
+      for (let i = 0; i + 1 < values.length; i += 2) {
+        if (values[i] !== "data") continue
+        const text = values[i + 1] ?? ""
+        const size = byteLength(text)
+        return size > dataLimit ? ["l", String(size), 0] : ["d", text, replacements(text)]
+      }
+      return ["-", "", 0]
+    }
+    const last = scan(redis, key, args, (id, fields, size, letter) => {
+      const told = fields.slice(0, letter?.first ?? 0).map((text, i) =>
+        i % 2 === 1 && fields[i - 1] === "answer" ? "" : text
+      )
+      letters.push([id, size, told, dataLimit < 0 ? [] : dataOf(fields, letter)])
+    })
+    return [letters, last]
+  },
+  keys: (params) => [params.deadLetters],
+  args: scanArgs
+})
+
+/**
+ * Counts letters by reason, action type and error type. Replies with those three, the count, the first and the last id
+ * seen of each, and the id to go on after.
+ */
+export const countLetters = define<ScanParams>({
+  lua: `${luaScan}
+local groups, byKey = {}, {}
+local last = scan(function(id, fields, size, notes)
+  local reason = reasonOf(notes)
+  local actionType, errorType = notes and notes.action_type or '', notes and notes.error_type or ''
+  local key = reason .. '\\0' .. actionType .. '\\0' .. errorType
+  local group = byKey[key]
+  if not group then
+    group = { reason, actionType, errorType, 0, id, id }
+    byKey[key] = group
+    groups[#groups + 1] = group
+  end
+  group[4] = group[4] + 1
+  group[6] = id
+end)
+return { groups, last }
+`,
+  twin: (redis, [key = ""], args) => {
+    const groups = new Map<string, [string, string, string, number, string, string]>()
+    const last = scan(redis, key, args, (id, _fields, _size, letter) => {
+      const reason = reasonOf(letter)
+      const actionType = letter?.notes.get("action_type") ?? ""
+      const errorType = letter?.notes.get("error_type") ?? ""
+      const name = `${reason}\0${actionType}\0${errorType}`
+      const group = groups.get(name) ?? [reason, actionType, errorType, 0, id, id]
+      groups.set(name, group)
+      group[3]++
+      group[5] = id
+    })
+    return [[...groups.values()], last]
+  },
+  keys: (params) => [params.deadLetters],
+  args: scanArgs
+})
+
+/** Replies with the server's time, how many letters there are, and the first and the last id (empty: none). */
+export const surveyLetters = define<{ readonly deadLetters: string }>({
+  lua: `${luaNow}${luaInteger}
+local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+return { integer(now()), redis.call('XLEN', KEYS[1]), first and first[1] or '', last and last[1] or '' }
+`,
+  twin: (redis, [key = ""]) => {
+    const first = rows(rows(redis.call("XRANGE", key, "-", "+", "COUNT", 1))[0] ?? null)
+    const last = rows(rows(redis.call("XREVRANGE", key, "+", "-", "COUNT", 1))[0] ?? null)
+    return [String(twinNow(redis)), redis.call("XLEN", key), first[0] ?? "", last[0] ?? ""]
+  },
+  keys: (params) => [params.deadLetters],
+  args: () => []
+})
+
+/** Replies with one letter whole: size, notes, the fields of the entry, their count of U+FFFD; or with nothing. */
+export const readLetter = define<{ readonly deadLetters: string; readonly id: string }>({
+  lua: `${luaLetter}
+local letter = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
+if not letter then return {} end
+local fields, told, size, replaced = letter[2], {}, 0, 0
+local notes, first, packed = notesOf(fields)
+local values = notes and valuesOf(fields, first, packed)
+if not values then first, values = 1, fields end
+for i = 1, first - 1 do told[i] = fields[i] end
+for i = 1, #fields do size = size + #fields[i] end
+for i = 1, #values do
+  local _, found = values[i]:gsub('\\239\\191\\189', '')
+  replaced = replaced + found
+end
+return { size, told, values, replaced }
+`,
+  twin: (redis, [key = ""], [id = ""]) => {
+    const row = rows(redis.call("XRANGE", key, id, id))[0]
+    if (row === undefined) return []
+    const fields = strings(rows(row)[1])
+    const letter = notesOf(fields)
+    const read = letter === undefined ? undefined : valuesOf(fields, letter)
+    const values = read ?? fields
+    return [
+      fields.reduce((sum, field) => sum + byteLength(field), 0),
+      fields.slice(0, read === undefined ? 0 : letter?.first ?? 0),
+      values,
+      values.reduce((sum, value) => sum + replacements(value), 0)
+    ]
+  },
+  keys: (params) => [params.deadLetters],
+  args: (params) => [params.id]
+})

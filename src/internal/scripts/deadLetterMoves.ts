@@ -1,0 +1,241 @@
+/**
+ * Scripts that end a dead letter: back into the action stream, its answer to the list it was for, or dropped by age and
+ * number. What is written and what is removed is one step.
+ */
+import type { ScriptReply } from "../script.ts"
+import { define, luaInteger, luaNow, ReplyError, rows, strings, twinNow } from "../script.ts"
+import { byteLength, luaLetter, notesOf, valuesOf } from "./deadLetter.ts"
+
+/** The field that tells a worker how often an entry came back from the dead letters. It is the last of its entry. */
+export const replaysField = "replays"
+
+/** The most names and values of an entry that Lua can hand to one command, with some room. */
+export const maxValues = 7_800
+
+/**
+ * Puts the entries of letters back into the action stream, their bytes as they were. Replies with a status and a detail
+ * for each id, in order: `replayed` (the new entry id), `missing`, `hops` (how many), `foreign` (no dead letter), `wide`
+ * (how many fields), `failed` (the error, nothing is done after it). It ends early beyond the budget of bytes.
+ */
+export const replayLetters = define<{
+  readonly deadLetters: string
+  readonly stream: string
+  /** A letter that came back so often stays where it is; -1 replays it all the same. */
+  readonly maxHops: number
+  readonly budget: number
+  readonly ids: ReadonlyArray<string>
+}>({
+  lua: `${luaLetter}${luaInteger}
+local dead, stream, maxHops, budget = KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2])
+local done, bytes = {}, 0
+local function report(status, detail)
+  done[#done + 1] = status
+  done[#done + 1] = detail
+end
+-- Fails before anything is written when letters may not be removed.
+redis.call('XDEL', dead, '0-0')
+for i = 3, #ARGV do
+  if bytes >= budget then break end
+  local id = ARGV[i]
+  local letter = redis.call('XRANGE', dead, id, id)[1]
+  local fields = letter and letter[2] or {}
+  local notes, first, packed = notesOf(fields)
+  local values = notes and valuesOf(fields, first, packed)
+  local hops = notes and tonumber(notes.hops) or 0
+  if not letter then
+    report('missing', '')
+  elseif not values or #values == 0 then
+    report('foreign', '')
+  elseif maxHops >= 0 and hops >= maxHops then
+    report('hops', integer(hops))
+  elseif #values > ${maxValues} then
+    report('wide', integer(#values / 2))
+  else
+    if values[#values - 1] ~= '${replaysField}' then
+      values[#values + 1] = '${replaysField}'
+      values[#values + 1] = ''
+    end
+    values[#values] = integer(hops + 1)
+    for j = 1, #values do bytes = bytes + #values[j] end
+    local added = redis.pcall('XADD', stream, '*', unpack(values))
+    if type(added) == 'table' then
+      report('failed', added.err)
+      break
+    end
+    redis.call('XDEL', dead, id)
+    report('replayed', added)
+  end
+end
+return done
+`,
+  twin: (redis, [dead = "", stream = ""], [maxHops = "0", budget = "0", ...ids]) => {
+    const done: Array<ScriptReply> = []
+    let bytes = 0
+    redis.call("XDEL", dead, "0-0")
+    for (const id of ids) {
+      if (bytes >= Number(budget)) break
+      const row = rows(redis.call("XRANGE", dead, id, id))[0]
+      const fields = row === undefined ? [] : strings(rows(row)[1])
+      const letter = notesOf(fields)
+      const values = [...(letter === undefined ? [] : valuesOf(fields, letter) ?? [])]
+      const hops = Number(letter?.notes.get("hops")) || 0
+      if (row === undefined) {
+        done.push("missing", "")
+      } else if (values.length === 0) {
+        done.push("foreign", "")
+      } else if (Number(maxHops) >= 0 && hops >= Number(maxHops)) {
+        done.push("hops", String(hops))
+      } else if (values.length > maxValues) {
+        done.push("wide", String(values.length / 2))
+      } else {
+        if (values.at(-2) !== replaysField) values.push(replaysField, "")
+        values[values.length - 1] = String(hops + 1)
+        for (const value of values) bytes += byteLength(value)
+        const added = redis.pcall("XADD", stream, "*", ...values)
+        if (added instanceof ReplyError) {
+          done.push("failed", added.message)
+          break
+        }
+        redis.call("XDEL", dead, id)
+        done.push("replayed", added)
+      }
+    }
+    return done
+  },
+  keys: (params) => [params.deadLetters, params.stream],
+  args: (params) => [String(params.maxHops), String(params.budget), ...params.ids]
+})
+
+/**
+ * Pushes the answer that is kept in a letter. A letter that was only about its answer is removed; another one stays, under
+ * a new id and without the answer. Replies with `missing`, `unanswered`, `refused` and why, or `delivered` and the id
+ * under which the letter stays (empty: removed).
+ */
+export const redeliverAnswer = define<{
+  readonly deadLetters: string
+  readonly target: string
+  readonly kind: "list" | "stream"
+  /** Milliseconds that a list lives on; 0 leaves its expiry alone. */
+  readonly timeToLive: number
+  readonly id: string
+}>({
+  lua: `${luaLetter}
+local dead, target = KEYS[1], KEYS[2]
+local id, kind, ttl = ARGV[1], ARGV[2], ARGV[3]
+local letter = redis.call('XRANGE', dead, id, id)[1]
+if not letter then return { 'missing', '' } end
+local fields = letter[2]
+local notes, first = notesOf(fields)
+if not notes or not notes.answer then return { 'unanswered', '' } end
+local held = redis.call('TYPE', target).ok
+if held ~= 'none' and held ~= kind then return { 'refused', 'WRONGTYPE the answer ' .. kind .. ' holds a ' .. held } end
+redis.call('XDEL', dead, '0-0')
+local pushed
+if kind == 'stream' then
+  pushed = redis.pcall('XADD', target, '*', 'data', notes.answer)
+else
+  pushed = redis.pcall('LPUSH', target, notes.answer)
+end
+if type(pushed) == 'table' then return { 'refused', pushed.err } end
+local kept = ''
+if notes.reason ~= 'undeliverable' then
+  local rest = {}
+  for i = 1, #fields, 2 do
+    if i >= first or (fields[i] ~= 'answer' and fields[i] ~= 'undeliverable') then
+      rest[#rest + 1] = fields[i]
+      rest[#rest + 1] = fields[i + 1]
+    end
+  end
+  kept = redis.pcall('XADD', dead, '*', unpack(rest))
+  if type(kept) == 'table' then
+    -- Taken back, so that the next call does not answer twice.
+    if kind == 'stream' then redis.call('XDEL', target, pushed) else redis.call('LPOP', target) end
+    return { 'refused', kept.err }
+  end
+end
+if kind == 'list' and ttl ~= '0' then redis.call('PEXPIRE', target, ttl) end
+redis.call('XDEL', dead, id)
+return { 'delivered', kept }
+`,
+  twin: (redis, [dead = "", target = ""], [id = "", kind = "", ttl = "0"]) => {
+    const row = rows(redis.call("XRANGE", dead, id, id))[0]
+    if (row === undefined) return ["missing", ""]
+    const fields = strings(rows(row)[1])
+    const letter = notesOf(fields)
+    const answer = letter?.notes.get("answer")
+    if (letter === undefined || answer === undefined) return ["unanswered", ""]
+    const held = redis.call("TYPE", target)
+    if (held !== "none" && held !== kind) return ["refused", `WRONGTYPE the answer ${kind} holds a ${held}`]
+    redis.call("XDEL", dead, "0-0")
+    const pushed = kind === "stream"
+      ? redis.pcall("XADD", target, "*", "data", answer)
+      : redis.pcall("LPUSH", target, answer)
+    if (pushed instanceof ReplyError) return ["refused", pushed.message]
+    let kept: ScriptReply = ""
+    if (letter.notes.get("reason") !== "undeliverable") {
+      const rest: Array<string> = []
+      for (let i = 0; i < fields.length; i += 2) {
+        const name = fields[i] ?? ""
+        if (i < letter.first && (name === "answer" || name === "undeliverable")) continue
+        rest.push(name, fields[i + 1] ?? "")
+      }
+      const added = redis.pcall("XADD", dead, "*", ...rest)
+      if (added instanceof ReplyError) {
+        if (kind === "stream") redis.call("XDEL", target, String(pushed))
+        else redis.call("LPOP", target)
+        return ["refused", added.message]
+      }
+      kept = added
+    }
+    if (kind === "list" && ttl !== "0") redis.call("PEXPIRE", target, ttl)
+    redis.call("XDEL", dead, id)
+    return ["delivered", kept]
+  },
+  keys: (params) => [params.deadLetters, params.target],
+  args: (params) => [params.id, params.kind, String(params.timeToLive)]
+})
+
+/**
+ * Drops the oldest letters beyond a number or an age (-1: no bound), about `limit` a call. Replies with how many were
+ * dropped, how many are left, and the age of the oldest in milliseconds (0: none left).
+ */
+export const boundLetters = define<{
+  readonly deadLetters: string
+  readonly maxCount: number
+  readonly maxAge: number
+  readonly limit: number
+}>({
+  lua: `${luaNow}${luaInteger}
+local key, maxCount, maxAge, limit = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local length, dropped = redis.call('XLEN', key), 0
+if maxCount >= 0 and length > maxCount then
+  dropped = redis.call('XTRIM', key, 'MAXLEN', '=', integer(math.max(maxCount, length - limit)))
+end
+if maxAge >= 0 and dropped == 0 then
+  local oldest = integer(math.max(0, now() - maxAge))
+  dropped = redis.call('XTRIM', key, 'MINID', '~', oldest, 'LIMIT', limit)
+  -- What is left then shares one block with younger letters: no more than a block can hold.
+  if dropped == 0 then dropped = redis.call('XTRIM', key, 'MINID', '=', oldest) end
+end
+local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
+local age = first and now() - tonumber(first[1]:match('^%d+')) or 0
+return { dropped, length - dropped, integer(math.max(0, age)) }
+`,
+  twin: (redis, [key = ""], [maxCount = "-1", maxAge = "-1", limit = "0"]) => {
+    const length = Number(redis.call("XLEN", key))
+    let dropped = 0
+    if (Number(maxCount) >= 0 && length > Number(maxCount)) {
+      dropped = Number(redis.call("XTRIM", key, "MAXLEN", "=", Math.max(Number(maxCount), length - Number(limit))))
+    }
+    if (Number(maxAge) >= 0 && dropped === 0) {
+      const oldest = Math.max(0, twinNow(redis) - Number(maxAge))
+      dropped = Number(redis.call("XTRIM", key, "MINID", "~", oldest, "LIMIT", limit))
+      if (dropped === 0) dropped = Number(redis.call("XTRIM", key, "MINID", "=", oldest))
+    }
+    const first = rows(rows(redis.call("XRANGE", key, "-", "+", "COUNT", 1))[0] ?? null)[0]
+    const age = first === undefined ? 0 : twinNow(redis) - Number(String(first).split("-")[0])
+    return [dropped, length - dropped, String(Math.max(0, age))]
+  },
+  keys: (params) => [params.deadLetters],
+  args: (params) => [String(params.maxCount), String(params.maxAge), String(params.limit)]
+})
