@@ -124,6 +124,12 @@ export interface WorkerStatus {
   readonly lease: number
   /** When held entries were last renewed, in milliseconds by this process's clock. */
   readonly lastRenewed: number
+  /** When the worker started, in milliseconds by this process's clock. */
+  readonly startedAt: number
+  /** How long one read waits, in milliseconds. */
+  readonly block: number
+  /** How late the event loop was at most in the last 10 seconds, in milliseconds. */
+  readonly eventLoopDelay: number
   readonly consumers: ReadonlyArray<ConsumerStatus>
   /** What is failing now: what was being done, and how it failed. */
   readonly trouble: ReadonlyMap<string, string>
@@ -145,6 +151,10 @@ export interface ConsumerStatus {
   readonly unwritten: number
   /** When a read last came back, in milliseconds by this process's clock; `undefined` before the first. */
   readonly lastRead: number | undefined
+  /** Whether it reads new entries; one runs suspected killers alone and does not. */
+  readonly reads: boolean
+  /** Whether it holds all that it may, and reads no more until something is settled. */
+  readonly full: boolean
 }
 
 /**

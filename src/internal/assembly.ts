@@ -21,6 +21,7 @@ import { defaultSchedule, delayAfter } from "./backoff.ts"
 import { moving } from "./callbacks.ts"
 import * as consumer from "./consumer.ts"
 import type { Decision } from "./encodeSettlement.ts"
+import * as eventLoop from "./eventLoop.ts"
 import { ensureGroup } from "./group.ts"
 import { namesOf } from "./names.ts"
 import * as recovery from "./recovery.ts"
@@ -158,7 +159,9 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   // ---------------------------------------------------------------------------
 
   const lastReads = new Map<string, number>()
-  let lastRenewed = clock.currentTimeMillisUnsafe()
+  const startedAt = clock.currentTimeMillisUnsafe()
+  let lastRenewed = startedAt
+  const loop = eventLoop.make(clock)
   const gone = (ids: ReadonlyArray<string>) =>
     Effect.andThen(
       Effect.sync(() => telemetry.count(Metrics.entriesLost, ids.length)),
@@ -306,6 +309,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const support = together([
     recovering.renewing,
     sampling(redis, names, telemetry),
+    loop.run,
     every(clockInterval, "asking for the time", server.sample),
     ...everyone.flatMap((next) => [next.settler.run, next.runner.watch])
   ])
@@ -353,7 +357,9 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     running: next.runner.running(),
     held: next.runner.heldIds().length,
     unwritten: next.settler.unwritten(),
-    lastRead: lastReads.get(next.name)
+    lastRead: lastReads.get(next.name),
+    reads: next.reader !== undefined,
+    full: next.runner.room() === 0
   })
 
   return {
@@ -369,6 +375,9 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
       group: names.group,
       lease: recovering.lease(),
       lastRenewed,
+      startedAt,
+      block: options.block,
+      eventLoopDelay: loop.delay(),
       consumers: everyone.map(consumerStatus),
       trouble: troubles.current()
     })

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Filter, Letter, Reason } from "../DeadLetter.ts"
 import type { Redis, RedisError } from "../Redis.ts"
 import { millisOf } from "./entry.ts"
-import { knownReasons, type ScanParams, scanLetters, surveyLetters } from "./scripts/deadLetter.ts"
+import { knownReasons, scanLetters, type ScanParams, surveyLetters } from "./scripts/deadLetter.ts"
 
 // -----------------------------------------------------------------------------
 // replies

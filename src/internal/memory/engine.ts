@@ -62,7 +62,7 @@ export const make = (definitions: Iterable<Definition>): Engine => ({
     ["maxmemory-policy", "noeviction"],
     ["appendonly", "no"],
     ["appendfsync", "everysec"],
-    ["save", ""]
+    ["save", "3600 1 300 100 60 10000"]
   ]),
   freed: new Set(),
   startedAt: 0,

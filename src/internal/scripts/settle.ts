@@ -4,7 +4,10 @@
  * For each entry the owner is checked, then the answer is pushed, then the dead
  * letter is written, then the entry is acknowledged. An entry that fails keeps
  * its place in the pending list and gets a status of its own; the others go on.
- * The call may be sent again: what it settled before is no longer ours.
+ *
+ * The call may be sent again: what it settled before is no longer ours. Nor is it
+ * when we own the entry anew, for a retry that came due in between: each delivery
+ * is counted, and an outcome settles only the delivery that it is the outcome of.
  */
 import type { ScriptRedis, ScriptReply, Twin } from "../script.ts"
 import { define, luaInteger, luaNow, ReplyError, rows, strings, twinNow } from "../script.ts"
@@ -21,6 +24,8 @@ export interface PushTarget {
 /** Anything but a plain acknowledgement. */
 export interface SettleEntry {
   readonly id: string
+  /** The delivery that this is the outcome of, by Redis's count. Default: 1. */
+  readonly deliveries?: number | undefined
   readonly push: PushTarget | undefined
   /** Stays pending, owned by the waiting consumer, due after `delay` milliseconds. */
   readonly wait: { readonly delay: number; readonly record: string } | undefined
@@ -42,6 +47,7 @@ export interface SettleParams {
   readonly retain: boolean
   readonly firstId: string
   readonly lastId: string
+  /** Plain acknowledgements of entries that were delivered once. */
   readonly acknowledged: ReadonlyArray<string>
   readonly entries: ReadonlyArray<SettleEntry>
 }
@@ -66,13 +72,13 @@ end
 local owned, limit = {}, total * 2
 local pending = redis.call('XPENDING', stream, group, ARGV[5], ARGV[6], limit, consumer)
 for _, row in ipairs(pending) do
-  if row[2] == consumer then owned[row[1]] = true end
+  if row[2] == consumer then owned[row[1]] = row[4] end
 end
-local function mine(id)
-  if owned[id] then return true end
+local function mine(id, deliveries)
+  if owned[id] then return owned[id] == deliveries end
   if #pending < limit then return false end
   local row = redis.call('XPENDING', stream, group, id, id, 1)[1]
-  return row ~= nil and row[2] == consumer
+  return row ~= nil and row[2] == consumer and row[4] == deliveries
 end
 
 local function push(kind, key, payload, ttl)
@@ -114,7 +120,7 @@ local count = tonumber(ARGV[8])
 local plain = {}
 for index = 1, count do
   local id = ARGV[8 + index]
-  if mine(id) then plain[#plain + 1] = id else report(index - 1, 'lost') end
+  if mine(id, 1) then plain[#plain + 1] = id else report(index - 1, 'lost') end
 end
 
 local index, cursor = count, 9 + count
@@ -123,7 +129,7 @@ local function take()
   return ARGV[cursor - 1]
 end
 while ARGV[cursor] do
-  local id, operation = take(), take()
+  local id, deliveries, operation = take(), tonumber(take()), take()
   local kind, outcome = operation:sub(1, 1), operation:sub(2, 2)
   local key, payload, ttl, delay, record
   if kind ~= '-' then key, payload, ttl = KEYS[tonumber(take())], take(), take() end
@@ -131,7 +137,7 @@ while ARGV[cursor] do
   local letter = {}
   for i = 1, tonumber(take()) do letter[i] = take() end
 
-  if not mine(id) then
+  if not mine(id, deliveries) then
     report(index, 'lost')
   elseif outcome == 'w' then
     local written = redis.pcall('HSET', records, id, record)
@@ -254,18 +260,19 @@ const twin: Twin = (redis, keys, args) => {
 
   const limit = total * 2
   const pending = rows(redis.call("XPENDING", stream, group, at(args, 4), at(args, 5), limit, consumer)).map(rows)
-  const owned = new Set(pending.filter((row) => row[1] === consumer).map((row) => String(row[0])))
-  const mine = (id: string): boolean => {
-    if (owned.has(id)) return true
+  const owned = new Map(pending.filter((row) => row[1] === consumer).map((row) => [String(row[0]), row[3]] as const))
+  const mine = (id: string, deliveries: number): boolean => {
+    if (owned.has(id)) return owned.get(id) === deliveries
     if (pending.length < limit) return false
-    return rows(rows(redis.call("XPENDING", stream, group, id, id, 1))[0] ?? null)[1] === consumer
+    const row = rows(rows(redis.call("XPENDING", stream, group, id, id, 1))[0] ?? null)
+    return row[1] === consumer && row[3] === deliveries
   }
 
   const count = Number(args[7])
   const plain: Array<string> = []
   for (let index = 0; index < count; index++) {
     const id = at(args, 8 + index)
-    if (mine(id)) plain.push(id)
+    if (mine(id, 1)) plain.push(id)
     else statuses.push(index, "lost")
   }
 
@@ -274,6 +281,7 @@ const twin: Twin = (redis, keys, args) => {
   const take = () => at(args, cursor++)
   while (cursor < args.length) {
     const id = take()
+    const deliveries = Number(take())
     const operation = take()
     const kind = operation.slice(0, 1)
     const outcome = operation.slice(1, 2)
@@ -294,7 +302,7 @@ const twin: Twin = (redis, keys, args) => {
     const letter: Array<string> = []
     for (let left = Number(take()); left > 0; left--) letter.push(take())
 
-    if (!mine(id)) {
+    if (!mine(id, deliveries)) {
       statuses.push(index, "lost")
     } else if (outcome === "w") {
       let written = redis.pcall("HSET", records, id, record)
@@ -392,7 +400,7 @@ export const settle = define<SettleParams>({
     if (params.entries.length === 0) return args
     const positions = new Map(targetsOf(params).map((key, index) => [key, index + 5] as const))
     for (const entry of params.entries) {
-      args.push(entry.id, operationOf(entry))
+      args.push(entry.id, String(entry.deliveries ?? 1), operationOf(entry))
       if (entry.push !== undefined) {
         args.push(String(positions.get(entry.push.key)), entry.push.payload, String(entry.push.timeToLive))
       }

@@ -1,0 +1,135 @@
+/**
+ * Health of a worker: ready means that it consumes, not that a ping came back.
+ *
+ * | what happens | `/health/ready` turns 503 | `/health/live` |
+ * | --- | --- | --- |
+ * | draining, paused, failed | at once | 503 only when failed |
+ * | a call to Redis fails | at once, until it passes again | 200 |
+ * | connection silently dead | within `block` + 10 seconds | 200 |
+ * | leases not renewed | within two thirds of the lease | 200 |
+ * | event loop blocked | it does not answer; after that for 10 seconds | the same |
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Layer from "effect/Layer"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { Worker, type WorkerStatus } from "./Worker.ts"
+
+/**
+ * What is expected of a worker that is ready. Times are in milliseconds.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface Limits {
+  /** How long after its `block` a read may take to come back. Default: 10,000. */
+  readonly readGrace?: number | undefined
+  /** How late the event loop may be. Default: 1,000. */
+  readonly eventLoopDelay?: number | undefined
+}
+
+/**
+ * Whether a worker is ready, and what keeps it from that.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Readiness {
+  readonly ready: boolean
+  /** One sentence for each problem. */
+  readonly problems: ReadonlyArray<string>
+}
+
+/**
+ * Decides from a worker's status whether it is ready.
+ *
+ * @param now milliseconds by this process's clock
+ * @since 0.1.0
+ * @category decisions
+ */
+export const readinessOf = (status: WorkerStatus, now: number, limits: Limits = {}): Readiness => {
+  const problems: Array<string> = []
+  if (status.state !== "running") problems.push(`The worker is ${status.state}`)
+  for (const [doing, failure] of status.trouble) problems.push(`Redis fails while ${doing}: ${failure}`)
+  const readWithin = status.block + (limits.readGrace ?? 10_000)
+  for (const consumer of status.consumers) {
+    if (!consumer.reads || consumer.full) continue
+    const silent = now - (consumer.lastRead ?? status.startedAt)
+    if (silent > readWithin) problems.push(`${consumer.name} has read nothing back for ${silent} ms`)
+  }
+  const sinceRenewal = now - status.lastRenewed
+  if (sinceRenewal > (status.lease * 2) / 3) problems.push(`Leases were not renewed for ${sinceRenewal} ms`)
+  if (status.eventLoopDelay > (limits.eventLoopDelay ?? 1_000)) {
+    problems.push(`The event loop was late by ${status.eventLoopDelay} ms`)
+  }
+  return { ready: problems.length === 0, problems }
+}
+
+/**
+ * The readiness of the worker in the context.
+ *
+ * @since 0.1.0
+ * @category getters
+ */
+export const readiness = Effect.fnUntraced(function*(limits?: Limits): Effect.fn.Return<Readiness, never, Worker> {
+  const worker = yield* Worker
+  return readinessOf(yield* worker.status, yield* Clock.currentTimeMillis, limits)
+})
+
+/**
+ * Routes of an HTTP server: `/health/live`, `/health/ready` and `/metrics` (Prometheus).
+ *
+ * **Details**
+ *
+ * Answers are JSON, 200 or 503; `/health/ready` names the problems, and `/health/live` tells what the worker is doing.
+ *
+ * **Example** (Serve them beside a worker)
+ *
+ * ```ts
+ * import { NodeHttpServer } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { HttpRouter } from "effect/http"
+ * import { Health, Worker } from "effect-redis-workers"
+ * import { createServer } from "node:http"
+ *
+ * const WorkerLayer = Worker.layer({ "user.ping": () => Effect.succeed({ pong: true }) })
+ *
+ * const program = HttpRouter.serve(Health.layerRoutes()).pipe(
+ *   Layer.provide(NodeHttpServer.layer(createServer, { port: 9090 })),
+ *   Layer.provideMerge(WorkerLayer),
+ *   Worker.launch
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerRoutes = (limits?: Limits): Layer.Layer<never, never, HttpRouter.HttpRouter | Worker> =>
+  Layer.mergeAll(
+    Layer.effectDiscard(Effect.gen(function*() {
+      const router = yield* HttpRouter.HttpRouter
+      const worker = yield* Worker
+      yield* router.add(
+        "GET",
+        "/health/live",
+        Effect.map(worker.status, (status) =>
+          HttpServerResponse.jsonUnsafe(
+            { state: status.state, service: status.service },
+            { status: status.state === "failed" ? 503 : 200 }
+          ))
+      )
+      yield* router.add(
+        "GET",
+        "/health/ready",
+        Effect.map(
+          Effect.provideService(readiness(limits), Worker, worker),
+          (ready) => HttpServerResponse.jsonUnsafe(ready, { status: ready.ready ? 200 : 503 })
+        )
+      )
+    })),
+    PrometheusMetrics.layerHttp()
+  )
