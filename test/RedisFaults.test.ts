@@ -6,7 +6,7 @@ import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { failureOf } from "../src/internal/redisFailure.ts"
 import { append } from "../src/internal/scripts/streams.ts"
-import { Redis, RedisError } from "../src/Redis.ts"
+import { Redis, type RedisError } from "../src/Redis.ts"
 import * as RedisMemory from "../src/RedisMemory.ts"
 import * as RedisFaults from "../src/testing/RedisFaults.ts"
 
@@ -110,7 +110,7 @@ describe("RedisFaults", () => {
       const redis = yield* Redis
       const add = redis.eval(append.script)({ stream: "s", messages: [["data", "one"]] })
       yield* add
-      const [digest = ""] = [yield* redis.send<string>("SCRIPT", "LOAD", append.lua)]
+      const digest = yield* redis.send<string>("SCRIPT", "LOAD", append.lua)
       yield* RedisFaults.next(RedisFaults.forgetScripts, "SCRIPT")
       assert.deepStrictEqual(yield* redis.send("SCRIPT", "EXISTS", digest), [0])
       yield* RedisFaults.next(RedisFaults.forgetScripts, append)

@@ -31,13 +31,13 @@ export interface EncodeOptions {
   readonly uuid: () => string
 }
 
-/** `undefined` is a plain acknowledgement, which needs no more than the id. */
+/** `undefined` is a plain acknowledgement of a first delivery, which needs no more than the id. */
 export const encodeSettlement = (decision: Decision, options: EncodeOptions): SettleEntry | undefined => {
   const { action, attempt, entry, settlement } = decision
   switch (settlement._tag) {
     case "Ack":
     case "Lost":
-      return undefined
+      return entry.deliveries === 1 ? undefined : { ...settled(entry), dead: false, notes: [] }
     case "Reply":
       return answered(
         decision,
@@ -77,7 +77,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
         settlement.error.message
       ]
       if (answer !== undefined && push === undefined) notes.push("undeliverable", notAccepted, "answer", answer)
-      return { id: entry.id, push, wait: undefined, dead: true, notes }
+      return { ...settled(entry), push, dead: true, notes }
     }
     case "Retry": {
       const answer = settlement.answer
@@ -92,6 +92,8 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
   }
 }
 
+const settled = ({ deliveries, id }: Entry) => ({ id, deliveries, push: undefined, wait: undefined })
+
 const notAccepted = "The naming does not accept the list that the message names"
 
 const waiting = (
@@ -100,7 +102,7 @@ const waiting = (
   change: { readonly attempts?: number; readonly unknownSince?: number },
   push: PushTarget | undefined | ""
 ): SettleEntry => ({
-  id: entry.id,
+  ...settled(entry),
   push: push === "" ? undefined : push,
   wait: {
     delay: Math.ceil(delay),
@@ -161,17 +163,15 @@ const noteOf = ({ action, attempt, entry }: Decision): Array<string> => [
 ]
 
 /** An answer that may not be pushed is kept: the entry becomes a dead letter with the answer in it. */
-const answered = (decision: Decision, options: EncodeOptions, payload: string | undefined): SettleEntry | undefined => {
-  if (payload === undefined) return undefined
+const answered = (decision: Decision, options: EncodeOptions, payload: string | undefined): SettleEntry => {
+  if (payload === undefined) return { ...settled(decision.entry), dead: false, notes: [] }
   const push = target(decision.action, payload, options)
   const notes = noteOf(decision)
   return push === undefined
     ? {
-      id: decision.entry.id,
-      push,
-      wait: undefined,
+      ...settled(decision.entry),
       dead: true,
       notes: [...notes, "reason", "undeliverable", "undeliverable", notAccepted, "answer", payload]
     }
-    : { id: decision.entry.id, push, wait: undefined, dead: false, notes }
+    : { ...settled(decision.entry), push, dead: false, notes }
 }
