@@ -10,16 +10,15 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Result from "effect/Result"
-import type * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
 import type * as Action from "./Action.ts"
 import type * as ActionGroup from "./ActionGroup.ts"
 import type { DomainAction } from "./DomainAction.ts"
+import type { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./internal/deadLetterErrors.ts"
 import * as deadLetters from "./internal/deadLetters.ts"
 import { namesOf } from "./internal/names.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
@@ -452,3 +451,38 @@ export const layerOptions = (
  * @category layers
  */
 export const layer: Layer.Layer<DeadLetter, QueueNameError, Redis | QueueNaming | Settings> = layerOptions({})
+
+// -----------------------------------------------------------------------------
+// errors
+// -----------------------------------------------------------------------------
+
+export {
+  /**
+   * No such letter: it was replayed, discarded or dropped already, or the id is wrong.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  DeadLetterNotFound,
+  /**
+   * The letter has no answer, or its list still cannot be written to; the message says which.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  NotDeliverable,
+  /**
+   * The letter holds no entry that can be put back; the message says why.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  NotReplayable,
+  /**
+   * The letter came back too often. Replay it with `force`, or discard it.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  TooManyHops
+} from "./internal/deadLetterErrors.ts"

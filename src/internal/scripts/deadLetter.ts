@@ -361,12 +361,15 @@ return { integer(now()), redis.call('XLEN', KEYS[1]), first and first[1] or '', 
   args: () => []
 })
 
-/** Replies with one letter whole: size, notes, the fields of the entry, their count of U+FFFD; or with nothing. */
+/**
+ * Replies with one letter whole: size, notes, the fields of the entry, and the count of U+FFFD in all of them and in `data`;
+ * or with nothing.
+ */
 export const readLetter = define<{ readonly deadLetters: string; readonly id: string }>({
   lua: `${luaLetter}
 local letter = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not letter then return {} end
-local fields, told, size, replaced = letter[2], {}, 0, 0
+local fields, told, size, replaced, inData = letter[2], {}, 0, 0, nil
 local notes, first, packed = notesOf(fields)
 local values = notes and valuesOf(fields, first, packed)
 if not values then first, values = 1, fields end
@@ -375,8 +378,9 @@ for i = 1, #fields do size = size + #fields[i] end
 for i = 1, #values do
   local _, found = values[i]:gsub('\\239\\191\\189', '')
   replaced = replaced + found
+  if not inData and i % 2 == 0 and values[i - 1] == 'data' then inData = found end
 end
-return { size, told, values, replaced }
+return { size, told, values, replaced, inData or 0 }
 `,
   twin: (redis, [key = ""], [id = ""]) => {
     const row = rows(redis.call("XRANGE", key, id, id))[0]
@@ -385,11 +389,13 @@ return { size, told, values, replaced }
     const letter = notesOf(fields)
     const read = letter === undefined ? undefined : valuesOf(fields, letter)
     const values = read ?? fields
+    const data = values.findIndex((name, i) => i % 2 === 0 && name === "data")
     return [
       fields.reduce((sum, field) => sum + byteLength(field), 0),
       fields.slice(0, read === undefined ? 0 : letter?.first ?? 0),
       values,
-      values.reduce((sum, value) => sum + replacements(value), 0)
+      values.reduce((sum, value) => sum + replacements(value), 0),
+      data < 0 ? 0 : replacements(values[data + 1] ?? "")
     ]
   },
   keys: (params) => [params.deadLetters],

@@ -1,0 +1,57 @@
+/**
+ * Why something was not done with a dead letter. Exported by `DeadLetter`.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+
+/**
+ * No such letter: it was replayed, discarded or dropped already, or the id is wrong.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class DeadLetterNotFound extends Data.TaggedError("DeadLetterNotFound")<{ readonly id: string }> {
+  override get message(): string {
+    return `No dead letter ${this.id}: it was replayed, discarded or dropped already, or the id is wrong`
+  }
+}
+
+/**
+ * The letter came back too often. Replay it with `force`, or discard it.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class TooManyHops extends Data.TaggedError("TooManyHops")<{
+  readonly id: string
+  readonly hops: number
+  readonly maxHops: number
+}> {
+  override get message(): string {
+    return `The dead letter ${this.id} was replayed ${this.hops} times before, ${this.maxHops} are allowed: ` +
+      "replay it with { force: true }, or discard it"
+  }
+}
+
+/**
+ * The letter holds no entry that can be put back; the message says why.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotReplayable extends Data.TaggedError("NotReplayable")<{
+  readonly id: string
+  readonly message: string
+}> {}
+
+/**
+ * The letter has no answer, or its list still cannot be written to; the message says which.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotDeliverable extends Data.TaggedError("NotDeliverable")<{
+  readonly id: string
+  readonly message: string
+}> {}
