@@ -93,6 +93,13 @@ export interface WorkerOptions {
   readonly callbackErrors?: "dead-letter" | "response" | undefined
   /** How long a response list lives on after an answer. Default: 1 hour. */
   readonly responseTimeToLive?: Duration.Input | undefined
+  /**
+   * Bounds of the dead letters, beyond which the oldest are dropped; a warning is logged at 90 % of each. Default:
+   * `maxCount` 100,000 and `maxAge` 30 days. `Infinity` is no bound.
+   */
+  readonly deadLetters?:
+    | { readonly maxCount?: number | undefined; readonly maxAge?: Duration.Input | undefined }
+    | undefined
   /** How long acknowledged entries stay in the stream. Default: not at all with one group; with several until each is done. */
   readonly retain?: Duration.Input | undefined
 }

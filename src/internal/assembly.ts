@@ -20,6 +20,7 @@ import { WorkerError } from "../WorkerError.ts"
 import { defaultSchedule, delayAfter } from "./backoff.ts"
 import { moving } from "./callbacks.ts"
 import * as consumer from "./consumer.ts"
+import { bounding } from "./deadLetterBounds.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import * as eventLoop from "./eventLoop.ts"
 import { ensureGroup } from "./group.ts"
@@ -73,7 +74,9 @@ const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Va
     memoryLimit: options.memoryLimit ?? 16 * 1024 * 1024,
     unknownFor: millis(options.unknownFor ?? settings.unknownFor),
     responseTimeToLive: millis(options.responseTimeToLive ?? "1 hour"),
-    retain: options.retain === undefined ? undefined : millis(options.retain)
+    retain: options.retain === undefined ? undefined : millis(options.retain),
+    maxDeadLetters: options.deadLetters?.maxCount ?? 100_000,
+    deadLetterAge: millis(options.deadLetters?.maxAge ?? "30 days")
   }
   for (
     const name of ["consumers", "concurrency", "maxAttempts", "maxDeliveries", "payloadLimit", "depthLimit"] as const
@@ -92,6 +95,12 @@ const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Va
         message: `The option ${name} is ${resolved[name]} ms: expected a time from 1 millisecond, and an end to it`
       })
     }
+  }
+  if (!(resolved.maxDeadLetters >= 1) || !(resolved.deadLetterAge >= 1)) {
+    return yield* new WorkerError({
+      reason: "InvalidOptions",
+      message: "The option deadLetters allows no dead letter: expected a maxCount and a maxAge from 1"
+    })
   }
   return resolved
 })
@@ -297,6 +306,13 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     ...consumers.flatMap((next) => next.reader === undefined ? [] : [next.reader.run]),
     recovering.taking,
     trimming({ redis, names, retain: options.retain ?? 0, trouble: troubles, now: server.now }),
+    bounding({
+      redis,
+      names,
+      maxCount: Math.floor(options.maxDeadLetters),
+      maxAge: options.deadLetterAge,
+      trouble: troubles
+    }),
     moving({
       redis,
       stream: names.stream,
