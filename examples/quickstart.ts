@@ -3,7 +3,7 @@
  *
  * Runs in memory; with `REDIS_URL` set on that server, under a key prefix of its own that it removes at the end.
  */
-import { NodeRuntime } from "@effect/platform-node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Clock, Config, ConfigProvider, Console, Context, Deferred, Effect, Layer, Option, Schema } from "effect"
 import { styleText } from "node:util"
 import {
