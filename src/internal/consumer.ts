@@ -45,7 +45,7 @@ export const make = (options: ConsumerOptions): Consumer => {
     ...options.settler,
     ...shared,
     onWritten: (decision, written) => {
-      ownRunner.written(decision.entry.id)
+      ownRunner.written(decision.entry)
       options.onWritten(decision, written, name)
     }
   })

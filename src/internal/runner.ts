@@ -52,8 +52,8 @@ export interface Runner {
   readonly heldIds: () => ReadonlyArray<string>
   readonly heldSize: () => number
   readonly running: () => number
-  /** The decision of an entry is written, or there is nothing to write. */
-  readonly written: (id: string) => void
+  /** The decision about this delivery of an entry is written, or there is nothing to write. */
+  readonly written: (entry: Entry) => void
   /** Another consumer owns these now: their handlers are interrupted and nothing is written. */
   readonly lose: (ids: ReadonlyArray<string>) => void
   /** Starts nothing more; what has not started is forgotten here and stays pending at Redis. */
@@ -82,9 +82,7 @@ export const make = (options: RunnerOptions): Runner => {
   const { clock, context, telemetry } = options
   const running = new Map<string, Run>()
   const unwritten = new Map<string, Entry>()
-  let queue: Array<Entry> = []
-  let queueHead = 0
-  const queued = new Set<string>()
+  const queued = new Map<string, Entry>()
   let heldSize = 0
   let starting = true
   let nextLimit = noLimit
@@ -178,14 +176,10 @@ export const make = (options: RunnerOptions): Runner => {
     // A handler that is done at once ends inside `start`: the loop below goes on, not the stack.
     if (busy) return
     busy = true
-    while (starting && queueHead < queue.length && running.size < options.concurrency) {
-      const entry = queue[queueHead++]
-      if (entry === undefined || !queued.delete(entry.id)) continue
+    for (const entry of queued.values()) {
+      if (!starting || running.size >= options.concurrency) break
+      queued.delete(entry.id)
       start(entry)
-    }
-    if (queueHead === queue.length) {
-      queue = []
-      queueHead = 0
     }
     busy = false
   }
@@ -219,16 +213,18 @@ export const make = (options: RunnerOptions): Runner => {
     accept: (entries) => {
       for (const entry of entries) {
         const before = running.get(entry.id)
+        const waiting = queued.get(entry.id)
+        const held = before?.entry ?? waiting ?? unwritten.get(entry.id)
+        // The same delivery, found twice: its reply was late, and meanwhile it was looked for.
+        if (held?.deliveries === entry.deliveries) continue
         if (before !== undefined) {
-          // Taken again by this very consumer while an earlier run goes on: that run has lost its lease.
+          // Delivered anew to this very consumer while an earlier run goes on: that run has lost its lease.
           running.delete(entry.id)
           heldSize -= before.entry.size
           interrupt(before, "lease")
         }
-        if (queued.has(entry.id)) continue
-        queued.add(entry.id)
-        queue.push(entry)
-        heldSize += entry.size
+        queued.set(entry.id, entry)
+        heldSize += entry.size - (waiting?.size ?? 0)
       }
       startNext()
       updateRoom()
@@ -236,13 +232,12 @@ export const make = (options: RunnerOptions): Runner => {
     room,
     awaitRoom: roomLatch.await,
     holds: (id) => running.has(id) || queued.has(id) || unwritten.has(id),
-    heldIds: () => [...running.keys(), ...queued, ...unwritten.keys()],
+    heldIds: () => [...running.keys(), ...queued.keys(), ...unwritten.keys()],
     heldSize: () => heldSize,
     running: () => running.size,
-    written: (id) => {
-      const entry = unwritten.get(id)
-      if (entry === undefined) return
-      unwritten.delete(id)
+    written: (entry) => {
+      // A later delivery of it may have been decided meanwhile, and waits to be written itself.
+      if (unwritten.get(entry.id) === entry) unwritten.delete(entry.id)
       heldSize -= entry.size
       updateRoom()
     },
@@ -250,15 +245,17 @@ export const make = (options: RunnerOptions): Runner => {
       for (const id of ids) {
         const run = running.get(id)
         if (run !== undefined) interrupt(run, "lease")
-        if (queued.delete(id)) heldSize -= queue.find((entry) => entry.id === id)?.size ?? 0
+        const waiting = queued.get(id)
+        if (waiting !== undefined) {
+          queued.delete(id)
+          heldSize -= waiting.size
+        }
       }
       updateRoom()
     },
     stopStarting: () => {
       starting = false
-      for (let i = queueHead; i < queue.length; i++) heldSize -= queue[i]?.size ?? 0
-      queue = []
-      queueHead = 0
+      for (const entry of queued.values()) heldSize -= entry.size
       queued.clear()
     },
     awaitQuiet: quietLatch.await,
