@@ -7,6 +7,7 @@ import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { RetryLater } from "../src/HandlerError.ts"
+import { renew } from "../src/internal/scripts/lease.ts"
 import { settle } from "../src/internal/scripts/settle.ts"
 import { takeIdle } from "../src/internal/scripts/take.ts"
 import * as RedisFaults from "../src/testing/RedisFaults.ts"
@@ -256,5 +257,50 @@ describe("a delivery whose reply is lost", () => {
       assert.deepStrictEqual(yield* answersOf(world, 1), [1])
       assert.deepStrictEqual(world.runs.map((run) => run.process), ["a", "b", "c"])
       yield* nothingLeft(world)
+    }))
+})
+
+describe("a group that is lost and made anew", () => {
+  const slowSecond = (): Model.Handle => {
+    let runs = 0
+    return (job) =>
+      runs++ === 0
+        ? Effect.fail(new RetryLater({ after: "3 seconds" }))
+        : Effect.delay(Effect.succeed(Model.resultOf(job)), "10 seconds")
+  }
+
+  test("does not take an entry from who runs it, because a retry was due before", slowSecond(), (world) =>
+    Effect.gen(function*() {
+      const process = yield* world.start("a")
+      yield* started(world, process)
+      yield* world.ask(world.admin, "k", id(1))
+      yield* hasRuns(world, 1)
+      yield* world.admin.send("XGROUP", "DESTROY", world.names.stream, world.names.group)
+      yield* hasRuns(world, 2)
+      yield* settled(world)
+      yield* later
+      assert.strictEqual(world.runs.length, 2)
+      assert.deepStrictEqual(yield* answersOf(world, 1), [1])
+      yield* nothingLeft(world)
+    }))
+})
+
+describe("a lease whose renewal fails once", () => {
+  test("is renewed before it is over", (job) => Effect.delay(Effect.succeed(Model.resultOf(job)), "40 seconds"), (world) =>
+    Effect.gen(function*() {
+      const first = yield* world.start("a")
+      yield* started(world, first)
+      yield* world.ask(world.admin, "k", id(1))
+      yield* hasRuns(world, 1)
+      yield* world.start("b")
+      // Two of three chances that a lease has, each time.
+      for (let i = 0; i < 4; i++) {
+        yield* first.faults.next(RedisFaults.fail, renew, 2)
+        yield* TestClock.adjust("8 seconds")
+      }
+      yield* settled(world)
+      yield* later
+      assert.deepStrictEqual(world.runs.map((run) => run.process), ["a"])
+      assert.deepStrictEqual(yield* answersOf(world, 1), [1])
     }))
 })

@@ -125,9 +125,8 @@ export const make = (options: RecoveryOptions): Recovery => {
         })
       )
       // What was settled meanwhile is not pending any more, and was not lost.
-      const taken = lost.filter((id) => consumer.runner.holds(id))
+      const taken = consumer.runner.lose(lost)
       if (taken.length === 0) continue
-      consumer.runner.lose(taken)
       options.observe({ _tag: "LeaseLost", ids: taken, consumer: consumer.name })
     }
   })
@@ -139,7 +138,8 @@ export const make = (options: RecoveryOptions): Recovery => {
   const renewing = Effect.forever(
     Effect.andThen(
       Effect.suspend(() => Effect.sleep(Duration.millis(lease / 3))),
-      guarded(`renewing in ${names.stream}`, renewAll)
+      // Two more failures like the first, and the lease is lost: it is tried again as soon as it can be.
+      Effect.repeat(guarded(`renewing in ${names.stream}`, renewAll), { until: (renewed) => renewed })
     )
   )
 
@@ -180,7 +180,9 @@ export const make = (options: RecoveryOptions): Recovery => {
 
   const takeDueOnce = Effect.fnUntraced(function*(consumer: Consumer) {
     const parameters = parametersFor(consumer)
-    const { lost, rest, taken } = decodeTake(yield* redis.eval(takeDue.script)(parameters))
+    const { lost, rest, taken } = decodeTake(
+      yield* redis.eval(takeDue.script)({ ...parameters, waitingConsumer: names.waitingConsumer })
+    )
     handOut(consumer, taken)
     if (lost.length > 0) yield* options.onGone(lost)
     const wait = Number(rest[0])

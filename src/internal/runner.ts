@@ -54,8 +54,11 @@ export interface Runner {
   readonly running: () => number
   /** The decision about this delivery of an entry is written, or there is nothing to write. */
   readonly written: (entry: Entry) => void
-  /** Another consumer owns these now: their handlers are interrupted and nothing is written. */
-  readonly lose: (ids: ReadonlyArray<string>) => void
+  /**
+   * Another consumer owns these now: their handlers are interrupted and nothing is written. Returns those of which this is
+   * news; what is decided already is for the settler to find out.
+   */
+  readonly lose: (ids: ReadonlyArray<string>) => ReadonlyArray<string>
   /** Starts nothing more; what has not started is forgotten here and stays pending at Redis. */
   readonly stopStarting: () => void
   /** Waits until no handler runs. */
@@ -242,16 +245,19 @@ export const make = (options: RunnerOptions): Runner => {
       updateRoom()
     },
     lose: (ids) => {
-      for (const id of ids) {
+      const news = ids.filter((id) => {
         const run = running.get(id)
-        if (run !== undefined) interrupt(run, "lease")
         const waiting = queued.get(id)
         if (waiting !== undefined) {
           queued.delete(id)
           heldSize -= waiting.size
         }
-      }
+        if (run === undefined || run.stop === "lease") return waiting !== undefined
+        interrupt(run, "lease")
+        return true
+      })
       updateRoom()
+      return news
     },
     stopStarting: () => {
       starting = false

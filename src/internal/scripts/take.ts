@@ -22,7 +22,9 @@ interface TakeParams {
   readonly limit: number
 }
 
-export interface TakeDueParams extends TakeParams {}
+export interface TakeDueParams extends TakeParams {
+  readonly waitingConsumer: string
+}
 
 export interface TakeIdleParams extends TakeParams {
   readonly lease: string
@@ -156,13 +158,16 @@ const takeArgs = (params: TakeParams): Array<string> => [
 /** Replies with taken entries, lost ids, suspects that wait, and milliseconds to the next due time (-1: none). */
 export const takeDue = define<TakeDueParams>({
   lua: `${luaClaim}
-local time = now()
+local waiting, time = ARGV[6], now()
 local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do
   local row = redis.call('XPENDING', stream, group, id, id, 1)[1]
   if not row then
     redis.call('ZREM', due, id)
     redis.call('HDEL', records, id)
+  elseif row[2] ~= waiting then
+    -- The group was lost and made anew, and the entry delivered again: it is for its owner to run, and not due.
+    redis.call('ZREM', due, id)
   elseif not claim(row, 0) then
     redis.call('ZADD', due, integer(time + ${putOff}), id)
   end
@@ -175,6 +180,7 @@ return { taken, lost, suspects, wait }
   twin: (redis, keys, args) => {
     const [stream = "", due = "", records = ""] = keys
     const group = args[0] ?? ""
+    const waiting = args[5] ?? ""
     const { claim, lost, suspects, taken } = claims(redis, keys, args)
     const time = twinNow(redis)
     for (const id of strings(redis.call("ZRANGE", due, "-inf", time, "BYSCORE", "LIMIT", 0, args[4] ?? "0"))) {
@@ -182,6 +188,8 @@ return { taken, lost, suspects, wait }
       if (row === undefined) {
         redis.call("ZREM", due, id)
         redis.call("HDEL", records, id)
+      } else if (rows(row)[1] !== waiting) {
+        redis.call("ZREM", due, id)
       } else if (!claim(rows(row), 0)) {
         redis.call("ZADD", due, time + putOff, id)
       }
@@ -191,7 +199,7 @@ return { taken, lost, suspects, wait }
     return [taken, lost, suspects(), wait]
   },
   keys: (params) => [params.stream, params.retryDue, params.retryRecords],
-  args: takeArgs
+  args: (params) => [...takeArgs(params), params.waitingConsumer]
 })
 
 /** Replies with taken entries, lost ids, suspects that wait, the next cursor, and removed consumers. */
