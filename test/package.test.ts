@@ -82,9 +82,11 @@ describe("the packed package", () => {
       })
     )
     // A type error is written to the standard output, which the failure then shows.
-    await run(join(root, "node_modules/.bin/tsc"), ["--project", project]).catch((error: { stdout: string }) => {
-      assert.fail(error.stdout === "" ? String(error) : error.stdout)
-    })
+    await run(join(root, "node_modules/.bin/tsc"), ["--project", project]).catch(
+      (error: Error & { stdout: string }) => {
+        assert.fail(error.stdout === "" ? error.message : error.stdout)
+      }
+    )
     // A snippet that fails or does not end rejects here, with what it wrote.
     const { stdout } = await run(process.execPath, ["snippet1.ts"], { cwd: project, timeout: 20_000 })
     assert.include(stdout, "created: id of eva@example.com\ntaken: ana@example.com\n")
