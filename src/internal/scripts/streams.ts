@@ -147,7 +147,7 @@ return { redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest, 'LIMIT', ARGV[1]), g
 })
 
 /**
- * Counts U+FFFD in entries as the server's bytes have it. A client that finds
+ * Counts U+FFFD in the `data` of entries as the server's bytes have it. A client that finds
  * more of them than the server has read bytes that are no UTF-8.
  */
 export const countReplacements = define<{ readonly stream: string; readonly ids: ReadonlyArray<string> }>({
@@ -155,9 +155,12 @@ export const countReplacements = define<{ readonly stream: string; readonly ids:
 for i = 1, #ARGV do
   local count, entry = 0, redis.call('XRANGE', KEYS[1], ARGV[i], ARGV[i])[1]
   if entry then
-    for _, field in ipairs(entry[2]) do
-      local _, found = field:gsub('\\239\\191\\189', '')
-      count = count + found
+    for f = 1, #entry[2], 2 do
+      if entry[2][f] == 'data' then
+        local _, found = entry[2][f + 1]:gsub('\\239\\191\\189', '')
+        count = found
+        break
+      end
     end
   end
   counts[i] = count
@@ -167,9 +170,9 @@ return counts
   twin: (redis, [stream = ""], ids) =>
     ids.map((id) => {
       const entry = rows(redis.call("XRANGE", stream, id, id))[0]
-      return entry === undefined
-        ? 0
-        : strings(rows(entry)[1]).reduce((count, field) => count + field.split("\uFFFD").length - 1, 0)
+      const fields = entry === undefined ? [] : strings(rows(entry)[1])
+      const at = fields.findIndex((field, index) => index % 2 === 0 && field === "data")
+      return at === -1 ? 0 : (fields[at + 1] ?? "").split("\uFFFD").length - 1
     }),
   keys: (params) => [params.stream],
   args: (params) => params.ids

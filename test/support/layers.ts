@@ -1,0 +1,178 @@
+/**
+ * One suite on two servers: in memory, where time is `TestClock`'s, and on a real one, where it passes.
+ *
+ * Each test has an environment of its own, so that the keys of no two tests meet.
+ */
+import { describe, it, layer } from "@effect/vitest"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
+import type * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import type { Names } from "../../src/internal/names.ts"
+import { namesOf } from "../../src/internal/names.ts"
+import * as IoRedis from "../../src/IoRedis.ts"
+import * as QueueNaming from "../../src/QueueNaming.ts"
+import * as Redis from "../../src/Redis.ts"
+import * as RedisMemory from "../../src/RedisMemory.ts"
+import * as Settings from "../../src/Settings.ts"
+import * as Server from "./redisServer.ts"
+
+export interface LogLine {
+  readonly level: string
+  readonly text: string
+  readonly annotations: Readonly<Record<string, unknown>>
+}
+
+/** Where a test runs. */
+export class Place extends Context.Service<Place, {
+  readonly kind: "memory" | "server"
+  readonly environment: string
+  /** Names of the service `user`. */
+  readonly names: Names
+  /** Lets other fibers go on: a millisecond of `TestClock`, or a few real ones. */
+  readonly pause: Effect.Effect<void>
+  /** Lets that much time pass, at once in memory. */
+  readonly pass: (duration: Duration.Input) => Effect.Effect<void>
+  /** What was logged during the test. */
+  readonly logs: ReadonlyArray<LogLine>
+}>()("effect-redis-workers/test/Place") {}
+
+/** What a test may use. */
+export type Services = Redis.Redis | QueueNaming.QueueNaming | Settings.Settings | Place | Scope.Scope
+
+export type Test = (name: string, body: () => Effect.Effect<void, unknown, Services>, timeout?: number) => void
+
+/** A time that is no beginning of anything, so that ids and due times look as they do on a server. */
+const startOfTime = Date.UTC(2025, 5, 29, 4, 3)
+
+const realPause = Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, 3)))
+
+const text = (message: unknown): string => (Array.isArray(message) ? message : [message]).map(String).join(" ")
+
+/** What differs from test to test. */
+const ownPlace = (
+  kind: "memory" | "server"
+): Layer.Layer<Place | QueueNaming.QueueNaming | Settings.Settings, Settings.SettingsError> =>
+  Layer.unwrap(Effect.sync(() => {
+    const environment = Server.uniquePrefix()
+    const logs: Array<LogLine> = []
+    const collector = Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
+      const annotations = fiber.getRef(References.CurrentLogAnnotations)
+      logs.push({ level: logLevel, text: text(message), annotations: { ...annotations } })
+    })
+    const place = Layer.succeed(Place, {
+      kind,
+      environment,
+      names: namesOf(QueueNaming.make({ prefix: "nooble4", environment }), "user"),
+      pause: kind === "memory" ? TestClock.adjust("1 millis") : realPause,
+      pass: kind === "memory" ? TestClock.adjust : (duration) => Effect.sleep(duration),
+      logs
+    })
+    return Layer.mergeAll(place, QueueNaming.layer, Logger.layer([collector])).pipe(
+      Layer.provideMerge(Settings.layerOf({ serviceName: "user", environment }))
+    )
+  }))
+
+const memoryPlace = Layer.mergeAll(ownPlace("memory"), RedisMemory.layer)
+const serverPlace = ownPlace("server")
+
+const RealRedis = Layer.unwrap(
+  Effect.map(Server.RedisServer, ({ url }) => IoRedis.layerOptions({ url }))
+).pipe(Layer.provideMerge(Server.layer()))
+
+/** Runs the tests in memory, each with a server of its own. */
+export const inMemory = (name: string, tests: (test: Test, kind: "memory" | "server") => void): void => {
+  describe(`${name} in memory`, () => {
+    tests(
+      (title, body, timeout) =>
+        it.effect(
+          title,
+          () =>
+            // The time is set before anything sleeps: what looks at its connections each minute would do so for years.
+            Effect.andThen(
+              TestClock.setTime(startOfTime),
+              Effect.suspend(body).pipe(Effect.scoped, Effect.provide(memoryPlace))
+            ),
+          timeout
+        ),
+      "memory"
+    )
+  })
+}
+
+/** Runs the tests on one real server, which they may ask for as `RedisServer`. */
+export const onServer = (
+  name: string,
+  tests: (
+    test: (
+      name: string,
+      body: () => Effect.Effect<void, unknown, Services | Server.RedisServer>,
+      timeout?: number
+    ) => void,
+    kind: "memory" | "server"
+  ) => void
+): void => {
+  layer(RealRedis, { excludeTestServices: true })(`${name} on a server`, (it) => {
+    tests(
+      (title, body, timeout) =>
+        it.effect(title, () => Effect.suspend(body).pipe(Effect.scoped, Effect.provide(serverPlace)), timeout),
+      "server"
+    )
+  })
+}
+
+/** Runs the tests on both. */
+export const onBoth = (name: string, tests: (test: Test, kind: "memory" | "server") => void): void => {
+  inMemory(name, tests)
+  onServer(name, tests)
+}
+
+/** Waits until the condition holds; fails the test when it does not after many pauses. */
+export const eventually = <E, R>(
+  what: string,
+  condition: Effect.Effect<boolean, E, R>
+): Effect.Effect<void, E, R | Place> =>
+  Effect.gen(function*() {
+    const place = yield* Place
+    const deadline = performance.now() + 10_000
+    for (let round = 0; !(yield* condition); round++) {
+      if (place.kind === "memory" ? round > 5_000 : performance.now() > deadline) {
+        return yield* Effect.die(new Error(`still not so: ${what}; logged: ${JSON.stringify(place.logs.slice(-10))}`))
+      }
+      yield* place.pause
+    }
+  })
+
+/** One command on the shared connection. */
+export const send = <A = unknown>(
+  command: string,
+  ...args: ReadonlyArray<string | number>
+): Effect.Effect<A, Redis.RedisError, Redis.Redis> =>
+  Effect.flatMap(Redis.Redis, (redis) => redis.send<A>(command, ...args.map(String)))
+
+/** A stream entry: id, and field and value pairs. */
+export type Row = readonly [id: string, fields: ReadonlyArray<string>]
+
+/** All entries of a stream. */
+export const entriesOf = (stream: string): Effect.Effect<ReadonlyArray<Row>, Redis.RedisError, Redis.Redis> =>
+  send<ReadonlyArray<Row>>("XRANGE", stream, "-", "+")
+
+/** Fields as an object; of a field that stands there twice, the first. */
+export const fieldsOf = (fields: ReadonlyArray<string>): Readonly<Record<string, string>> => {
+  const record: Record<string, string> = {}
+  for (let i = 0; i + 1 < fields.length; i += 2) record[fields[i]!] ??= fields[i + 1]!
+  return record
+}
+
+/** The extended pending list: id, consumer, milliseconds idle, deliveries. */
+export const pendingOf = (
+  names: Pick<Names, "stream" | "group">
+): Effect.Effect<
+  ReadonlyArray<readonly [id: string, consumer: string, idle: number, deliveries: number]>,
+  Redis.RedisError,
+  Redis.Redis
+> => send("XPENDING", names.stream, names.group, "-", "+", "10000")
