@@ -68,13 +68,15 @@ local function failed(reply)
   return type(reply) == 'table' and reply.err ~= nil
 end
 
--- One range for the whole batch; single look-ups only when it was too short to be sure.
-local owned, limit = {}, total * 2
+-- One range for the whole batch; single look-ups only when it was too short to be sure. What this call has settled is
+-- ours no more: an entry that stands twice in a batch is settled once.
+local owned, done, limit = {}, {}, total * 2
 local pending = redis.call('XPENDING', stream, group, ARGV[5], ARGV[6], limit, consumer)
 for _, row in ipairs(pending) do
   if row[2] == consumer then owned[row[1]] = row[4] end
 end
 local function mine(id, deliveries)
+  if done[id] then return false end
   if owned[id] then return owned[id] == deliveries end
   if #pending < limit then return false end
   local row = redis.call('XPENDING', stream, group, id, id, 1)[1]
@@ -120,7 +122,12 @@ local count = tonumber(ARGV[8])
 local plain = {}
 for index = 1, count do
   local id = ARGV[8 + index]
-  if mine(id, 1) then plain[#plain + 1] = id else report(index - 1, 'lost') end
+  if mine(id, 1) then
+    plain[#plain + 1] = id
+    done[id] = true
+  else
+    report(index - 1, 'lost')
+  end
 end
 
 local index, cursor = count, 9 + count
@@ -144,12 +151,15 @@ while ARGV[cursor] do
     if not failed(written) then written = redis.pcall('ZADD', due, integer(now() + delay), id) end
     if failed(written) then
       report(index, written.err)
-    elseif #redis.call('XCLAIM', stream, group, waiting, 0, id, 'JUSTID') == 0 then
-      redis.call('ZREM', due, id)
-      redis.call('HDEL', records, id)
-      report(index, 'gone')
-    elseif key and failed(push(kind, key, payload, ttl)) then
-      report(index, 'undeliverable')
+    else
+      done[id] = true
+      if #redis.call('XCLAIM', stream, group, waiting, 0, id, 'JUSTID') == 0 then
+        redis.call('ZREM', due, id)
+        redis.call('HDEL', records, id)
+        report(index, 'gone')
+      elseif key and failed(push(kind, key, payload, ttl)) then
+        report(index, 'undeliverable')
+      end
     end
   else
     local bad, pushed, failure = outcome == 'd', nil, nil
@@ -188,6 +198,7 @@ while ARGV[cursor] do
       report(index, failure)
     else
       redis.call('XACK', stream, group, id)
+      done[id] = true
       acknowledged[#acknowledged + 1] = id
     end
   end
@@ -261,7 +272,9 @@ const twin: Twin = (redis, keys, args) => {
   const limit = total * 2
   const pending = rows(redis.call("XPENDING", stream, group, at(args, 4), at(args, 5), limit, consumer)).map(rows)
   const owned = new Map(pending.filter((row) => row[1] === consumer).map((row) => [String(row[0]), row[3]] as const))
+  const done = new Set<string>()
   const mine = (id: string, deliveries: number): boolean => {
+    if (done.has(id)) return false
     if (owned.has(id)) return owned.get(id) === deliveries
     if (pending.length < limit) return false
     const row = rows(rows(redis.call("XPENDING", stream, group, id, id, 1))[0] ?? null)
@@ -272,8 +285,12 @@ const twin: Twin = (redis, keys, args) => {
   const plain: Array<string> = []
   for (let index = 0; index < count; index++) {
     const id = at(args, 8 + index)
-    if (mine(id, 1)) plain.push(id)
-    else statuses.push(index, "lost")
+    if (mine(id, 1)) {
+      plain.push(id)
+      done.add(id)
+    } else {
+      statuses.push(index, "lost")
+    }
   }
 
   let index = count
@@ -309,12 +326,15 @@ const twin: Twin = (redis, keys, args) => {
       if (!failed(written)) written = redis.pcall("ZADD", due, twinNow(redis) + delay, id)
       if (failed(written)) {
         statuses.push(index, written.message)
-      } else if (rows(redis.call("XCLAIM", stream, group, waiting, 0, id, "JUSTID")).length === 0) {
-        redis.call("ZREM", due, id)
-        redis.call("HDEL", records, id)
-        statuses.push(index, "gone")
-      } else if (key !== "" && failed(pushTwin(redis, kind, key, payload, ttl))) {
-        statuses.push(index, "undeliverable")
+      } else {
+        done.add(id)
+        if (rows(redis.call("XCLAIM", stream, group, waiting, 0, id, "JUSTID")).length === 0) {
+          redis.call("ZREM", due, id)
+          redis.call("HDEL", records, id)
+          statuses.push(index, "gone")
+        } else if (key !== "" && failed(pushTwin(redis, kind, key, payload, ttl))) {
+          statuses.push(index, "undeliverable")
+        }
       }
     } else {
       let bad = outcome === "d"
@@ -345,6 +365,7 @@ const twin: Twin = (redis, keys, args) => {
       }
       if (failure === undefined) {
         redis.call("XACK", stream, group, id)
+        done.add(id)
         acknowledged.push(id)
       } else {
         statuses.push(index, failure)
