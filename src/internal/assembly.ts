@@ -239,10 +239,10 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           trouble: troubles,
           restoreGroup,
           onRead: () => lastReads.set(name, clock.currentTimeMillisUnsafe()),
-          onReconnect: () => telemetry.count(Metrics.reconnects, 1),
-          onGone: gone
+          onReconnect: () => telemetry.count(Metrics.reconnects, 1)
         }
         : undefined,
+      onGone: gone,
       onWritten
     })
   }

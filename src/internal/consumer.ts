@@ -5,6 +5,8 @@ import * as Effect from "effect/Effect"
 import type { Redis } from "../Redis.ts"
 import type { WorkerError } from "../WorkerError.ts"
 import type { Decision } from "./encodeSettlement.ts"
+import * as intake from "./intake.ts"
+import type { Intake, IntakeOptions } from "./intake.ts"
 import type { Names } from "./names.ts"
 import * as reader from "./reader.ts"
 import * as runner from "./runner.ts"
@@ -16,6 +18,7 @@ export interface Consumer {
   readonly runner: runner.Runner
   readonly settler: settler.Settler
   readonly reader: reader.Reader | undefined
+  readonly intake: Intake
   /** Gives back what is pending under this consumer, by Redis's own list, and removes the consumer. */
   readonly release: Effect.Effect<number, WorkerError>
 }
@@ -26,7 +29,8 @@ export interface ConsumerOptions {
   readonly names: Names
   readonly runner: Omit<runner.RunnerOptions, "decided" | "consumer">
   readonly settler: Omit<settler.SettlerOptions, "redis" | "names" | "consumer" | "onWritten">
-  readonly reader: Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "runner"> | undefined
+  readonly reader: Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "runner" | "intake"> | undefined
+  readonly onGone: IntakeOptions["onGone"]
   readonly onWritten: (decision: Decision, written: settler.Written, consumer: string) => void
 }
 
@@ -49,6 +53,7 @@ export const make = (options: ConsumerOptions): Consumer => {
       options.onWritten(decision, written, name)
     }
   })
+  const ownIntake = intake.make({ ...shared, runner: ownRunner, onGone: options.onGone })
   const releaseSome = redis.eval(release.script)({
     stream: names.stream,
     retryDue: names.retryDue,
@@ -62,7 +67,10 @@ export const make = (options: ConsumerOptions): Consumer => {
     name,
     runner: ownRunner,
     settler: ownSettler,
-    reader: options.reader === undefined ? undefined : reader.make({ ...options.reader, ...shared, runner: ownRunner }),
+    intake: ownIntake,
+    reader: options.reader === undefined
+      ? undefined
+      : reader.make({ ...options.reader, ...shared, runner: ownRunner, intake: ownIntake }),
     release: Effect.fnUntraced(function*() {
       let released = 0
       while (true) {

@@ -13,6 +13,7 @@ import { dispositionOf, validationDetail } from "../Action.ts"
 import type { Route } from "../ActionGroup.ts"
 import type { Delivery } from "../Delivery.ts"
 import type { DomainAction, ErrorDetail, Limits } from "../DomainAction.ts"
+import { isRejected, isRetryLater } from "../HandlerError.ts"
 import type { HandlerFailure, Outcome, Subject } from "../Settlement.ts"
 import { defect, undeclared } from "../Settlement.ts"
 import { deadlineOf, decode, type Entry } from "./entry.ts"
@@ -136,10 +137,10 @@ export const outcomeOf = (
 const failedWith = (error: unknown, route: Route, overrides: DispositionOverrides | undefined): Outcome => {
   const disposition = dispositionOf(route.action, error, overrides)
   const failure = undeclared(error)
-  if (disposition === "undeclared" || route.action === undefined) return { _tag: "Failed", failure }
-  const detail = failure.disposition === "rejected" || failure.after !== undefined
-    ? Exit.succeed(failure.detail)
-    : detailOf(route, error)
+  // `RetryLater` and `Rejected` are every handler's, and in no contract.
+  const isOwn = disposition !== "undeclared" && !isRetryLater(error) && !isRejected(error)
+  if (!isOwn || route.action === undefined) return { _tag: "Failed", failure }
+  const detail = detailOf(route, error)
   return Exit.isSuccess(detail)
     ? { _tag: "Failed", failure: { ...failure, disposition, detail: detail.value } satisfies HandlerFailure }
     : { _tag: "Unencodable", message: "The error does not fit the contract" }

@@ -13,12 +13,11 @@ import { RedisError } from "../Redis.ts"
 import type { WorkerError } from "../WorkerError.ts"
 import type { Entry } from "./entry.ts"
 import * as entry from "./entry.ts"
+import type { Intake } from "./intake.ts"
 import type { Names } from "./names.ts"
-import { failureOf } from "./redisFailure.ts"
+import { failureOf, isTransient } from "./redisFailure.ts"
 import * as reply from "./reply.ts"
 import type { Runner } from "./runner.ts"
-import { countReplacements } from "./scripts/streams.ts"
-import { decodeTake, takeOwn } from "./scripts/take.ts"
 import type { Trouble } from "./trouble.ts"
 
 export interface ReaderOptions {
@@ -26,6 +25,7 @@ export interface ReaderOptions {
   readonly names: Names
   readonly consumer: string
   readonly runner: Runner
+  readonly intake: Intake
   /** Milliseconds that one read waits. */
   readonly block: number
   /** Characters that one reader holds at most, see `batchSize`. */
@@ -35,11 +35,9 @@ export interface ReaderOptions {
   readonly trouble: Trouble
   readonly restoreGroup: Effect.Effect<void, WorkerError>
   /** A read came back, with entries or without. */
-  readonly onRead: (entries: number) => void
+  readonly onRead: () => void
   /** The connection was given up. */
   readonly onReconnect: () => void
-  /** Entries that were deleted from the stream while they were pending. */
-  readonly onGone: (ids: ReadonlyArray<string>) => Effect.Effect<void>
 }
 
 export interface Reader {
@@ -50,8 +48,6 @@ export interface Reader {
    * off took is pending here, and given back with the rest.
    */
   readonly stopped: Effect.Effect<void>
-  /** Takes entries that are pending here and not held: their delivery never arrived. */
-  readonly takePending: (idle: number) => Effect.Effect<void, RedisError>
 }
 
 /** What a read may take longer than its BLOCK before the connection is given up. */
@@ -64,10 +60,11 @@ const maxBatch = 500
 const sizeAtFirst = 1 << 19
 
 export const make = (options: ReaderOptions): Reader => {
-  const { consumer, gate, names, redis, runner, trouble } = options
+  const { consumer, gate, intake, names, redis, runner, trouble } = options
   const doing = `reading ${names.stream}`
   let stopping = false
-  let clientId: string | undefined
+  /** Ids of our connection on the server and of those before it that may still be there. */
+  const clientIds = new Set<string>()
   let averageSize = sizeAtFirst
 
   const batchSize = (): number => {
@@ -82,72 +79,17 @@ export const make = (options: ReaderOptions): Reader => {
     averageSize = Math.max(1, size > averageSize ? size : averageSize + (size - averageSize) / 4)
   }
 
-  /** U+FFFD may be what was sent, or stand for bytes that are no UTF-8: only the server's bytes tell. */
-  const markBroken = Effect.fnUntraced(function*(entries: ReadonlyArray<Entry>) {
-    const doubtful = entries.filter((next) => next.data?.includes("\uFFFD"))
-    if (doubtful.length === 0) return entries
-    const counts = yield* redis.eval(countReplacements.script)({
-      stream: names.stream,
-      ids: doubtful.map((next) => next.id)
-    })
-    const broken = new Set<string>()
-    doubtful.forEach((next, index) => {
-      const found = (next.data?.split("\uFFFD").length ?? 1) - 1
-      if (Array.isArray(counts) && found !== Number(counts[index])) broken.add(next.id)
-    })
-    return entries.map((next) => broken.has(next.id) ? { ...next, broken: true } : next)
-  })
-
-  const accept = Effect.fnUntraced(function*(entries: ReadonlyArray<Entry>) {
-    learnSize(entries)
-    runner.accept(yield* markBroken(entries))
-  })
-
-  const takePending = Effect.fnUntraced(function*(idle: number) {
-    const listed = yield* redis.send(
-      "XPENDING",
-      names.stream,
-      names.group,
-      "IDLE",
-      String(idle),
-      "-",
-      "+",
-      "1000",
-      consumer
-    )
-    const ids = reply.pendingIds(listed, consumer).filter((id) => !runner.holds(id)).slice(
-      0,
-      Math.max(1, runner.room())
-    )
-    if (ids.length === 0) return
-    const { lost, taken } = decodeTake(
-      yield* redis.eval(takeOwn.script)({
-        stream: names.stream,
-        retryRecords: names.retryRecords,
-        group: names.group,
-        consumer,
-        ids
-      })
-    )
-    if (lost.length > 0) yield* options.onGone(lost)
-    yield* accept(taken.map((next) => entry.make(next.id, next.fields, next.deliveries, next.record)))
-  })
-
   const identify = Effect.fnUntraced(
     function*(connection: Connection) {
       const id = yield* connection.send("CLIENT", "ID")
       yield* connection.send("CLIENT", "SETNAME", consumer)
-      clientId = String(id)
+      clientIds.add(String(id))
     },
-    Effect.catch(() =>
-      Effect.sync(() => {
-        // A user without permission for CLIENT reads all the same; only a connection left behind is then not ended early.
-        clientId = undefined
-      })
-    )
+    // A user without permission for CLIENT reads all the same; only a connection left behind is then not ended early.
+    (identified) => Effect.ignore(identified)
   )
 
-  const read = (connection: Connection): Effect.Effect<ReadonlyArray<reply.RawEntry>, RedisError> =>
+  const readNew = (connection: Connection): Effect.Effect<ReadonlyArray<reply.RawEntry>, RedisError> =>
     connection.send(
       "XREADGROUP",
       "GROUP",
@@ -169,40 +111,44 @@ export const make = (options: ReaderOptions): Reader => {
       Effect.map(reply.streamEntries)
     )
 
+  const endOne = (id: string): Effect.Effect<void, RedisError> =>
+    redis.send<string>("CLIENT", "LIST", "ID", id).pipe(
+      Effect.flatMap((line) =>
+        String(line).split(" ").includes(`name=${consumer}`) ? redis.send("CLIENT", "KILL", "ID", id) : Effect.void
+      ),
+      Effect.catchIf((error) => !isTransient(failureOf(error)), () => Effect.void),
+      Effect.andThen(Effect.sync(() => clientIds.delete(id)))
+    )
+
+  /**
+   * Ends our old connections on the server, those that are still there and still ours. It fails while the server is out of
+   * reach: nothing is read before it is known that nobody else takes entries in our name.
+   */
+  const endOnServer = Effect.suspend(() => Effect.forEach([...clientIds], endOne, { discard: true }))
+
   const session = Effect.scoped(Effect.gen(function*() {
+    yield* endOnServer
     const connection = yield* redis.reserve
     yield* identify(connection)
-    yield* takePending(0)
+    yield* intake.takePending(0)
     while (!stopping) {
       yield* gate.await
       yield* runner.awaitRoom
       if (stopping) return
-      const entries = yield* read(connection)
-      options.onRead(entries.length)
-      if (trouble.current().size > 0) yield* trouble.passed(doing)
-      if (entries.length > 0) yield* accept(entries.map(([id, fields]) => entry.make(id, fields)))
+      const raw = yield* readNew(connection)
+      options.onRead()
+      if (trouble.failing()) yield* trouble.passed(doing)
+      const read = raw.map(([id, fields]) => entry.make(id, fields))
+      learnSize(read)
+      yield* intake.accept(read)
     }
   }))
-
-  /** Ends our old connection on the server, if it is still there and still ours. */
-  const endOnServer = Effect.suspend(() => {
-    const id = clientId
-    clientId = undefined
-    if (id === undefined) return Effect.void
-    return redis.send<string>("CLIENT", "LIST", "ID", id).pipe(
-      Effect.flatMap((line) =>
-        String(line).split(" ").includes(`name=${consumer}`) ? redis.send("CLIENT", "KILL", "ID", id) : Effect.void
-      ),
-      Effect.ignore
-    )
-  })
 
   const recover = Effect.fnUntraced(function*(error: RedisError) {
     if (stopping) return
     if (failureOf(error) === "NoGroup") return yield* options.restoreGroup
     options.onReconnect()
     yield* trouble.failed(doing, error)
-    yield* endOnServer
   })
 
   const run: Effect.Effect<void, WorkerError> = Effect.suspend(() =>
@@ -213,8 +159,7 @@ export const make = (options: ReaderOptions): Reader => {
     run,
     stopped: Effect.suspend(() => {
       stopping = true
-      return endOnServer
-    }),
-    takePending
+      return Effect.ignore(endOnServer)
+    })
   }
 }

@@ -13,7 +13,7 @@ import * as Random from "effect/Random"
 import type { Redis, RedisError } from "../Redis.ts"
 import type { WorkerError } from "../WorkerError.ts"
 import type { Consumer } from "./consumer.ts"
-import * as entry from "./entry.ts"
+import { fromTaken } from "./intake.ts"
 import type { Names } from "./names.ts"
 import { failureOf } from "./redisFailure.ts"
 import { strings } from "./reply.ts"
@@ -87,7 +87,7 @@ export const make = (options: RecoveryOptions): Recovery => {
 
   const guarded = (doing: string, effect: Effect.Effect<void, RedisError>): Effect.Effect<boolean, WorkerError> =>
     Effect.matchEffect(effect, {
-      onSuccess: () => trouble.current().size === 0 ? Effect.succeed(true) : Effect.as(trouble.passed(doing), true),
+      onSuccess: () => !trouble.failing() ? Effect.succeed(true) : Effect.as(trouble.passed(doing), true),
       onFailure: (error) =>
         Effect.as(
           failureOf(error) === "NoGroup" ? options.restoreGroup : trouble.failed(doing, error),
@@ -166,14 +166,11 @@ export const make = (options: RecoveryOptions): Recovery => {
     limit: Math.min(consumer.runner.room(), maxTaken)
   })
 
-  const handOut = (consumer: Consumer, taken: ReadonlyArray<TakenEntry>): void => {
-    const entries = taken.map((next) => ({
-      target: next.consumer,
-      entry: entry.make(next.id, next.fields, next.deliveries, next.record)
-    }))
-    consumer.runner.accept(entries.filter((next) => next.target !== alone.name).map((next) => next.entry))
-    alone.runner.accept(entries.filter((next) => next.target === alone.name).map((next) => next.entry))
-  }
+  const handOut = (consumer: Consumer, taken: ReadonlyArray<TakenEntry>): Effect.Effect<void, RedisError> =>
+    Effect.andThen(
+      consumer.intake.accept(taken.filter((next) => next.consumer !== alone.name).map(fromTaken)),
+      alone.intake.accept(taken.filter((next) => next.consumer === alone.name).map(fromTaken))
+    )
 
   /** Milliseconds until due entries are looked for again. */
   let nextDue = 0
@@ -183,7 +180,7 @@ export const make = (options: RecoveryOptions): Recovery => {
     const { lost, rest, taken } = decodeTake(
       yield* redis.eval(takeDue.script)({ ...parameters, waitingConsumer: names.waitingConsumer })
     )
-    handOut(consumer, taken)
+    yield* handOut(consumer, taken)
     if (lost.length > 0) yield* options.onGone(lost)
     const wait = Number(rest[0])
     nextDue = taken.length >= parameters.limit ? 0 : wait < 0 ? duePoll : Math.min(wait, duePoll)
@@ -218,7 +215,7 @@ export const make = (options: RecoveryOptions): Recovery => {
         own
       })
     )
-    handOut(consumer, taken)
+    yield* handOut(consumer, taken)
     if (taken.length > 0) options.observe({ _tag: "Claimed", entries: taken.length })
     if (lost.length > 0) yield* options.onGone(lost)
     cursor = String(rest[0] ?? "-")
@@ -226,7 +223,7 @@ export const make = (options: RecoveryOptions): Recovery => {
     if (removed.length > 0) yield* Effect.logInfo(`Removed ${removed.length} consumers that were gone for an hour`)
     more = taken.length >= parameters.limit || suspects > 0 || cursor !== "-"
     // A reply that was lost on its way left entries pending here that nothing runs.
-    for (const next of consumers) if (next.reader !== undefined) yield* next.reader.takePending(lease / 2)
+    for (const next of everyone) yield* next.intake.takePending(Math.floor(lease / 2))
   })
 
   const sweeping = Effect.forever(Effect.suspend(() => {

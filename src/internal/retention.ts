@@ -66,7 +66,7 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
       if (failureOf(result.failure) !== "NoGroup") yield* trouble.failed(doing, result.failure)
       return
     }
-    if (trouble.current().size > 0) yield* trouble.passed(doing)
+    if (trouble.failing()) yield* trouble.passed(doing)
     const groups = Array.isArray(result.success) ? result.success[1] : []
     if (Array.isArray(groups)) yield* follow(groups)
   }))

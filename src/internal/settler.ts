@@ -189,7 +189,7 @@ export const make = (options: SettlerOptions): Settler => {
           const { again, error } = conclude(batch, decodeStatuses(result.success))
           left = again
           if (error !== undefined) yield* trouble.failed(doing, error)
-          else if (trouble.current().size > 0) yield* trouble.passed(doing)
+          else if (trouble.failing()) yield* trouble.passed(doing)
           continue
         }
         const kind = failureOf(result.failure)

@@ -16,6 +16,8 @@ export interface Trouble {
   readonly failed: (doing: string, error: RedisError) => Effect.Effect<void, WorkerError>
   /** The call went through again. */
   readonly passed: (doing: string) => Effect.Effect<void>
+  /** Whether anything is failing now. */
+  readonly failing: () => boolean
   /** What is failing now. */
   readonly current: () => ReadonlyMap<string, RedisFailure>
 }
@@ -64,6 +66,7 @@ export const make = (): Trouble => {
         if (!failures.delete(doing)) return Effect.void
         return Effect.logInfo(`Redis works again while ${doing}`)
       }),
+    failing: () => failures.size > 0,
     current: () => new Map([...failures].map(([doing, { kind }]) => [doing, kind]))
   }
 }
@@ -75,8 +78,7 @@ export const untilPassed = <A, R>(
   effect: Effect.Effect<A, RedisError, R>
 ): Effect.Effect<A, WorkerError, R> => {
   const attempt: Effect.Effect<A, WorkerError, R> = Effect.matchEffect(effect, {
-    onSuccess: (value) =>
-      trouble.current().size === 0 ? Effect.succeed(value) : Effect.as(trouble.passed(doing), value),
+    onSuccess: (value) => !trouble.failing() ? Effect.succeed(value) : Effect.as(trouble.passed(doing), value),
     onFailure: (error) => Effect.flatMap(trouble.failed(doing, error), () => attempt)
   })
   return attempt

@@ -1,0 +1,83 @@
+/**
+ * The door of a consumer: whatever hands it entries (a read, a claim, a look at its own pending list) goes through here.
+ */
+import * as Effect from "effect/Effect"
+import type { Redis, RedisError } from "../Redis.ts"
+import * as entry from "./entry.ts"
+import type { Names } from "./names.ts"
+import * as reply from "./reply.ts"
+import type { Runner } from "./runner.ts"
+import { countReplacements } from "./scripts/streams.ts"
+import { decodeTake, type TakenEntry, takeOwn } from "./scripts/take.ts"
+
+export interface Intake {
+  /** Hands entries to the runner, those marked that are no UTF-8. */
+  readonly accept: (entries: ReadonlyArray<entry.Entry>) => Effect.Effect<void, RedisError>
+  /** Takes entries that are pending here and not held, idle for so many milliseconds: their delivery never arrived. */
+  readonly takePending: (idle: number) => Effect.Effect<void, RedisError>
+}
+
+export interface IntakeOptions {
+  readonly redis: Redis["Service"]
+  readonly names: Names
+  readonly consumer: string
+  readonly runner: Runner
+  /** Entries that were deleted from the stream while they were pending. */
+  readonly onGone: (ids: ReadonlyArray<string>) => Effect.Effect<void>
+}
+
+/** Pending entries looked at in one call. */
+const batch = 1_000
+
+export const fromTaken = (taken: TakenEntry): entry.Entry =>
+  entry.make(taken.id, taken.fields, taken.deliveries, taken.record)
+
+const replacements = (text: string | undefined): number => (text?.split("\uFFFD").length ?? 1) - 1
+
+export const make = (options: IntakeOptions): Intake => {
+  const { consumer, names, redis, runner } = options
+
+  /** U+FFFD may be what was sent, or stand for bytes that are no UTF-8: only the server's bytes tell. */
+  const markBroken = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>) {
+    const doubtful = entries.filter((next) => next.data?.includes("\uFFFD"))
+    if (doubtful.length === 0) return entries
+    const counts = yield* redis.eval(countReplacements.script)({
+      stream: names.stream,
+      ids: doubtful.map((next) => next.id)
+    })
+    const broken = new Set<string>()
+    doubtful.forEach((next, index) => {
+      if (Array.isArray(counts) && replacements(next.data) !== Number(counts[index])) broken.add(next.id)
+    })
+    return entries.map((next) => broken.has(next.id) ? { ...next, broken: true } : next)
+  })
+
+  const accept = (entries: ReadonlyArray<entry.Entry>): Effect.Effect<void, RedisError> =>
+    entries.length === 0 ? Effect.void : Effect.map(markBroken(entries), runner.accept)
+
+  return {
+    accept,
+    takePending: Effect.fnUntraced(function*(idle) {
+      const { group, retryRecords, stream } = names
+      const listed = yield* redis.send(
+        "XPENDING",
+        stream,
+        group,
+        "IDLE",
+        String(idle),
+        "-",
+        "+",
+        String(batch),
+        consumer
+      )
+      const ids = reply.pendingIds(listed, consumer).filter((id) => !runner.holds(id))
+        .slice(0, Math.max(1, runner.room()))
+      if (ids.length === 0) return
+      const { lost, taken } = decodeTake(
+        yield* redis.eval(takeOwn.script)({ stream, retryRecords, group, consumer, ids })
+      )
+      if (lost.length > 0) yield* options.onGone(lost)
+      yield* accept(taken.map(fromTaken))
+    })
+  }
+}
