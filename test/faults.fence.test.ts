@@ -231,7 +231,7 @@ describe("a delivery whose reply is lost", () => {
       const process = yield* world.start("a")
       yield* started(world, process)
       yield* world.ask(world.admin, "k", id(1))
-      yield* process.faults.next(RedisFaults.delayReply("5500 millis"), "XREADGROUP")
+      yield* process.faults.next(RedisFaults.delayReply("2500 millis"), "XREADGROUP")
       yield* settled(world)
       yield* later
       assert.deepStrictEqual(yield* answersOf(world, 1), [1])

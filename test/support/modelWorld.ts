@@ -108,7 +108,8 @@ export type Handle = (job: Job) => Effect.Effect<Result, Refused | RetryLater>
 /** The result of a job as it should be. */
 export const resultOf = ({ delivery, key, process }: Job): Result => ({ key, process, attempt: delivery.attempt })
 
-export const claimIdle = 6_000
+/** Milliseconds; short, since simulated time is not for nothing. */
+export const claimIdle = 3_000
 
 const workerOptions: Worker.WorkerOptions = {
   claimIdle,
@@ -343,6 +344,7 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
     answered,
     answersIn,
     ask,
+    callbacks: naming.callbackInbox("work", "work.done"),
     handovers,
     listOf: (id: string) => naming.responseList("asker", "work.do", id),
     makeSender,
