@@ -244,7 +244,7 @@ const send = (id: string, number = 1) =>
 const pendingOwners = Effect.map(
   Effect.flatMap(
     Redis,
-    (redis) => redis.send<ReadonlyArray<readonly string[]>>("XPENDING", stream, "job-group", "-", "+", "10")
+    (redis) => redis.send<ReadonlyArray<ReadonlyArray<string>>>("XPENDING", stream, "job-group", "-", "+", "10")
   ),
   (rows) => rows.map((row) => row[1])
 )
