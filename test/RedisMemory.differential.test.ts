@@ -8,9 +8,11 @@
  */
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import { Redis as IoRedis } from "ioredis"
 import { Redis } from "../src/Redis.ts"
 import * as RedisMemory from "../src/RedisMemory.ts"
+import { addAndDelete, connections, pushTwice, type Step, steps } from "./support/blockingCommands.ts"
 import { allKeys, type Command, print, sequence, throughLua } from "./support/redisCommands.ts"
 import * as RedisServer from "./support/redisServer.ts"
 
@@ -209,6 +211,136 @@ const makeRuns = Effect.gen(function*() {
   return { server, memory }
 })
 
+// Blocking commands, on several connections
+
+const blockingTwins: ReadonlyArray<RedisMemory.Definition> = [
+  {
+    lua: addAndDelete,
+    twin: (redis, [key = ""], [id = ""]) => {
+      redis.call("XADD", key, id, "f", "gone")
+      return redis.call("XDEL", key, id)
+    }
+  },
+  {
+    lua: pushTwice,
+    twin: (redis, [first = "", second = ""]) => {
+      redis.call("RPUSH", second, "x", "y")
+      return redis.call("RPUSH", first, "z")
+    }
+  }
+]
+
+/** A command under way on one side; `reply` is there when it has ended. */
+interface UnderWay {
+  reply: { readonly value: unknown } | undefined
+}
+
+const makeBlockingRun = Effect.gen(function*() {
+  const { port } = yield* RedisServer.RedisServer
+  const open = Effect.acquireRelease(
+    Effect.sync(() => new IoRedis({ port, protocol: 2 })),
+    (client) => Effect.sync(() => client.disconnect())
+  )
+  const control = yield* open
+  const theirs = yield* Effect.forEach(Array.from({ length: connections }), () => open)
+  const redis = yield* Redis
+  const ours = yield* Effect.forEach(Array.from({ length: connections }), () => redis.reserve)
+  const theirIds = yield* Effect.forEach(theirs, (client) => Effect.promise(() => client.call("CLIENT", "ID")))
+  const ourIds = yield* Effect.forEach(ours, (client) => client.send("CLIENT", "ID"))
+
+  const sendTheirs = (client: IoRedis, [name = "", ...args]: Command): UnderWay => {
+    const way: UnderWay = { reply: undefined }
+    client.call(name, ...args).then((value) => {
+      way.reply = { value }
+    }, (error) => {
+      way.reply = { value: error }
+    })
+    return way
+  }
+  const sendOurs = (index: number, [name = "", ...args]: Command) =>
+    Effect.gen(function*() {
+      const way: UnderWay = { reply: undefined }
+      const fiber: Fiber.Fiber<void> = yield* Effect.forkDetach(
+        Effect.match(ours[index]!.send<unknown>(name, ...args), {
+          onFailure: (error) => {
+            way.reply = { value: error.cause }
+          },
+          onSuccess: (value) => {
+            way.reply = { value }
+          }
+        }),
+        { startImmediately: true }
+      )
+      return { way, fiber }
+    })
+  /** Waits, for a bounded time, for what must become true. */
+  const until = (condition: () => Promise<boolean>) =>
+    Effect.promise(async () => {
+      for (const deadline = performance.now() + 5000; performance.now() < deadline;) {
+        if (await condition()) return true
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      return false
+    })
+  const blockedClients = async () => {
+    const info = String(await control.call("INFO", "clients"))
+    return Number(/blocked_clients:(\d+)/.exec(info)?.[1])
+  }
+
+  return (sequence: ReadonlyArray<Step>) =>
+    Effect.gen(function*() {
+      yield* Effect.promise(() => control.call("FLUSHALL"))
+      yield* redis.send("FLUSHALL")
+      const busy = new Map<number, { readonly command: Command; readonly their: UnderWay; readonly our: UnderWay }>()
+      const log: Array<string> = []
+      const failed = (what: string, their: unknown, our: unknown) =>
+        [...log, what, `  server: ${JSON.stringify(their)}`, `  memory: ${JSON.stringify(our)}`].join("\n")
+      for (const { command, connection } of sequence) {
+        if (busy.has(connection)) continue
+        log.push(`${connection}> ${print([command])}`)
+        const { way: our } = yield* sendOurs(connection, command)
+        const their = sendTheirs(theirs[connection]!, command)
+        busy.set(connection, { command, their, our })
+        yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+        const ended = [...busy].filter(([, { our }]) => our.reply !== undefined)
+        const blocked = busy.size - ended.length
+        const arrived = yield* until(async () => ended.every(([, { their }]) => their.reply !== undefined))
+        const settled = yield* until(async () => (await blockedClients()) === blocked)
+        for (const [index, { command, our, their }] of ended) {
+          busy.delete(index)
+          const theirReply = their.reply === undefined ? "blocked" : normalise(command, their.reply.value)
+          const ourReply = normalise(command, our.reply?.value)
+          if (!isSame(theirReply, ourReply)) return failed(`differs on ${index}:`, theirReply, ourReply)
+        }
+        if (!arrived || !settled) {
+          return failed("differs in who is blocked:", yield* Effect.promise(blockedClients), blocked)
+        }
+      }
+      for (const index of busy.keys()) {
+        yield* Effect.promise(() => control.call("CLIENT", "UNBLOCK", String(theirIds[index])))
+        yield* redis.send("CLIENT", "UNBLOCK", String(ourIds[index]))
+      }
+      for (const [name = "", ...args] of readBlockingState) {
+        const their = yield* Effect.promise(() => control.call(name, ...args).catch((error: Error) => error))
+        const our = yield* Effect.match(redis.send(name, ...args), {
+          onFailure: (error) => error.cause,
+          onSuccess: (reply) => reply
+        })
+        if (!isSame(normalise([name, ...args], their), normalise([name, ...args], our))) {
+          return failed(`differs in the end at ${print([[name, ...args]])}`, their, our)
+        }
+      }
+      return undefined
+    })
+})
+
+const readBlockingState: ReadonlyArray<Command> = [
+  ["LRANGE", "a", "0", "-1"],
+  ["LRANGE", "b", "0", "-1"],
+  ["XINFO", "STREAM", "s", "FULL", "COUNT", "0"],
+  ["XINFO", "STREAM", "t", "FULL", "COUNT", "0"]
+]
+
 layer(RedisServer.layer(), { excludeTestServices: true })("RedisMemory against the server", (it) => {
   it.effect(
     `replies as the server does to ${sequences} random sequences of up to 60 commands`,
@@ -223,6 +355,19 @@ layer(RedisServer.layer(), { excludeTestServices: true })("RedisMemory against t
           assert.fail(report(seed, smallest, (yield* compare(server, memory, smallest)) ?? difference))
         }
       }).pipe(Effect.provide(RedisMemory.layerOptions({ scripts: [twin] }))),
+    0
+  )
+
+  it.effect(
+    `wakes blocked clients as the server does in ${sequences / 10} random sequences`,
+    () =>
+      Effect.gen(function*() {
+        const play = yield* makeBlockingRun
+        for (let seed = firstSeed; seed < firstSeed + sequences / 10; seed++) {
+          const difference = yield* play(steps(seed))
+          if (difference !== undefined) assert.fail(`seed ${seed}:\n${difference}`)
+        }
+      }).pipe(Effect.scoped, Effect.provide(RedisMemory.layerOptions({ scripts: blockingTwins }))),
     0
   )
 })
