@@ -9,7 +9,7 @@ import {
   type SettleParams
 } from "../../../src/internal/scripts/settle.ts"
 import { entriesOf, fieldsOf, send, type Test } from "../../support/layers.ts"
-import { add, deliver, dueIn, evaluate, group, owners, read, serverTime, stored } from "./setup.ts"
+import { add, age, deliver, dueIn, evaluate, group, owners, read, serverTime, stored } from "./setup.ts"
 
 const params = (names: Names, change: Partial<SettleParams>): SettleParams => {
   const ids = [...change.acknowledged ?? [], ...(change.entries ?? []).map((entry) => entry.id)].sort(compareIds)
@@ -219,6 +219,27 @@ export const settleCases = (test: Test): void => {
       assert.equal(yield* send("XLEN", names.deadLetters), 1)
       assert.deepEqual(yield* owners, [[fourth, names.waitingConsumer, 1]])
       assert.equal(yield* send("ZSCORE", names.retryDue, fourth!), due)
+    }))
+
+  test("settle settles only the delivery that an outcome is the outcome of", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const ids = yield* deliver("me", 3)
+      const [first, second, third] = ids
+      for (const id of ids) yield* age(id, "me", { deliveries: 2 })
+      const list = listOf(names)
+      assert.deepEqual(
+        yield* settled(names, {
+          acknowledged: [first!],
+          entries: [
+            entry(second!, { deliveries: 1, push: toList(list, "late") }),
+            entry(third!, { deliveries: 2, push: toList(list, "now") })
+          ]
+        }),
+        { 0: "lost", 1: "lost" }
+      )
+      assert.deepEqual(yield* send("LRANGE", list, 0, -1), ["now"])
+      assert.deepEqual(yield* owners, [[first, "me", 2], [second, "me", 2]])
     }))
 
   test("settle settles an entry that stands twice in a batch once", () =>

@@ -1,0 +1,169 @@
+/**
+ * What only a real server can show of the scripts: bytes that are no text, and a server that is out of memory.
+ */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { createHash } from "node:crypto"
+import { decodeStatuses, settle, type SettleEntry } from "../../src/internal/scripts/settle.ts"
+import { countReplacements, moveCallbacks } from "../../src/internal/scripts/streams.ts"
+import { fieldsOf, onServer, Place, send } from "../support/layers.ts"
+import { RedisServer } from "../support/redisServer.ts"
+import { deliver, evaluate, group, owners, read, stored } from "./scripts/setup.ts"
+
+/** SHA-1 of each field of each entry of a stream, as the server has its bytes. */
+const digests = (stream: string) =>
+  send<ReadonlyArray<ReadonlyArray<string>>>(
+    "EVAL",
+    `local result = {}
+for i, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
+  result[i] = {}
+  for f, field in ipairs(entry[2]) do result[i][f] = redis.sha1hex(field) end
+end
+return result`,
+    1,
+    stream
+  )
+
+const digest = (bytes: Uint8Array | string) => createHash("sha1").update(bytes).digest("hex")
+
+const settled = (entries: ReadonlyArray<SettleEntry>, acknowledged: ReadonlyArray<string> = []) =>
+  Effect.gen(function*() {
+    const { names } = yield* Place
+    const reply = yield* evaluate(settle, {
+      stream: names.stream,
+      retryDue: names.retryDue,
+      retryRecords: names.retryRecords,
+      deadLetters: names.deadLetters,
+      group: names.group,
+      consumer: "me",
+      waitingConsumer: names.waitingConsumer,
+      retain: false,
+      firstId: "-",
+      lastId: "+",
+      acknowledged,
+      entries
+    })
+    return Object.fromEntries(decodeStatuses(reply))
+  })
+
+const dead = (id: string): SettleEntry => ({ id, push: undefined, wait: undefined, dead: true, notes: [] })
+
+/** Every byte there is, in an order that is no UTF-8. */
+const everyByte = Buffer.from(Array.from({ length: 256 }, (_, index) => (index * 7) % 256))
+
+/** Runs an effect while the server has no memory to give. */
+const withoutMemory = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.acquireUseRelease(
+    send("CONFIG", "SET", "maxmemory", "1"),
+    () => effect,
+    () => Effect.orDie(send("CONFIG", "SET", "maxmemory", "0"))
+  )
+
+onServer("scripts", (test) => {
+  test("settle keeps every byte of an entry in its dead letter", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const { cli } = yield* RedisServer
+      const fields = [everyByte, Buffer.from([0xff, 0x00, 0x0d, 0x0a]), Buffer.from("data"), everyByte]
+      yield* cli("XADD", names.stream, "*", ...fields)
+      yield* read("me")
+      const [id] = yield* stored
+      assert.deepStrictEqual(yield* settled([dead(id!)]), {})
+      const [letter] = yield* digests(names.deadLetters)
+      assert.deepStrictEqual(letter?.slice(-4), fields.map(digest))
+      assert.deepStrictEqual(yield* owners, [])
+    }))
+
+  test("settle keeps every byte of an entry of more fields than a call takes", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const { cli } = yield* RedisServer
+      const fields = Array.from(
+        { length: 10_000 },
+        (_, index) => Buffer.concat([everyByte, Buffer.from(String(index))])
+      )
+      yield* cli("XADD", names.stream, "*", ...fields)
+      yield* read("me")
+      const [id] = yield* stored
+      assert.deepStrictEqual(yield* settled([dead(id!)]), {})
+      const [letter] = yield* digests(names.deadLetters)
+      const packed = Buffer.concat(
+        fields.flatMap((field) => [Buffer.from(`${field.length}:`), field, Buffer.from(",")])
+      )
+      assert.deepStrictEqual(letter?.slice(-2), [digest("packed"), digest(packed)])
+      assert.deepStrictEqual(yield* owners, [])
+    }))
+
+  test("settle keeps an entry of 10 MB in its dead letter", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const { cli } = yield* RedisServer
+      const large = Buffer.alloc(10 * 1024 * 1024, everyByte)
+      yield* cli("XADD", names.stream, "*", "data", large)
+      yield* send("XREADGROUP", "GROUP", names.group, "me", "STREAMS", names.stream, ">")
+      const [id] = yield* stored
+      assert.deepStrictEqual(yield* settled([dead(id!)]), {})
+      const [letter] = yield* digests(names.deadLetters)
+      assert.deepStrictEqual(letter?.at(-1), digest(large))
+    }))
+
+  test("moveCallbacks moves every byte", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      const { cli } = yield* RedisServer
+      const list = `${names.stream}:list`
+      yield* cli("LPUSH", list, everyByte)
+      yield* evaluate(moveCallbacks, { stream: names.stream, lists: [list], limit: 10 })
+      assert.deepStrictEqual(yield* digests(names.stream), [[digest("data"), digest(everyByte)]])
+    }))
+
+  test("countReplacements tells bytes that are no UTF-8 from the character that stands for them", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      const { cli } = yield* RedisServer
+      const samples = [
+        Buffer.from("\uFFFD"),
+        Buffer.from([0xff]),
+        Buffer.from([0xff, 0xef, 0xbf, 0xbd]),
+        // Cut off: a reader replaces three bytes by one character of three bytes.
+        Buffer.from([0xf0, 0x9f, 0x98])
+      ]
+      for (const sample of samples) yield* cli("XADD", names.stream, "*", "data", sample)
+      const ids = yield* stored
+      assert.deepStrictEqual(yield* evaluate(countReplacements, { stream: names.stream, ids }), [1, 0, 1, 0])
+    }))
+
+  test("settle reports each answer that finds no memory, settles the rest, and the others when there is memory again", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second, third, fourth, fifth] = yield* deliver("me", 5)
+      const list = `${names.stream}:list`
+      const push = (payload: string) => ({ kind: "list", key: list, payload, timeToLive: 60_000 }) as const
+      const entries: ReadonlyArray<SettleEntry> = [
+        { ...dead(second!), dead: false, push: push("1") },
+        { ...dead(third!), dead: false, wait: { delay: 1_000, record: "1 1 0 " } },
+        dead(fourth!),
+        { ...dead(fifth!), push: push("2") }
+      ]
+      // The script is known to the server before its memory is used up.
+      yield* settled([])
+      const statuses = yield* withoutMemory(settled(entries, [first!]))
+      assert.deepStrictEqual(Object.keys(statuses), ["1", "2", "3", "4"])
+      for (const status of Object.values(statuses)) assert.match(JSON.stringify(status), /"OOM /)
+      assert.deepStrictEqual(yield* owners, [second!, third!, fourth!, fifth!].map((id) => [id, "me", 1] as const))
+      assert.strictEqual(yield* send("EXISTS", list, names.deadLetters, names.retryDue, names.retryRecords), 0)
+
+      assert.deepStrictEqual(yield* settled(entries), {})
+      assert.deepStrictEqual(yield* send("LRANGE", list, 0, -1), ["2", "1"])
+      assert.strictEqual(yield* send("XLEN", names.deadLetters), 2)
+      assert.deepStrictEqual(yield* owners, [[third!, names.waitingConsumer, 1]])
+      assert.deepStrictEqual(yield* stored, [third])
+      const letters = yield* send<ReadonlyArray<readonly [string, ReadonlyArray<string>]>>(
+        "XRANGE",
+        names.deadLetters,
+        "-",
+        "+"
+      )
+      assert.deepStrictEqual(letters.map(([, fields]) => fieldsOf(fields)["entry_id"]), [fourth, fifth])
+    }))
+})
