@@ -45,8 +45,8 @@ local function unpacked(text)
   local values, at = {}, 1
   while at <= #text do
     local colon = text:find(':', at, true)
-    local size = colon and tonumber(text:sub(at, colon - 1))
-    if not size then return nil end
+    local size = colon and tonumber(text:sub(at, colon - 1):match('^%d+$'))
+    if not size or text:sub(colon + size + 1, colon + size + 1) ~= ',' then return nil end
     values[#values + 1] = text:sub(colon + 1, colon + size)
     at = colon + size + 2
   end
@@ -96,8 +96,9 @@ const unpacked = (text: string): ReadonlyArray<string> | undefined => {
   const values: Array<string> = []
   for (let at = 0; at < bytes.length;) {
     const colon = bytes.indexOf(58, at)
-    const size = colon < 0 ? Number.NaN : Number(decoder.decode(bytes.subarray(at, colon)))
-    if (Number.isNaN(size)) return undefined
+    const digits = decoder.decode(bytes.subarray(at, Math.max(at, colon)))
+    const size = Number(digits)
+    if (!/^\d+$/.test(digits) || bytes[colon + size + 1] !== 44) return undefined
     values.push(decoder.decode(bytes.subarray(colon + 1, colon + 1 + size)))
     at = colon + size + 2
   }
