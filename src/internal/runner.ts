@@ -20,6 +20,7 @@ import { settlementOf } from "../Settlement.ts"
 import { dispatch, type Dispatched, type DispatchOptions, outcomeOf, runRoute, type Stop } from "./dispatch.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import type { Entry } from "./entry.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import type { Telemetry } from "./telemetry.ts"
 
 export interface RunnerOptions {
@@ -71,7 +72,7 @@ export interface Runner {
 interface Run {
   readonly entry: Entry
   readonly started: number
-  /** Milliseconds by this process's clock after which the run is interrupted. */
+  /** Monotonic milliseconds after which the run is interrupted: a clock that is set must not end it, nor keep it. */
   readonly limit: number
   readonly span: Tracer.Span | undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined
@@ -137,7 +138,7 @@ export const make = (options: RunnerOptions): Runner => {
     const dispatched = dispatch(entry, options.dispatch, serverNow)
     if (dispatched._tag === "Decided") return settle(entry, dispatched.subject, dispatched.outcome, undefined)
     const { route, subject } = dispatched
-    const now = clock.currentTimeMillisUnsafe()
+    const now = monotonicMillis(clock)
     const { deadline } = subject
     const ownTimeout = route.action?.handlerTimeout
     const timeout = ownTimeout === undefined ? options.handlerTimeout : Duration.toMillis(ownTimeout)
@@ -197,13 +198,13 @@ export const make = (options: RunnerOptions): Runner => {
       limitLatch.closeUnsafe()
       return limitLatch.await
     }
-    const wait = nextLimit - clock.currentTimeMillisUnsafe()
+    const wait = nextLimit - monotonicMillis(clock)
     if (wait > 0) {
       // Wakes early when a run with an earlier limit starts.
       limitLatch.closeUnsafe()
       return Effect.raceFirst(Effect.sleep(Duration.millis(wait)), limitLatch.await)
     }
-    const now = clock.currentTimeMillisUnsafe()
+    const now = monotonicMillis(clock)
     nextLimit = noLimit
     for (const run of running.values()) {
       if (run.limit <= now && run.stop === undefined) interrupt(run, "time")

@@ -1,9 +1,11 @@
 /**
- * The server's clock, followed from here: deadlines and ages are the server's, whatever the clocks of hosts say.
+ * The server's clock, followed from here: deadlines and ages are the server's, whatever the clocks of hosts say and
+ * whenever they are set.
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { Redis, RedisError } from "../Redis.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { strings } from "./reply.ts"
 
 export interface ServerClock {
@@ -12,18 +14,24 @@ export interface ServerClock {
   readonly sample: Effect.Effect<void, RedisError>
 }
 
+/** Milliseconds from command to reply, beyond which a sample is left out. */
+const longestTrip = 1_000
+
 export const make = (redis: Redis["Service"], clock: Clock.Clock): ServerClock => {
-  let offset = 0
+  let offset = clock.currentTimeMillisUnsafe() - monotonicMillis(clock)
+  let sampled = false
   return {
-    now: () => clock.currentTimeMillisUnsafe() + offset,
+    now: () => Math.floor(monotonicMillis(clock) + offset),
     sample: Effect.suspend(() => {
-      const sent = clock.currentTimeMillisUnsafe()
+      const sent = monotonicMillis(clock)
       return Effect.map(redis.send("TIME"), (reply) => {
         const [seconds, micros] = strings(reply).map(Number)
         if (seconds === undefined || micros === undefined) return
-        // The reply was written about half-way between sending and receiving.
-        const midway = (sent + clock.currentTimeMillisUnsafe()) / 2
-        offset = seconds * 1000 + Math.floor(micros / 1000) - Math.floor(midway)
+        const received = monotonicMillis(clock)
+        // The reply was written about half-way between sending and receiving. A late one would know less than we do.
+        if (sampled && received - sent > longestTrip) return
+        sampled = true
+        offset = seconds * 1000 + micros / 1000 - (sent + received) / 2
       })
     })
   }

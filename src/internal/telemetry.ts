@@ -15,6 +15,7 @@ import * as Metrics from "../Metrics.ts"
 import type { Outcome, Settlement, Subject } from "../Settlement.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import { type Entry, millisOf } from "./entry.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import type { Names } from "./names.ts"
 import type { Written } from "./settler.ts"
 import * as traceparent from "./traceparent.ts"
@@ -28,7 +29,7 @@ export interface Telemetry {
     consumer: string,
     now: number
   ) => Tracer.Span | undefined
-  /** A delivery has an outcome; `started` is when by this process's clock, `undefined` when nothing was run. */
+  /** A delivery has an outcome; `started` is when in monotonic milliseconds, `undefined` when nothing was run. */
   readonly ended: (
     decision: Decision,
     outcome: Outcome,
@@ -189,7 +190,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
     ended: (decision, outcome, started, span) => {
       if (started !== undefined) {
         metricsOf(decision.action?.action_type).duration.updateUnsafe(
-          clock.currentTimeMillisUnsafe() - started,
+          monotonicMillis(clock) - started,
           context
         )
       }
