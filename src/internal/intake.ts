@@ -2,6 +2,7 @@
  * The door of a consumer: whatever hands it entries (a read, a claim, a look at its own pending list) goes through here.
  */
 import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
 import type { Redis, RedisError } from "../Redis.ts"
 import * as entry from "./entry.ts"
 import type { Names } from "./names.ts"
@@ -29,6 +30,9 @@ export interface IntakeOptions {
 /** Pending entries looked at in one call. */
 const batch = 1_000
 
+/** Deliveries that were found, of which is remembered that they were. */
+const maxFound = 10_000
+
 export const fromTaken = (taken: TakenEntry): entry.Entry =>
   entry.make(taken.id, taken.fields, taken.deliveries, taken.record)
 
@@ -52,11 +56,26 @@ export const make = (options: IntakeOptions): Intake => {
     return entries.map((next) => broken.has(next.id) ? { ...next, broken: true } : next)
   })
 
-  const accept = (entries: ReadonlyArray<entry.Entry>): Effect.Effect<void, RedisError> =>
-    entries.length === 0 ? Effect.void : Effect.map(markBroken(entries), runner.accept)
+  /** Deliveries that were found before their reply came. When it comes after all, they may have run and ended. */
+  const found = new Map<string, number>()
+  const findingAlone = Semaphore.makeUnsafe(1)
+
+  const acceptFound = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>) {
+    runner.accept(yield* markBroken(entries))
+    for (const { deliveries, id } of entries) found.set(id, deliveries)
+    for (const id of found.keys()) {
+      if (found.size <= maxFound) break
+      found.delete(id)
+    }
+  })
+
+  const isNew = ({ deliveries, id }: entry.Entry): boolean => found.get(id) !== deliveries
 
   return {
-    accept,
+    accept: (entries) => {
+      const fresh = found.size === 0 ? entries : entries.filter(isNew)
+      return fresh.length === 0 ? Effect.void : Effect.map(markBroken(fresh), runner.accept)
+    },
     takePending: Effect.fnUntraced(function*(idle) {
       const { group, retryRecords, stream } = names
       const listed = yield* redis.send(
@@ -77,7 +96,7 @@ export const make = (options: IntakeOptions): Intake => {
         yield* redis.eval(takeOwn.script)({ stream, retryRecords, group, consumer, ids })
       )
       if (lost.length > 0) yield* options.onGone(lost)
-      yield* accept(taken.map(fromTaken))
-    })
+      yield* acceptFound(taken.map(fromTaken))
+    }, findingAlone.withPermit)
   }
 }
