@@ -7,6 +7,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
 import * as References from "effect/References"
 import * as TestClock from "effect/testing/TestClock"
 import { run } from "./support/modelRun.ts"
@@ -28,6 +29,7 @@ const violationsOf = (schedule: Schedule): Effect.Effect<ReadonlyArray<string>> 
     Effect.map((result) => result.violations),
     Effect.scoped,
     Effect.provideService(References.MinimumLogLevel, "None"),
+    Random.withSeed(schedule.seed),
     Effect.provide(TestClock.layer()),
     Effect.catchCause((cause) => Effect.succeed([`the run broke off: ${cause}`]))
   )
