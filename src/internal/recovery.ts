@@ -102,7 +102,10 @@ export const make = (options: RecoveryOptions): Recovery => {
   const hold = Effect.fnUntraced(function*() {
     const timeToLive = leaseLives * Math.max(options.claimIdle, 10_000)
     const held = Number(
-      yield* redis.eval(holdLease.script)({ lease: names.lease, claimIdle: options.claimIdle, timeToLive })
+      yield* redis.eval(holdLease.script)({ lease: names.lease, claimIdle: options.claimIdle, timeToLive }).pipe(
+        // A full server takes no new key. Workers go on with their own lease: they are what makes it less full.
+        Effect.catchIf((error) => failureOf(error) === "OutOfMemory", () => Effect.succeed(lease))
+      )
     )
     if (held > options.claimIdle && lease !== held) {
       yield* Effect.logWarning(

@@ -14,20 +14,21 @@ export const holdLease = define<{
   /** Milliseconds until a lease that nobody renews is forgotten. */
   readonly timeToLive: number
 }>({
-  lua: `local current = tonumber(redis.call('GET', KEYS[1]) or 0)
-if tonumber(ARGV[1]) >= current then
+  lua: `local current, wished = tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(ARGV[1])
+if wished > current then
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-  return tonumber(ARGV[1])
+elseif wished == current then
+  -- A full server allows this, and no SET.
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
 end
-return current
+return math.max(current, wished)
 `,
   twin: (redis, [key = ""], [claimIdle = "0", timeToLive = "0"]) => {
     const current = Number(redis.call("GET", key) ?? 0)
-    if (Number(claimIdle) >= current) {
-      redis.call("SET", key, claimIdle, "PX", timeToLive)
-      return Number(claimIdle)
-    }
-    return current
+    const wished = Number(claimIdle)
+    if (wished > current) redis.call("SET", key, claimIdle, "PX", timeToLive)
+    else if (wished === current) redis.call("PEXPIRE", key, timeToLive)
+    return Math.max(current, wished)
   },
   keys: (params) => [params.lease],
   args: (params) => [String(params.claimIdle), String(params.timeToLive)]
