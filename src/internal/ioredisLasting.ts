@@ -12,6 +12,12 @@ import { reconnectDelay, type Resolved, roleOptions } from "./ioredisOptions.ts"
 import { failureOfMessage } from "./redisFailure.ts"
 
 /**
+ * Milliseconds between two looks for another master. Each look fails what waits for its reply, and callers that are refused
+ * call again: without a pause between them the connection would never stand for long.
+ */
+const lookInterval = 2_000
+
+/**
  * Opens a connection for the life of the scope. The first attempt is the only one that can fail; later losses are repaired
  * until the scope closes, and logged when they begin, when their reason changes and when they end, never in between.
  */
@@ -29,6 +35,9 @@ export const openLasting = Effect.fnUntraced(function*(
   let lost = false
   let told = ""
   let latest: unknown
+  let refused = -Infinity
+  let looked = -Infinity
+  let looking = false
 
   // Before the first attempt, so that an interruption at any moment leaves no client behind.
   yield* Effect.addFinalizer(() =>
@@ -48,7 +57,14 @@ export const openLasting = Effect.fnUntraced(function*(
         // A master that became a replica answers READONLY for ever; a new connection finds the new one. The command fails.
         reconnectOnError: (error) => {
           if (!error.message.startsWith("READONLY")) return false
-          latest = error
+          const now = performance.now()
+          if (now - refused > 2 * lookInterval) {
+            run(Effect.logWarning(`Redis at ${resolved.address} takes no writes (READONLY), looking for its master`))
+          }
+          refused = now
+          if (now - looked < lookInterval) return false
+          looked = now
+          looking = true
           return 1
         },
         retryStrategy: (attempt) => ready && !closing ? reconnectDelay(attempt) : null
@@ -67,6 +83,11 @@ export const openLasting = Effect.fnUntraced(function*(
     )
     made.on("close", () => {
       if (!ready || closing || lost) return
+      if (looking) {
+        // This end is ours; that of an attempt to connect again is not.
+        looking = false
+        return
+      }
       lost = true
       told = latest === undefined ? "closed by the server" : describe(latest).message
       run(Effect.logWarning(`Redis ${role} connection to ${resolved.address} lost (${told}), reconnecting`))
