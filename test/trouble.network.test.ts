@@ -7,25 +7,10 @@ import * as Metrics from "../src/Metrics.ts"
 import * as Trouble from "./support/troubleWorld.ts"
 import { until } from "./support/until.ts"
 
-/** A service under load that has handled some of it. */
-const working = Effect.fnUntraced(function*(options?: Trouble.Options) {
-  const world = yield* Trouble.make(options)
-  const process = yield* world.startWorker({ consumers: 2 })
-  const load = yield* Trouble.startLoad(yield* world.startClient())
-  yield* handledMore(world)
-  return { world, process, load }
-})
-
-const handledMore = (world: Trouble.World) =>
-  Effect.suspend(() => {
-    const enough = world.handled.size + 20
-    return until("more is handled", Effect.sync(() => world.handled.size >= enough))
-  })
-
 describe("a worker and its callers", () => {
   it.live("go on after connections were refused", () =>
     Effect.gen(function*() {
-      const { load, process, world } = yield* working()
+      const { load, process, world } = yield* Trouble.working()
 
       yield* world.proxy.refuse
       yield* world.proxy.cut()
@@ -34,7 +19,7 @@ describe("a worker and its callers", () => {
       yield* world.proxy.resume
 
       yield* Trouble.recovered(process)
-      yield* handledMore(world)
+      yield* Trouble.handledMore(world)
       yield* load.stop
       assert.isAtLeast(load.failures.get("RedisError") ?? 0, 1)
       yield* Trouble.nothingLost(world, load.accepted)
@@ -52,12 +37,12 @@ describe("a worker and its callers", () => {
   ) {
     it.live(`go on after ${what} were cut off in the middle`, () =>
       Effect.gen(function*() {
-        const { load, process, world } = yield* working()
+        const { load, process, world } = yield* Trouble.working()
         for (const bytes of [0, 1, 30, 150, 400]) {
           const before = world.logged(noticed).length
           yield* world.proxy.cutAfter(bytes, { name: target })
           yield* until("the cut is noticed", Effect.sync(() => world.logged(noticed).length > before))
-          yield* handledMore(world)
+          yield* Trouble.handledMore(world)
         }
         yield* load.stop
         yield* Trouble.nothingLost(world, load.accepted)
@@ -70,7 +55,7 @@ describe("a worker and its callers", () => {
 
   it.live("go on after their connections were silent without an end", () =>
     Effect.gen(function*() {
-      const { load, process, world } = yield* working()
+      const { load, process, world } = yield* Trouble.working()
 
       yield* world.proxy.blackhole()
       yield* Trouble.troubledBy(process, "Connection")
@@ -78,7 +63,7 @@ describe("a worker and its callers", () => {
       yield* world.proxy.resume
 
       yield* Trouble.recovered(process)
-      yield* handledMore(world)
+      yield* Trouble.handledMore(world)
       // The server never heard that the old connections are gone: a read left behind would take entries to nowhere.
       const clients = String(yield* world.server.cli("CLIENT", "LIST"))
       const readers = [...clients.matchAll(/ name=(user-worker-\S+)/g)].map((match) => match[1])

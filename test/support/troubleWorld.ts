@@ -304,6 +304,13 @@ export const nothingLost = Effect.fnUntraced(function*(world: World, keys: Itera
   assert.strictEqual(yield* server.cli("ZCARD", names.retryDue), 0)
 })
 
+/** Waits until some more is handled. */
+export const handledMore = (world: World) =>
+  Effect.suspend(() => {
+    const enough = world.handled.size + 20
+    return until("more is handled", Effect.sync(() => world.handled.size >= enough))
+  })
+
 /** Waits until the worker tells of this kind of trouble. */
 export const troubledBy = (process: WorkerProcess, kind: string) =>
   until(
@@ -338,3 +345,23 @@ export const endure = Effect.fnUntraced(function*(world: World, process: WorkerP
   assert.isAtMost(world.logs.length - lines, 40, `lines logged: ${world.logs.slice(lines).join("\n")}`)
   assert.strictEqual((yield* process.worker.status).state, "running")
 })
+
+/** A service under load that has handled some of it. */
+export const working = Effect.fnUntraced(function*(options?: Options) {
+  const world = yield* make(options)
+  const process = yield* world.startWorker({ consumers: 2 })
+  const client = yield* world.startClient()
+  const load = yield* startLoad(client)
+  yield* handledMore(world)
+  return { world, process, client, load }
+})
+
+/** Works again under load, and lost nothing. */
+export const worksAgain = Effect.fnUntraced(
+  function*(world: World, process: WorkerProcess, load: Load) {
+    yield* recovered(process)
+    yield* handledMore(world)
+    yield* load.stop
+    yield* nothingLost(world, load.accepted)
+  }
+)

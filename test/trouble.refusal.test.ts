@@ -1,0 +1,114 @@
+/**
+ * A server that lives and refuses, or forgets its scripts, for a whole worker and its callers.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import { mkdirSync, rmSync } from "node:fs"
+import { join } from "node:path"
+import * as Metrics from "../src/Metrics.ts"
+import * as Trouble from "./support/troubleWorld.ts"
+import { until } from "./support/until.ts"
+
+describe("a server that refuses writes", () => {
+  it.live("as a replica does", () =>
+    Effect.gen(function*() {
+      const { load, process, world } = yield* Trouble.working()
+      // Of a master that is not there, so that its data stays what it is.
+      yield* world.server.cli("REPLICAOF", "127.0.0.1", "1")
+      yield* Trouble.troubledBy(process, "ReadOnly")
+      yield* Trouble.endure(world, process)
+      yield* world.server.cli("REPLICAOF", "NO", "ONE")
+      yield* Trouble.worksAgain(world, process, load)
+      assert.strictEqual(yield* world.counter(Metrics.groupsRestored), 0)
+    }))
+
+  it.live("because its memory is full: what needs none goes on, answers wait", () =>
+    Effect.gen(function*() {
+      const open = yield* Latch.make(true)
+      const { client, load, process, world } = yield* Trouble.working({ handle: () => open.await })
+      yield* load.stop
+      yield* Trouble.nothingLost(world, load.accepted)
+      yield* open.close
+      yield* client.sendMany(Trouble.Do, Array.from({ length: 300 }, (_, index) => ({ key: `plain-${index}` })))
+      const asked = yield* Effect.forkChild(Effect.forEach(
+        Array.from({ length: 30 }, (_, index) => `asked-${index}`),
+        (key) => client.request(Trouble.Do, { key }, { timeout: "20 seconds" }),
+        { concurrency: "unbounded" }
+      ))
+      yield* until("all are sent", Effect.map(world.left, ({ entries }) => entries === 330))
+
+      yield* world.server.cli("CONFIG", "SET", "maxmemory", "1")
+      yield* open.open
+      // An acknowledgement frees memory: it must not wait for memory.
+      yield* until("what expects no answer is done", Effect.map(world.left, ({ entries }) => entries <= 30))
+      yield* Trouble.troubledBy(process, "OutOfMemory")
+      yield* Trouble.endure(world, process)
+      const full = yield* Trouble.startLoad(client, "full")
+      yield* until("callers are told", Effect.sync(() => (full.failures.get("RedisError") ?? 0) >= 10))
+      assert.strictEqual(full.accepted.size, 0)
+
+      yield* world.server.cli("CONFIG", "SET", "maxmemory", "0")
+      assert.strictEqual((yield* Fiber.join(asked)).length, 30)
+      yield* Trouble.worksAgain(world, process, full)
+      for (const [key, times] of world.handled) assert.strictEqual(times, 1, key)
+    }))
+
+  it.live("because its memory is full: a worker that starts frees it", () =>
+    Effect.gen(function*() {
+      const world = yield* Trouble.make()
+      const first = yield* world.startWorker()
+      yield* first.stop
+      const client = yield* world.startClient()
+      const keys = Array.from({ length: 300 }, (_, index) => `key-${index}`)
+      yield* client.sendMany(Trouble.Do, keys.map((key) => ({ key })))
+      yield* world.server.cli("CONFIG", "SET", "maxmemory", "1")
+      yield* world.startWorker()
+      yield* Trouble.nothingLost(world, keys)
+    }))
+
+  it.live("because it cannot save", () =>
+    Effect.gen(function*() {
+      const { load, process, world } = yield* Trouble.working({
+        config: ["save 3600 1000000", "stop-writes-on-bgsave-error yes", "dbfilename dump.rdb"]
+      })
+      const saved = (status: string) =>
+        Effect.andThen(
+          world.server.cli("BGSAVE"),
+          until(
+            `a save ends with ${status}`,
+            Effect.map(world.server.cli("INFO", "persistence"), (info) =>
+              String(info).includes("rdb_bgsave_in_progress:0") &&
+              String(info).includes(`rdb_last_bgsave_status:${status}`))
+          )
+        )
+      const file = join(world.server.directory, "dump.rdb")
+      // Nobody, root included, can put a file in the place of a directory.
+      mkdirSync(file)
+      yield* saved("err")
+      yield* Trouble.troubledBy(process, "Misconfigured")
+      yield* Trouble.endure(world, process)
+      rmSync(file, { recursive: true })
+      yield* saved("ok")
+      yield* Trouble.worksAgain(world, process, load)
+      assert.isAtLeast(load.failures.get("RedisError") ?? 0, 1)
+    }))
+})
+
+describe("a server that forgets its scripts", () => {
+  it.live("is given them again: nobody notices", () =>
+    Effect.gen(function*() {
+      const { load, process, world } = yield* Trouble.working()
+      for (let round = 0; round < 10; round++) {
+        yield* world.server.cli("SCRIPT", "FLUSH")
+        yield* Trouble.handledMore(world)
+      }
+      yield* load.stop
+      yield* Trouble.nothingLost(world, load.accepted)
+      assert.deepStrictEqual([...load.failures], [])
+      assert.strictEqual(load.accepted.size, 2 * load.attempts())
+      assert.deepStrictEqual(world.logged(/^Warn Redis failed/), [])
+      assert.strictEqual((yield* process.worker.status).state, "running")
+    }))
+})
