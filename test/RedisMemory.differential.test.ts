@@ -50,7 +50,8 @@ const named = (reply: unknown, names: Readonly<Record<string, (value: unknown) =
 const pendingTimes = (index: number) => (reply: unknown) =>
   mapArray(reply, (row) => mapArray(row, (value, i) => i === index ? timed(value) : value))
 
-const sorted = (reply: unknown): unknown => Array.isArray(reply) ? reply.toSorted() : reply
+const sorted = (reply: unknown): unknown =>
+  Array.isArray(reply) ? reply.toSorted((a, b) => String(a) < String(b) ? -1 : 1) : reply
 
 const normalise = (command: Command, reply: unknown): unknown => {
   if (reply instanceof Error) return `error: ${reply.message.replace(/ script: [0-9a-f]{40}, on @user_script.*$/, "")}`

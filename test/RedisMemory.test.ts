@@ -346,4 +346,64 @@ describe("RedisMemory", () => {
         assert.deepStrictEqual(yield* memory.dump, {})
       }))
   })
+
+  describe("the server itself", () => {
+    test("describes the commands that it has, and no others", () =>
+      Effect.gen(function*() {
+        const infos = yield* send("COMMAND", "INFO", "XAUTOCLAIM", "XACKDEL", "xgroup|create")
+        assert.isArray(infos)
+        const [known, unknown, inner] = infos as ReadonlyArray<ReadonlyArray<unknown> | null>
+        assert.deepStrictEqual(known?.slice(0, 3), ["xautoclaim", -6, ["write", "fast"]])
+        assert.strictEqual(unknown, null)
+        assert.strictEqual(inner?.[0], "xgroup|create")
+      }))
+
+    test("tells and takes its configuration", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* run("CONFIG GET maxmemory-policy"), ["maxmemory-policy", "noeviction"])
+        assert.deepStrictEqual(yield* run("CONFIG GET nothing"), [])
+        yield* run("CONFIG SET maxmemory-policy allkeys-lru")
+        assert.include(yield* run("INFO memory"), "maxmemory_policy:allkeys-lru\r\n")
+        assert.include(yield* run("INFO"), "redis_version:7.0.15\r\n")
+        assert.strictEqual(
+          yield* message(run("CONFIG SET nope 1")),
+          "ERR Unknown option or number of arguments for CONFIG SET - 'nope'"
+        )
+      }))
+
+    test("shows a blocked client under its name", () =>
+      Effect.gen(function*() {
+        const connection = yield* reserved
+        yield* connection.send("CLIENT", "SETNAME", "reader")
+        const blocked = yield* Effect.forkChild(connection.send("BLPOP", "q", "0"), { startImmediately: true })
+        assert.match(String(yield* run("CLIENT LIST")), /name=reader .*flags=b/)
+        yield* Fiber.interrupt(blocked)
+        assert.strictEqual(
+          yield* message(send("CLIENT", "SETNAME", "two words")),
+          "ERR Client names cannot contain spaces, newlines or special characters."
+        )
+      }))
+
+    test("scans every key that stays, once, while others come and go", () =>
+      Effect.gen(function*() {
+        for (let i = 0; i < 200; i++) yield* run(`SET stay:${i} v`)
+        const seen: Array<string> = []
+        let cursor = "0"
+        do {
+          const [next, keys] = (yield* run(`SCAN ${cursor} MATCH stay:* COUNT 7`)) as [string, ReadonlyArray<string>]
+          seen.push(...keys)
+          cursor = next
+          yield* run(`SET come:${cursor} v`)
+          yield* run(`DEL come:${seen.length}`)
+        } while (cursor !== "0")
+        assert.strictEqual(seen.length, 200)
+        assert.strictEqual(new Set(seen).size, 200)
+      }))
+
+    test("replaces halves of surrogate pairs, which have no bytes", () =>
+      Effect.gen(function*() {
+        yield* send("SET", "k", "a\ud800b")
+        assert.strictEqual(yield* run("GET k"), "a\ufffdb")
+      }))
+  })
 })

@@ -67,7 +67,13 @@ export const float = (text: string, message = "value is not a valid float"): num
 export const formatDouble = (value: number): string => {
   if (value === Infinity) return "inf"
   if (value === -Infinity) return "-inf"
-  if (Number.isInteger(value) && Math.abs(value) < 1e17) return Object.is(value, -0) ? "-0" : String(value)
+  if (Object.is(value, -0)) return "-0"
+  // beyond 2^53 JavaScript rounds what it prints
+  if (Number.isInteger(value) && Math.abs(value) < 1e17) {
+    return Number.isSafeInteger(value)
+      ? String(value)
+      : String(BigInt(value))
+  }
   const [mantissa = "", exponentText = "0"] = value.toExponential(16).split("e")
   const exponent = Number(exponentText)
   if (exponent < -4 || exponent >= 17) {

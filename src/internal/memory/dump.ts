@@ -4,6 +4,7 @@
 import * as Deque from "./deque.ts"
 import * as Ids from "./ids.ts"
 import * as Ordered from "./ordered.ts"
+import * as SortedSet from "./sortedSet.ts"
 import * as Store from "./store.ts"
 import type * as Stream from "./stream.ts"
 
@@ -87,7 +88,7 @@ const dumpValue = (value: Store.Value): DumpedValue => {
     case "set":
       return { type: "set", value: [...value.members].sort() }
     case "zset":
-      return { type: "zset", value: value.set.members.map(({ name, score }) => [name, score]) }
+      return { type: "zset", value: SortedSet.slice(value.set, 0, Infinity).map(({ name, score }) => [name, score]) }
     case "stream":
       return {
         type: "stream",

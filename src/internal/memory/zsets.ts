@@ -17,7 +17,7 @@ const forWriting = (context: Context, key: string): SortedSet.SortedSet => {
 }
 
 const dropWhenEmpty = (context: Context, key: string, set: SortedSet.SortedSet): void => {
-  if (set.members.length === 0) Store.remove(context.store, key)
+  if (SortedSet.size(set) === 0) Store.remove(context.store, key)
 }
 
 const addFlags = new Set(["NX", "XX", "GT", "LT", "CH", "INCR"])
@@ -85,7 +85,7 @@ interface Bounds {
 }
 
 const rankBounds = (set: SortedSet.SortedSet, start: number, stop: number): Bounds => {
-  const length = set.members.length
+  const length = SortedSet.size(set)
   const from = start < 0 ? Math.max(length + start, 0) : start
   const last = stop < 0 ? length + stop : stop
   return from > last || from >= length ? { from: 0, to: 0 } : { from, to: Math.min(last + 1, length) }
@@ -191,9 +191,10 @@ const range = (by: RangeOptions["by"], reverse: boolean, any: boolean) =>
     const set = setOf(context, key)
     if (set === undefined) return []
     const { from, to } = rankBounds(set, start, stop)
+    const length = SortedSet.size(set)
     const members = options.reverse
-      ? set.members.slice(set.members.length - to, set.members.length - from).reverse()
-      : set.members.slice(from, to)
+      ? SortedSet.slice(set, length - to, length - from).reverse()
+      : SortedSet.slice(set, from, to)
     return withScores(members, options.scores)
   }
   const find = options.by === "score" ? byScore(low, high) : byLex(low, high)
@@ -202,8 +203,8 @@ const range = (by: RangeOptions["by"], reverse: boolean, any: boolean) =>
   const { from, to } = find(set)
   const count = options.count === undefined || options.count < 0 ? Infinity : options.count
   const members = options.reverse
-    ? set.members.slice(Math.max(from, to - options.offset - count), Math.max(from, to - options.offset)).reverse()
-    : set.members.slice(from + options.offset, Math.min(to, from + options.offset + count))
+    ? SortedSet.slice(set, Math.max(from, to - options.offset - count), Math.max(from, to - options.offset)).reverse()
+    : SortedSet.slice(set, from + options.offset, Math.min(to, from + options.offset + count))
   return withScores(members, options.scores)
 }
 
@@ -229,7 +230,7 @@ const pop = (side: "min" | "max") => (context: Context, argv: ReadonlyArray<stri
   if (count < 0) throw new ReplyError(`ERR ${message}`)
   const set = setOf(context, key)
   if (set === undefined) return []
-  const length = set.members.length
+  const length = SortedSet.size(set)
   const members = side === "min"
     ? SortedSet.removeRange(set, 0, Math.min(count, length))
     : SortedSet.removeRange(set, Math.max(length - count, 0), length).reverse()
@@ -241,7 +242,7 @@ const rank = (reverse: boolean) => (context: Context, [, key = "", name = ""]: R
   const set = setOf(context, key)
   const at = set === undefined ? undefined : SortedSet.rank(set, name)
   if (set === undefined || at === undefined) return null
-  return reverse ? set.members.length - 1 - at : at
+  return reverse ? SortedSet.size(set) - 1 - at : at
 }
 
 const score = (set: SortedSet.SortedSet | undefined, name: string): Reply => {
@@ -268,7 +269,10 @@ export const zsets: Handlers = {
     const set = setOf(context, key)
     return names.map((name) => score(set, name))
   },
-  zcard: (context, [, key = ""]) => setOf(context, key)?.members.length ?? 0,
+  zcard: (context, [, key = ""]) => {
+    const set = setOf(context, key)
+    return set === undefined ? 0 : SortedSet.size(set)
+  },
   zcount: (context, [, key = "", min = "", max = ""]) => {
     const find = byScore(min, max)
     const set = setOf(context, key)
