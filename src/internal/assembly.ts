@@ -191,7 +191,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     telemetry.written(decision, written)
     logSettlement(decision, written, name)
     const { _tag } = decision.settlement
-    if (_tag === "Retry" || _tag === "Release" || _tag === "Yield") recovering.wake()
+    if (_tag === "Retry" || _tag === "Release") recovering.wake()
+    else if (_tag === "Yield") recovering.yielded()
   }
   const makeConsumer = (suffix: string, concurrency: number, readAhead: number, reads: boolean): consumer.Consumer => {
     const name = naming.consumer(names.service, suffix, SecureRandom.uuidV4Unsafe())

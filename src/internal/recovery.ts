@@ -6,6 +6,7 @@
  * renews an entry that waits, so a backoff survives the crash of every worker and
  * a million waiting entries cost a worker nothing.
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -53,12 +54,23 @@ export interface Recovery {
   readonly taking: Effect.Effect<never, WorkerError>
   /** A retry was just written: its due time may be the next one. */
   readonly wake: () => void
+  /** An entry was just left to a worker that knows its type. */
+  readonly yielded: () => void
   /** Milliseconds of the lease that holds. */
   readonly lease: () => number
 }
 
 /** The longest that a due entry of another, dead process waits to be noticed. */
 const duePoll = 1_000
+
+/**
+ * Who left an entry to others lately comes so much later than they do for what is due. Else all would look at the same
+ * moment, and a worker that knows the type be the last of many each time.
+ */
+const standBack = 100
+
+/** The longest that an entry waits between two workers that do not know its type is ten seconds: twice that is lately. */
+const lately = 20_000
 
 /** Entries taken in one call. */
 const maxTaken = 200
@@ -166,7 +178,8 @@ export const make = (options: RecoveryOptions): Recovery => {
     consumer: consumer.name,
     aloneConsumer: alone.runner.room() > 0 ? alone.name : "",
     suspectAfter: options.suspectAfter,
-    limit: Math.min(consumer.runner.room(), maxTaken)
+    // Room may have gone since it was looked for, and to a server a negative limit is none.
+    limit: Math.max(1, Math.min(consumer.runner.room(), maxTaken))
   })
 
   const handOut = (consumer: Consumer, taken: ReadonlyArray<TakenEntry>): Effect.Effect<void, RedisError> =>
@@ -177,6 +190,8 @@ export const make = (options: RecoveryOptions): Recovery => {
 
   /** Milliseconds until due entries are looked for again. */
   let nextDue = 0
+  let hasYielded = false
+  let yieldedAt = Number.NEGATIVE_INFINITY
 
   const takeDueOnce = Effect.fnUntraced(function*(consumer: Consumer) {
     const parameters = parametersFor(consumer)
@@ -187,6 +202,10 @@ export const make = (options: RecoveryOptions): Recovery => {
     if (lost.length > 0) yield* options.onGone(lost)
     const wait = Number(rest[0])
     nextDue = taken.length >= parameters.limit ? 0 : wait < 0 ? duePoll : Math.min(wait, duePoll)
+    const now = yield* Clock.currentTimeMillis
+    if (hasYielded) yieldedAt = now
+    hasYielded = false
+    if (now - yieldedAt < lately) nextDue += standBack
   })
 
   const takingDue = Effect.forever(Effect.suspend(() => {
@@ -251,6 +270,9 @@ export const make = (options: RecoveryOptions): Recovery => {
     ),
     wake: () => {
       wakeLatch.openUnsafe()
+    },
+    yielded: () => {
+      hasYielded = true
     },
     lease: () => lease
   }

@@ -429,7 +429,10 @@ const shutdownCases = (test: Test): void => {
       const { names } = yield* Place
       const { seen, worker } = yield* startWorker({ concurrency: 1, readAhead: 5 })
       const sent = yield* Effect.forEach(["hang", "ok", "ok"], (does) => sendAction(does))
-      yield* eventually("all are delivered", Effect.map(pendingOf(names), (rows) => rows.length === 3))
+      yield* eventually(
+        "all are delivered",
+        Effect.map(pendingOf(names), (rows) => rows.length === 3 && seen.runs.length === 1)
+      )
       yield* worker.drain
       assert.deepStrictEqual(seen.runs, ["hang 1"])
       assert.deepStrictEqual(
