@@ -27,6 +27,7 @@ import { exitOf } from "./internal/exit.ts"
 import * as inbox from "./internal/inbox.ts"
 import { strings } from "./internal/reply.ts"
 import { append } from "./internal/scripts/streams.ts"
+import * as traceparent from "./internal/traceparent.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
@@ -236,6 +237,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     payload: unknown,
     context: ActionContext.ActionContext,
     options: SendOptions,
+    trace: string | undefined,
     answer?: Answer,
     timeout?: number
   ): Effect.Effect<string, EncodeError, unknown> =>
@@ -250,6 +252,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
           action_type: action.type,
           timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
           ...ActionContext.toFields(context),
+          trace_id: context.traceId ?? (trace === undefined ? null : traceparent.traceIdOf(trace)),
           origin_service: service,
           correlation_id: answer?.correlationId ?? options.correlationId ?? null,
           callback_queue_name: answer?.list ?? null,
@@ -308,10 +311,13 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     const stream = yield* streamOf(action.type, options.service)
     const actionId = options.actionId ?? SecureRandom.uuidV4Unsafe()
     const context = yield* contextFor(options)
-    const text = yield* write(action, payload, context, { ...options, actionId }, answer)
     return yield* traced(
       { operation: "send", actionType: action.type, stream, actionId, count: 1 },
-      (trace) => add(stream, text, trace)
+      (trace) =>
+        Effect.flatMap(
+          write(action, payload, context, { ...options, actionId }, trace, answer),
+          (text) => add(stream, text, trace)
+        )
     )
   })
 
@@ -324,27 +330,24 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   ) {
     const stream = yield* streamOf(action.type, options.service)
     const context = yield* contextFor(options)
-    const texts: Array<string> = []
-    for (const payload of payloads) {
-      const text = write(action, payload, context, options)
-      const exit = exitOf(text)
-      texts.push(exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text)
-    }
-    const chunks = Array.from(
-      { length: Math.ceil(texts.length / chunkSize) },
-      (_, index) => texts.slice(index * chunkSize, (index + 1) * chunkSize)
-    )
+    const all = [...payloads]
     return yield* traced(
-      { operation: "send", actionType: action.type, stream, actionId: undefined, count: texts.length },
-      (trace) =>
-        Effect.map(
-          Effect.forEach(chunks, (chunk) =>
-            appendMany({
-              stream,
-              messages: chunk.map((text) => trace === undefined ? ["data", text] : ["data", text, "traceparent", trace])
-            })),
-          (replies) => replies.flatMap(strings)
-        )
+      { operation: "send", actionType: action.type, stream, actionId: undefined, count: all.length },
+      Effect.fnUntraced(function*(trace) {
+        const messages: Array<ReadonlyArray<string>> = []
+        for (const payload of all) {
+          const text = write(action, payload, context, options, trace)
+          const exit = exitOf(text)
+          const data = exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text
+          messages.push(trace === undefined ? ["data", data] : ["data", data, "traceparent", trace])
+        }
+        const ids: Array<string> = []
+        for (let i = 0; i < messages.length; i += chunkSize) {
+          const reply = yield* appendMany({ stream, messages: messages.slice(i, i + chunkSize) })
+          for (const id of strings(reply)) ids.push(id)
+        }
+        return ids
+      })
     )
   })
 
@@ -415,21 +418,24 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     const stream = yield* streamOf(action.type, options.service)
     const list = shared ? answers.key : naming.responseList(service, action.type, correlationId)
     const millis = Duration.toMillis(timeout)
-    const text = yield* write(
-      action,
-      payload,
-      yield* contextFor(options),
-      { ...options, actionId },
-      { list, type: null, correlationId },
-      Number.isFinite(millis) ? millis : undefined
+    const context = yield* contextFor(options)
+    return yield* traced(
+      { operation: "request", actionType: action.type, stream, actionId, count: 1 },
+      Effect.fnUntraced(function*(trace) {
+        const answer = { list, type: null, correlationId }
+        const limit = Number.isFinite(millis) ? millis : undefined
+        const text = yield* write(action, payload, context, { ...options, actionId }, trace, answer, limit)
+        const sending = add(stream, text, trace)
+        const response = yield* Effect.timeoutOrElse(
+          shared ? askShared(correlationId, sending) : askAlone(list, sending),
+          {
+            duration: timeout,
+            orElse: () => Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
+          }
+        )
+        return yield* read(action, response)
+      })
     )
-    return yield* traced({ operation: "request", actionType: action.type, stream, actionId, count: 1 }, (trace) => {
-      const sending = add(stream, text, trace)
-      return Effect.timeoutOrElse(shared ? askShared(correlationId, sending) : askAlone(list, sending), {
-        duration: timeout,
-        orElse: () => Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
-      }).pipe(Effect.flatMap((response) => read(action, response)))
-    })
   })
 
   const request = (action: Action.Any, payload: unknown, options: RequestOptions = {}) =>

@@ -415,9 +415,13 @@ export const make: (
     const naming = yield* QueueNaming
     const settings = yield* Settings
     const service = options.service ?? settings.serviceName
-    const names = yield* Effect.try({ try: () => namesOf(naming, service), catch: (cause) => cause }).pipe(
-      Effect.catch((cause) => cause instanceof QueueNameError ? Effect.fail(cause) : Effect.die(cause))
-    )
+    const names = yield* Effect.try({
+      try: () => namesOf(naming, service),
+      catch: (cause) =>
+        cause instanceof QueueNameError
+          ? cause
+          : new QueueNameError({ part: "service", found: service, expected: "a name that the naming takes" })
+    })
     return DeadLetter.of(
       deadLetters.make({
         redis,

@@ -162,10 +162,14 @@ const noteOf = ({ action, attempt, entry }: Decision): Array<string> => [
   String(entry.replays)
 ]
 
+/** A callback in a stream is a child of the delivery that it answers. */
+const traced = (push: PushTarget | undefined, { span }: Decision): PushTarget | undefined =>
+  push?.kind === "stream" && span !== undefined ? { ...push, traceparent: traceparent.format(span) } : push
+
 /** An answer that may not be pushed is kept: the entry becomes a dead letter with the answer in it. */
 const answered = (decision: Decision, options: EncodeOptions, payload: string | undefined): SettleEntry => {
   if (payload === undefined) return { ...settled(decision.entry), dead: false, notes: [] }
-  const push = target(decision.action, payload, options)
+  const push = traced(target(decision.action, payload, options), decision)
   const notes = noteOf(decision)
   return push === undefined
     ? {

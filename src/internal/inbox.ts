@@ -107,6 +107,8 @@ export const make = (options: InboxOptions): Inbox => {
   })
 
   const session = Effect.scoped(Effect.gen(function*() {
+    // A client that only sends needs no connection here.
+    yield* needed.await
     const take = yield* chooseTake
     const connection = yield* redis.reserve
     while (true) {

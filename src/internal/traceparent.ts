@@ -14,6 +14,12 @@ export const parse = (value: string): Tracer.ExternalSpan | undefined =>
 export const format = (span: Tracer.AnySpan): string =>
   `00-${span.traceId.padStart(32, "0")}-${span.spanId.padStart(16, "0")}-${span.sampled ? "01" : "00"}`
 
+/** The trace as the envelope's `trace_id` has it, a UUID of the same 128 bits. */
+export const traceIdOf = (value: string): string => {
+  const id = value.slice(3, 35)
+  return `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`
+}
+
 /**
  * The span of the sender. A Python service sends none: the `trace_id` of its envelope is the trace, and the first half
  * of its `action_id` stands for the span that it did not record.

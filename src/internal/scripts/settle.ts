@@ -19,6 +19,8 @@ export interface PushTarget {
   readonly payload: string
   /** Milliseconds that a list lives on after the push; 0 leaves its expiry alone. */
   readonly timeToLive: number
+  /** Trace context that goes beside an action in a stream. */
+  readonly traceparent?: string | undefined
 }
 
 /** Anything but a plain acknowledgement. */
@@ -83,15 +85,16 @@ local function mine(id, deliveries)
   return row ~= nil and row[2] == consumer and row[4] == deliveries
 end
 
-local function push(kind, key, payload, ttl)
+local function push(kind, key, payload, extra)
   local held = redis.call('TYPE', key).ok
   if kind == 's' then
     if held ~= 'stream' and held ~= 'none' then return { err = 'WRONGTYPE the answer stream holds a ' .. held } end
+    if extra ~= '0' then return redis.pcall('XADD', key, '*', 'data', payload, 'traceparent', extra) end
     return redis.pcall('XADD', key, '*', 'data', payload)
   end
   if held ~= 'list' and held ~= 'none' then return { err = 'WRONGTYPE the answer list holds a ' .. held } end
   local pushed = redis.pcall('LPUSH', key, payload)
-  if not failed(pushed) and ttl ~= '0' then redis.call('PEXPIRE', key, ttl) end
+  if not failed(pushed) and extra ~= '0' then redis.call('PEXPIRE', key, extra) end
   return pushed
 end
 
@@ -138,8 +141,8 @@ end
 while ARGV[cursor] do
   local id, deliveries, operation = take(), tonumber(take()), take()
   local kind, outcome = operation:sub(1, 1), operation:sub(2, 2)
-  local key, payload, ttl, delay, record
-  if kind ~= '-' then key, payload, ttl = KEYS[tonumber(take())], take(), take() end
+  local key, payload, extra, delay, record
+  if kind ~= '-' then key, payload, extra = KEYS[tonumber(take())], take(), take() end
   if outcome == 'w' then delay, record = tonumber(take()), take() end
   local letter = {}
   for i = 1, tonumber(take()) do letter[i] = take() end
@@ -157,14 +160,14 @@ while ARGV[cursor] do
         redis.call('ZREM', due, id)
         redis.call('HDEL', records, id)
         report(index, 'gone')
-      elseif key and failed(push(kind, key, payload, ttl)) then
+      elseif key and failed(push(kind, key, payload, extra)) then
         report(index, 'undeliverable')
       end
     end
   else
     local bad, pushed, failure = outcome == 'd', nil, nil
     if key then
-      pushed = push(kind, key, payload, ttl)
+      pushed = push(kind, key, payload, extra)
       if failed(pushed) then
         local prefix = pushed.err:match('^%-?(%u+)')
         if prefix == 'WRONGTYPE' or prefix == 'NOPERM' then
@@ -220,15 +223,16 @@ return statuses
 
 const failed = (reply: unknown): reply is ReplyError => reply instanceof ReplyError
 
-const pushTwin = (redis: ScriptRedis, kind: string, key: string, payload: string, ttl: string) => {
+const pushTwin = (redis: ScriptRedis, kind: string, key: string, payload: string, extra: string) => {
   const held = redis.call("TYPE", key)
   if (kind === "s") {
     if (held !== "stream" && held !== "none") return new ReplyError(`WRONGTYPE the answer stream holds a ${held}`)
+    if (extra !== "0") return redis.pcall("XADD", key, "*", "data", payload, "traceparent", extra)
     return redis.pcall("XADD", key, "*", "data", payload)
   }
   if (held !== "list" && held !== "none") return new ReplyError(`WRONGTYPE the answer list holds a ${held}`)
   const pushed = redis.pcall("LPUSH", key, payload)
-  if (!failed(pushed) && ttl !== "0") redis.call("PEXPIRE", key, ttl)
+  if (!failed(pushed) && extra !== "0") redis.call("PEXPIRE", key, extra)
   return pushed
 }
 
@@ -304,13 +308,13 @@ const twin: Twin = (redis, keys, args) => {
     const outcome = operation.slice(1, 2)
     let key = ""
     let payload = ""
-    let ttl = ""
+    let extra = ""
     let delay = 0
     let record = ""
     if (kind !== "-") {
       key = at(keys, Number(take()) - 1)
       payload = take()
-      ttl = take()
+      extra = take()
     }
     if (outcome === "w") {
       delay = Number(take())
@@ -332,7 +336,7 @@ const twin: Twin = (redis, keys, args) => {
           redis.call("ZREM", due, id)
           redis.call("HDEL", records, id)
           statuses.push(index, "gone")
-        } else if (key !== "" && failed(pushTwin(redis, kind, key, payload, ttl))) {
+        } else if (key !== "" && failed(pushTwin(redis, kind, key, payload, extra))) {
           statuses.push(index, "undeliverable")
         }
       }
@@ -341,7 +345,7 @@ const twin: Twin = (redis, keys, args) => {
       let pushed: ScriptReply = null
       let failure: string | undefined
       if (key !== "") {
-        const reply = pushTwin(redis, kind, key, payload, ttl)
+        const reply = pushTwin(redis, kind, key, payload, extra)
         if (!failed(reply)) {
           pushed = reply
         } else if (/^(WRONGTYPE|NOPERM)/.test(reply.message)) {
@@ -423,7 +427,11 @@ export const settle = define<SettleParams>({
     for (const entry of params.entries) {
       args.push(entry.id, String(entry.deliveries ?? 1), operationOf(entry))
       if (entry.push !== undefined) {
-        args.push(String(positions.get(entry.push.key)), entry.push.payload, String(entry.push.timeToLive))
+        args.push(
+          String(positions.get(entry.push.key)),
+          entry.push.payload,
+          entry.push.traceparent ?? String(entry.push.timeToLive)
+        )
       }
       if (entry.wait !== undefined) args.push(String(entry.wait.delay), entry.wait.record)
       args.push(String(entry.notes.length), ...entry.notes)
