@@ -417,7 +417,7 @@ export const make: (
     const service = options.service ?? settings.serviceName
     const names = yield* Effect.try({
       try: () => namesOf(naming, service),
-      catch: (cause) =>
+      catch: (cause: unknown) =>
         cause instanceof QueueNameError
           ? cause
           : new QueueNameError({ part: "service", found: service, expected: "a name that the naming takes" })
