@@ -25,11 +25,12 @@ import * as DomainAction from "./DomainAction.ts"
 import { requestMetrics, traced } from "./internal/clientTelemetry.ts"
 import { exitOf } from "./internal/exit.ts"
 import * as inbox from "./internal/inbox.ts"
+import * as Json from "./internal/json.ts"
 import { strings } from "./internal/reply.ts"
 import { append } from "./internal/scripts/streams.ts"
 import * as traceparent from "./internal/traceparent.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
-import { Redis, RedisError } from "./Redis.ts"
+import { Redis, type RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
 
 // -----------------------------------------------------------------------------
@@ -192,6 +193,14 @@ export class ActionClient extends Context.Service<ActionClient, {
 // make
 // -----------------------------------------------------------------------------
 
+const textOf = (envelope: DomainAction.DomainAction): string | undefined => {
+  try {
+    return DomainAction.encode(envelope)
+  } catch {
+    return undefined
+  }
+}
+
 /**
  * Makes a client. Its inbox is read from the first request on, and removed with the scope.
  *
@@ -276,9 +285,15 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     const checked = DomainAction.check(envelope)
     const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: envelope.action_type, message }))
     if (checked._tag === "Failure") return refuse(checked.failure.text)
-    const text = DomainAction.encode(envelope)
-    return text.length > settings.payloadLimit || Buffer.byteLength(text) > settings.payloadLimit
-      ? refuse(`The action is larger than the limit of ${settings.payloadLimit} bytes (WORKER_PAYLOAD_LIMIT)`)
+    const text = textOf(envelope)
+    if (text === undefined) return refuse("The action is no JSON: it holds a bigint or refers to itself")
+    if (Json.isLarger(text, settings.payloadLimit)) {
+      return refuse(`The action is larger than the limit of ${settings.payloadLimit} bytes (WORKER_PAYLOAD_LIMIT)`)
+    }
+    const { maxDepth } = DomainAction.defaultLimits
+    if (Json.isDeeper(text, maxDepth)) return refuse(`The action is nested deeper than ${maxDepth} levels`)
+    return Json.mayHoldProto(text) && Json.holdsProto(JSON.parse(text))
+      ? refuse("The action holds a key __proto__")
       : Effect.succeed(text)
   }
 
@@ -475,7 +490,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // SAFETY: each method runs the codecs of the very action it is given, so that payload, success, error and services
   // are those of its contract; inside they are unknown.
   return ActionClient.of(
-    { send, sendMany, request, sendWithCallback, sendAction } as unknown as ActionClient["Service"]
+    { send, sendMany, request, sendWithCallback, sendAction } as ActionClient["Service"]
   )
 })
 

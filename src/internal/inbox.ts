@@ -77,7 +77,7 @@ export const make = (options: InboxOptions): Inbox => {
       Effect.flatMap((reply) =>
         reply === null
           ? Effect.succeed([])
-          : Effect.map(connection.send("RPOP", key, String(batch)), (more) => [String(reply[1]), ...strings(more)])
+          : Effect.map(connection.send("RPOP", key, String(batch)), (more) => [reply[1], ...strings(more)])
       )
     )
 
