@@ -53,10 +53,13 @@ export const millisOf = (id: string): number => Number(id.slice(0, id.indexOf("-
 
 /** Orders entry ids as Redis does: by time, then by sequence, both as numbers. */
 export const isBefore = (a: string, b: string): boolean => {
+  const left = a.indexOf("-")
+  const right = b.indexOf("-")
+  // Numbers without leading zeros: the shorter one is the smaller.
+  if (left !== right) return left < right
   if (a.length === b.length) return a < b
-  const left = millisOf(a)
-  const right = millisOf(b)
-  return left === right ? Number(a.slice(a.indexOf("-") + 1)) < Number(b.slice(b.indexOf("-") + 1)) : left < right
+  const time = a.slice(0, left)
+  return b.startsWith(time) ? a.length < b.length : time < b.slice(0, right)
 }
 
 /** `Entry → DomainAction`, or a sentence that says why not. It never holds a part of the payload. */

@@ -56,7 +56,19 @@ const checkRuns = (world: World, entryId: string): Array<string> => {
     const failures = runs.slice(0, index).filter((earlier) => !succeeded(earlier)).length
     if (run.attempt > failures + 1) wrong.push(`${where}: attempt ${run.attempt} after ${failures} failures`)
   })
-  return wrong
+  return wrong.length === 0 ? wrong : [...wrong, historyOf(world, entryId)]
+}
+
+/** All that is known of an entry, for whoever reads a failure. */
+const historyOf = (world: World, entryId: string): string => {
+  const runs = world.runs.filter((run) => run.entryId === entryId).map((run) =>
+    `delivery ${run.deliveries} attempt ${run.attempt} in ${run.process} [${run.started}, ${run.ended ?? ""}] ` +
+    (run.exit === undefined ? "died" : run.exit._tag)
+  )
+  const handovers = world.handovers.filter((handover) => handover.entryId === entryId).map((handover) =>
+    `delivery ${handover.deliveries} taken ${handover.by} from ${handover.from} after ${handover.idle} of ${handover.lease} ms`
+  )
+  return `${entryId}: ${[...runs, ...handovers].join(", ")}`
 }
 
 // -----------------------------------------------------------------------------

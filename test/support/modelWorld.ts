@@ -129,7 +129,12 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
   const naming = QueueNaming.make({ prefix: settings.queuePrefix, environment: settings.environment })
   const names = namesOf(naming, "work")
   const server = yield* RedisMemory.makeServer()
-  const admin = yield* RedisMemory.makeClient(server)
+  const memory = yield* RedisMemory.makeClient(server)
+  /** The server's time is its own, whatever the clock of the process says that asks. */
+  const atServer = <A, E>(effect: Effect.Effect<A, E>) => Effect.provideService(effect, Clock.Clock, clock)
+  const admin = {
+    send: <A = unknown>(command: string, ...args: ReadonlyArray<string>) => atServer(memory.send<A>(command, ...args))
+  }
 
   let order = 0
   const runs: Array<Run> = []
@@ -177,16 +182,16 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
     if (action._tag === "Success") sent.push({ entryId: String(entryId), action: action.success })
   }
 
-  /** The server's time is its own, whatever the clock of a process says. What the server does is noted. */
+  /** What the server does is noted. */
   const connection = (inner: Redis.Connection): Redis.Connection => ({
     send: <A = unknown>(command: string, ...args: ReadonlyArray<string>) => {
-      const reply = Effect.provideService(inner.send<A>(command, ...args), Clock.Clock, clock)
+      const reply = atServer(inner.send<A>(command, ...args))
       return command === "XADD" ? Effect.tap(reply, (id) => Effect.sync(() => noteSent(id, args.at(-1)))) : reply
     },
     eval: (script) => {
       const run = inner.eval(script)
       return (...params) => {
-        const reply = Effect.provideService(run(...params), Clock.Clock, clock)
+        const reply = atServer(run(...params))
         const noted = script.lua === takeIdle.lua
           ? noteHandovers("idle", reply)
           : script.lua === takeDue.lua
@@ -310,7 +315,7 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
   })
 
   /** A request without a client: its answer stays in its list, where it is counted. */
-  const ask = Effect.fnUntraced(function*(redis: Redis.Redis["Service"], key: string, id: string) {
+  const ask = Effect.fnUntraced(function*(redis: Pick<Redis.Connection, "send">, key: string, id: string) {
     const list = naming.responseList("asker", "work.do", id)
     watched.add(list)
     const action = DomainAction.make({
