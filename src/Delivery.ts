@@ -28,6 +28,8 @@ export interface Delivery {
   readonly attempt: number
   /** How often Redis has delivered the entry, this delivery included. */
   readonly deliveries: number
+  /** The name of the consumer that runs it. */
+  readonly consumer: string
   /** Time left until the deadline of the request by the server's clock; `Duration.infinity` without a deadline. */
   readonly remaining: Effect.Effect<Duration.Duration>
 }

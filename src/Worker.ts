@@ -14,7 +14,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -233,8 +233,7 @@ const startHandlers = Effect.fnUntraced(function*<E, R>(handlers: ActionGroup.Ha
     settings,
     options,
     routes,
-    // SAFETY: handlers are typed as needing nothing more once built; what they use is in this context.
-    context: context as Context.Context<never>
+    context
   })
   return yield* supervise(parts)
 })
@@ -275,7 +274,10 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
   const fail = Effect.fnUntraced(function*(error: WorkerError) {
     if (state === "draining" || state === "stopped") return
     state = "failed"
-    yield* Effect.logError(`The worker of ${parts.names.service} ended: ${error.message}`)
+    yield* Effect.logError(
+      `The worker of ${parts.names.service} ended: ${error.message}`,
+      Cause.fail(error.cause ?? error)
+    )
     yield* stopAll(parts.abandon)
     yield* Deferred.fail(ended, error)
   }, Effect.uninterruptible)

@@ -29,6 +29,7 @@ import * as recovery from "./recovery.ts"
 import { lostLogger, settlementLogger } from "./report.ts"
 import { trimming } from "./retention.ts"
 import { sampling } from "./sampler.ts"
+import { rehearse } from "./scripts/rehearse.ts"
 import * as serverChecks from "./serverChecks.ts"
 import * as serverClock from "./serverClock.ts"
 import type { Written } from "./settler.ts"
@@ -295,7 +296,12 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   yield* trouble.untilPassed(
     troubles,
     `starting the worker of ${names.stream}`,
-    Effect.all([server.sample, ensureGroup(redis, names), recovering.holdLease], { discard: true })
+    Effect.all([
+      server.sample,
+      ensureGroup(redis, names),
+      redis.eval(rehearse.script)(names),
+      recovering.holdLease
+    ], { discard: true })
   )
 
   yield* serverChecks.check(redis)

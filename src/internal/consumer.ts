@@ -71,7 +71,7 @@ export const make = (options: ConsumerOptions): Consumer => {
     reader: options.reader === undefined
       ? undefined
       : reader.make({ ...options.reader, ...shared, runner: ownRunner, intake: ownIntake }),
-    release: Effect.fnUntraced(function*() {
+    release: Effect.gen(function*() {
       let released = 0
       while (true) {
         const result = yield* Effect.result(releaseSome)
@@ -81,6 +81,6 @@ export const make = (options: ConsumerOptions): Consumer => {
         if (some === 0) return released
         released += some
       }
-    })()
+    })
   }
 }

@@ -3,7 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Redis } from "../Redis.ts"
-import { RedisError } from "../Redis.ts"
+import type { RedisError } from "../Redis.ts"
 import type { Names } from "./names.ts"
 import { failureOf } from "./redisFailure.ts"
 

@@ -74,7 +74,7 @@ export const make = (options: IntakeOptions): Intake => {
   return {
     accept: (entries) => {
       const fresh = found.size === 0 ? entries : entries.filter(isNew)
-      return fresh.length === 0 ? Effect.void : Effect.map(markBroken(fresh), runner.accept)
+      return fresh.length === 0 ? Effect.void : Effect.map(markBroken(fresh), (marked) => runner.accept(marked))
     },
     takePending: Effect.fnUntraced(function*(idle) {
       const { group, retryRecords, stream } = names

@@ -112,7 +112,7 @@ export const make = (options: ReaderOptions): Reader => {
     )
 
   const endOne = (id: string): Effect.Effect<void, RedisError> =>
-    redis.send<string>("CLIENT", "LIST", "ID", id).pipe(
+    redis.send("CLIENT", "LIST", "ID", id).pipe(
       Effect.flatMap((line) =>
         String(line).split(" ").includes(`name=${consumer}`) ? redis.send("CLIENT", "KILL", "ID", id) : Effect.void
       ),
@@ -131,10 +131,9 @@ export const make = (options: ReaderOptions): Reader => {
     const connection = yield* redis.reserve
     yield* identify(connection)
     yield* intake.takePending(0)
-    while (!stopping) {
+    while (true) {
       yield* gate.await
       yield* runner.awaitRoom
-      if (stopping) return
       const raw = yield* readNew(connection)
       options.onRead()
       if (trouble.failing()) yield* trouble.passed(doing)

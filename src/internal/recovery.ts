@@ -69,8 +69,8 @@ const duePoll = 1_000
  */
 const standBack = 100
 
-/** The longest that an entry waits between two workers that do not know its type is ten seconds: twice that is lately. */
-const lately = 20_000
+/** Many workers may take turns at leaving an entry to others before it is one's turn again. */
+const lately = Duration.toMillis("10 minutes")
 
 /** Entries taken in one call. */
 const maxTaken = 200

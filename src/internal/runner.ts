@@ -151,6 +151,7 @@ export const make = (options: RunnerOptions): Runner => {
       entryId: entry.id,
       attempt: subject.attempt,
       deliveries: entry.deliveries,
+      consumer: options.consumer,
       remaining: deadline === undefined
         ? endless
         : Effect.sync(() => Duration.millis(Math.max(0, deadline - options.serverNow())))

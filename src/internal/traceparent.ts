@@ -4,7 +4,7 @@
 import * as Headers from "effect/http/Headers"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as Option from "effect/Option"
-import * as Tracer from "effect/Tracer"
+import type * as Tracer from "effect/Tracer"
 import type { DomainAction } from "../DomainAction.ts"
 import type { Entry } from "./entry.ts"
 

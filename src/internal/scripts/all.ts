@@ -2,6 +2,7 @@ import type { Definition } from "../script.ts"
 import { countLetters, readLetter, scanLetters, surveyLetters } from "./deadLetter.ts"
 import { boundLetters, redeliverAnswer, replayLetters } from "./deadLetterMoves.ts"
 import { holdLease, release, renew } from "./lease.ts"
+import { rehearse } from "./rehearse.ts"
 import { settle } from "./settle.ts"
 import { append, countReplacements, moveCallbacks, trim } from "./streams.ts"
 import { takeDue, takeIdle, takeOwn } from "./take.ts"
@@ -16,6 +17,7 @@ export const definitions: ReadonlyArray<Definition> = [
   moveCallbacks,
   readLetter,
   redeliverAnswer,
+  rehearse,
   release,
   renew,
   replayLetters,
