@@ -57,6 +57,7 @@ const deliveryOf = (action: DomainAction): Delivery => ({
   entryId: "1-0",
   attempt: 1,
   deliveries: 1,
+  consumer: "user-worker",
   remaining: Effect.succeed(Duration.infinity)
 })
 

@@ -2,8 +2,7 @@
  * The consumer group of a stream: made when missing, from the beginning of the stream.
  */
 import * as Effect from "effect/Effect"
-import type { Redis } from "../Redis.ts"
-import type { RedisError } from "../Redis.ts"
+import type { Redis, RedisError } from "../Redis.ts"
 import type { Names } from "./names.ts"
 import { failureOf } from "./redisFailure.ts"
 

@@ -97,6 +97,6 @@ export const make = (options: IntakeOptions): Intake => {
       )
       if (lost.length > 0) yield* options.onGone(lost)
       yield* acceptFound(taken.map(fromTaken))
-    }, findingAlone.withPermit)
+    }, (effect) => findingAlone.withPermit(effect))
   }
 }
