@@ -1,0 +1,59 @@
+/**
+ * What it costs to import the package in a new process, over what it imports of Effect and ioredis.
+ */
+import { execFile } from "node:child_process"
+import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { promisify } from "node:util"
+import { choose, library, type Scenario, type Size } from "../harness/scenario.ts"
+
+const run = promisify(execFile)
+// Inside the repository, so that its imports are found.
+const directory = join(import.meta.dirname, "../../.tmp/bench-dist")
+
+/** Builds the package as it is published, and a module that imports what all of its modules import from elsewhere. */
+const build = async (): Promise<{ readonly needs: string; readonly package: string }> => {
+  mkdirSync(directory, { recursive: true })
+  await run("tsc", ["-p", "tsconfig.build.json", "--outDir", directory], { cwd: join(import.meta.dirname, "../..") })
+  const wanted = new Set<string>()
+  // The kit for tests is no part of the package root.
+  for (const file of globSync("{*.js,internal/**/*.js}", { cwd: directory })) {
+    const imports = readFileSync(join(directory, file), "utf8").matchAll(/^(?! \*).*?\bfrom "([^."][^"]*)"/gm)
+    for (const [, name] of imports) wanted.add(name!)
+  }
+  const needs = join(directory, "needs.mjs")
+  writeFileSync(needs, [...wanted].sort().map((name) => `import "${name}"\n`).join(""))
+  return { needs, package: join(directory, "index.js") }
+}
+
+/** Milliseconds that the import takes in a process of its own. */
+const importTime = async (file: string): Promise<number> => {
+  const code = `const t = performance.now(); await import(${JSON.stringify(pathToFileURL(file).href)});` +
+    `console.log(performance.now() - t)`
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", code])
+  return Number(stdout)
+}
+
+export const startUp = (size: Size): Scenario => {
+  let built: ReturnType<typeof build> | undefined
+  return {
+    name: "import",
+    rounds: choose(size, 15, 1),
+    rows: [
+      { key: "needs", scenario: "cold import of what the package needs", unit: "ms" },
+      { key: "package", scenario: "cold import of the package", unit: "ms" },
+      { key: "over", scenario: "cold import of the package, over what it needs", unit: "ms" }
+    ],
+    cases: [{
+      system: library,
+      run: async () => {
+        built ??= build()
+        const files = await built
+        const needs = await importTime(files.needs)
+        const whole = await importTime(files.package)
+        return { needs, package: whole, over: whole - needs }
+      }
+    }]
+  }
+}
