@@ -17,77 +17,22 @@ import { Redis } from "../src/Redis.ts"
 import * as RedisMemory from "../src/RedisMemory.ts"
 import * as Settings from "../src/Settings.ts"
 import * as Worker from "../src/Worker.ts"
-import * as Processes from "./support/processes.ts"
+import { actionOf, bound, idsOf, numbered, service, started } from "./support/jobs.ts"
 import * as Server from "./support/redisServer.ts"
 import { until } from "./support/until.ts"
-
-const actionOf = (type: string, id: string, number: number): string =>
-  DomainAction.encode(DomainAction.make({
-    action_id: `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`,
-    action_type: type,
-    timestamp: "2025-06-29T04:03:00.123456Z",
-    data: { id }
-  }))
-
-const idsOf = (lines: ReadonlyArray<string>): Array<string> => lines.map((line) => line.split(" ")[2]!).sort()
-
-const numbered = (from: number, to: number): Array<string> =>
-  Array.from({ length: to - from }, (_, index) => `j${String(from + index).padStart(3, "0")}`)
 
 // -----------------------------------------------------------------------------
 // processes
 // -----------------------------------------------------------------------------
 
-/** Of a test that starts processes: a busy machine takes its time for each. */
-const bound = 90_000
-
-/** A service of its own on the shared server: its programs, and what the server knows of it. */
-const service = Effect.fnUntraced(function*(server: Server.Server) {
-  const name = Server.uniquePrefix()
-  const stream = `nooble4:dev:${name}:streams:main`
-  const group = `${name}-group`
-  let sent = 0
-  return {
-    waiting: `${name}-waiting`,
-    add: (type: string, ids: ReadonlyArray<string>) =>
-      Effect.forEach(ids, (id) => server.cli("XADD", stream, "*", "data", actionOf(type, id, sent++)), {
-        discard: true
-      }),
-    start: (env: { readonly [name: string]: string } = {}) =>
-      Processes.start("jobs", { env: { REDIS_URL: server.url, SERVICE_NAME: name, ...env } }),
-    /** Lets everything that holds go on. */
-    go: server.cli("SET", `go:${name}`, "1"),
-    length: server.cli("XLEN", stream),
-    pending: Effect.map(
-      server.cli("XPENDING", stream, group, "-", "+", "1000"),
-      (rows) => rows as ReadonlyArray<readonly [id: string, consumer: string, idle: number, deliveries: number]>
-    ),
-    consumers: Effect.map(
-      server.cli("XINFO", "CONSUMERS", stream, group),
-      (rows) => (rows as ReadonlyArray<ReadonlyArray<string>>).map((row) => row[1]!)
-    ),
-    /** No connection waits for new entries any more: the worker has stopped reading. */
-    readingEnded: until(
-      "nobody reads",
-      Effect.map(
-        server.cli("CLIENT", "LIST"),
-        (list) =>
-          !String(list).split("\n").some((line) =>
-            line.includes(`name=${name}-worker`) && line.includes("cmd=xreadgroup")
-          )
-      )
-    )
-  }
-})
-
 layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60_000 })("SIGTERM", (it) => {
   it.effect("lets 50 running handlers finish under a blocked read, and ends with 0", () =>
     Effect.gen(function*() {
       const server = yield* Server.RedisServer
-      const jobs = yield* service(server)
+      const jobs = service(server)
       const program = yield* jobs.start({ WORKER_BLOCK: "2 minutes" })
       yield* jobs.add("job.hold", numbered(0, 50))
-      yield* program.linesOf(/@ started/, 50, 40_000)
+      yield* program.linesOf(/@ started/, 50, started)
       yield* program.signal("SIGTERM")
       yield* jobs.readingEnded
       assert.isTrue(program.isRunning())
@@ -101,17 +46,17 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
       assert.deepStrictEqual(yield* jobs.consumers, [])
 
       const next = yield* jobs.start()
-      yield* next.line(/@ ended late/, 40_000)
+      yield* next.line(/@ ended late/, started)
       assert.strictEqual(next.count(/@ started/), 1)
     }), bound)
 
   it.effect("gives back what has not started, and the next worker handles it at once", () =>
     Effect.gen(function*() {
       const server = yield* Server.RedisServer
-      const jobs = yield* service(server)
+      const jobs = service(server)
       const program = yield* jobs.start({ WORKER_CONCURRENCY: "20", WORKER_CLAIM_IDLE: "1 hour" })
       yield* jobs.add("job.hold", numbered(0, 50))
-      yield* program.linesOf(/@ started/, 20, 40_000)
+      yield* program.linesOf(/@ started/, 20, started)
       yield* until("it reads ahead", Effect.map(jobs.pending, (rows) => rows.length === 40))
       yield* program.signal("SIGTERM")
       yield* jobs.readingEnded
@@ -124,8 +69,8 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
       assert.deepStrictEqual(new Set(left.map((row) => row[1])), new Set([jobs.waiting]))
 
       const next = yield* jobs.start({ WORKER_CLAIM_IDLE: "1 hour" })
-      yield* next.linesOf(/@ ended/, 30, 40_000)
-      yield* until("all is settled", Effect.map(jobs.length, (length) => length === 0))
+      yield* next.linesOf(/@ ended/, 30, started)
+      yield* jobs.allDone
       const all = [...program.lines(), ...next.lines()].filter((line) => line.startsWith("@ ended"))
       assert.deepStrictEqual(idsOf(all), numbered(0, 50))
       // A release costs no attempt.
@@ -135,10 +80,10 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
   it.effect("interrupts what runs longer than the grace, gives it back, and ends with 0", () =>
     Effect.gen(function*() {
       const server = yield* Server.RedisServer
-      const jobs = yield* service(server)
+      const jobs = service(server)
       const program = yield* jobs.start({ WORKER_SHUTDOWN_GRACE: "100 millis", WORKER_CLAIM_IDLE: "1 hour" })
       yield* jobs.add("job.hold", numbered(0, 50))
-      yield* program.linesOf(/@ started/, 50, 40_000)
+      yield* program.linesOf(/@ started/, 50, started)
       yield* program.signal("SIGTERM")
       assert.deepStrictEqual(yield* program.ended(), { status: 0, signal: null })
       assert.strictEqual(program.count(/@ interrupted/), 50)
@@ -146,34 +91,34 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
 
       yield* jobs.go
       const next = yield* jobs.start({ WORKER_CLAIM_IDLE: "1 hour" })
-      yield* next.linesOf(/@ ended/, 50, 40_000)
+      yield* next.linesOf(/@ ended/, 50, started)
       assert.strictEqual(next.count(/@ started \S+ attempt=1 deliveries=2/), 50)
-      yield* until("all is settled", Effect.map(jobs.length, (length) => length === 0))
+      yield* jobs.allDone
     }), bound)
 
   it.effect("gives back what cannot be interrupted, too", () =>
     Effect.gen(function*() {
       const server = yield* Server.RedisServer
-      const jobs = yield* service(server)
+      const jobs = service(server)
       const program = yield* jobs.start({ WORKER_SHUTDOWN_GRACE: "0", WORKER_CLAIM_IDLE: "1 hour" })
       yield* jobs.add("job.stubborn", ["a"])
-      yield* program.line(/@ started a/, 40_000)
+      yield* program.line(/@ started a/, started)
       yield* program.signal("SIGTERM")
       assert.deepStrictEqual(yield* program.ended(20_000), { status: 0, signal: null })
       yield* program.line(/did not end when interrupted/)
       assert.deepStrictEqual((yield* jobs.pending).map((row) => row[1]), [jobs.waiting])
       yield* jobs.go
       const next = yield* jobs.start({ WORKER_CLAIM_IDLE: "1 hour" })
-      yield* next.line(/@ ended a/, 40_000)
+      yield* next.line(/@ ended a/, started)
     }), bound)
 
   it.effect("loses nothing when it comes again, and again", () =>
     Effect.gen(function*() {
       const server = yield* Server.RedisServer
-      const jobs = yield* service(server)
+      const jobs = service(server)
       const program = yield* jobs.start({ WORKER_CONCURRENCY: "20", WORKER_BLOCK: "2 minutes" })
       yield* jobs.add("job.hold", numbered(0, 30))
-      yield* program.linesOf(/@ started/, 20, 40_000)
+      yield* program.linesOf(/@ started/, 20, started)
       yield* program.signal("SIGTERM")
       yield* program.signal("SIGTERM")
       yield* jobs.readingEnded
@@ -185,8 +130,8 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
       assert.strictEqual(program.count(/@ interrupted/), 0)
 
       const next = yield* jobs.start()
-      yield* next.linesOf(/@ ended/, 30 - program.count(/@ ended/), 40_000)
-      yield* until("all is settled", Effect.map(jobs.length, (length) => length === 0))
+      yield* next.linesOf(/@ ended/, 30 - program.count(/@ ended/), started)
+      yield* jobs.allDone
       const all = [...program.lines(), ...next.lines()].filter((line) => line.startsWith("@ ended"))
       assert.deepStrictEqual(idsOf(all), numbered(0, 30))
     }), bound)
@@ -194,10 +139,10 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
   it.effect("ends an idle worker with 0, and its consumers are gone", () =>
     Effect.gen(function*() {
       const server = yield* Server.RedisServer
-      const jobs = yield* service(server)
+      const jobs = service(server)
       const program = yield* jobs.start({ WORKER_BLOCK: "2 minutes", NUM_INTERNAL_WORKERS: "3" })
       yield* jobs.add("job.quick", ["a"])
-      yield* program.line(/@ quick a/, 40_000)
+      yield* program.line(/@ quick a/, started)
       yield* until("it is settled", Effect.map(jobs.length, (length) => length === 0))
       yield* program.signal("SIGINT")
       assert.deepStrictEqual(yield* program.ended(), { status: 0, signal: null })
@@ -211,18 +156,18 @@ describe("SIGTERM without a server", () => {
     () =>
       Effect.gen(function*() {
         const server = yield* Server.start({ config: ["appendonly yes", "appendfsync always"] })
-        const jobs = yield* service(server)
+        const jobs = service(server)
         const program = yield* jobs.start({ WORKER_SHUTDOWN_GRACE: "100 millis", WORKER_CLAIM_IDLE: "1 second" })
         yield* jobs.add("job.hold", numbered(0, 5))
-        yield* program.linesOf(/@ started/, 5, 40_000)
+        yield* program.linesOf(/@ started/, 5, started)
         yield* server.stop
         yield* program.signal("SIGTERM")
         assert.deepStrictEqual(yield* program.ended(20_000), { status: 0, signal: null })
         yield* server.restart
         yield* jobs.go
         const next = yield* jobs.start({ WORKER_CLAIM_IDLE: "1 second" })
-        yield* next.linesOf(/@ ended/, 5, 40_000)
-        yield* until("all is settled", Effect.map(jobs.length, (length) => length === 0))
+        yield* next.linesOf(/@ ended/, 5, started)
+        yield* jobs.allDone
       }),
     60_000
   )
@@ -239,7 +184,10 @@ const Memory = Layer.merge(QueueNaming.layer, RedisMemory.layer).pipe(
 const stream = "nooble4:test:job:streams:main"
 
 const send = (id: string, number = 1) =>
-  Effect.flatMap(Redis, (redis) => redis.send<string>("XADD", stream, "*", "data", actionOf("job.hold", id, number)))
+  Effect.flatMap(
+    Redis,
+    (redis) => redis.send<string>("XADD", stream, "*", "data", actionOf("job.hold", number, { data: { id } }))
+  )
 
 const pendingOwners = Effect.map(
   Effect.flatMap(
