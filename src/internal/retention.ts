@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Redis } from "../Redis.ts"
 import type { WorkerError } from "../WorkerError.ts"
+import { isBefore } from "./entry.ts"
 import type { Names } from "./names.ts"
 import { failureOf } from "./redisFailure.ts"
 import { trim } from "./scripts/streams.ts"
@@ -20,14 +21,33 @@ export interface RetentionOptions {
   readonly now: () => number
 }
 
-/** Milliseconds between two calls. */
+/** Milliseconds between two looks. */
 const interval = 5_000
 
-/** Entries trimmed in one call, about. */
+/** Entries trimmed in one call, about: a call takes about a millisecond of the server. */
 const batch = 10_000
+
+/** Milliseconds between two calls while there is more to trim: several times what the server can take in. */
+const pause = 20
 
 /** A group that holds the stream back at one id for so long is reported. */
 const standstill = Duration.toMillis("5 minutes")
+
+interface GroupState {
+  readonly name: string
+  readonly pending: number
+  /** The first id that the group still needs, or the last that it has read. */
+  readonly id: string
+}
+
+const groupStates = (reply: unknown): ReadonlyArray<GroupState> => {
+  const states: Array<GroupState> = []
+  if (!Array.isArray(reply)) return states
+  for (let i = 0; i + 2 < reply.length; i += 3) {
+    states.push({ name: String(reply[i]), pending: Number(reply[i + 1]), id: String(reply[i + 2]) })
+  }
+  return states
+}
 
 interface GroupProgress {
   readonly id: string
@@ -41,25 +61,31 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
   const progress = new Map<string, GroupProgress>()
   const once = redis.eval(trim.script)({ stream: names.stream, limit: batch, retain: options.retain })
 
-  const follow = Effect.fnUntraced(function*(groups: ReadonlyArray<unknown>) {
-    for (let i = 0; i + 2 < groups.length; i += 3) {
-      const name = String(groups[i])
-      const id = String(groups[i + 2])
+  const follow = Effect.fnUntraced(function*(groups: ReadonlyArray<GroupState>) {
+    const furthest = groups.reduce((most, { id }) => isBefore(most, id) ? id : most, "0-0")
+    for (const { id, name, pending } of groups) {
       const before = progress.get(name)
       if (before?.id !== id) {
         progress.set(name, { id, since: options.now(), reported: false })
-      } else if (!before.reported && groups.length > 3 && options.now() - before.since >= standstill) {
-        before.reported = true
-        yield* Effect.logWarning(
-          `Group ${name} has not moved past ${id} for 5 minutes: ${names.stream} is not trimmed beyond it. ` +
-            "Start its workers, or remove it with XGROUP DESTROY"
-        ).pipe(Effect.annotateLogs({ group: name, pending: groups[i + 1] }))
+        continue
       }
+      // Where nothing is sent, nobody moves.
+      const holdsBack = groups.length > 1 && (pending > 0 || isBefore(id, furthest))
+      if (before.reported || !holdsBack || options.now() - before.since < standstill) continue
+      before.reported = true
+      yield* Effect.logWarning(
+        `Group ${name} has not moved past ${id} for 5 minutes: ${names.stream} is not trimmed beyond it. ` +
+          (name === names.group
+            ? "A handler runs for that long, or an action waits to be run again"
+            : "Start its workers, or remove it with XGROUP DESTROY")
+      ).pipe(Effect.annotateLogs({ group: name, pending }))
     }
   })
 
+  let more = false
   return Effect.forever(Effect.gen(function*() {
-    yield* Effect.sleep(Duration.millis(interval))
+    yield* Effect.sleep(Duration.millis(more ? pause : interval))
+    more = false
     const result = yield* Effect.result(once)
     if (result._tag === "Failure") {
       // A missing stream or group is for the readers to mend.
@@ -67,7 +93,9 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
       return
     }
     if (trouble.failing()) yield* trouble.passed(doing)
-    const groups = Array.isArray(result.success) ? result.success[1] : []
-    if (Array.isArray(groups)) yield* follow(groups)
+    const [trimmed, groups] = Array.isArray(result.success) ? result.success : []
+    // Less than that is what is left in blocks that are not done with yet.
+    more = Number(trimmed) >= batch / 2
+    yield* follow(groupStates(groups))
   }))
 }
