@@ -4,7 +4,7 @@
  * - `job.quick` is done at once.
  * - `job.hold` runs until the key `go:<service>` exists.
  * - `job.stubborn` does so too, and cannot be interrupted.
- * - `job.block` keeps the event loop busy for `ms` milliseconds, then goes on as `job.hold`.
+ * - `job.block` keeps the event loop busy for `ms` milliseconds at its first delivery, then goes on as `job.hold`.
  * - `job.exit` ends the process, `job.oom` uses up its memory.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -48,13 +48,14 @@ const handlers = {
   "job.stubborn": (action: DomainAction, delivery: Delivery) => Effect.uninterruptible(hold(action, delivery)),
   "job.block": (action: DomainAction, delivery: Delivery) =>
     Effect.sync(() => {
+      if (delivery.deliveries > 1) return
       sayNow(`blocking ${idOf(action)}`)
       const end = performance.now() + Number(action.data["ms"])
       while (performance.now() < end) {
         // Nothing else runs in this process.
       }
       sayNow(`unblocked ${idOf(action)}`)
-    }).pipe(Effect.andThen(Effect.yieldNow), Effect.andThen(hold(action, delivery))),
+    }).pipe(Effect.andThen(hold(action, delivery))),
   "job.exit": (action: DomainAction, { deliveries }: Delivery) =>
     Effect.sync(() => {
       sayNow(`exiting ${idOf(action)} deliveries=${deliveries}`)
