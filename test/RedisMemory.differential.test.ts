@@ -12,8 +12,8 @@ import type * as Fiber from "effect/Fiber"
 import { Redis as IoRedis } from "ioredis"
 import { Redis } from "../src/Redis.ts"
 import * as RedisMemory from "../src/RedisMemory.ts"
-import { addAndDelete, connections, pushTwice, type Step, steps } from "./support/blockingCommands.ts"
-import { allKeys, type Command, print, sequence, throughLua } from "./support/redisCommands.ts"
+import { addAndDelete, addSome, connections, pushTwice, type Step, steps } from "./support/blockingCommands.ts"
+import { addMany, allKeys, type Command, print, sequence, throughLua } from "./support/redisCommands.ts"
 import * as RedisServer from "./support/redisServer.ts"
 
 const sequences = Number(process.env["DIFFERENTIAL_SEQUENCES"] ?? 2000)
@@ -55,7 +55,7 @@ const sorted = (reply: unknown): unknown =>
 
 const normalise = (command: Command, reply: unknown): unknown => {
   if (reply instanceof Error) return `error: ${reply.message.replace(/ script: [0-9a-f]{40}, on @user_script.*$/, "")}`
-  if (command[0] === "EVAL") return normalise(command.slice(3), reply)
+  if (command[1] === throughLua) return normalise(command.slice(3), reply)
   switch (`${command[0]} ${command[1]}`) {
     case "XINFO CONSUMERS":
       return mapArray(reply, (row) => named(row, { idle: timed }))
@@ -104,7 +104,7 @@ const withoutClockIds = (command: Command, reply: unknown): unknown => {
     if (!names.has(value)) names.set(value, `clock-${names.size}`)
     return names.get(value)
   }
-  const [name] = command[0] === "EVAL" ? command.slice(3) : command
+  const [name] = command[1] === throughLua ? command.slice(3) : command
   if (name !== "XREAD" && name !== "XREADGROUP") return visit(reply)
   return mapArray(reply, (stream) => {
     names.clear()
@@ -185,10 +185,16 @@ const report = (seed: number, commands: ReadonlyArray<Command>, difference: Diff
     `  memory: ${JSON.stringify(difference.memory)}`
   ].join("\n")
 
-const twin = {
-  lua: throughLua,
-  twin: (redis, _, [command = "", ...args]) => redis.call(command, ...args)
-} satisfies RedisMemory.Definition
+const twins: ReadonlyArray<RedisMemory.Definition> = [
+  { lua: throughLua, twin: (redis, _, [command = "", ...args]) => redis.call(command, ...args) },
+  {
+    lua: addMany,
+    twin: (redis, [key = ""], [count]) => {
+      for (let i = 1; i <= Number(count); i++) redis.call("XADD", key, `${i}-0`, "f", `value ${i}`)
+      return null
+    }
+  }
+]
 
 const makeRuns = Effect.gen(function*() {
   const { port } = yield* RedisServer.RedisServer
@@ -220,6 +226,13 @@ const blockingTwins: ReadonlyArray<RedisMemory.Definition> = [
     twin: (redis, [key = ""], [id = ""]) => {
       redis.call("XADD", key, id, "f", "gone")
       return redis.call("XDEL", key, id)
+    }
+  },
+  {
+    lua: addSome,
+    twin: (redis, [key = ""], [ms, count]) => {
+      for (let i = 1; i <= Number(count); i++) redis.call("XADD", key, `${ms}-${i}`, "f", i)
+      return null
     }
   },
   {
@@ -355,7 +368,7 @@ layer(RedisServer.layer(), { excludeTestServices: true })("RedisMemory against t
           const smallest = yield* shrink(server, memory, commands)
           assert.fail(report(seed, smallest, (yield* compare(server, memory, smallest)) ?? difference))
         }
-      }).pipe(Effect.provide(RedisMemory.layerOptions({ scripts: [twin] }))),
+      }).pipe(Effect.provide(RedisMemory.layerOptions({ scripts: twins }))),
     0
   )
 

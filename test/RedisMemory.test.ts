@@ -257,6 +257,13 @@ describe("RedisMemory", () => {
         assert.include(text, "RedisMemory.layerOptions")
       }))
 
+    it.effect("gives numbers the way Lua does: without fraction, and lists with their nulls", () =>
+      Effect.gen(function*() {
+        assert.deepStrictEqual(yield* send("EVAL", "numbers", "0"), [1, -1, null, ["a", 2]])
+      }).pipe(Effect.provide(RedisMemory.layerOptions({
+        scripts: [{ lua: "numbers", twin: () => [1.9, -1.9, null, ["a", 2.5]] }]
+      }))))
+
     it.effect("never blocks inside a script", () =>
       Effect.gen(function*() {
         const redis = yield* Redis

@@ -44,6 +44,7 @@ export const steps = (seed: number): ReadonlyArray<Step> => {
     () => ["SET", pick(["a", "s"]), "x"],
     () => ["RENAME", "t", "s"],
     () => ["EVAL", addAndDelete, "1", "s", `${++lastMs}-1`],
+    () => ["EVAL", addSome, "1", stream(), `${++lastMs}`, next() < 0.03 ? "1001" : "3"],
     () => ["EVAL", pushTwice, "2", "a", "b"],
     () => ["XPENDING", stream(), "g"]
   ]
@@ -56,6 +57,9 @@ export const steps = (seed: number): ReadonlyArray<Step> => {
 /** An entry that comes and goes within one script: readers wake, and find nothing. */
 export const addAndDelete =
   "redis.call('XADD', KEYS[1], ARGV[1], 'f', 'gone') return redis.call('XDEL', KEYS[1], ARGV[1])"
+
+/** Several entries at once. */
+export const addSome = "for i = 1, ARGV[2] do redis.call('XADD', KEYS[1], ARGV[1] .. '-' .. i, 'f', i) end"
 
 /** Two keys that wake up at once. */
 export const pushTwice = "redis.call('RPUSH', KEYS[2], 'x', 'y') return redis.call('RPUSH', KEYS[1], 'z')"

@@ -124,9 +124,9 @@ const trimming = (r: Source): ReadonlyArray<string> => {
   const by = r.chance(0.5) ? ["MAXLEN"] : ["MINID"]
   const how = r.pick([[], ["="], ["~"], ["~"]])
   const what = by[0] === "MAXLEN"
-    ? r.chance(0.9) ? r.pick(["1", "2", "3", "5", "8"]) : r.pick(["0", "-1", "x"])
+    ? r.chance(0.9) ? r.pick(["1", "2", "3", "5", "8", "50", "150"]) : r.pick(["0", "-1", "x"])
     : entryId(r)
-  const limit = r.maybe(how[0] === "~" ? 0.3 : 0.05, () => ["LIMIT", r.pick(["0", "1", "5", "100", "-1"])])
+  const limit = r.maybe(how[0] === "~" ? 0.3 : 0.05, () => ["LIMIT", r.pick(["0", "1", "5", "100", "150", "-1"])])
   return [...by, ...how, what, ...limit]
 }
 
@@ -466,8 +466,13 @@ const streams: Theme = {
   begin: (r) => [
     ["XGROUP", "CREATE", "s0", "g", "0", "MKSTREAM"],
     ["XGROUP", "CREATE", "s1", "g", "0", "MKSTREAM"],
-    ...r.some(2, 8, (): Command => ["XADD", "s0", newId(r), "data", entryValue(r)])
+    ...r.chance(0.1) ? [manyEntries(r)] : r.some(2, 8, (): Command => ["XADD", "s0", newId(r), "data", entryValue(r)])
   ]
+}
+
+const manyEntries = (r: Source): Command => {
+  r.lastMs = 90 + r.below(300)
+  return ["EVAL", addMany, "1", "s0", String(r.lastMs)]
 }
 
 const lists: Theme = {
@@ -504,6 +509,9 @@ const themes: ReadonlyArray<Theme> = [
 
 /** Runs whatever it is given, in Lua and in its twin. */
 export const throughLua = "return redis.call(unpack(ARGV))"
+
+/** Adds entries `1-0` to `n-0`: enough to fill several of the blocks that a stream is stored in. */
+export const addMany = "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], i .. '-0', 'f', 'value ' .. i) end"
 
 export const sequence = (seed: number, longest = 60): ReadonlyArray<Command> => {
   const r = new Source(seed)
