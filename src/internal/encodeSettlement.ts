@@ -48,7 +48,8 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       return answered(
         decision,
         options,
-        encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+        encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer)),
+        "response"
       )
     case "Callback":
       return answered(
@@ -64,7 +65,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       const answer = settlement.answer
         ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
         : undefined
-      const push = answer === undefined ? undefined : target(action, answer, options)
+      const push = answer === undefined ? undefined : target(action, answer, options, "response")
       const notes = [
         ...noteOf(decision),
         "reason",
@@ -83,7 +84,12 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       const answer = settlement.answer
         ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
         : undefined
-      return waiting(decision, settlement.delay, { attempts: attempt }, answer && target(action, answer, options))
+      return waiting(
+        decision,
+        settlement.delay,
+        { attempts: attempt },
+        answer && target(action, answer, options, "response")
+      )
     }
     case "Release":
       return waiting(decision, 0, {}, undefined)
@@ -133,7 +139,8 @@ const encodeResponse = (
 export const target = (
   action: DomainAction.DomainAction | undefined,
   payload: string,
-  options: Pick<EncodeOptions, "accepts" | "responseTimeToLive">
+  options: Pick<EncodeOptions, "accepts" | "responseTimeToLive">,
+  kind: "action" | "response" = "action"
 ): PushTarget | undefined => {
   const key = action?.callback_queue_name
   if (action === undefined || key === null || key === undefined) return undefined
@@ -143,7 +150,10 @@ export const target = (
       ? { kind: "list", key, payload, timeToLive: options.responseTimeToLive }
       : undefined
   }
-  if (options.accepts(key, "stream")) return { kind: "stream", key, payload, timeToLive: 0 }
+  if (options.accepts(key, "stream")) {
+    // In an action stream a response would be a malformed entry of somebody else's.
+    return kind === "action" ? { kind: "stream", key, payload, timeToLive: 0 } : undefined
+  }
   return options.accepts(key, "callback") || options.accepts(key, "response")
     ? { kind: "list", key, payload, timeToLive: 0 }
     : undefined
@@ -167,9 +177,14 @@ const traced = (push: PushTarget | undefined, { span }: Decision): PushTarget | 
   push?.kind === "stream" && span !== undefined ? { ...push, traceparent: traceparent.format(span) } : push
 
 /** An answer that may not be pushed is kept: the entry becomes a dead letter with the answer in it. */
-const answered = (decision: Decision, options: EncodeOptions, payload: string | undefined): SettleEntry => {
+const answered = (
+  decision: Decision,
+  options: EncodeOptions,
+  payload: string | undefined,
+  kind: "action" | "response" = "action"
+): SettleEntry => {
   if (payload === undefined) return { ...settled(decision.entry), dead: false, notes: [] }
-  const push = traced(target(decision.action, payload, options), decision)
+  const push = traced(target(decision.action, payload, options, kind), decision)
   const notes = noteOf(decision)
   return push === undefined
     ? {
