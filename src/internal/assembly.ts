@@ -55,7 +55,8 @@ const clockInterval = Duration.seconds(30)
 /** How long an interrupted handler may take to end, and what is decided to be written. */
 const lastGrace = Duration.seconds(5)
 
-const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
+/** Whole milliseconds: the server takes no others. */
+const millis = (input: Duration.Input): number => Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(input)))
 
 /** Options over settings, checked. */
 const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Values) {
@@ -89,7 +90,19 @@ const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Va
       })
     }
   }
-  for (const name of ["block", "claimIdle"] as const) {
+  if (!Number.isInteger(resolved.readAhead) || resolved.readAhead < 0) {
+    return yield* new WorkerError({
+      reason: "InvalidOptions",
+      message: `The option readAhead is ${resolved.readAhead}: expected a whole number from 0`
+    })
+  }
+  if (!(resolved.memoryLimit >= 1)) {
+    return yield* new WorkerError({
+      reason: "InvalidOptions",
+      message: `The option memoryLimit is ${resolved.memoryLimit}: expected a number from 1`
+    })
+  }
+  for (const name of ["block", "claimIdle", "responseTimeToLive"] as const) {
     if (!(resolved[name] >= 1) || !Number.isFinite(resolved[name])) {
       return yield* new WorkerError({
         reason: "InvalidOptions",
@@ -312,7 +325,9 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const intake = together([
     ...consumers.flatMap((next) => next.reader === undefined ? [] : [next.reader.run]),
     recovering.taking,
-    trimming({ redis, names, retain: options.retain ?? 0, trouble: troubles, now: server.now }),
+    options.retain === Number.POSITIVE_INFINITY
+      ? Effect.never
+      : trimming({ redis, names, retain: options.retain ?? 0, trouble: troubles, now: server.now }),
     bounding({
       redis,
       names,
