@@ -53,7 +53,7 @@ class Source {
   }
 }
 
-export const pools = {
+const pools = {
   stream: ["s0", "s1"],
   list: ["l0", "l1"],
   zset: ["z0", "z1"],

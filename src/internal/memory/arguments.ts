@@ -11,9 +11,15 @@ export const wrongType = (): ReplyError =>
 export const wrongArity = (command: string): ReplyError =>
   new ReplyError(`ERR wrong number of arguments for '${command.toLowerCase()}' command`)
 
+/** The error for arguments that fit no subcommand. */
+export const subcommandError = (argv: ReadonlyArray<string>): ReplyError =>
+  new ReplyError(
+    `ERR unknown subcommand or wrong number of arguments for '${argv[1]}'. Try ${argv[0]?.toUpperCase()} HELP.`
+  )
+
 export const noSuchKey = (): ReplyError => new ReplyError("ERR no such key")
 
-export const notAnInteger = "value is not an integer or out of range"
+const notAnInteger = "value is not an integer or out of range"
 
 const INT64_MAX = 9223372036854775807n
 const INT64_MIN = -9223372036854775808n
@@ -131,9 +137,7 @@ export const compareBytes = (a: string, b: string): number => {
   return a.length - b.length
 }
 
-/** Does `text` match a glob of KEYS and SCAN (`*`, `?`, `[a-c]`, `[^a]`, `\`)? */
-export const globMatches = (pattern: string, text: string): boolean => globRegExp(pattern).test(text)
-
+/** A glob of KEYS, SCAN and CONFIG GET (`*`, `?`, `[a-c]`, `[^a]`, `\`) as a regular expression. */
 export const globRegExp = (pattern: string): RegExp => {
   let source = ""
   for (let i = 0; i < pattern.length; i++) {
@@ -173,3 +177,7 @@ const characterClass = (body: string): string => {
 }
 
 const escape = (c: string): string => c.replace(/[\\^$.*+?()[\]{}|/-]/, "\\$&")
+
+/** Named things in the order in which the server lists them. */
+export const sortedByName = <A extends { readonly name: string }>(items: Iterable<A>): Array<A> =>
+  [...items].sort((a, b) => compareBytes(a.name, b.name))

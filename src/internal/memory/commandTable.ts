@@ -11,6 +11,7 @@ import { scripting } from "./scripting.ts"
 import { sets } from "./sets.ts"
 import { streamCommands } from "./streamCommands.ts"
 import { streamGroups } from "./streamGroups.ts"
+import { streamInfo } from "./streamInfo.ts"
 import { strings } from "./strings.ts"
 import { zsets } from "./zsets.ts"
 
@@ -206,6 +207,7 @@ const handlers: Readonly<Record<string, Handler>> = {
   ...zsets,
   ...streamCommands,
   ...streamGroups,
+  ...streamInfo,
   ...scripting,
   command: commandInfo,
   "command|info": commandInfo,

@@ -1,6 +1,7 @@
 /**
  * The key space as plain data, for assertions.
  */
+import { sortedByName } from "./arguments.ts"
 import * as Deque from "./deque.ts"
 import * as Ids from "./ids.ts"
 import * as Ordered from "./ordered.ts"
@@ -57,14 +58,11 @@ export type DumpedKey = DumpedValue & { readonly expiresAt: number | null }
 const everything = <A>(ordered: Ordered.Ordered<A>): Array<Ordered.Cell<A>> =>
   Ordered.range(ordered, Ids.zero, Ids.max, undefined)
 
-const byName = <A extends { readonly name: string }>(items: Iterable<A>): Array<A> =>
-  [...items].sort((a, b) => a.name < b.name ? -1 : 1)
-
 const dumpGroup = (group: Stream.Group): DumpedGroup => ({
   name: group.name,
   lastDeliveredId: Ids.format(group.lastId),
   entriesRead: group.entriesRead ?? null,
-  consumers: byName(group.consumers.values()).map((consumer) => ({
+  consumers: sortedByName(group.consumers.values()).map((consumer) => ({
     name: consumer.name,
     seenAt: consumer.seenAt,
     pending: Ordered.size(consumer.pending)
@@ -96,7 +94,7 @@ const dumpValue = (value: Store.Value): DumpedValue => {
         lastId: Ids.format(value.lastId),
         entriesAdded: value.entriesAdded,
         maxDeletedId: Ids.format(value.maxDeletedId),
-        groups: byName(value.groups.values()).map(dumpGroup)
+        groups: sortedByName(value.groups.values()).map(dumpGroup)
       }
   }
 }

@@ -11,7 +11,7 @@ import * as Ordered from "./ordered.ts"
  * The server keeps entries in blocks of at most 100 entries or 4096 bytes, and
  * approximate trimming removes whole blocks only.
  */
-export interface Block {
+interface Block {
   live: number
   total: number
   bytes: number

@@ -26,11 +26,6 @@ const required = (context: Context, key: string, name: string): Target => {
 
 // XGROUP
 
-const subcommandError = (argv: ReadonlyArray<string>): ReplyError =>
-  new ReplyError(
-    `ERR unknown subcommand or wrong number of arguments for '${argv[1]}'. Try ${argv[0]?.toUpperCase()} HELP.`
-  )
-
 interface GroupOptions {
   readonly makeStream: boolean
   readonly entriesRead: number | undefined
@@ -46,7 +41,7 @@ const groupOptions = (argv: ReadonlyArray<string>, mayMakeStream: boolean): Grou
       const value = Args.integer(argv[++i] ?? "")
       if (value < -1) throw new ReplyError("ERR value for ENTRIESREAD must be positive or -1")
       entriesRead = value === -1 ? undefined : value
-    } else throw subcommandError(argv)
+    } else throw Args.subcommandError(argv)
   }
   return { makeStream, entriesRead }
 }
@@ -152,14 +147,11 @@ const pendingSummary = (group: Stream.Group): Reply => {
   if (total === 0) return [0, null, null, null]
   const first = Ordered.first(group.pending)?.text ?? null
   const last = Ordered.last(group.pending)?.text ?? null
-  const consumers = sortedByName(group.consumers.values())
+  const consumers = Args.sortedByName(group.consumers.values())
     .filter((consumer) => Ordered.size(consumer.pending) > 0)
     .map((consumer) => [consumer.name, String(Ordered.size(consumer.pending))])
   return [total, first, last, consumers]
 }
-
-const sortedByName = <A extends { readonly name: string }>(items: Iterable<A>): Array<A> =>
-  [...items].sort((a, b) => Args.compareBytes(a.name, b.name))
 
 // XCLAIM, XAUTOCLAIM
 
@@ -280,102 +272,6 @@ const autoClaim = (context: Context, argv: ReadonlyArray<string>): Reply => {
   return [cells[looked]?.text ?? "0-0", claimed, deleted]
 }
 
-// XINFO
-
-const groupInfo = (stream: Stream.StreamValue, group: Stream.Group): Reply => [
-  "name",
-  group.name,
-  "consumers",
-  group.consumers.size,
-  "pending",
-  Ordered.size(group.pending),
-  "last-delivered-id",
-  Ids.format(group.lastId),
-  "entries-read",
-  group.entriesRead ?? null,
-  "lag",
-  Stream.lag(stream, group)
-]
-
-const streamInfo = (context: Context, argv: ReadonlyArray<string>): Reply => {
-  const stream = Store.get(context.store, argv[2] ?? "", "stream")
-  if (stream === undefined) throw Args.noSuchKey()
-  const options = argv.slice(3)
-  let count = 10
-  if (options.length > 0) {
-    if (options.length !== 1 && options.length !== 3) throw subcommandError(argv)
-    if (options[0]?.toUpperCase() !== "FULL") throw subcommandError(argv)
-    if (options.length === 3) {
-      if (options[1]?.toUpperCase() !== "COUNT") throw subcommandError(argv)
-      count = Args.integer(options[2] ?? "")
-      if (count < 0) count = 10
-    }
-  }
-  const head: Array<Reply> = [
-    "length",
-    Stream.length(stream),
-    "radix-tree-keys",
-    stream.blocks.length,
-    "radix-tree-nodes",
-    // the shape of the server's tree, which nothing can depend on
-    stream.blocks.length + 1,
-    "last-generated-id",
-    Ids.format(stream.lastId),
-    "max-deleted-entry-id",
-    Ids.format(stream.maxDeletedId),
-    "entries-added",
-    stream.entriesAdded,
-    "recorded-first-entry-id",
-    Ids.format(stream.firstId)
-  ]
-  if (options.length > 0) return head.concat(fullInfo(stream, count === 0 ? undefined : count))
-  const first = Ordered.first(stream.entries)
-  const last = Ordered.last(stream.entries)
-  return head.concat([
-    "groups",
-    stream.groups.size,
-    "first-entry",
-    first === undefined ? null : Stream.entryReply(first),
-    "last-entry",
-    last === undefined ? null : Stream.entryReply(last)
-  ])
-}
-
-const fullInfo = (stream: Stream.StreamValue, count: number | undefined): Array<Reply> => [
-  "entries",
-  Ordered.range(stream.entries, Ids.zero, Ids.max, count).map(Stream.entryReply),
-  "groups",
-  sortedByName(stream.groups.values()).map((group) => [
-    "name",
-    group.name,
-    "last-delivered-id",
-    Ids.format(group.lastId),
-    "entries-read",
-    group.entriesRead ?? null,
-    "lag",
-    Stream.lag(stream, group),
-    "pel-count",
-    Ordered.size(group.pending),
-    "pending",
-    Ordered.range(group.pending, Ids.zero, Ids.max, count).map((
-      { value }
-    ) => [value.text, value.consumer?.name ?? "", value.deliveredAt, value.deliveries]),
-    "consumers",
-    sortedByName(group.consumers.values()).map((consumer) => [
-      "name",
-      consumer.name,
-      "seen-time",
-      consumer.seenAt,
-      "pel-count",
-      Ordered.size(consumer.pending),
-      "pending",
-      Ordered.range(consumer.pending, Ids.zero, Ids.max, count).map((
-        { value }
-      ) => [value.text, value.deliveredAt, value.deliveries])
-    ])
-  ])
-]
-
 export const streamGroups: Handlers = {
   "xgroup|create": createGroup,
   "xgroup|setid": setGroupId,
@@ -393,25 +289,5 @@ export const streamGroups: Handlers = {
     return pendingSummary(required(context, argv[1] ?? "", argv[2] ?? "").group)
   },
   xclaim: claim,
-  xautoclaim: autoClaim,
-  "xinfo|stream": streamInfo,
-  "xinfo|groups": (context, [, , key = ""]) => {
-    const stream = Store.get(context.store, key, "stream")
-    if (stream === undefined) throw Args.noSuchKey()
-    return sortedByName(stream.groups.values()).map((group) => groupInfo(stream, group))
-  },
-  "xinfo|consumers": (context, [, , key = "", name = ""]) => {
-    const stream = Store.get(context.store, key, "stream")
-    if (stream === undefined) throw Args.noSuchKey()
-    const group = stream.groups.get(name)
-    if (group === undefined) throw new ReplyError(`NOGROUP No such consumer group '${name}' for key name '${key}'`)
-    return sortedByName(group.consumers.values()).map((consumer) => [
-      "name",
-      consumer.name,
-      "pending",
-      Ordered.size(consumer.pending),
-      "idle",
-      Math.max(context.store.now - consumer.seenAt, 0)
-    ])
-  }
+  xautoclaim: autoClaim
 }
