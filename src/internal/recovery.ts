@@ -222,6 +222,8 @@ export const make = (options: RecoveryOptions): Recovery => {
 
   /** Whether the last sweep left something that can be taken soon. */
   let more = false
+  /** Whether it saw entries that may be taken only alone. */
+  let suspected = false
 
   const takeIdleOnce = Effect.fnUntraced(function*(consumer: Consumer) {
     yield* hold()
@@ -243,7 +245,8 @@ export const make = (options: RecoveryOptions): Recovery => {
     cursor = String(rest[0] ?? "-")
     const removed = strings(rest[1])
     if (removed.length > 0) yield* Effect.logInfo(`Removed ${removed.length} consumers that were gone for an hour`)
-    more = taken.length >= parameters.limit || suspects > 0 || cursor !== "-"
+    suspected = suspects > 0
+    more = taken.length >= parameters.limit || suspected || cursor !== "-"
     // A reply that was lost on its way left entries pending here that nothing runs.
     for (const next of everyone) yield* next.intake.takePending(Math.floor(lease / 2))
   })
@@ -254,10 +257,14 @@ export const make = (options: RecoveryOptions): Recovery => {
     return options.gate.await.pipe(
       Effect.andThen(guarded(`claiming in ${names.stream}`, takeIdleOnce(consumer))),
       Effect.andThen(Random.next),
-      Effect.flatMap((random) =>
+      Effect.flatMap((random) => {
         // Jittered, so that the workers of a group do not sweep in step.
-        Effect.sleep(Duration.millis(more ? Math.min(lease / 4, 1_000) : (lease / 4) * (0.75 + random / 2)))
-      )
+        const wait = Effect.sleep(
+          Duration.millis(more ? Math.min(lease / 4, 1_000) : (lease / 4) * (0.75 + random / 2))
+        )
+        // A crash may leave thousands of suspects: the next one comes as soon as the one before is done.
+        return suspected ? Effect.raceFirst(wait, alone.runner.awaitRoom) : wait
+      })
     )
   }))
 
