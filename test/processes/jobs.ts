@@ -5,7 +5,8 @@
  * - `job.hold` runs until the key `go:<service>` exists.
  * - `job.stubborn` does so too, and cannot be interrupted.
  * - `job.block` keeps the event loop busy for `ms` milliseconds at its first delivery, then goes on as `job.hold`.
- * - `job.exit` ends the process, `job.oom` uses up its memory.
+ * - `job.slow` takes `ms` milliseconds.
+ * - `job.exit` ends the process after `ms` milliseconds, `job.oom` uses up its memory.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
@@ -18,6 +19,8 @@ import * as Worker from "../../src/Worker.ts"
 import { AppLayer, say, sayNow } from "../support/program.ts"
 
 const idOf = (action: DomainAction): string => String(action.data["id"])
+
+const msOf = (action: DomainAction): number => Number(action.data["ms"])
 
 const allowed = Latch.makeUnsafe(false)
 
@@ -56,17 +59,25 @@ const handlers = {
       }
       sayNow(`unblocked ${idOf(action)}`)
     }).pipe(Effect.andThen(hold(action, delivery))),
+  "job.slow": (action: DomainAction) =>
+    Effect.as(Effect.andThen(Effect.sleep(msOf(action)), say(`ended ${idOf(action)}`)), { id: idOf(action) }),
   "job.exit": (action: DomainAction, { deliveries }: Delivery) =>
-    Effect.sync(() => {
-      sayNow(`exiting ${idOf(action)} deliveries=${deliveries}`)
-      process.exit(3)
-    }),
+    Effect.andThen(
+      Effect.sleep(msOf(action)),
+      Effect.sync(() => {
+        sayNow(`exiting ${idOf(action)} deliveries=${deliveries}`)
+        process.exit(3)
+      })
+    ),
   "job.oom": (action: DomainAction, { deliveries }: Delivery) =>
-    Effect.sync(() => {
-      sayNow(`filling ${idOf(action)} deliveries=${deliveries}`)
-      const held: Array<Array<number>> = []
-      while (true) held.push(Array.from({ length: 100_000 }, (_, index) => index + held.length))
-    })
+    Effect.andThen(
+      Effect.sleep(msOf(action)),
+      Effect.sync(() => {
+        sayNow(`filling ${idOf(action)} deliveries=${deliveries}`)
+        const held: Array<Array<number>> = []
+        while (true) held.push(new Array<number>(16_000_000).fill(held.length))
+      })
+    )
 }
 
 const main = Effect.andThen(Effect.forkChild(watch), Worker.run(handlers))
