@@ -111,7 +111,7 @@ describe("entry", () => {
 
     it("is none without a timeout that makes sense", () => {
       for (const timeout of [undefined, null, "250", 0, -1, Number.NaN, [250], { ms: 250 }, true]) {
-        assert.strictEqual(deadline({ timeout_ms: timeout }), undefined, String(timeout))
+        assert.strictEqual(deadline({ timeout_ms: timeout }), undefined, JSON.stringify(timeout))
       }
       assert.strictEqual(deadline(null), undefined)
       assert.strictEqual(deadline({}), undefined)
