@@ -2,7 +2,7 @@
  * Puts the parts of a worker together: options and settings become consumers, loops, and the order in which they end.
  */
 import type * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -32,6 +32,7 @@ import { sampling } from "./sampler.ts"
 import { rehearse } from "./scripts/rehearse.ts"
 import * as serverChecks from "./serverChecks.ts"
 import * as serverClock from "./serverClock.ts"
+import { SettlementObserver } from "./settlementObserver.ts"
 import type { Written } from "./settler.ts"
 import { make as makeTelemetry } from "./telemetry.ts"
 import * as trouble from "./trouble.ts"
@@ -137,6 +138,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const server = serverClock.make(redis, clock)
   const gate = Latch.makeUnsafe(true)
   const logSettlement = settlementLogger(names, context)
+  const observer = Context.get(context, SettlementObserver)
   const logLost = lostLogger(names, context)
   const telemetry = makeTelemetry({ names, context, clock, types: new Set(routes.keys()) })
 
@@ -204,6 +206,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const onWritten = (decision: Decision, written: Written, name: string): void => {
     telemetry.written(decision, written)
     logSettlement(decision, written, name)
+    observer?.(decision, written)
     const { _tag } = decision.settlement
     if (_tag === "Retry" || _tag === "Release") recovering.wake()
     else if (_tag === "Yield") recovering.yielded()
@@ -338,7 +341,9 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     moving({
       redis,
       stream: names.stream,
-      lists: [...new Set([...routes.keys()].map((type) => naming.callbackInbox(names.service, type)))],
+      lists: input.options.callbacks === false
+        ? []
+        : [...new Set([...routes.keys()].map((type) => naming.callbackInbox(names.service, type)))],
       gate,
       trouble: troubles
     })

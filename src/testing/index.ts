@@ -3,4 +3,6 @@
  *
  * @since 0.1.0
  */
+export * as RecordedClient from "./RecordedClient.ts"
 export * as RedisFaults from "./RedisFaults.ts"
+export * as TestWorker from "./TestWorker.ts"

@@ -1,0 +1,12 @@
+/**
+ * Who is told of every settlement that is written: nobody in a running service, the testing kit in a test.
+ */
+import * as Context from "effect/Context"
+import type { Decision } from "./encodeSettlement.ts"
+import type { Written } from "./settler.ts"
+
+export type SettlementObserver = (decision: Decision, written: Written) => void
+
+export const SettlementObserver: Context.Reference<SettlementObserver | undefined> = Context.Reference<
+  SettlementObserver | undefined
+>("effect-redis-workers/internal/SettlementObserver", { defaultValue: () => undefined })

@@ -1,0 +1,162 @@
+/**
+ * A client that keeps what it sends, for tests of code that sends actions.
+ *
+ * Calls go through the real client into a Redis in memory. Other services are played by handlers: a request is
+ * answered by them as by a real worker, typed errors included.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as ActionClient from "../ActionClient.ts"
+import * as ActionGroup from "../ActionGroup.ts"
+import * as DomainAction from "../DomainAction.ts"
+import { append } from "../internal/scripts/streams.ts"
+import * as QueueNaming from "../QueueNaming.ts"
+import * as Redis from "../Redis.ts"
+import * as RedisMemory from "../RedisMemory.ts"
+import * as Settings from "../Settings.ts"
+import * as Worker from "../Worker.ts"
+
+/**
+ * One action that was sent.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Sent {
+  readonly stream: string
+  readonly action: DomainAction.DomainAction
+}
+
+/**
+ * What was sent so far.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class RecordedClient extends Context.Service<RecordedClient, {
+  readonly sent: Effect.Effect<ReadonlyArray<Sent>>
+  /** Only actions of one type. */
+  readonly sentOf: (type: string) => Effect.Effect<ReadonlyArray<DomainAction.DomainAction>>
+  readonly forget: Effect.Effect<void>
+}>()("effect-redis-workers/testing/RecordedClient") {}
+
+/**
+ * Options of {@link layer}.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options<H extends ActionGroup.AnyHandlers> {
+  /** The service under test. Default: `test-service`. */
+  readonly service?: string | undefined
+  /** Handlers that play the other services. Default: nobody answers. */
+  readonly others?: (H & ActionGroup.Runnable<H>) | undefined
+}
+
+const naming = QueueNaming.make({ prefix: "test", environment: "test" })
+
+/** Notes each message on its way to a stream. */
+const recording = (
+  redis: Redis.Redis["Service"],
+  note: (stream: string, fields: ReadonlyArray<string>) => void
+): Redis.Redis["Service"] => ({
+  ...redis,
+  send: (command, ...args) => {
+    const [stream = "", , ...fields] = args
+    return command === "XADD"
+      ? Effect.tap(redis.send(command, ...args), () => Effect.sync(() => note(stream, fields)))
+      : redis.send(command, ...args)
+  },
+  eval: (script) => {
+    const run = redis.eval(script)
+    if ((script as unknown) !== append.script) return run
+    return (...params) => {
+      // SAFETY: the script is the one that appends messages, so its parameters are those.
+      const [{ messages, stream }] = params as unknown as [
+        { readonly stream: string; readonly messages: ReadonlyArray<ReadonlyArray<string>> }
+      ]
+      return Effect.tap(run(...params), () =>
+        Effect.sync(() => {
+          for (const fields of messages) note(stream, fields)
+        }))
+    }
+  }
+})
+
+/**
+ * A client that records, and the record.
+ *
+ * **Example** (What did my code send?)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Action, ActionClient, ActionGroup } from "effect-redis-workers"
+ * import { RecordedClient } from "effect-redis-workers/testing"
+ *
+ * const Welcome = Action.make("mail.welcome", { payload: { email: Schema.String }, success: { sent: Schema.Boolean } })
+ * const others = ActionGroup.make(Welcome).handlers({ "mail.welcome": () => Effect.succeed({ sent: true }) })
+ *
+ * const program = Effect.gen(function*() {
+ *   const client = yield* ActionClient.ActionClient
+ *   yield* client.request(Welcome, { email: "ana@example.com" })
+ *   const recorded = yield* RecordedClient.RecordedClient
+ *   return yield* recorded.sentOf("mail.welcome")
+ * }).pipe(Effect.provide(RecordedClient.layer({ others })))
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <H extends ActionGroup.AnyHandlers = ActionGroup.Handlers>(
+  options: Options<H> = {}
+): Layer.Layer<
+  ActionClient.ActionClient | RecordedClient,
+  ActionGroup.BuildError<H> | Worker.WorkerError,
+  ActionGroup.Services<H>
+> => {
+  const made = Effect.gen(function*() {
+    const sent: Array<Sent> = []
+    const redis = yield* Redis.Redis
+    if (options.others !== undefined) {
+      const handlers = ActionGroup.toHandlers<H>(options.others)
+      const services = new Set([...handlers.types].map((type) => naming.targetService(type)))
+      for (const service of services) yield* Worker.start(handlers, { service })
+    }
+    const client = yield* ActionClient.make().pipe(
+      Effect.provideService(
+        Redis.Redis,
+        recording(redis, (stream, fields) => {
+          const action = DomainAction.parse(fields[fields.indexOf("data") + 1] ?? "")
+          if (Result.isSuccess(action)) sent.push({ stream, action: action.success })
+        })
+      )
+    )
+    return Context.make(ActionClient.ActionClient, client).pipe(
+      Context.add(RecordedClient, {
+        sent: Effect.sync(() => [...sent]),
+        sentOf: (type) =>
+          Effect.sync(() => sent.map(({ action }) => action).filter((action) => action.action_type === type)),
+        forget: Effect.sync(() => {
+          sent.length = 0
+        })
+      })
+    )
+  })
+  // SAFETY: Redis, names and settings are provided here; what is left is what the handlers need.
+  return Layer.effectContext(made).pipe(
+    Layer.provide(Layer.mergeAll(RedisMemory.layer, QueueNaming.layerOf(naming))),
+    Layer.provide(
+      Layer.orDie(
+        Settings.layerOf({ serviceName: options.service ?? "test-service", environment: "test", queuePrefix: "test" })
+      )
+    )
+  ) as Layer.Layer<
+    ActionClient.ActionClient | RecordedClient,
+    ActionGroup.BuildError<H> | Worker.WorkerError,
+    ActionGroup.Services<H>
+  >
+}

@@ -1,0 +1,468 @@
+/**
+ * Runs handlers through the whole pipeline, in memory and in no time, and tells what happened as values.
+ *
+ * The action goes into a stream of a Redis in memory, a real worker reads, runs and settles it, and time moves by
+ * itself: retries, backoffs and timeouts take no longer than the handler does. No server, no ports, no test library:
+ * it works in `it.effect`, in plain vitest, in `node:test`.
+ *
+ * @since 0.1.0
+ */
+import * as Arbitrary from "effect/Arbitrary"
+import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as TestClock from "effect/testing/TestClock"
+import * as Tracer from "effect/Tracer"
+import * as Action from "../Action.ts"
+import * as ActionGroup from "../ActionGroup.ts"
+import * as DeadLetter from "../DeadLetter.ts"
+import * as DomainAction from "../DomainAction.ts"
+import { SettlementObserver } from "../internal/settlementObserver.ts"
+import * as QueueNaming from "../QueueNaming.ts"
+import * as Redis from "../Redis.ts"
+import * as RedisMemory from "../RedisMemory.ts"
+import * as Settings from "../Settings.ts"
+import type { Settlement } from "../Settlement.ts"
+import * as Worker from "../Worker.ts"
+
+// -----------------------------------------------------------------------------
+// actions
+// -----------------------------------------------------------------------------
+
+/**
+ * What a test says of an action beside its payload. What is left out is filled in.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface ActionOptions {
+  /** Who waits for the outcome. Default: `"response"`. */
+  readonly expects?: "none" | "response" | { readonly callback: Action.Any } | undefined
+  /** How long the caller of a request waits. Default: no limit. */
+  readonly timeout?: Duration.Input | undefined
+  /** Any other key of the envelope. */
+  readonly envelope?: Partial<DomainAction.Input> | undefined
+}
+
+const anId = "00000000-0000-4000-8000-0000000000aa"
+const client = "test-client"
+const environment = "test"
+const prefix = "test"
+const naming = QueueNaming.make({ prefix, environment })
+
+const answerList = naming.responseList(client, "test.answer", "test")
+const callbackList = naming.callbackList(client, "test.callback", "test")
+
+/**
+ * An action as a client would send it.
+ *
+ * **Example** (An action that expects a response)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Action } from "effect-redis-workers"
+ * import { TestWorker } from "effect-redis-workers/testing"
+ *
+ * const CreateUser = Action.make("user.create", { payload: { email: Schema.String } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const action = yield* TestWorker.action(CreateUser, { email: "ana@example.com" })
+ *   console.log(action.data)
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const action = <A extends Action.Any>(
+  contract: A,
+  payload: Action.PayloadInput<A>,
+  options: ActionOptions = {}
+): Effect.Effect<DomainAction.DomainAction, never, Action.ClientServices<A>> =>
+  Effect.map(Effect.orDie(Action.codec(contract).encodePayload(payload)), (data) => {
+    const expects = options.expects ?? "response"
+    return DomainAction.make({
+      action_id: anId,
+      action_type: contract.type,
+      timestamp: DomainAction.timestamp(0),
+      correlation_id: expects === "none" ? null : anId,
+      callback_queue_name: expects === "none" ? null : expects === "response" ? answerList : callbackList,
+      callback_action_type: typeof expects === "string" ? null : expects.callback.type,
+      metadata: options.timeout === undefined
+        ? null
+        : { timeout_ms: Duration.toMillis(Duration.fromInputUnsafe(options.timeout)) },
+      data,
+      ...options.envelope
+    })
+  })
+
+/**
+ * Actions with payloads drawn from the contract's schema, the same ones for the same seed.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const actions = Effect.fnUntraced(function*<A extends Action.Any>(
+  contract: A,
+  options: ActionOptions & {
+    /** How many. Default: 10. */
+    readonly count?: number | undefined
+    /** Default: 0. */
+    readonly seed?: string | number | undefined
+  } = {}
+) {
+  const payloads = yield* Effect.orDie(
+    Arbitrary.sampleEffect(Arbitrary.schema(contract.payloadSchema), {
+      count: options.count ?? 10,
+      seed: options.seed ?? 0
+    })
+  )
+  // SAFETY: drawn from the payload's own schema.
+  return yield* Effect.forEach(payloads, (payload) => action(contract, payload as Action.PayloadInput<A>, options))
+})
+
+// -----------------------------------------------------------------------------
+// deliver
+// -----------------------------------------------------------------------------
+
+/**
+ * What happened to one action.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Report {
+  /** The settlement that ended it, or the last one when it did not end within the limit. */
+  readonly settlement: Settlement
+  /** All settlements in their order: a retry, say, and then a reply. */
+  readonly settlements: ReadonlyArray<Settlement>
+  /** How often the handler was run. */
+  readonly attempts: number
+  /** The response that a caller would get. */
+  readonly response: Option.Option<DomainAction.DomainActionResponse>
+  /** The callback that a caller would get. */
+  readonly callback: Option.Option<DomainAction.DomainAction>
+  readonly deadLetter: Option.Option<DeadLetter.Details>
+  /** Spans that ended, the worker's own among them. */
+  readonly spans: ReadonlyArray<Tracer.Span>
+  /** How long it took by the test's clock, in milliseconds. */
+  readonly elapsed: number
+}
+
+/**
+ * Options of {@link deliver}.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options extends Worker.WorkerOptions {
+  /** How much of the test's time may pass. Default: 1 hour. */
+  readonly within?: Duration.Input | undefined
+}
+
+/**
+ * The action was not settled for good within the limit: its handler goes on, or it waits for another attempt.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotSettled extends Data.TaggedError("NotSettled")<{
+  readonly settlements: ReadonlyArray<Settlement>
+  readonly within: Duration.Duration
+}> {
+  override get message(): string {
+    const last = this.settlements.at(-1)
+    return `The action was not settled within ${Duration.format(this.within)}` +
+      (last === undefined ? ": its handler did not end" : `: the last settlement was ${last._tag}`)
+  }
+}
+
+const isFinal = (settlement: Settlement): boolean =>
+  settlement._tag !== "Retry" && settlement._tag !== "Release" && settlement._tag !== "Yield" &&
+  settlement._tag !== "Lost"
+
+const recorder = (spans: Array<Tracer.Span>): Tracer.Tracer =>
+  Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      const end = span.end.bind(span)
+      span.end = (time, exit) => {
+        end(time, exit)
+        spans.push(span)
+      }
+      return span
+    }
+  })
+
+/** Lets everything that is ready run, real input and output of a handler included. */
+const settle = TestClock.withLive(Effect.sleep("1 millis"))
+
+const firstStep = 1
+const longestStep = Duration.toMillis("5 minutes")
+
+/**
+ * Delivers one action to handlers and waits until it is settled for good.
+ *
+ * **Details**
+ *
+ * Handlers see the test's clock: an `Effect.sleep` in a handler, a backoff and a timeout pass at once. What they need
+ * of the context is provided as to a worker.
+ *
+ * **Gotchas**
+ *
+ * A handler that waits for something real (a file, a database) takes real time, while the test's clock goes on: give
+ * such a test no `handlerTimeout` shorter than a few minutes.
+ *
+ * **Example** (The error of a handler is what the caller gets)
+ *
+ * ```ts
+ * import { Effect, Option, Schema } from "effect"
+ * import { Action, ActionGroup } from "effect-redis-workers"
+ * import { TestWorker } from "effect-redis-workers/testing"
+ *
+ * class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
+ * const CreateUser = Action.make("user.create", { payload: { email: Schema.String }, error: EmailTaken })
+ * const handlers = ActionGroup.make(CreateUser).handlers({
+ *   "user.create": ({ email }) => Effect.fail(new EmailTaken({ email }))
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const report = yield* TestWorker.deliver(handlers, TestWorker.action(CreateUser, { email: "ana@example.com" }))
+ *   console.log(report.settlement._tag) // Reject
+ *   console.log(Option.getOrThrow(report.response).error?.error_type) // EmailTaken
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const deliver = <H extends ActionGroup.AnyHandlers, E = never, R = never>(
+  handlers: H & ActionGroup.Runnable<H>,
+  message: DomainAction.DomainAction | Effect.Effect<DomainAction.DomainAction, E, R>,
+  options: Options = {}
+): Effect.Effect<
+  Report,
+  E | NotSettled | Worker.WorkerError | ActionGroup.BuildError<H>,
+  R | ActionGroup.Services<H>
+> =>
+  // SAFETY: everything but what handlers and message need is provided below.
+  Effect.map(deliverAll(ActionGroup.toHandlers<H>(handlers), [message], options), (reports) =>
+    reports[0]) as Effect.Effect<
+      Report,
+      E | NotSettled | Worker.WorkerError | ActionGroup.BuildError<H>,
+      R | ActionGroup.Services<H>
+    >
+
+/** Delivers messages one after the other to one worker, so that the second meets what the first left behind. */
+const deliverAll = <HE, HR, E, R>(
+  handlers: ActionGroup.Handlers<HE, HR>,
+  messages: ReadonlyArray<DomainAction.DomainAction | Effect.Effect<DomainAction.DomainAction, E, R>>,
+  options: Options
+) => {
+  const spans: Array<Tracer.Span> = []
+  const settlements: Array<Settlement> = []
+  const within = Duration.fromInputUnsafe(options.within ?? "1 hour")
+  const limit = Duration.toMillis(within)
+  let attempts = 0
+  const observer: SettlementObserver = (decision, written) => {
+    const settlement = written === "undeliverable" ? undeliverable : decision.settlement
+    settlements.push(settlement)
+    if (decision.span !== undefined) attempts++
+    if (isFinal(settlement)) Deferred.doneUnsafe(outcome, Exit.void)
+  }
+  const [anyType = "test.any"] = handlers.types
+  const service = options.service ?? naming.targetService(anyType)
+
+  /** The test's time since the action was sent, in milliseconds. */
+  let passed = 0
+  /** Done with the settlement that ends the action, or when its time is over. */
+  let outcome = Deferred.makeUnsafe<void, NotSettled>()
+
+  const one = Effect.fnUntraced(function*(message: DomainAction.DomainAction) {
+    const redis = yield* Redis.Redis
+    spans.length = 0
+    settlements.length = 0
+    attempts = 0
+    passed = 0
+    outcome = Deferred.makeUnsafe()
+    const sentAt = yield* Clock.currentTimeMillis
+    yield* Effect.orDie(redis.send("XADD", naming.actionStream(service), "*", "data", DomainAction.encode(message)))
+    yield* Deferred.await(outcome)
+    const elapsed = (yield* Clock.currentTimeMillis) - sentAt
+    const answers = yield* Effect.orDie(readAnswers)
+    const letters = yield* DeadLetter.DeadLetter
+    const { letters: [newest] } = yield* Effect.orDie(letters.list({ order: "newest", limit: 1 }))
+    const buried = newest !== undefined && newest.actionId === message.action_id
+    return {
+      settlement: settlements.at(-1) ?? undeliverable,
+      settlements: [...settlements],
+      attempts,
+      ...answers,
+      deadLetter: buried ? Option.some(yield* Effect.orDie(letters.inspect(newest.id))) : Option.none(),
+      spans: [...spans],
+      elapsed
+    } satisfies Report
+  })
+
+  const program = Effect.gen(function*() {
+    yield* Worker.start(handlers, { callbacks: false, ...options, service })
+    return yield* Effect.forEach(
+      messages,
+      (message) => Effect.flatMap(Effect.isEffect(message) ? message : Effect.succeed(message), one)
+    )
+  }).pipe(Effect.scoped)
+
+  /** Moves the test's time on until the program has ended, its drain included. */
+  const drive = Effect.fnUntraced(function*<A, PE>(fiber: Fiber.Fiber<A, PE>) {
+    let seen = 0
+    let step = firstStep
+    while (true) {
+      yield* settle
+      if (fiber.pollUnsafe() !== undefined) return yield* Fiber.join(fiber)
+      if (passed >= limit) Deferred.doneUnsafe(outcome, Exit.fail(new NotSettled({ settlements, within })))
+      if (settlements.length !== seen) {
+        seen = settlements.length
+        step = firstStep
+      }
+      yield* TestClock.adjust(step)
+      passed += step
+      step = Math.min(step * 2, longestStep)
+    }
+  })
+
+  return Effect.flatMap(Effect.forkChild(program), drive).pipe(
+    Effect.provide(services(service)),
+    Effect.provideService(SettlementObserver, observer),
+    Effect.provideService(Tracer.Tracer, recorder(spans)),
+    Effect.provide(TestClock.layer())
+  )
+}
+
+/** An answer that no list would take is the one settlement that the pure table cannot foresee. */
+const undeliverable: Settlement = {
+  _tag: "DeadLetter",
+  reason: "undeliverable",
+  error: { error_type: "Undeliverable", error_code: null, message: "The answer could not be pushed", details: null },
+  answer: false
+}
+
+/** A server, names and settings of the test's own. */
+const services = (service: string) =>
+  DeadLetter.layerOptions({ service }).pipe(
+    Layer.provideMerge(Layer.mergeAll(RedisMemory.layer, QueueNaming.layerOf(naming))),
+    Layer.provideMerge(Settings.layerOf({ serviceName: service, environment, queuePrefix: prefix })),
+    Layer.orDie
+  )
+
+const readAnswers = Effect.gen(function*() {
+  const redis = yield* Redis.Redis
+  const response = yield* redis.send<string | null>("RPOP", answerList)
+  const callback = yield* redis.send<string | null>("RPOP", callbackList)
+  return {
+    response: response === null ? Option.none() : Result.getSuccess(DomainAction.parseResponse(response)),
+    callback: callback === null ? Option.none() : Result.getSuccess(DomainAction.parse(callback))
+  }
+})
+
+// -----------------------------------------------------------------------------
+// idempotency
+// -----------------------------------------------------------------------------
+
+/**
+ * A second delivery of the same action did not do the same as the first.
+ *
+ * @since 0.1.0
+ * @category errors
+ */
+export class NotIdempotent extends Data.TaggedError("NotIdempotent")<{
+  /** What differs: the settlement, the answer, or the state. */
+  readonly what: "settlement" | "answer" | "state"
+  readonly first: unknown
+  readonly second: unknown
+}> {
+  override get message(): string {
+    return `A second delivery of the action changed the ${this.what}`
+  }
+}
+
+/**
+ * Delivers the same action twice and fails with {@link NotIdempotent} unless the second delivery settles and answers as
+ * the first did. With `state`, it must leave behind the same state too.
+ *
+ * **Details**
+ *
+ * At-least-once delivery means that every handler meets this one day: after a crash between its effect and its
+ * settlement.
+ *
+ * **Example** (A handler that counts twice)
+ *
+ * ```ts
+ * import { Effect, Ref, Schema } from "effect"
+ * import { Action, ActionGroup } from "effect-redis-workers"
+ * import { TestWorker } from "effect-redis-workers/testing"
+ *
+ * const Pay = Action.make("bank.pay", { payload: { amount: Schema.Int } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const balance = yield* Ref.make(0)
+ *   const handlers = ActionGroup.make(Pay).handlers({
+ *     "bank.pay": ({ amount }) => Ref.update(balance, (sum) => sum + amount)
+ *   })
+ *   yield* TestWorker.assertIdempotent(handlers, TestWorker.action(Pay, { amount: 5 }), { state: Ref.get(balance) })
+ * }) // fails: NotIdempotent { what: "state", first: 5, second: 10 }
+ * ```
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const assertIdempotent = <H extends ActionGroup.AnyHandlers, E = never, R = never, SE = never, SR = never>(
+  handlers: H & ActionGroup.Runnable<H>,
+  message: DomainAction.DomainAction | Effect.Effect<DomainAction.DomainAction, E, R>,
+  options: Options & {
+    /** What the handlers change, compared after the first and after the second delivery. Default: not compared. */
+    readonly state?: Effect.Effect<unknown, SE, SR> | undefined
+  } = {}
+): Effect.Effect<
+  void,
+  E | SE | NotIdempotent | NotSettled | Worker.WorkerError | ActionGroup.BuildError<H>,
+  R | SR | ActionGroup.Services<H>
+> => {
+  const { state = Effect.void, ...rest } = options
+  const states: Array<unknown> = []
+  const fixed = Effect.isEffect(message) ? message : Effect.succeed(message)
+  const compared = Effect.gen(function*() {
+    const action = yield* fixed
+    // The state is read between the deliveries: before the second message is sent, and after it is settled.
+    const again = Effect.as(Effect.flatMap(state, (value) => Effect.sync(() => states.push(value))), action)
+    const [first, second] = yield* deliverAll(ActionGroup.toHandlers<H>(handlers), [action, again], rest)
+    states.push(yield* state)
+    yield* same("settlement", outline(first?.settlement), outline(second?.settlement))
+    yield* same("answer", essence(first), essence(second))
+    yield* same("state", states[0], states[1])
+  })
+  // SAFETY: what is left to provide is what handlers, message and state need.
+  return compared as Effect.Effect<
+    void,
+    E | SE | NotIdempotent | NotSettled | Worker.WorkerError | ActionGroup.BuildError<H>,
+    R | SR | ActionGroup.Services<H>
+  >
+}
+
+const same = (what: NotIdempotent["what"], first: unknown, second: unknown) =>
+  Equal.equals(first, second) ? Effect.void : Effect.fail(new NotIdempotent({ what, first, second }))
+
+const outline = (settlement: Settlement | undefined) => settlement?._tag
+
+/** An answer without what is new in every answer. */
+const essence = (report: Report | undefined) => ({
+  response: Option.map(report?.response ?? Option.none(), ({ data, error, success }) => ({ data, error, success })),
+  callback: Option.map(report?.callback ?? Option.none(), ({ action_type, data }) => ({ action_type, data }))
+})
