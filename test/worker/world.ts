@@ -18,12 +18,12 @@ import { entriesOf, eventually, fieldsOf, pendingOf, Place, send } from "../supp
 // contracts
 // -----------------------------------------------------------------------------
 
-export class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
+class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
 
-export class Busy extends Schema.TaggedError<Busy>()("Busy", {}, Action.disposition("retryable")) {}
+class Busy extends Schema.TaggedError<Busy>()("Busy", {}, Action.disposition("retryable")) {}
 
 /** What a caller gets when the import of a user fails for good. */
-export const ImportFailed = Action.make("client.import_failed", {
+const ImportFailed = Action.make("client.import_failed", {
   payload: {
     error_type: Schema.String,
     error_code: Schema.NullOr(Schema.String),
@@ -38,9 +38,9 @@ const contract = {
   error: Schema.Union([EmailTaken, Busy])
 }
 
-export const CreateUser = Action.make("user.create", contract)
-export const ImportUser = Action.make("user.import", { ...contract, failureAction: ImportFailed })
-export const QuickUser = Action.make("user.quick", { ...contract, maxAttempts: 1, handlerTimeout: "30 millis" })
+const CreateUser = Action.make("user.create", contract)
+const ImportUser = Action.make("user.import", { ...contract, failureAction: ImportFailed })
+const QuickUser = Action.make("user.quick", { ...contract, maxAttempts: 1, handlerTimeout: "30 millis" })
 
 const UserActions = ActionGroup.make(CreateUser, ImportUser, QuickUser)
 
@@ -48,7 +48,7 @@ const UserActions = ActionGroup.make(CreateUser, ImportUser, QuickUser)
 // handlers
 // -----------------------------------------------------------------------------
 
-export interface Runs {
+interface Runs {
   /** What was run: `does`, with the attempt. */
   readonly runs: Array<string>
   readonly deliveries: Array<Delivery>
@@ -95,7 +95,7 @@ const act = (
 }
 
 /** Handlers that note what they ran. */
-export const makeHandlers = () => {
+const makeHandlers = () => {
   const seen: Runs = { runs: [], deliveries: [], interrupted: [] }
   const handler = ({ does }: { readonly does: string }, delivery: Delivery) => {
     seen.runs.push(`${does} ${delivery.attempt}`)
