@@ -112,7 +112,7 @@ describe("snippets", () => {
     it(`run: ${page}, line ${line}`, async () => {
       const all = fences(read(page))
       const printed = all[all.findIndex((fence) => fence.text === text) + 1]
-      assert(printed?.notes.includes("prints"), "what it prints is missing: ```text prints")
+      assert(printed !== undefined && printed.notes.includes("prints"), "what it prints is missing: ```text prints")
       const { stdout } = await run(process.execPath, [join(project, file)], { timeout: 30_000 })
       assert.strictEqual(stdout, printed.text)
     }, 40_000)
@@ -191,7 +191,11 @@ const problemsOf = (result: Result.Result<unknown, library.Settings.SettingsErro
 
 const shown = (value: unknown): string => {
   if (value === undefined) return "none"
-  if (!Duration.isDuration(value)) return value === 4 * 1024 * 1024 ? "4 MiB" : `\`${String(value)}\``
+  if (!Duration.isDuration(value)) {
+    return value === 4 * 1024 * 1024
+      ? "4 MiB"
+      : `\`${typeof value === "string" ? value : JSON.stringify(value)}\``
+  }
   const seconds = Duration.toSeconds(value)
   return seconds > 60 ? `${seconds / 60} minutes` : `${seconds} seconds`
 }
