@@ -12,8 +12,10 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
+import type * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
@@ -80,27 +82,71 @@ export const readiness = Effect.fnUntraced(function*(limits?: Limits): Effect.fn
   return readinessOf(yield* worker.status, yield* Clock.currentTimeMillis, limits)
 })
 
+const routesOf = (
+  status: Effect.Effect<WorkerStatus | undefined>,
+  limits: Limits | undefined
+): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
+  Layer.mergeAll(
+    HttpRouter.add(
+      "GET",
+      "/health/live",
+      Effect.map(status, (current) =>
+        HttpServerResponse.jsonUnsafe(
+          { state: current?.state ?? "starting", service: current?.service ?? null },
+          { status: current?.state === "failed" ? 503 : 200 }
+        ))
+    ),
+    HttpRouter.add(
+      "GET",
+      "/health/ready",
+      Effect.zipWith(status, Clock.currentTimeMillis, (current, now) => {
+        const ready = current === undefined ? starting : readinessOf(current, now, limits)
+        return HttpServerResponse.jsonUnsafe(ready, { status: ready.ready ? 200 : 503 })
+      })
+    ),
+    PrometheusMetrics.layerHttp()
+  )
+
+const starting: Readiness = { ready: false, problems: ["The worker is starting"] }
+
 /**
- * Routes of an HTTP server: `/health/live`, `/health/ready` and `/metrics` (Prometheus).
+ * Routes for an HTTP server of your own: `/health/live`, `/health/ready` and `/metrics` (Prometheus).
  *
  * **Details**
  *
  * Answers are JSON, 200 or 503; `/health/ready` names the problems, and `/health/live` tells what the worker is doing.
  *
- * **Example** (Serve them beside a worker)
+ * **Gotchas**
+ *
+ * The routes need the worker, so that a server which serves them ends before the worker drains. {@link layer} answers
+ * during start and drain too.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerRoutes = (limits?: Limits): Layer.Layer<never, never, HttpRouter.HttpRouter | Worker> =>
+  Layer.unwrap(Effect.map(Worker, (worker) => routesOf(worker.status, limits)))
+
+/**
+ * Serves the health of a worker: the server starts before the worker and ends after its drain, so that probes are
+ * answered all the while.
+ *
+ * **Details**
+ *
+ * The routes are those of {@link layerRoutes}. The layer provides what the worker's layer provides.
+ *
+ * **Example** (A worker with probes)
  *
  * ```ts
  * import { NodeHttpServer } from "@effect/platform-node"
  * import { Effect, Layer } from "effect"
- * import { HttpRouter } from "effect/http"
  * import { Health, Worker } from "effect-redis-workers"
  * import { createServer } from "node:http"
  *
  * const WorkerLayer = Worker.layer({ "user.ping": () => Effect.succeed({ pong: true }) })
  *
- * const program = HttpRouter.serve(Health.layerRoutes()).pipe(
+ * const program = Health.layer(WorkerLayer).pipe(
  *   Layer.provide(NodeHttpServer.layer(createServer, { port: 9090 })),
- *   Layer.provideMerge(WorkerLayer),
  *   Worker.launch
  * )
  * ```
@@ -108,28 +154,15 @@ export const readiness = Effect.fnUntraced(function*(limits?: Limits): Effect.fn
  * @since 0.1.0
  * @category layers
  */
-export const layerRoutes = (limits?: Limits): Layer.Layer<never, never, HttpRouter.HttpRouter | Worker> =>
-  Layer.mergeAll(
-    Layer.effectDiscard(Effect.gen(function*() {
-      const router = yield* HttpRouter.HttpRouter
-      const worker = yield* Worker
-      yield* router.add(
-        "GET",
-        "/health/live",
-        Effect.map(worker.status, (status) =>
-          HttpServerResponse.jsonUnsafe(
-            { state: status.state, service: status.service },
-            { status: status.state === "failed" ? 503 : 200 }
-          ))
-      )
-      yield* router.add(
-        "GET",
-        "/health/ready",
-        Effect.map(
-          Effect.provideService(readiness(limits), Worker, worker),
-          (ready) => HttpServerResponse.jsonUnsafe(ready, { status: ready.ready ? 200 : 503 })
-        )
-      )
-    })),
-    PrometheusMetrics.layerHttp()
-  )
+export const layer = <A, E, R>(
+  worker: Layer.Layer<A | Worker, E, R>,
+  limits?: Limits
+): Layer.Layer<A | Worker, E, R | HttpServer.HttpServer> =>
+  Layer.effectContext(Effect.gen(function*() {
+    let running: Worker["Service"] | undefined
+    const status = Effect.suspend(() => running === undefined ? Effect.undefined : running.status)
+    yield* Layer.build(HttpRouter.serve(routesOf(status, limits), { disableLogger: true }))
+    const context = yield* Layer.build(worker)
+    running = Context.get(context, Worker)
+    return context
+  }))

@@ -14,7 +14,7 @@ import * as Data from "effect/Data"
  * | `NoPermission` | grant the user the command or key that the message names |
  * | `WrongType` | the key that the message names holds something else: move or delete it |
  * | `InvalidOptions` | mend the option or name that the message names |
- * | `Unexpected` | the server answered what no version known to this library answers |
+ * | `Unexpected` | a defect of this library, or of a layer that it runs on: please report it with its cause |
  *
  * @since 0.1.0
  * @category errors

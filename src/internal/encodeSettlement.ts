@@ -19,6 +19,8 @@ export interface Decision {
   readonly settlement: Settlement
   /** The span of the run, where there is a tracer. */
   readonly span: Tracer.Span | undefined
+  /** What the handler failed with, for the log. */
+  readonly cause: unknown
 }
 
 export interface EncodeOptions {

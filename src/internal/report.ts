@@ -1,6 +1,7 @@
 /**
  * One log line a settlement: at debug as a rule, higher where somebody should look. Never a payload.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
@@ -66,7 +67,10 @@ export const settlementLogger = (names: Names, context: Context.Context<never>) 
     if (LogLevel.isLessThan(level, minimum)) return
     const { action, attempt, entry } = decision
     fork(
-      Effect.logWithLevel(level)(textOf(decision, written)).pipe(
+      Effect.logWithLevel(level)(
+        textOf(decision, written),
+        ...(decision.cause === undefined ? [] : [Cause.fail(decision.cause)])
+      ).pipe(
         Effect.annotateLogs({
           service: names.service,
           consumer,

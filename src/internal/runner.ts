@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
 import * as ActionContext from "../ActionContext.ts"
 import type { Delivery } from "../Delivery.ts"
@@ -69,6 +70,14 @@ export interface Runner {
   readonly watch: Effect.Effect<never>
 }
 
+/** What the log shows of a failure: what the handler itself named as the cause, else its error. */
+const causeOf = (outcome: Outcome): unknown =>
+  outcome._tag !== "Failed"
+    ? undefined
+    : Predicate.hasProperty(outcome.failure.error, "cause") && outcome.failure.error.cause !== undefined
+    ? outcome.failure.error.cause
+    : outcome.failure.error
+
 interface Run {
   readonly entry: Entry
   readonly started: number
@@ -107,7 +116,14 @@ export const make = (options: RunnerOptions): Runner => {
 
   const settle = (entry: Entry, subject: Subject, outcome: Outcome, run: Run | undefined): void => {
     const settlement = settlementOf(outcome, subject, options.policyFor(subject), options.serverNow())
-    const decision: Decision = { entry, action: subject.action, attempt: subject.attempt, settlement, span: run?.span }
+    const decision: Decision = {
+      entry,
+      action: subject.action,
+      attempt: subject.attempt,
+      settlement,
+      span: run?.span,
+      cause: causeOf(outcome)
+    }
     telemetry.ended(decision, outcome, run?.started, run?.span)
     if (settlement._tag === "Lost") {
       heldSize -= entry.size

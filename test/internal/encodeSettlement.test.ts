@@ -43,6 +43,7 @@ const encode = (
     attempt: 2,
     settlement,
     span: undefined,
+    cause: undefined,
     ...change
   }, options)
 
@@ -175,7 +176,8 @@ describe("encodeSettlement", () => {
       action: undefined,
       attempt: 1,
       settlement: malformed,
-      span: undefined
+      span: undefined,
+      cause: undefined
     }, options)
     assert.deepInclude(notesOf(encoded), { action_id: "", action_type: "", attempts: "0", error_code: "" })
     assert.strictEqual(encoded?.push, undefined)
