@@ -333,7 +333,8 @@ export const recovered = (process: WorkerProcess) =>
 export const endure = Effect.fnUntraced(function*(world: World, process: WorkerProcess, millis = 1_500) {
   const calls = process.calls.count
   const lines = world.logs.length
-  const most = 2 * (20 + 20) + 1
+  // A read and a look at what is due each fill the room that they saw.
+  const most = 2 * 2 * (20 + 20) + 1
   for (let waited = 0; waited < millis; waited += 100) {
     yield* Effect.sleep("100 millis")
     const status = yield* process.worker.status
