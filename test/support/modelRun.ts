@@ -134,6 +134,12 @@ export const run = Effect.fnUntraced(function*(schedule: Schedule) {
         const faults = step.which === "senders" ? senders.faults : pick(step.which)?.faults
         return faults === undefined ? Effect.void : faults.random(step.policy ?? {})
       }
+      case "Forget":
+        return step.what === "everything"
+          ? world.restart
+          : step.what === "group"
+          ? world.destroyGroup
+          : world.admin.send("SCRIPT", "FLUSH")
       case "Pass":
         return TestClock.adjust(step.millis)
     }

@@ -35,6 +35,8 @@ export type Step =
     readonly which: number | "senders"
     readonly policy: RedisFaults.Policy | undefined
   }
+  /** The server restarts empty, or only its group is destroyed. */
+  | { readonly _tag: "Forget"; readonly what: "everything" | "group" | "scripts" }
   | { readonly _tag: "Pass"; readonly millis: number }
 
 export interface Schedule {
@@ -68,7 +70,8 @@ const senderPolicies: ReadonlyArray<RedisFaults.Policy> = [
   { delayCommand: 0.2, delayReply: 0.2, maxDelay: 2_000 }
 ]
 
-export const scheduleOf = (seed: number, length: number): Schedule => {
+/** `forgetful`: the server forgets data now and then. */
+export const scheduleOf = (seed: number, length: number, forgetful: boolean): Schedule => {
   const random = generator(seed)
   const upTo = (max: number) => Math.floor(random() * max)
   const oneOf = <A>(values: ReadonlyArray<A>): A => values[upTo(values.length)]!
@@ -95,6 +98,7 @@ export const scheduleOf = (seed: number, length: number): Schedule => {
 
   const step = (): Step => {
     const kind = random()
+    if (forgetful && kind < 0.06) return { _tag: "Forget", what: oneOf(["everything", "everything", "group", "scripts"]) }
     if (kind < 0.42) return send()
     if (kind < 0.72) return { _tag: "Pass", millis: oneOf([millis(), millis(), 700, 3_500]) }
     if (kind < 0.77) return { _tag: "Start", consumers: 1 + upTo(2), skew: skew() }

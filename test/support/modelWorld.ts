@@ -143,6 +143,8 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
   /** Where in the order an answer was first seen in a list. */
   const answered = new Map<string, number>()
   const watched = new Set<string>()
+  const everybody: Array<RedisFaults.RedisFaults["Service"]> = []
+  const forgotten = { everythingAt: -1, groups: 0 }
 
   // ---------------------------------------------------------------------------
   // the server, as everybody sees it
@@ -213,6 +215,7 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
   const start = Effect.fnUntraced(function*(name: string, options: ProcessOptions = {}) {
     const scope = yield* Scope.make()
     const { faults, redis } = yield* RedisFaults.make(yield* Scope.provide(client, scope), { seed: options.seed ?? 0 })
+    everybody.push(faults)
     let skew = options.skew ?? 0
     let state: ReturnType<Process["state"]> = "starting"
     let worker: Worker.Worker["Service"] | undefined
@@ -306,6 +309,7 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
 
   const makeSender = Effect.fnUntraced(function*(options: { readonly seed?: number } = {}) {
     const { faults, redis } = yield* RedisFaults.make(yield* client, { seed: options.seed ?? 0 })
+    everybody.push(faults)
     const calls = yield* ActionClient.make().pipe(
       Effect.provideService(Redis.Redis, redis),
       Effect.provideService(QueueNaming.QueueNaming, naming),
@@ -329,6 +333,21 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
     return yield* redis.send<string>("XADD", names.stream, "*", "data", DomainAction.encode(action))
   })
 
+  /** The server restarts without its data. Ids are times: those after it are not those before it. */
+  const restart = Effect.gen(function*() {
+    yield* TestClock.adjust(1)
+    for (const faults of everybody) yield* faults.disconnect
+    yield* server.flush
+    yield* admin.send("SCRIPT", "FLUSH")
+    forgotten.everythingAt = clock.currentTimeMillisUnsafe()
+    yield* TestClock.adjust(1)
+  }).pipe(Effect.orDie)
+
+  const destroyGroup = Effect.suspend(() => {
+    forgotten.groups++
+    return Effect.ignore(admin.send("XGROUP", "DESTROY", names.stream, names.group))
+  })
+
   const answersIn = (list: string) => Effect.orDie(admin.send<ReadonlyArray<string>>("LRANGE", list, "0", "-1"))
 
   /** Lets time pass in small steps until it is so; dies when it is not so within the bound. */
@@ -350,11 +369,15 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
     answersIn,
     ask,
     callbacks: naming.callbackInbox("work", "work.done"),
+    destroyGroup,
+    /** What the server has forgotten: when last everything, and how often its group. */
+    forgotten,
     handovers,
     listOf: (id: string) => naming.responseList("asker", "work.do", id),
     makeSender,
     names,
     pending,
+    restart,
     runs,
     sent,
     server,
