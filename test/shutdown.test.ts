@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as DomainAction from "../src/DomainAction.ts"
@@ -322,5 +323,22 @@ describe("Draining", () => {
       yield* Deferred.succeed(go, undefined)
       yield* worker.drain
       assert.deepStrictEqual(ended, ["a done"])
+    }).pipe(Effect.scoped, Effect.provide(Memory)))
+
+  it.effect("is all that gives back: a handler that interrupts itself has failed", () =>
+    Effect.gen(function*() {
+      const attempts: Array<number> = []
+      const worker = yield* Worker.start({
+        "job.hold": (_: DomainAction.DomainAction, { attempt }: { readonly attempt: number }) => {
+          attempts.push(attempt)
+          return Effect.interrupt
+        }
+      }, { maxAttempts: 3, retry: Schedule.spaced("1 second") })
+      yield* send("a")
+      yield* until("it is tried", Effect.sync(() => attempts.length === 1))
+      yield* TestClock.adjust("10 seconds")
+      yield* until("it is a dead letter", Effect.map(pendingOwners, (owners) => owners.length === 0))
+      assert.deepStrictEqual(attempts, [1, 2, 3])
+      yield* worker.drain
     }).pipe(Effect.scoped, Effect.provide(Memory)))
 })

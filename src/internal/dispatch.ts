@@ -131,8 +131,12 @@ export const outcomeOf = (
   const error = exit.cause.reasons.find(Cause.isFailReason)?.error
   if (error !== undefined) return isRefused(error) ? error.outcome : failedWith(error, route, overrides)
   if (!Cause.hasInterruptsOnly(exit.cause)) return { _tag: "Failed", failure: defect(Cause.squash(exit.cause)) }
-  return stop === "time" ? timedOut : interrupted
+  if (stop === "time") return timedOut
+  // An interruption that nobody here asked for is the handler's own: given back without an attempt, it would run for ever.
+  return stop === "shutdown" ? interrupted : { _tag: "Failed", failure: defect(interruptedItself) }
 }
+
+const interruptedItself = new Error("The handler was interrupted by itself")
 
 const failedWith = (error: unknown, route: Route, overrides: DispositionOverrides | undefined): Outcome => {
   const disposition = dispositionOf(route.action, error, overrides)
