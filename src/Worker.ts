@@ -248,7 +248,7 @@ type Parts = Effect.Success<ReturnType<typeof assemble>>
 const supervise = Effect.fnUntraced(function*(parts: Parts) {
   let state: WorkerState = "running"
   const ended = yield* Deferred.make<void, WorkerError>()
-  const gate = parts.gate
+  const { gate, paused } = parts
 
   // Two groups of fibers: what takes entries stops first, what keeps and settles them lasts until all is written.
   const intake = yield* Effect.forkDetach(parts.intake)
@@ -313,10 +313,12 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
       if (state !== "running") return
       state = "paused"
       gate.closeUnsafe()
+      paused.openUnsafe()
     }),
     resume: Effect.sync(() => {
       if (state !== "paused") return
       state = "running"
+      paused.closeUnsafe()
       gate.openUnsafe()
     }),
     drain

@@ -137,6 +137,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const troubles = trouble.make()
   const server = serverClock.make(redis, clock)
   const gate = Latch.makeUnsafe(true)
+  const paused = Latch.makeUnsafe(false)
   const logSettlement = settlementLogger(names, context)
   const observer = Context.get(context, SettlementObserver)
   const logLost = lostLogger(names, context)
@@ -254,6 +255,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           block: options.block,
           maxHeldSize: options.memoryLimit,
           gate,
+          paused,
           trouble: troubles,
           restoreGroup,
           onRead: () => lastReads.set(name, clock.currentTimeMillisUnsafe()),
@@ -408,6 +410,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   return {
     names,
     gate,
+    paused,
     intake,
     support,
     drain,

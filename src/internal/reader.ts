@@ -32,6 +32,8 @@ export interface ReaderOptions {
   readonly maxHeldSize: number
   /** Open while reading is allowed. */
   readonly gate: Latch.Latch
+  /** Open while it is not. */
+  readonly paused: Latch.Latch
   readonly trouble: Trouble
   readonly restoreGroup: Effect.Effect<void, WorkerError>
   /** A read came back, with entries or without. */
@@ -60,7 +62,7 @@ const maxBatch = 500
 const sizeAtFirst = 1 << 19
 
 export const make = (options: ReaderOptions): Reader => {
-  const { consumer, gate, intake, names, redis, runner, trouble } = options
+  const { consumer, gate, intake, names, paused, redis, runner, trouble } = options
   const doing = `reading ${names.stream}`
   let stopping = false
   /** Ids of our connection on the server and of those before it that may still be there. */
@@ -128,13 +130,17 @@ export const make = (options: ReaderOptions): Reader => {
 
   const session = Effect.scoped(Effect.gen(function*() {
     yield* endOnServer
+    // What a connection before this one took and never brought here.
+    yield* intake.takePending(0)
+    yield* gate.await
     const connection = yield* redis.reserve
     yield* identify(connection)
-    yield* intake.takePending(0)
     while (true) {
       yield* gate.await
       yield* runner.awaitRoom
-      const raw = yield* readNew(connection)
+      // A read that waits at the server would still bring entries: it ends with the pause, and its connection with it.
+      const raw = yield* Effect.raceFirst(readNew(connection), Effect.as(paused.await, undefined))
+      if (raw === undefined) return
       options.onRead()
       if (trouble.failing()) yield* trouble.passed(doing)
       const read = raw.map(([id, fields]) => entry.make(id, fields))
