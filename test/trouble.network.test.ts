@@ -53,6 +53,18 @@ describe("a worker and its callers", () => {
       }))
   }
 
+  it.live("go on after commands arrived and replies did not", () =>
+    Effect.gen(function*() {
+      const { load, process, world } = yield* Trouble.working()
+      yield* world.proxy.dropReplies()
+      yield* Trouble.troubledBy(process, "Connection")
+      yield* Trouble.endure(world, process)
+      yield* world.proxy.resume
+      yield* world.proxy.cut()
+      yield* Trouble.worksAgain(world, process, load)
+      assert.isAtLeast(load.failures.size, 1)
+    }))
+
   it.live("go on after their connections were silent without an end", () =>
     Effect.gen(function*() {
       const { load, process, world } = yield* Trouble.working()

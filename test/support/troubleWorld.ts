@@ -19,6 +19,7 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import type { Delivery } from "../../src/Delivery.ts"
 import { type Names, namesOf } from "../../src/internal/names.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
+import * as Metrics from "../../src/Metrics.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
@@ -111,6 +112,9 @@ export interface World {
     IoRedis.RedisStartError | Settings.SettingsError,
     Scope.Scope
   >
+  /** Commands that the server was given, those of scripts and those that it refused included; 0 while it is away. */
+  readonly processed: Effect.Effect<number>
+  readonly gauge: (metric: Metric.Gauge<number>) => Effect.Effect<number>
   /** Ids of entries in the action stream, and of the pending ones. */
   readonly left: Effect.Effect<{ readonly entries: number; readonly pending: number }>
   readonly pending: Effect.Effect<number>
@@ -178,6 +182,18 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       Metric.value(Metric.withAttributes(metric, { service: "user", ...attributes })).pipe(
         Effect.provideService(Metric.MetricRegistry, registry),
         Effect.map((state) => state.count)
+      ),
+    processed: server.cli("INFO", "stats").pipe(
+      Effect.map((info) =>
+        [...String(info).matchAll(/(?:total_commands_processed|total_error_replies):(\d+)/g)]
+          .reduce((sum, match) => sum + Number(match[1]), 0)
+      ),
+      Effect.orElseSucceed(() => 0)
+    ),
+    gauge: (metric) =>
+      Metric.value(Metric.withAttributes(metric, { service: "user" })).pipe(
+        Effect.provideService(Metric.MetricRegistry, registry),
+        Effect.map((state) => state.value)
       ),
     connect,
     startWorker: Effect.fnUntraced(function*(workerOptions, redis) {
@@ -332,6 +348,7 @@ export const recovered = (process: WorkerProcess) =>
  */
 export const endure = Effect.fnUntraced(function*(world: World, process: WorkerProcess, millis = 1_500) {
   const calls = process.calls.count
+  const processed = yield* world.processed
   const lines = world.logs.length
   // A read and a look at what is due each fill the room that they saw.
   const most = 2 * 2 * (20 + 20) + 1
@@ -343,6 +360,7 @@ export const endure = Effect.fnUntraced(function*(world: World, process: WorkerP
   }
   // Full of work or not: what is tried again waits 25 ms at first and then ever longer.
   assert.isAtMost(process.calls.count - calls, millis / 5, "calls of Redis during the trouble")
+  assert.isAtMost((yield* world.processed) - processed, 5 * millis, "commands that reached the server")
   assert.isAtMost(world.logs.length - lines, 40, `lines logged: ${world.logs.slice(lines).join("\n")}`)
   assert.strictEqual((yield* process.worker.status).state, "running")
 })
@@ -364,5 +382,7 @@ export const worksAgain = Effect.fnUntraced(
     yield* handledMore(world)
     yield* load.stop
     yield* nothingLost(world, load.accepted)
+    assert.strictEqual(yield* world.gauge(Metrics.requestsOpen), 0)
+    assert.strictEqual(yield* world.gauge(Metrics.inFlight), 0)
   }
 )
