@@ -185,5 +185,6 @@ layer(Shared, { excludeTestServices: true })("redisFailure of a real server", (i
 
   it("reads a message alone", () => {
     assert.strictEqual(failureOfMessage("LOADING"), "Loading")
+    assert.strictEqual(failureOfMessage("ERR no such key script: 5a, on @user_script:3."), "NoGroup")
   })
 })

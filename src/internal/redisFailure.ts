@@ -92,6 +92,8 @@ export const failureOfMessage = (message: string, code?: unknown): RedisFailure 
   if (typeof code === "string" && connectionCode.test(code)) return "Connection"
   if (message.startsWith("ERR ")) {
     if (message.startsWith("ERR invalid password")) return "NotAuthenticated"
+    // XINFO has no word of its own for a stream that is gone, and its groups with it.
+    if (message.startsWith("ERR no such key")) return "NoGroup"
     if (
       message.startsWith("ERR ACL failure in script") || message.startsWith("ERR The user executing the script can't")
     ) return "NoPermission"
