@@ -63,7 +63,7 @@ const sizeAtFirst = 1 << 19
 
 export const make = (options: ReaderOptions): Reader => {
   const { consumer, gate, intake, names, paused, redis, runner, trouble } = options
-  const doing = `reading ${names.stream}`
+  const doing = `reading ${names.stream} as ${consumer}`
   let stopping = false
   /** Ids of our connection on the server and of those before it that may still be there. */
   const clientIds = new Set<string>()

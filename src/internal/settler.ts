@@ -175,7 +175,7 @@ export const make = (options: SettlerOptions): Settler => {
     return { again, error }
   }
 
-  const doing = `settling in ${names.stream}`
+  const doing = `settling in ${names.stream} as ${consumer}`
 
   const write: (decisions: ReadonlyArray<Decision>) => Effect.Effect<void, WorkerError> = Effect.fnUntraced(
     function*(decisions) {
