@@ -2,12 +2,15 @@
  * A server that lives and refuses, or forgets its scripts, for a whole worker and its callers.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import { mkdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import * as DomainAction from "../src/DomainAction.ts"
 import * as Metrics from "../src/Metrics.ts"
+import * as Redis from "../src/Redis.ts"
 import * as Trouble from "./support/troubleWorld.ts"
 import { until } from "./support/until.ts"
 
@@ -99,6 +102,41 @@ describe("a server that refuses writes", () => {
       yield* saved("ok")
       yield* Trouble.worksAgain(world, process, load)
       assert.isAtLeast(load.failures.get("RedisError") ?? 0, 1)
+    }))
+})
+
+describe("a server that takes no more clients", () => {
+  it.live("leaves some readers without a connection: the others go on, and nothing is said again and again", () =>
+    Effect.gen(function*() {
+      const world = yield* Trouble.make({ config: ["maxclients 5"] })
+      // One for commands and four for the first readers: none is left for the others, nor for anybody else.
+      const process = yield* world.startWorker({ consumers: 8 })
+      const redis = Context.get(process.context, Redis.Redis)
+      const add = (key: string) =>
+        redis.send(
+          "XADD",
+          world.names.stream,
+          "*",
+          "data",
+          DomainAction.encode(DomainAction.make({
+            action_id: "00000000-0000-4000-8000-000000000001",
+            action_type: "user.do",
+            timestamp: "2025-06-29T04:03:00.123456Z",
+            data: { key }
+          }))
+        )
+      yield* Trouble.troubledBy(process, "Connection")
+      for (let round = 0; round < 5; round++) {
+        for (let index = 0; index < 10; index++) yield* add(`${round}-${index}`)
+        yield* until("the others handle them", Effect.sync(() => world.handled.size === (round + 1) * 10))
+        yield* Trouble.endure(world, process, 300)
+      }
+      assert.isAtMost(world.logged(/Redis failed while reading/).length, 8)
+      assert.isAtMost(world.logged(/Redis works again/).length, 8)
+
+      yield* redis.send("CONFIG", "SET", "maxclients", "100")
+      yield* Trouble.recovered(process)
+      yield* Trouble.nothingLost(world, world.handled.keys())
     }))
 })
 
