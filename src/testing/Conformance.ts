@@ -1,0 +1,203 @@
+/**
+ * A suite that any layer of `Redis` can prove itself with: the commands, replies, errors, waits and scripts that the
+ * library relies on.
+ *
+ * Cases are data, so that any test library can run them. Each works on keys of its own and removes them.
+ *
+ * **Example** (With `@effect/vitest`)
+ *
+ * ```ts
+ * import { layer } from "@effect/vitest"
+ * import { IoRedis } from "effect-redis-workers"
+ * import { Conformance } from "effect-redis-workers/testing"
+ *
+ * layer(IoRedis.layerOptions({ url: "redis://127.0.0.1:6379" }))("my Redis", (it) => {
+ *   for (const { name, run } of Conformance.cases) it.live(name, () => run)
+ * })
+ * ```
+ *
+ * **Gotchas**
+ *
+ * The suite flushes the server's script cache and ends some of its own connections, so it wants a server that nobody
+ * else works with. It expects a server of version 7.0 or newer, or one that behaves as such.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import * as Redis from "../Redis.ts"
+import { blockingCases, interruptionCases } from "./conformance/blocking.ts"
+import * as internal from "./conformance/case.ts"
+import { connectionCases, subscriptionCases } from "./conformance/connection.ts"
+import { groupCases, pendingCases } from "./conformance/groups.ts"
+import { scriptingCases } from "./conformance/scripting.ts"
+import { deadLetterCases } from "./conformance/scripts/deadLetters.ts"
+import { leaseCases } from "./conformance/scripts/lease.ts"
+import { rehearseCases } from "./conformance/scripts/rehearse.ts"
+import { settleCases } from "./conformance/scripts/settle.ts"
+import { streamCases as streamScriptCases } from "./conformance/scripts/streams.ts"
+import { takeCases } from "./conformance/scripts/take.ts"
+import { streamCases } from "./conformance/streams.ts"
+import * as values from "./conformance/values.ts"
+
+export {
+  /**
+   * The layer does not behave as it has to: which case found it, what was expected, and what came instead.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  ConformanceFailure,
+  /**
+   * How cases let time pass. Default: they wait, a few tenths of a second in all. For a layer on `TestClock`, give
+   * `TestClock.adjust`.
+   *
+   * @since 0.1.0
+   * @category running
+   */
+  PassTime
+} from "./conformance/case.ts"
+
+export type {
+  /**
+   * One case: the behaviour that it belongs to, its name (a sentence), and the effect that fails when it is not so.
+   *
+   * @since 0.1.0
+   * @category models
+   */
+  Case
+} from "./conformance/case.ts"
+
+/**
+ * All cases, those of one behaviour after another.
+ *
+ * @since 0.1.0
+ * @category cases
+ */
+export const cases: ReadonlyArray<internal.Case> = [
+  ...connectionCases,
+  ...subscriptionCases,
+  ...values.stringCases,
+  ...values.expiryCases,
+  ...values.keyCases,
+  ...values.hashCases,
+  ...values.sortedSetCases,
+  ...values.setCases,
+  ...values.listCases,
+  ...streamCases,
+  ...groupCases,
+  ...pendingCases,
+  ...blockingCases,
+  ...interruptionCases,
+  ...scriptingCases,
+  ...settleCases,
+  ...takeCases,
+  ...leaseCases,
+  ...streamScriptCases,
+  ...deadLetterCases,
+  ...rehearseCases
+]
+
+/**
+ * What became of the cases.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Report {
+  /** Names of the cases that passed. */
+  readonly passed: ReadonlyArray<string>
+  readonly failed: ReadonlyArray<{
+    readonly case: internal.Case
+    /** The {@link ConformanceFailure}, or what else ended the case. */
+    readonly cause: Cause.Cause<internal.ConformanceFailure | Redis.RedisError>
+  }>
+}
+
+/**
+ * Options of {@link run}.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface Options {
+  /** The cases to run. Default: all of them. */
+  readonly cases?: ReadonlyArray<internal.Case> | undefined
+  /** How long one case may take. Default: 1 minute. */
+  readonly timeout?: Duration.Input | undefined
+  /** Ends at the first case that fails. Default: `false`. */
+  readonly stopAtFirst?: boolean | undefined
+}
+
+/**
+ * Runs the cases one after the other on a layer that is built once, and tells which of them failed.
+ *
+ * **Example** (Without a test library)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { RedisMemory } from "effect-redis-workers"
+ * import { Conformance } from "effect-redis-workers/testing"
+ *
+ * const report = await Effect.runPromise(Conformance.run(RedisMemory.layer))
+ * console.log(Conformance.render(report))
+ * ```
+ *
+ * @since 0.1.0
+ * @category running
+ */
+export const run = <E, R>(
+  layer: Layer.Layer<Redis.Redis, E, R>,
+  options: Options = {}
+): Effect.Effect<Report, E | Redis.RedisError, R> =>
+  Effect.gen(function*() {
+    const passed: Array<string> = []
+    const failed: Array<Report["failed"][number]> = []
+    yield* internal.enoughTime
+    for (const next of options.cases ?? cases) {
+      const exit = yield* Effect.exit(limited(next, Duration.fromInputUnsafe(options.timeout ?? "1 minute")))
+      if (Exit.isSuccess(exit)) passed.push(next.name)
+      else failed.push({ case: next, cause: exit.cause })
+      if (failed.length > 0 && options.stopAtFirst === true) break
+    }
+    return { passed, failed }
+  }).pipe(Effect.provide(layer))
+
+const limited = (next: internal.Case, duration: Duration.Duration) =>
+  Effect.scoped(next.run).pipe(
+    Effect.timeoutOrElse({
+      duration,
+      orElse: () =>
+        Effect.fail(
+          new internal.ConformanceFailure({
+            case: next.name,
+            message: `it does not end within ${Duration.format(duration)}`,
+            expected: "an end",
+            actual: "none"
+          })
+        )
+    })
+  )
+
+/**
+ * A report as text: a line for each case that failed and why, and a line that counts.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const render = ({ failed, passed }: Report): string =>
+  [
+    ...failed.map(({ case: { behaviour, name }, cause }) => `✗ ${behaviour}: ${name}\n${indented(textOf(cause))}`),
+    `${passed.length} of ${passed.length + failed.length} cases passed`
+  ].join("\n")
+
+const textOf = (cause: Cause.Cause<internal.ConformanceFailure | Redis.RedisError>): string => {
+  const error = Cause.squash(cause)
+  if (error instanceof internal.ConformanceFailure) return error.message
+  return error instanceof Redis.RedisError ? `RedisError: ${internal.messageOf(error)}` : Cause.pretty(cause)
+}
+
+const indented = (text: string): string => text.split("\n").map((line) => `  ${line}`).join("\n")

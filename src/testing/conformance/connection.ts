@@ -1,0 +1,216 @@
+/** What a client learns of its connection and of the server. */
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import { failureOf } from "../../internal/redisFailure.ts"
+import { record } from "../../internal/reply.ts"
+import { Redis } from "../../Redis.ts"
+import {
+  block,
+  type Case,
+  cases,
+  clientLine,
+  errorOf,
+  eventually,
+  expect,
+  failing,
+  holds,
+  key,
+  messageOf,
+  refuse,
+  same,
+  send
+} from "./case.ts"
+
+/** A connection of the case's own, and its id at the server. */
+const reserved = Effect.gen(function*() {
+  const connection = yield* Redis.use((redis) => redis.reserve)
+  return { connection, id: String(yield* connection.send("CLIENT", "ID")) }
+})
+
+export const connectionCases: ReadonlyArray<Case> = cases("connection", (test) => {
+  test("PING answers PONG, or what it was given", () =>
+    Effect.gen(function*() {
+      yield* expect("PONG", "PING")
+      yield* expect("hello", "PING", "hello")
+    }))
+
+  test("TIME tells seconds and microseconds as text", () =>
+    Effect.gen(function*() {
+      const reply = yield* send<ReadonlyArray<unknown>>("TIME")
+      same("length of the reply", reply.length, 2)
+      holds(`two texts of digits: ${reply}`, reply.every((part) => typeof part === "string" && /^\d+$/.test(part)))
+      holds(`microseconds below a million: ${reply[1]}`, Number(reply[1]) < 1_000_000)
+    }))
+
+  test("texts come back as they were sent: empty, large, any character", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      for (const text of ["", " ", "\0", "\r\n", "ß€😀", "\uFFFD", "\"'", "*1\r\n$1\r\n", "é".repeat(100_000)]) {
+        yield* expect("OK", "SET", a, text)
+        yield* expect(text, "GET", a)
+      }
+    }))
+
+  test("keys may hold any character", () =>
+    Effect.gen(function*() {
+      const a = yield* key("ß€😀 \0\r\n*{}[]?")
+      yield* expect("OK", "SET", a, "1")
+      yield* expect("1", "GET", a)
+    }))
+
+  test("commands that are sent at once are answered each with its own reply, in their order", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      const replies = yield* Effect.all(Array.from({ length: 200 }, (_, n) => send("RPUSH", a, n)), {
+        concurrency: "unbounded"
+      })
+      same("replies", replies, Array.from({ length: 200 }, (_, n) => n + 1))
+      yield* expect(Array.from({ length: 200 }, (_, n) => String(n)), "LRANGE", a, 0, -1)
+    }))
+
+  test("an error reply fails its own command only", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      const [first, second, third] = yield* Effect.all([
+        send("SET", a, "1"),
+        errorOf(send("LPUSH", a, "2")),
+        send("GET", a)
+      ], { concurrency: "unbounded" })
+      same("replies", [first, third], ["OK", "1"])
+      same("the failure", failureOf(second), "WrongType")
+    }))
+
+  test("names of commands may be written in small letters", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      yield* expect(1, "rpush", a, "1")
+      yield* expect(["1"], "lrange", a, "0", "-1")
+    }))
+
+  test("COMMAND INFO tells what the server can do, and nil where it cannot", () =>
+    Effect.gen(function*() {
+      const [known, unknown] = yield* send<ReadonlyArray<unknown>>("COMMAND", "INFO", "BLMPOP", "NOSUCHCOMMAND")
+      holds("BLMPOP is described", Array.isArray(known))
+      if (Array.isArray(known)) same("name and arity", known.slice(0, 2), ["blmpop", -5])
+      same("a command that does not exist", unknown ?? null, null)
+    }))
+
+  test("CONFIG GET tells the settings that a start looks at", () =>
+    Effect.gen(function*() {
+      for (const name of ["maxmemory-policy", "appendonly", "save"]) {
+        const reply = record(yield* send("CONFIG", "GET", name))
+        holds(`a value of ${name}`, typeof reply.get(name) === "string")
+      }
+      const none = record(yield* send("CONFIG", "GET", "no-such-setting"))
+      same("settings that do not exist", none.size, 0)
+    }))
+
+  test("INFO is text in sections", () =>
+    Effect.gen(function*() {
+      const text = String(yield* send("INFO", "server"))
+      holds("it names the version", /^redis_version:\S+\r?$/m.test(text))
+    }))
+
+  test("CLIENT SETNAME names a connection in CLIENT LIST", () =>
+    Effect.gen(function*() {
+      const { connection, id } = yield* reserved
+      same("CLIENT SETNAME", yield* connection.send("CLIENT", "SETNAME", "user-worker-0"), "OK")
+      const line = yield* clientLine(id)
+      holds(`the line of one client: ${line}`, line.split("\n").length === 1)
+      holds("its id", line.split(" ").includes(`id=${id}`))
+      holds("its name", line.split(" ").includes("name=user-worker-0"))
+      yield* failing(
+        "a name with a space",
+        /^ERR Client names cannot contain spaces/,
+        "Other",
+        connection.send("CLIENT", "SETNAME", "a b")
+      )
+    }))
+
+  test("reserved connections are different ones, and none is the shared one", () =>
+    Effect.gen(function*() {
+      const first = yield* reserved
+      const second = yield* reserved
+      const shared = String(yield* send("CLIENT", "ID"))
+      same("different ids", new Set([first.id, second.id, shared]).size, 3)
+      same("the same id each time", String(yield* first.connection.send("CLIENT", "ID")), first.id)
+    }))
+
+  test("CLIENT LIST is empty for a connection that is gone", () =>
+    Effect.gen(function*() {
+      const id = yield* Effect.scoped(Effect.gen(function*() {
+        const { connection, id } = yield* reserved
+        yield* errorOf(connection.send("NOSUCHCOMMAND"))
+        return id
+      }))
+      // A connection on which a command failed is not handed out again.
+      yield* eventually("the connection is closed", Effect.map(clientLine(id), (line) => line === ""))
+    }))
+
+  test("CLIENT KILL ends a connection by its id: what waits on it fails as a broken connection", () =>
+    Effect.gen(function*() {
+      const list = yield* key("list")
+      const waiting = yield* block("BLPOP", list, 0)
+      yield* expect(1, "CLIENT", "KILL", "ID", waiting.id)
+      const error = yield* errorOf(waiting.reply)
+      same(`"${messageOf(error)}" is told as`, failureOf(error), "Connection")
+      yield* eventually("the connection is closed", Effect.map(clientLine(waiting.id), (line) => line === ""))
+      yield* expect(0, "CLIENT", "KILL", "ID", waiting.id)
+      yield* expect(1, "RPUSH", list, "kept")
+      yield* expect(["kept"], "LRANGE", list, 0, -1)
+    }))
+
+  test("the shared client goes on after its connection was killed", () =>
+    Effect.gen(function*() {
+      const id = String(yield* send("CLIENT", "ID"))
+      const { connection } = yield* reserved
+      yield* connection.send("CLIENT", "KILL", "ID", id)
+      yield* eventually(
+        "it is connected again",
+        Effect.map(Effect.result(send("CLIENT", "ID")), (result) =>
+          result._tag === "Success" && String(result.success) !== id)
+      )
+    }))
+
+  test("unknown commands and wrong numbers of arguments are refused", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      yield* refuse(/^ERR unknown command 'NOSUCHCOMMAND'/, "NOSUCHCOMMAND", "a", "b")
+      yield* refuse("ERR wrong number of arguments for 'get' command", "GET")
+      yield* refuse("ERR wrong number of arguments for 'xgroup|create' command", "XGROUP", "CREATE", a)
+      yield* refuse(/^ERR unknown subcommand 'NOPE'/, "XGROUP", "NOPE")
+      yield* refuse("ERR syntax error", "SET", a, "1", "NOPE")
+    }))
+})
+
+export const subscriptionCases: ReadonlyArray<Case> = cases("publish and subscribe", (test) => {
+  test("a message reaches every subscriber of its channel, in order, and no other", () =>
+    Effect.gen(function*() {
+      const [channel, other] = [yield* key("channel"), yield* key("other")]
+      const redis = yield* Redis
+      const first = yield* redis.subscribe(channel)
+      const second = yield* redis.subscribe(channel)
+      const silent = yield* redis.subscribe(other)
+      for (const text of ["1", "ß€😀", ""]) {
+        yield* expect(2, "PUBLISH", channel, text)
+      }
+      for (const queue of [first, second]) {
+        const messages = yield* Effect.orDie(Queue.takeN(queue, 3))
+        same("messages", messages, ["1", "ß€😀", ""].map((message) => ({ channel, message })))
+      }
+      same("messages of the other channel", Queue.sizeUnsafe(silent), 0)
+    }))
+
+  test("nothing is published to nobody", () =>
+    Effect.gen(function*() {
+      yield* expect(0, "PUBLISH", yield* key("channel"), "1")
+    }))
+
+  test("a subscription ends with its scope", () =>
+    Effect.gen(function*() {
+      const channel = yield* key("channel")
+      const redis = yield* Redis
+      yield* Effect.scoped(redis.subscribe(channel))
+      yield* eventually("nobody listens", Effect.map(send("PUBLISH", channel, "1"), (count) => count === 0))
+    }))
+})

@@ -1,0 +1,146 @@
+import * as Effect from "effect/Effect"
+import * as assert from "node:assert/strict"
+import { record } from "../../../internal/reply.ts"
+import { holdLease, release, renew } from "../../../internal/scripts/lease.ts"
+import { type Case, cases, Place, send } from "../case.ts"
+import { add, age, deliver, dueIn, evaluate, group, owners } from "./setup.ts"
+
+const hold = (claimIdle: number, timeToLive = 60_000) =>
+  Effect.gen(function*() {
+    const { names } = yield* Place
+    return yield* evaluate(holdLease, { lease: names.lease, claimIdle, timeToLive })
+  })
+
+const renewed = (ids: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const { names } = yield* Place
+    return yield* evaluate(renew, { stream: names.stream, group: names.group, consumer: "me", ids })
+  })
+
+const released = (limit = 100) =>
+  Effect.gen(function*() {
+    const { names } = yield* Place
+    return yield* evaluate(release, {
+      stream: names.stream,
+      retryDue: names.retryDue,
+      retryRecords: names.retryRecords,
+      group: names.group,
+      consumer: "me",
+      waitingConsumer: names.waitingConsumer,
+      limit
+    })
+  })
+
+/** Ids of entries that were idle for half a minute. */
+const idleIds = Effect.gen(function*() {
+  const { names } = yield* Place
+  const rows = yield* send<ReadonlyArray<readonly [string]>>(
+    "XPENDING",
+    names.stream,
+    names.group,
+    "IDLE",
+    30_000,
+    "-",
+    "+",
+    100
+  )
+  return rows.map(([id]) => id)
+})
+
+const consumers = Effect.gen(function*() {
+  const { names } = yield* Place
+  const rows = yield* send<ReadonlyArray<unknown>>("XINFO", "CONSUMERS", names.stream, names.group)
+  return rows.map((row) => record(row).get("name"))
+})
+
+export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) => {
+  test("holdLease keeps the longest lease, for a time", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      assert.equal(yield* hold(60_000), 60_000)
+      assert.equal(yield* hold(90_000, 500_000), 90_000)
+      assert.equal(yield* hold(60_000, 1), 90_000)
+      assert.equal(yield* send("GET", names.lease), "90000")
+      assert.ok((yield* send<number>("PTTL", names.lease)) > 400_000)
+    }))
+
+  test("holdLease makes way for a shorter lease once the longer one is forgotten", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      yield* hold(90_000)
+      yield* send("DEL", names.lease)
+      assert.equal(yield* hold(60_000), 60_000)
+    }))
+
+  test("renew starts idle times anew and counts no delivery", () =>
+    Effect.gen(function*() {
+      yield* group
+      const [first, second] = yield* deliver("me", 2)
+      yield* age(first!, "me", { idle: 60_000, deliveries: 3 })
+      yield* age(second!, "me", { idle: 60_000 })
+      assert.deepEqual(yield* renewed([first!]), [])
+      assert.deepEqual(yield* owners, [[first, "me", 3], [second, "me", 1]])
+      assert.deepEqual(yield* idleIds, [second])
+    }))
+
+  test("renew reports what is not this consumer's any more, and takes nothing back", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [kept, taken, done] = yield* deliver("me", 3)
+      const [fresh] = yield* add(["data", "new"])
+      yield* age(kept!, "me", { idle: 60_000 })
+      yield* age(taken!, "another", { idle: 60_000 })
+      yield* send("XACK", names.stream, names.group, done!)
+      assert.deepEqual(yield* renewed([kept!, taken!, done!, fresh!]), [taken, done, fresh])
+      assert.deepEqual(yield* owners, [[kept, "me", 1], [taken, "another", 1]])
+      assert.deepEqual(yield* idleIds, [taken])
+    }))
+
+  test("renew renews five hundred in one call", () =>
+    Effect.gen(function*() {
+      yield* group
+      const ids = yield* deliver("me", 500)
+      assert.deepEqual(yield* renewed(ids), [])
+    }))
+
+  test("release gives back all that is pending here: due now, at no attempt", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("me", 2)
+      const [theirs] = yield* deliver("another", 1)
+      yield* send("HSET", names.retryRecords, second!, "2 3 17 00-1-2-01")
+      assert.equal(yield* released(), 2)
+      assert.deepEqual(yield* owners, [
+        [first, names.waitingConsumer, 1],
+        [second, names.waitingConsumer, 1],
+        [theirs, "another", 1]
+      ])
+      assert.equal(yield* send("HGET", names.retryRecords, first!), "0 1 0 ")
+      assert.equal(yield* send("HGET", names.retryRecords, second!), "2 4 17 00-1-2-01")
+      for (const id of [first!, second!]) assert.ok(((yield* dueIn(id)) ?? 1) <= 0)
+      assert.equal(yield* dueIn(theirs!), undefined)
+    }))
+
+  test("release works in parts, and removes the consumer once nothing is left", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      yield* deliver("me", 3)
+      assert.equal(yield* released(2), 2)
+      assert.equal(yield* released(2), 1)
+      assert.deepEqual(new Set(yield* consumers), new Set(["me", names.waitingConsumer]))
+      assert.equal(yield* released(2), 0)
+      assert.deepEqual(yield* consumers, [names.waitingConsumer])
+      assert.equal(yield* released(2), 0)
+    }))
+
+  test("release forgets entries that were deleted under the pending list", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("me", 2)
+      yield* send("XDEL", names.stream, first!)
+      let calls = 0
+      while (Number(yield* released()) > 0 && calls < 10) calls++
+      assert.deepEqual(yield* owners, [[second, names.waitingConsumer, 1]])
+      assert.deepEqual(yield* send("ZRANGE", names.retryDue, 0, -1), [second])
+    }))
+})

@@ -1,0 +1,430 @@
+import * as Effect from "effect/Effect"
+import * as assert from "node:assert/strict"
+import type { Names } from "../../../internal/names.ts"
+import { record } from "../../../internal/reply.ts"
+import {
+  decodeTake,
+  takeDue,
+  type TakeDueParams,
+  takeIdle,
+  type TakeIdleParams,
+  takeOwn
+} from "../../../internal/scripts/take.ts"
+import { type Case, cases, entriesOf, errorOf, Place, send, type Test } from "../case.ts"
+import { add, age, deliver, dueIn, evaluate, group, owners, read, stored, wait } from "./setup.ts"
+
+const common = (names: Names) => ({
+  stream: names.stream,
+  retryDue: names.retryDue,
+  retryRecords: names.retryRecords,
+  group: names.group,
+  consumer: "me",
+  aloneConsumer: "alone",
+  waitingConsumer: names.waitingConsumer,
+  suspectAfter: 3,
+  limit: 100
+})
+
+const due = (names: Names, change: Partial<TakeDueParams> = {}) =>
+  Effect.map(evaluate(takeDue, { ...common(names), ...change }), decodeTake)
+
+const idle = (names: Names, change: Partial<TakeIdleParams> = {}) =>
+  Effect.map(
+    evaluate(takeIdle, {
+      ...common(names),
+      lease: names.lease,
+      claimIdle: 60_000,
+      removeAfter: 3_600_000,
+      cursor: "-",
+      own: ["me", "alone"],
+      ...change
+    }),
+    decodeTake
+  )
+
+const own = (names: Names, ids: ReadonlyArray<string>) =>
+  Effect.map(
+    evaluate(takeOwn, {
+      stream: names.stream,
+      retryRecords: names.retryRecords,
+      group: names.group,
+      consumer: "me",
+      ids
+    }),
+    decodeTake
+  )
+
+const ids = (entries: ReadonlyArray<{ readonly id: string }>) => entries.map((entry) => entry.id)
+
+/** Consumers of the group by name. */
+const consumers = Effect.gen(function*() {
+  const { names } = yield* Place
+  const rows = yield* send<ReadonlyArray<unknown>>("XINFO", "CONSUMERS", names.stream, names.group)
+  return new Set(rows.map((row) => record(row).get("name")))
+})
+
+const takeDueCases = (test: Test): void => {
+  test("takeDue takes what is due, oldest due time first, and tells when the next one is", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second, third] = yield* deliver("another", 3)
+      yield* wait(first!, -1_000, "1 1 0 ")
+      yield* wait(second!, -2_000, "2 3 17 00-1-2-01")
+      yield* wait(third!, 50_000, "1 1 0 ")
+      const { lost, rest, suspects, taken } = yield* due(names)
+      assert.deepEqual(taken, [
+        {
+          id: second,
+          fields: ["data", "another 1"],
+          deliveries: 2,
+          record: { attempts: 2, outcomes: 3, unknownSince: 17, first: "00-1-2-01" },
+          consumer: "me"
+        },
+        {
+          id: first,
+          fields: ["data", "another 0"],
+          deliveries: 2,
+          record: { attempts: 1, outcomes: 1, unknownSince: 0, first: "" },
+          consumer: "me"
+        }
+      ])
+      assert.deepEqual([lost, suspects], [[], 0])
+      assert.ok(Number(rest[0]) > 40_000 && Number(rest[0]) <= 50_000, String(rest[0]))
+      assert.deepEqual(yield* owners, [[first, "me", 2], [second, "me", 2], [third, names.waitingConsumer, 1]])
+      assert.deepEqual(yield* send("ZRANGE", names.retryDue, 0, -1), [third])
+      assert.deepEqual((yield* send<ReadonlyArray<string>>("HKEYS", names.retryRecords)).length, 3)
+    }))
+
+  test("takeDue finds nothing where nothing waits", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      yield* deliver("another", 2)
+      assert.deepEqual(yield* due(names), { taken: [], lost: [], suspects: 0, rest: [-1] })
+    }))
+
+  test("takeDue gives an entry to one taker", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("another", 1)
+      yield* wait(id!, -1)
+      assert.deepEqual(ids((yield* due(names)).taken), [id])
+      assert.deepEqual((yield* due(names, { consumer: "you" })).taken, [])
+      assert.deepEqual(yield* owners, [[id, "me", 2]])
+    }))
+
+  test("takeDue takes no more than its limit", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const all = yield* deliver("another", 5)
+      for (const [index, id] of all.entries()) yield* wait(id, index - 100)
+      const { rest, taken } = yield* due(names, { limit: 2 })
+      assert.deepEqual(ids(taken), all.slice(0, 2))
+      assert.deepEqual(rest, [0])
+      assert.deepEqual(ids((yield* due(names, { limit: 100 })).taken), all.slice(2))
+    }))
+
+  test("takeDue forgets an entry that is not pending any more", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("another", 1)
+      yield* wait(id!, -1, "1 1 0 ")
+      yield* send("XACK", names.stream, names.group, id!)
+      assert.deepEqual(yield* due(names), { taken: [], lost: [], suspects: 0, rest: [-1] })
+      assert.equal(yield* send("EXISTS", names.retryDue, names.retryRecords), 0)
+    }))
+
+  test("takeDue leaves an entry to the consumer that runs it", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("another", 1)
+      yield* wait(id!, -1, "1 1 0 ")
+      yield* age(id!, "another", {})
+      assert.deepEqual((yield* due(names)).taken, [])
+      assert.deepEqual(yield* owners, [[id, "another", 1]])
+      assert.equal(yield* send("EXISTS", names.retryDue), 0)
+    }))
+
+  test("takeDue reports an entry that was deleted while it waited, and forgets it", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("another", 2)
+      yield* wait(first!, -2, "1 1 0 ")
+      yield* wait(second!, -1, "1 1 0 ")
+      yield* send("XDEL", names.stream, first!)
+      const { lost, taken } = yield* due(names)
+      assert.deepEqual(lost, [first])
+      assert.deepEqual(ids(taken), [second])
+      assert.deepEqual(yield* owners, [[second, "me", 2]])
+      assert.deepEqual(yield* send("HKEYS", names.retryRecords), [second])
+    }))
+
+  test("takeDue gives suspects to be run alone, one at a time, and puts the others off for a second", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second, third] = yield* deliver("another", 3)
+      for (const [index, id] of [first!, second!].entries()) {
+        yield* age(id, "another", { deliveries: 2 })
+        yield* wait(id, index - 100)
+      }
+      yield* wait(third!, -50)
+      const { suspects, taken } = yield* due(names)
+      assert.deepEqual(taken.map(({ consumer, deliveries, id }) => [id, consumer, deliveries]), [
+        [first, "alone", 3],
+        [third, "me", 2]
+      ])
+      assert.equal(suspects, 2)
+      assert.deepEqual(yield* owners, [[first, "alone", 3], [second, names.waitingConsumer, 2], [third, "me", 2]])
+      const left = yield* dueIn(second!)
+      assert.ok(left !== undefined && left > 0 && left <= 1_000, String(left))
+    }))
+
+  test("takeDue takes no suspect while one is run", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("another", 1)
+      yield* age(id!, "another", { deliveries: 2 })
+      yield* wait(id!, -1)
+      const { suspects, taken } = yield* due(names, { aloneConsumer: "" })
+      assert.deepEqual([taken, suspects], [[], 1])
+      assert.deepEqual(yield* owners, [[id, names.waitingConsumer, 2]])
+    }))
+
+  test("takeDue suspects nothing that had an outcome for each delivery", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("another", 1)
+      yield* age(id!, "another", { deliveries: 40 })
+      yield* wait(id!, -1, "5 40 0 ")
+      const { suspects, taken } = yield* due(names)
+      assert.deepEqual(taken.map(({ consumer, deliveries }) => [consumer, deliveries]), [["me", 41]])
+      assert.equal(suspects, 0)
+    }))
+
+  test("takeDue fails when the group is missing and something is due", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("another", 1)
+      yield* wait(id!, -1)
+      yield* send("XGROUP", "DESTROY", names.stream, names.group)
+      assert.match(String((yield* errorOf(due(names))).cause), /NOGROUP/)
+    }))
+}
+
+const takeIdleCases = (test: Test): void => {
+  test("takeIdle takes what other consumers left, and counts the delivery", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("dead", 2)
+      const [mine] = yield* deliver("me", 1)
+      yield* age(first!, "dead", { idle: 60_000 })
+      yield* age(second!, "dead", { idle: 50_000 })
+      yield* age(mine!, "me", { idle: 90_000 })
+      yield* send("HSET", names.retryRecords, first!, "1 1 0 ")
+      const { lost, rest, suspects, taken } = yield* idle(names)
+      assert.deepEqual(taken, [{
+        id: first,
+        fields: ["data", "dead 0"],
+        deliveries: 2,
+        record: { attempts: 1, outcomes: 1, unknownSince: 0, first: "" },
+        consumer: "me"
+      }])
+      assert.deepEqual([lost, suspects, rest], [[], 0, ["-", []]])
+      assert.deepEqual(yield* owners, [[first, "me", 2], [second, "dead", 1], [mine, "me", 1]])
+    }))
+
+  test("takeIdle gives an entry to one taker", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("dead", 1)
+      yield* age(id!, "dead", { idle: 60_000 })
+      assert.deepEqual(ids((yield* idle(names)).taken), [id])
+      assert.deepEqual(ids((yield* idle(names, { consumer: "you", own: ["you"] })).taken), [])
+    }))
+
+  test("takeIdle holds to the longer lease of the group", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("dead", 1)
+      yield* age(id!, "dead", { idle: 70_000 })
+      yield* send("SET", names.lease, 120_000)
+      assert.deepEqual((yield* idle(names)).taken, [])
+      yield* send("SET", names.lease, 1_000)
+      assert.deepEqual(ids((yield* idle(names)).taken), [id])
+    }))
+
+  test("takeIdle takes no more than its limit, over all consumers", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const left = [...yield* deliver("dead", 3), ...yield* deliver("gone", 3)]
+      for (const [index, id] of left.entries()) yield* age(id, index < 3 ? "dead" : "gone", { idle: 60_000 })
+      assert.equal((yield* idle(names, { limit: 2 })).taken.length, 2)
+      assert.equal((yield* idle(names, { limit: 2 })).taken.length, 2)
+      assert.equal((yield* idle(names, { limit: 5 })).taken.length, 2)
+      assert.deepEqual((yield* owners).map(([, consumer]) => consumer), Array.from({ length: 6 }, () => "me"))
+    }))
+
+  test("takeIdle gives suspects to be run alone, one at a time", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second, third] = yield* deliver("dead", 3)
+      yield* age(first!, "dead", { idle: 60_000, deliveries: 2 })
+      yield* age(second!, "dead", { idle: 60_000, deliveries: 5 })
+      yield* age(third!, "dead", { idle: 60_000 })
+      const { suspects, taken } = yield* idle(names)
+      assert.deepEqual(taken.map(({ consumer, id }) => [id, consumer]), [[first, "alone"], [third, "me"]])
+      assert.equal(suspects, 2)
+      const busy = yield* idle(names, { aloneConsumer: "" })
+      assert.deepEqual([busy.taken, busy.suspects], [[], 1])
+      const next = yield* idle(names)
+      assert.deepEqual(next.taken.map(({ consumer, deliveries, id }) => [id, consumer, deliveries]), [
+        [second, "alone", 6]
+      ])
+    }))
+
+  test("takeIdle cleans and reports entries that were deleted under the pending list", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("dead", 2)
+      for (const id of [first!, second!]) {
+        yield* age(id, "dead", { idle: 60_000 })
+        yield* send("HSET", names.retryRecords, id, "1 1 0 ")
+      }
+      yield* send("XDEL", names.stream, second!)
+      const { lost, taken } = yield* idle(names)
+      assert.deepEqual(ids(taken), [first])
+      assert.deepEqual(lost, [second])
+      assert.deepEqual(yield* owners, [[first, "me", 2]])
+      assert.deepEqual(yield* send("HKEYS", names.retryRecords), [first])
+    }))
+
+  test("takeIdle removes consumers that hold nothing and were idle for long, and no others", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      for (const name of ["empty", "me", names.waitingConsumer]) {
+        yield* send("XGROUP", "CREATECONSUMER", names.stream, names.group, name)
+      }
+      const [id] = yield* deliver("holds", 1)
+      const young = yield* idle(names)
+      assert.deepEqual(young.rest, ["-", []])
+      const { rest } = yield* idle(names, { removeAfter: 0 })
+      assert.deepEqual(rest, ["-", ["empty"]])
+      assert.deepEqual(yield* consumers, new Set(["holds", "me", names.waitingConsumer]))
+      assert.deepEqual(yield* owners, [[id, "holds", 1]])
+    }))
+
+  test("takeIdle leaves what waits for a retry, and makes due what waits without a due time", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second, third] = yield* deliver("dead", 3)
+      yield* wait(first!, 500_000)
+      for (const id of [first!, second!]) yield* age(id, names.waitingConsumer, { idle: 60_000 })
+      yield* age(third!, names.waitingConsumer, { idle: 10_000 })
+      const { rest, taken } = yield* idle(names)
+      assert.deepEqual([taken, rest], [[], ["-", []]])
+      assert.deepEqual((yield* owners).map(([, consumer]) => consumer), [1, 2, 3].map(() => names.waitingConsumer))
+      assert.ok(((yield* dueIn(first!)) ?? 0) > 400_000)
+      assert.ok(((yield* dueIn(second!)) ?? 1) <= 0)
+      assert.equal(yield* dueIn(third!), undefined)
+    }))
+
+  test("takeIdle looks through what waits a part at a time", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const all = yield* deliver("dead", 5)
+      for (const id of all) yield* age(id, names.waitingConsumer, { idle: 60_000 })
+      let cursor = "-"
+      const seen: Array<number> = []
+      do {
+        cursor = String((yield* idle(names, { limit: 2, cursor })).rest[0])
+        seen.push(yield* send<number>("ZCARD", names.retryDue))
+      } while (cursor !== "-" && seen.length < 10)
+      assert.deepEqual(seen, [2, 4, 5])
+    }))
+
+  test("takeIdle fails when the group is missing", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      yield* send("XGROUP", "DESTROY", names.stream, names.group)
+      assert.match(String((yield* errorOf(idle(names))).cause), /NOGROUP/)
+    }))
+}
+
+const takeOwnCases = (test: Test): void => {
+  test("takeOwn takes this consumer's own entries and counts no delivery", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("me", 2)
+      const [theirs] = yield* deliver("another", 1)
+      const [fresh] = yield* add(["data", "new"])
+      yield* age(second!, "me", { deliveries: 7 })
+      yield* send("HSET", names.retryRecords, second!, "1 2 3 ")
+      const { lost, suspects, taken } = yield* own(names, [first!, second!, theirs!, fresh!])
+      assert.deepEqual(taken, [
+        {
+          id: first,
+          fields: ["data", "me 0"],
+          deliveries: 1,
+          record: { attempts: 0, outcomes: 0, unknownSince: 0, first: "" },
+          consumer: "me"
+        },
+        {
+          id: second,
+          fields: ["data", "me 1"],
+          deliveries: 7,
+          record: { attempts: 1, outcomes: 2, unknownSince: 3, first: "" },
+          consumer: "me"
+        }
+      ])
+      assert.deepEqual([lost, suspects], [[], 0])
+      assert.deepEqual(yield* owners, [[first, "me", 1], [second, "me", 7], [theirs, "another", 1]])
+    }))
+
+  test("takeOwn starts the idle time of what it takes anew", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("me", 1)
+      yield* age(id!, "me", { idle: 60_000 })
+      yield* own(names, [id!])
+      const rows = yield* send<ReadonlyArray<unknown>>(
+        "XPENDING",
+        names.stream,
+        names.group,
+        "IDLE",
+        30_000,
+        "-",
+        "+",
+        10
+      )
+      assert.deepEqual(rows, [])
+    }))
+
+  test("takeOwn cleans and reports entries that were deleted under the pending list", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("me", 2)
+      yield* send("HSET", names.retryRecords, first!, "1 1 0 ")
+      yield* send("XDEL", names.stream, first!)
+      const { lost, taken } = yield* own(names, [first!, second!])
+      assert.deepEqual(lost, [first])
+      assert.deepEqual(ids(taken), [second])
+      assert.deepEqual(yield* owners, [[second, "me", 1]])
+      assert.equal(yield* send("EXISTS", names.retryRecords), 0)
+    }))
+
+  test("takeOwn hands over all fields as they are", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const fields = ["data", "ß€😀", "", "", "data", "again"]
+      const [id] = yield* add(fields)
+      yield* read("me")
+      assert.deepEqual((yield* own(names, [id!])).taken[0]?.fields, fields)
+      assert.deepEqual(yield* entriesOf(names.stream), [[id, fields]])
+      assert.deepEqual(yield* stored, [id])
+    }))
+}
+
+export const takeCases: ReadonlyArray<Case> = cases("scripts: take", (test) => {
+  takeDueCases(test)
+  takeIdleCases(test)
+  takeOwnCases(test)
+})

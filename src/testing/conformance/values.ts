@@ -1,0 +1,538 @@
+/** Strings, expiry, hashes, sorted sets, lists, sets: what the library keeps beside its streams, and what users do. */
+import * as Effect from "effect/Effect"
+import {
+  type Case,
+  cases,
+  eventually,
+  expect,
+  expectScores,
+  holds,
+  key,
+  keys,
+  Place,
+  refuse,
+  same,
+  send,
+  serverTime
+} from "./case.ts"
+
+const wrongType = "WRONGTYPE Operation against a key holding the wrong kind of value"
+const noInteger = "ERR value is not an integer or out of range"
+
+const expiresWithin = (name: string, least: number, most: number) =>
+  Effect.map(
+    send("PTTL", name),
+    (left) =>
+      holds(`time to live of ${left} within ${least} and ${most}`, Number(left) >= least && Number(left) <= most)
+  )
+
+export const stringCases: ReadonlyArray<Case> = cases("strings", (test) => {
+  test("SET and GET keep a text; a key that is absent is nil", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      yield* expect(null, "GET", a)
+      yield* expect("OK", "SET", a, "1")
+      yield* expect("OK", "SET", a, "2")
+      yield* expect("2", "GET", a)
+      yield* expect("string", "TYPE", a)
+    }))
+
+  test("SET NX and XX look whether the key is there", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      yield* expect(null, "SET", a, "1", "XX")
+      yield* expect("OK", "SET", a, "2", "NX")
+      yield* expect(null, "SET", a, "3", "NX")
+      yield* expect("OK", "SET", a, "4", "XX")
+      yield* expect("4", "GET", a)
+      yield* refuse("ERR syntax error", "SET", a, "1", "NX", "XX")
+    }))
+
+  test("SET GET replies with the text before", () =>
+    Effect.gen(function*() {
+      const [a, list] = yield* keys("a", "list")
+      yield* expect(null, "SET", a, "1", "GET")
+      yield* expect("1", "SET", a, "2", "GET")
+      yield* expect("2", "GETDEL", a)
+      yield* expect(0, "EXISTS", a)
+      yield* send("RPUSH", list, "1")
+      yield* refuse(wrongType, "SET", list, "1", "GET")
+    }))
+
+  test("SET takes the place of a value of any type", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      yield* send("RPUSH", a, "1")
+      yield* expect("OK", "SET", a, "2")
+      yield* expect("2", "GET", a)
+    }))
+
+  test("INCR and INCRBY count in a text, and refuse what is no integer", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* keys("a", "b")
+      yield* expect(1, "INCR", a)
+      yield* expect(-4, "INCRBY", a, -5)
+      yield* expect(-5, "DECR", a)
+      yield* expect("-5", "GET", a)
+      yield* send("SET", b, "word")
+      yield* refuse(noInteger, "INCR", b)
+      yield* refuse(noInteger, "INCRBY", a, "1.5")
+      yield* send("SET", b, "9223372036854775807")
+      yield* refuse("ERR increment or decrement would overflow", "INCR", b)
+    }))
+
+  test("APPEND and STRLEN count bytes", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      yield* expect(2, "APPEND", a, "ß")
+      yield* expect(9, "APPEND", a, "€😀")
+      yield* expect(9, "STRLEN", a)
+      yield* expect("ß€😀", "GET", a)
+    }))
+
+  test("MSET and MGET take many keys; one of another type reads as nil", () =>
+    Effect.gen(function*() {
+      const [a, b, c, list] = yield* keys("a", "b", "c", "list")
+      yield* send("RPUSH", list, "1")
+      yield* expect("OK", "MSET", a, "1", b, "2")
+      yield* expect(["1", null, null, "2"], "MGET", a, c, list, b)
+    }))
+
+  test("commands on a value of another type fail with WRONGTYPE", () =>
+    Effect.gen(function*() {
+      const [text, list] = yield* keys("text", "list")
+      yield* send("SET", text, "1")
+      yield* send("RPUSH", list, "1")
+      for (const command of ["GET", "INCR", "STRLEN"]) yield* refuse(wrongType, command, list)
+      for (const command of ["LLEN", "LPOP", "HGETALL", "ZCARD", "SMEMBERS", "XLEN"]) {
+        yield* refuse(wrongType, command, text)
+      }
+      yield* refuse(wrongType, "LPUSH", text, "1")
+      yield* refuse(wrongType, "HSET", text, "a", "1")
+      yield* refuse(wrongType, "ZADD", text, 1, "a")
+      yield* refuse(wrongType, "XADD", text, "*", "a", "1")
+      yield* refuse(wrongType, "XRANGE", text, "-", "+")
+      yield* refuse(wrongType, "XGROUP", "CREATE", text, "g", "0", "MKSTREAM")
+      yield* expect("1", "GET", text)
+    }))
+})
+
+export const expiryCases: ReadonlyArray<Case> = cases("expiry", (test) => {
+  test("PEXPIRE gives a time to live, which PTTL and TTL tell", () =>
+    Effect.gen(function*() {
+      const [a, none] = yield* keys("a", "none")
+      yield* send("SET", a, "1")
+      yield* expect(-1, "PTTL", a)
+      yield* expect(-2, "PTTL", none)
+      yield* expect(0, "PEXPIRE", none, 1000)
+      yield* expect(1, "PEXPIRE", a, 90_000)
+      yield* expiresWithin(a, 60_000, 90_000)
+      yield* expect(1, "EXPIRE", a, 600)
+      yield* expiresWithin(a, 570_000, 600_000)
+      const seconds = Number(yield* send("TTL", a))
+      holds(`seconds: ${seconds}`, seconds >= 570 && seconds <= 600)
+      yield* expect(1, "PERSIST", a)
+      yield* expect(0, "PERSIST", a)
+      yield* expect(-1, "TTL", a)
+    }))
+
+  test("a key is gone when its time is up, whatever its type", () =>
+    Effect.gen(function*() {
+      const [text, list, stream, hash, set] = yield* keys("text", "list", "stream", "hash", "set")
+      yield* send("SET", text, "1", "PX", 30)
+      yield* send("RPUSH", list, "1")
+      yield* send("XADD", stream, "1-1", "a", "1")
+      yield* send("HSET", hash, "a", "1")
+      yield* send("ZADD", set, 1, "a")
+      for (const name of [list, stream, hash, set]) yield* expect(1, "PEXPIRE", name, 30)
+      const { pass } = yield* Place
+      yield* pass("40 millis")
+      yield* eventually(
+        "all are gone",
+        Effect.map(send("EXISTS", text, list, stream, hash, set), (count) => count === 0)
+      )
+      yield* expect(null, "GET", text)
+      yield* expect([], "XRANGE", stream, "-", "+")
+      yield* expect(1, "RPUSH", list, "2")
+      yield* expect(-1, "PTTL", list)
+    }))
+
+  test("a key is there until its time is up", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      yield* send("SET", a, "1", "PX", 60_000)
+      const { pass } = yield* Place
+      yield* pass("20 millis")
+      yield* expect("1", "GET", a)
+      yield* expiresWithin(a, 1, 59_990)
+    }))
+
+  test("a time in the past removes the key at once", () =>
+    Effect.gen(function*() {
+      const [a, b, c] = yield* keys("a", "b", "c")
+      for (const name of [a, b, c]) yield* send("SET", name, "1")
+      yield* expect(1, "PEXPIREAT", a, 1)
+      yield* expect(1, "PEXPIRE", b, 0)
+      yield* expect(1, "EXPIRE", c, -1)
+      yield* expect(0, "EXISTS", a, b, c)
+    }))
+
+  test("PEXPIREAT takes a time by the server's clock, and PEXPIRETIME tells it", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      yield* send("SET", a, "1")
+      const at = (yield* serverTime) + 50_000
+      yield* expect(1, "PEXPIREAT", a, at)
+      yield* expect(at, "PEXPIRETIME", a)
+      yield* expiresWithin(a, 20_000, 50_000)
+    }))
+
+  test("SET forgets the time to live, unless it is told to keep it; other writes keep it", () =>
+    Effect.gen(function*() {
+      const [a, list] = yield* keys("a", "list")
+      yield* send("SET", a, "1", "EX", 100)
+      yield* send("SET", a, "2", "KEEPTTL")
+      yield* send("APPEND", a, "3")
+      yield* expiresWithin(a, 70_000, 100_000)
+      yield* send("SET", a, "3")
+      yield* expect(-1, "PTTL", a)
+      yield* send("RPUSH", list, "1")
+      yield* send("PEXPIRE", list, 100_000)
+      yield* send("LPUSH", list, "2")
+      yield* send("RPOP", list)
+      yield* expiresWithin(list, 70_000, 100_000)
+    }))
+
+  test("a list that was emptied and pushed to again has no time to live", () =>
+    Effect.gen(function*() {
+      const list = yield* key("list")
+      yield* send("RPUSH", list, "1")
+      yield* send("PEXPIRE", list, 100_000)
+      yield* send("LPOP", list)
+      yield* send("RPUSH", list, "2")
+      yield* expect(-1, "PTTL", list)
+    }))
+
+  test("PEXPIRE NX, XX, GT and LT look at the time to live that is there", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      yield* send("SET", a, "1")
+      yield* expect(0, "PEXPIRE", a, 50_000, "XX")
+      yield* expect(0, "PEXPIRE", a, 50_000, "GT")
+      yield* expect(1, "PEXPIRE", a, 50_000, "NX")
+      yield* expect(0, "PEXPIRE", a, 90_000, "NX")
+      yield* expect(0, "PEXPIRE", a, 10_000, "GT")
+      yield* expect(1, "PEXPIRE", a, 90_000, "GT")
+      yield* expect(0, "PEXPIRE", a, 95_000, "LT")
+      yield* expiresWithin(a, 60_000, 90_000)
+    }))
+
+  test("times that are none are refused", () =>
+    Effect.gen(function*() {
+      const a = yield* key("a")
+      yield* refuse("ERR invalid expire time in 'set' command", "SET", a, "1", "PX", 0)
+      yield* refuse(noInteger, "SET", a, "1", "PX", "soon")
+      yield* refuse("ERR syntax error", "SET", a, "1", "PX")
+      yield* refuse(noInteger, "PEXPIRE", a, "1.5")
+      yield* expect(0, "EXISTS", a)
+    }))
+})
+
+type Page = readonly [cursor: string, keys: ReadonlyArray<string>]
+
+export const keyCases: ReadonlyArray<Case> = cases("keys", (test) => {
+  test("EXISTS counts each mention, DEL and UNLINK each key once", () =>
+    Effect.gen(function*() {
+      const [a, b, none] = yield* keys("a", "b", "none")
+      yield* send("SET", a, "1")
+      yield* send("RPUSH", b, "1")
+      yield* expect(3, "EXISTS", a, b, none, a)
+      yield* expect(1, "DEL", a, none, a)
+      yield* expect(1, "UNLINK", b)
+      yield* expect(0, "EXISTS", a, b)
+    }))
+
+  test("TYPE names what lies under a key", () =>
+    Effect.gen(function*() {
+      const [none, text, list, hash, set, sorted, stream] = yield* keys(
+        "none",
+        "text",
+        "list",
+        "hash",
+        "set",
+        "sorted",
+        "s"
+      )
+      yield* send("SET", text, "1")
+      yield* send("LPUSH", list, "1")
+      yield* send("HSET", hash, "a", "1")
+      yield* send("SADD", set, "1")
+      yield* send("ZADD", sorted, 1, "1")
+      yield* send("XADD", stream, "*", "a", "1")
+      yield* expect("none", "TYPE", none)
+      yield* expect("string", "TYPE", text)
+      yield* expect("list", "TYPE", list)
+      yield* expect("hash", "TYPE", hash)
+      yield* expect("set", "TYPE", set)
+      yield* expect("zset", "TYPE", sorted)
+      yield* expect("stream", "TYPE", stream)
+    }))
+
+  test("SCAN finds each key that is there all the time", () =>
+    Effect.gen(function*() {
+      const names = Array.from({ length: 100 }, (_, n) => `k${n}`)
+      const all = yield* Effect.forEach(names, key)
+      for (const name of all) yield* send("SET", name, "1")
+      const found: Array<string> = []
+      let cursor = "0"
+      do {
+        const pattern = `${(yield* key("k"))}*`
+        const [next, page] = yield* send<Page>("SCAN", cursor, "MATCH", pattern, "COUNT", 10)
+        cursor = next
+        found.push(...page)
+      } while (cursor !== "0")
+      same("keys", [...new Set(found)].sort(), [...all].sort())
+    }))
+
+  test("RENAME moves a value with its time to live", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* keys("a", "b")
+      yield* send("SET", a, "1", "PX", 90_000)
+      yield* send("SET", b, "2")
+      yield* expect("OK", "RENAME", a, b)
+      yield* expect("1", "GET", b)
+      yield* expiresWithin(b, 60_000, 90_000)
+      yield* refuse("ERR no such key", "RENAME", a, b)
+    }))
+})
+
+export const hashCases: ReadonlyArray<Case> = cases("hashes", (test) => {
+  test("HSET replies with the number of new fields, HGET with a field or nil", () =>
+    Effect.gen(function*() {
+      const [hash, none] = yield* keys("hash", "none")
+      yield* expect(2, "HSET", hash, "a", "1", "b", "2")
+      yield* expect(1, "HSET", hash, "a", "3", "c", "")
+      yield* expect("3", "HGET", hash, "a")
+      yield* expect("", "HGET", hash, "c")
+      yield* expect(null, "HGET", hash, "x")
+      yield* expect(null, "HGET", none, "x")
+      yield* expect(3, "HLEN", hash)
+      yield* expect(["3", null, "2"], "HMGET", hash, "a", "x", "b")
+    }))
+
+  test("HGETALL, HKEYS and HVALS tell fields in the order in which they came", () =>
+    Effect.gen(function*() {
+      const [hash, none] = yield* keys("hash", "none")
+      yield* send("HSET", hash, "b", "1", "a", "2")
+      yield* send("HSET", hash, "b", "3")
+      yield* expect(["b", "3", "a", "2"], "HGETALL", hash)
+      yield* expect(["b", "a"], "HKEYS", hash)
+      yield* expect(["3", "2"], "HVALS", hash)
+      yield* expect([], "HGETALL", none)
+    }))
+
+  test("HDEL counts what was there; a hash without fields is gone", () =>
+    Effect.gen(function*() {
+      const [hash, none] = yield* keys("hash", "none")
+      yield* send("HSET", hash, "a", "1", "b", "2")
+      yield* expect(1, "HDEL", hash, "a", "x")
+      yield* expect(1, "EXISTS", hash)
+      yield* expect(1, "HDEL", hash, "b")
+      yield* expect(0, "EXISTS", hash)
+      yield* expect(0, "HDEL", none, "a")
+    }))
+
+  test("HINCRBY and HSETNX", () =>
+    Effect.gen(function*() {
+      const hash = yield* key("hash")
+      yield* expect(5, "HINCRBY", hash, "n", 5)
+      yield* expect(3, "HINCRBY", hash, "n", -2)
+      yield* expect(0, "HSETNX", hash, "n", "9")
+      yield* expect(1, "HSETNX", hash, "m", "word")
+      yield* refuse("ERR hash value is not an integer", "HINCRBY", hash, "m", 1)
+      yield* expect(1, "HEXISTS", hash, "m")
+      yield* expect(0, "HEXISTS", hash, "x")
+    }))
+
+  test("a name without a value is refused", () =>
+    Effect.gen(function*() {
+      yield* refuse("ERR wrong number of arguments for 'hset' command", "HSET", yield* key("hash"), "a", "1", "b")
+    }))
+})
+
+export const sortedSetCases: ReadonlyArray<Case> = cases("sorted sets", (test) => {
+  test("members stand in the order of their scores, and of their bytes where scores are equal", () =>
+    Effect.gen(function*() {
+      const set = yield* key("set")
+      yield* expect(5, "ZADD", set, 2, "b", 1, "z", 2, "a", -1, "é", 2, "😀")
+      yield* expect(["é", "z", "a", "b", "😀"], "ZRANGE", set, 0, -1)
+      yield* expect(["😀", "b"], "ZRANGE", set, 0, 1, "REV")
+      yield* expectScores(["é", "-1", "z", "1"], "ZRANGE", set, 0, 1, "WITHSCORES")
+      yield* expect([], "ZRANGE", set, 5, 9)
+      yield* expect(5, "ZCARD", set)
+      yield* expect(2, "ZRANK", set, "a")
+      yield* expect(null, "ZRANK", set, "x")
+    }))
+
+  test("ZADD counts new members, moves old ones, and looks at scores when it is told to", () =>
+    Effect.gen(function*() {
+      const set = yield* key("set")
+      yield* expect(1, "ZADD", set, 5, "a")
+      yield* expect(0, "ZADD", set, 6, "a")
+      yield* expectScores(["6"], "ZSCORE", set, "a")
+      yield* expect(0, "ZADD", set, "NX", 1, "a")
+      yield* expect(0, "ZADD", set, "XX", 1, "b")
+      yield* expect(1, "ZADD", set, "GT", "CH", 7, "a")
+      yield* expect(0, "ZADD", set, "GT", "CH", 3, "a")
+      yield* expect(1, "ZADD", set, "LT", "CH", 3, "a")
+      yield* expectScores(["3"], "ZSCORE", set, "a")
+      yield* expect(null, "ZSCORE", set, "b")
+    }))
+
+  test("scores of milliseconds keep every digit", () =>
+    Effect.gen(function*() {
+      const set = yield* key("set")
+      yield* send("ZADD", set, "1751169780123", "a", "9007199254740991", "b", "0.5", "c")
+      yield* expectScores(["1751169780123"], "ZSCORE", set, "a")
+      yield* expectScores(
+        ["c", "0.5", "a", "1751169780123", "b", "9007199254740991"],
+        "ZRANGE",
+        set,
+        0,
+        -1,
+        "WITHSCORES"
+      )
+    }))
+
+  test("ZRANGE BYSCORE takes limits that are left out, infinite, or cut by LIMIT", () =>
+    Effect.gen(function*() {
+      const [set, none] = yield* keys("set", "none")
+      yield* send("ZADD", set, 1, "a", 2, "b", 3, "c", 4, "d")
+      yield* expect(["a", "b"], "ZRANGE", set, "-inf", 2, "BYSCORE")
+      yield* expect(["c", "d"], "ZRANGE", set, "(2", "+inf", "BYSCORE")
+      yield* expect(["b"], "ZRANGE", set, "(1", "(3", "BYSCORE")
+      yield* expect(["b", "c"], "ZRANGE", set, "-inf", "+inf", "BYSCORE", "LIMIT", 1, 2)
+      yield* expect([], "ZRANGE", set, "-inf", "+inf", "BYSCORE", "LIMIT", 0, 0)
+      yield* expect(["d", "c"], "ZRANGE", set, "+inf", 3, "BYSCORE", "REV")
+      yield* expect(["a"], "ZRANGEBYSCORE", set, "-inf", "+inf", "LIMIT", 0, 1)
+      yield* expect([], "ZRANGE", none, "-inf", 2, "BYSCORE")
+      yield* expect(2, "ZCOUNT", set, "(1", 3)
+    }))
+
+  test("ZREM and ZREMRANGEBYSCORE count what was there; a set without members is gone", () =>
+    Effect.gen(function*() {
+      const set = yield* key("set")
+      yield* send("ZADD", set, 1, "a", 2, "b", 3, "c")
+      yield* expect(1, "ZREM", set, "a", "x")
+      yield* expect(1, "ZREMRANGEBYSCORE", set, "-inf", 2)
+      yield* expect(1, "EXISTS", set)
+      yield* expect(1, "ZREM", set, "c")
+      yield* expect(0, "EXISTS", set)
+    }))
+
+  test("ZPOPMIN and ZPOPMAX take from the ends", () =>
+    Effect.gen(function*() {
+      const set = yield* key("set")
+      yield* send("ZADD", set, 1, "a", 2, "b", 3, "c")
+      yield* expectScores(["a", "1"], "ZPOPMIN", set)
+      yield* expectScores(["c", "3", "b", "2"], "ZPOPMAX", set, 5)
+      yield* expectScores([], "ZPOPMIN", set)
+    }))
+
+  test("what is no number is refused, and nothing of the command is done", () =>
+    Effect.gen(function*() {
+      const set = yield* key("set")
+      yield* refuse("ERR value is not a valid float", "ZADD", set, 1, "a", "x", "b")
+      yield* refuse("ERR min or max is not a float", "ZRANGE", set, "x", 2, "BYSCORE")
+      yield* refuse("ERR syntax error", "ZADD", set, 1, "a", 2)
+      yield* expect(0, "EXISTS", set)
+    }))
+})
+
+export const setCases: ReadonlyArray<Case> = cases("sets", (test) => {
+  test("SADD and SREM count members; a set without members is gone", () =>
+    Effect.gen(function*() {
+      const set = yield* key("set")
+      yield* expect(2, "SADD", set, "a", "b", "a")
+      yield* expect(0, "SADD", set, "a")
+      same("members", new Set(yield* send<ReadonlyArray<string>>("SMEMBERS", set)), new Set(["a", "b"]))
+      yield* expect(1, "SISMEMBER", set, "a")
+      yield* expect(2, "SCARD", set)
+      yield* expect(2, "SREM", set, "a", "b", "c")
+      yield* expect(0, "EXISTS", set)
+    }))
+})
+
+export const listCases: ReadonlyArray<Case> = cases("lists", (test) => {
+  test("LPUSH and RPUSH add at their ends and reply with the length", () =>
+    Effect.gen(function*() {
+      const list = yield* key("list")
+      yield* expect(2, "LPUSH", list, "b", "a")
+      yield* expect(3, "RPUSH", list, "c")
+      yield* expect(["a", "b", "c"], "LRANGE", list, 0, -1)
+      yield* expect(3, "LLEN", list)
+    }))
+
+  test("LPOP and RPOP take from their ends, one or many; an empty list is gone", () =>
+    Effect.gen(function*() {
+      const [list, none] = yield* keys("list", "none")
+      yield* send("RPUSH", list, "a", "b", "c", "d", "e")
+      yield* expect("a", "LPOP", list)
+      yield* expect("e", "RPOP", list)
+      yield* expect(["d"], "RPOP", list, 1)
+      yield* expect([], "RPOP", list, 0)
+      yield* expect(["c", "b"], "RPOP", list, 100)
+      yield* expect(0, "EXISTS", list)
+      yield* expect(null, "RPOP", none)
+      yield* expect(null, "RPOP", none, 100)
+      yield* refuse("ERR value is out of range, must be positive", "RPOP", list, -1)
+    }))
+
+  test("LRANGE and LINDEX count from either end", () =>
+    Effect.gen(function*() {
+      const [list, none] = yield* keys("list", "none")
+      yield* send("RPUSH", list, "a", "b", "c")
+      yield* expect(["b", "c"], "LRANGE", list, -2, -1)
+      yield* expect(["a", "b", "c"], "LRANGE", list, -100, 100)
+      yield* expect([], "LRANGE", list, 2, 1)
+      yield* expect([], "LRANGE", none, 0, -1)
+      yield* expect("c", "LINDEX", list, -1)
+      yield* expect("b", "LINDEX", list, 1)
+      yield* expect(null, "LINDEX", list, 3)
+      yield* expect(null, "LINDEX", none, 0)
+    }))
+
+  test("LTRIM, LREM, LSET and LINSERT", () =>
+    Effect.gen(function*() {
+      const list = yield* key("list")
+      yield* send("RPUSH", list, "a", "b", "a", "c", "a")
+      yield* expect(1, "LREM", list, -1, "a")
+      yield* expect("OK", "LSET", list, 1, "B")
+      yield* expect(5, "LINSERT", list, "BEFORE", "B", "x")
+      yield* expect(["a", "x", "B", "a", "c"], "LRANGE", list, 0, -1)
+      yield* expect("OK", "LTRIM", list, 1, 2)
+      yield* expect(["x", "B"], "LRANGE", list, 0, -1)
+      yield* refuse("ERR index out of range", "LSET", list, 9, "x")
+      yield* expect("OK", "LTRIM", list, 5, 9)
+      yield* expect(0, "EXISTS", list)
+    }))
+
+  test("LMOVE moves an element from list to list", () =>
+    Effect.gen(function*() {
+      const [a, b, none] = yield* keys("a", "b", "none")
+      yield* send("RPUSH", a, "1", "2")
+      yield* expect("2", "LMOVE", a, b, "RIGHT", "LEFT")
+      yield* expect("1", "LMOVE", a, b, "LEFT", "LEFT")
+      yield* expect(["1", "2"], "LRANGE", b, 0, -1)
+      yield* expect(0, "EXISTS", a)
+      yield* expect(null, "LMOVE", none, b, "LEFT", "LEFT")
+    }))
+
+  test("LMPOP takes from the first list that has something", () =>
+    Effect.gen(function*() {
+      const [a, b] = yield* keys("a", "b")
+      yield* expect(null, "LMPOP", 2, a, b, "LEFT")
+      yield* send("RPUSH", b, "1", "2", "3")
+      yield* expect([b, ["3", "2"]], "LMPOP", 2, a, b, "RIGHT", "COUNT", 2)
+    }))
+})
