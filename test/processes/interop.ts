@@ -6,7 +6,7 @@ import * as Action from "../../src/Action.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as HandlerError from "../../src/HandlerError.ts"
 import * as Worker from "../../src/Worker.ts"
-import { AppLayer, say } from "../support/program.ts"
+import { AppLayer, say, sayNow } from "../support/program.ts"
 
 class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
 
@@ -38,4 +38,5 @@ const embeddings = {
 
 const main = process.env["SERVICE_NAME"] === "user" ? Worker.run(users) : Worker.run(embeddings)
 
+sayNow("up")
 NodeRuntime.runMain(main.pipe(Effect.provide(AppLayer)), { teardown: Worker.teardown })

@@ -82,4 +82,5 @@ const handlers = {
 
 const main = Effect.andThen(Effect.forkChild(watch), Worker.run(handlers))
 
+sayNow("up")
 NodeRuntime.runMain(main.pipe(Effect.provide(AppLayer)), { teardown: Worker.teardown })

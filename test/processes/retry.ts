@@ -6,7 +6,7 @@ import type { Delivery } from "../../src/Delivery.ts"
 import type { DomainAction } from "../../src/DomainAction.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
 import * as Worker from "../../src/Worker.ts"
-import { AppLayer, say } from "../support/program.ts"
+import { AppLayer, say, sayNow } from "../support/program.ts"
 
 const handlers = {
   "retry.twice": (action: DomainAction, { attempt, deliveries }: Delivery) =>
@@ -18,4 +18,5 @@ const handlers = {
     )
 }
 
+sayNow("up")
 NodeRuntime.runMain(Worker.run(handlers).pipe(Effect.provide(AppLayer)), { teardown: Worker.teardown })

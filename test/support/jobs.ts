@@ -8,7 +8,7 @@ import * as Server from "./redisServer.ts"
 import { until } from "./until.ts"
 
 /** Of a test that starts processes: a busy machine takes its time for each. */
-export const bound = 90_000
+export const bound = 150_000
 
 /** What a process may take to start and say its first line. */
 export const started = 40_000

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { until } from "./until.ts"
@@ -56,11 +57,18 @@ const guard = (pid: number): ChildProcess => {
   return child
 }
 
-/** Starts `test/processes/<name>.ts`. */
+/** Processes that start side by side hold each other up more than those that start one after another. */
+const starting = Semaphore.makeUnsafe(1)
+
+/** Starts `test/processes/<name>.ts`, and waits until it says that it is up, or ends. */
 export const start = (name: string, options: Options = {}): Effect.Effect<Program, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(Effect.sync(() => launch(name, options)), ({ kill }) => kill),
-    ({ program }) => program
+  starting.withPermit(
+    Effect.gen(function*() {
+      const { program } = yield* Effect.acquireRelease(Effect.sync(() => launch(name, options)), ({ kill }) => kill)
+      const up = Effect.sync(() => program.count(/^@ up$/) > 0 || !program.isRunning())
+      yield* until(`${name} is up`, up, 60_000)
+      return program
+    })
   )
 
 const launch = (name: string, options: Options): { readonly program: Program; readonly kill: Effect.Effect<void> } => {
