@@ -33,9 +33,9 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
           const server = yield* Server.RedisServer
           const jobs = service(server)
           const list = `nooble4:dev:client:responses:job:${jobs.name}`
-          const sendInnocent = (id: string) => jobs.send("job.slow", id, { data: { ms: 40 } })
+          const sendInnocent = (id: string) => jobs.send("job.slow", id, { data: { ms: 15 } })
           yield* Effect.forEach(innocents.slice(0, 50), sendInnocent)
-          const killerId = yield* jobs.send(killer, "killer", { data: { ms: 10 }, list })
+          const killerId = yield* jobs.send(killer, "killer", { data: { ms: 5 }, list })
           yield* Effect.forEach(innocents.slice(50), sendInnocent)
 
           const lines: Array<string> = []
@@ -64,7 +64,7 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
             action_type: killer,
             deliveries: String(deaths + 1)
           })
-          assert.deepNestedInclude(JSON.parse(letters[0]!["data"]!), { data: { id: "killer", ms: 10 } })
+          assert.deepNestedInclude(JSON.parse(letters[0]!["data"]!), { data: { id: "killer", ms: 5 } })
           const ended = new Set(idsOf(lines.filter((found) => found.startsWith("@ ended"))))
           assert.deepStrictEqual([...ended].sort(), innocents)
 
