@@ -241,7 +241,7 @@ inMemory("the report", (test) => {
       yield* send("XGROUP", "CREATE", names.stream, "lagging", "0", "MKSTREAM")
       const handled = yield* startWorker()
       yield* add(names, 300)
-      for (let minute = 0; minute < 12; minute++) {
+      for (let minute = 0; minute < 9; minute++) {
         yield* readBy(names, "lagging", 10)
         yield* pass("1 minute")
       }
@@ -267,7 +267,7 @@ inMemory("the report", (test) => {
       yield* add(names, 20)
       yield* eventually("all are handled", Effect.sync(() => handled.length === 20))
       yield* readBy(names, "audit", 20)
-      yield* pass("11 minutes")
+      yield* pass("7 minutes")
       assert.deepStrictEqual(logs.filter((line) => line.text.includes("has not moved past")), [])
     }), 60_000)
 
@@ -297,9 +297,12 @@ const fast = Effect.map(Clock.Clock, (real): Clock.Clock => {
   const start = real.currentTimeMillisUnsafe()
   const now = () => start + (real.currentTimeMillisUnsafe() - start) * 1000
   return {
-    ...real,
     currentTimeMillisUnsafe: now,
     currentTimeMillis: Effect.sync(now),
+    currentTimeNanosUnsafe: () => BigInt(now()) * 1_000_000n,
+    currentTimeNanos: Effect.sync(() => BigInt(now()) * 1_000_000n),
+    monotonicTimeNanosUnsafe: () => real.monotonicTimeNanosUnsafe() * 1000n,
+    monotonicTimeNanos: Effect.sync(() => real.monotonicTimeNanosUnsafe() * 1000n),
     sleep: (duration) => real.sleep(Duration.millis(Duration.toMillis(duration) / 1000))
   }
 })

@@ -52,7 +52,7 @@ export interface WorkerProcess extends Process {
 /** Times of a worker that finds out about trouble within a test. */
 export const quick: Worker.WorkerOptions = {
   block: "500 millis",
-  claimIdle: "3 seconds",
+  claimIdle: "6 seconds",
   concurrency: 20,
   readAhead: 20,
   shutdownGrace: "2 seconds"
@@ -127,96 +127,100 @@ export interface Options {
   readonly handle?: Handle | undefined
 }
 
-export const make = Effect.fnUntraced(function*(options: Options = {}) {
-  const server = options.server ?? (yield* Server.start({ config: options.config, password: options.password }))
-  const proxy = yield* Proxy.start(server.port)
-  const names = namesOf(QueueNaming.make({ prefix: "nooble4", environment: "dev" }), "user")
-  const handled = new Map<string, number>()
-  const logs: Array<string> = []
-  const registry: Metric.MetricRegistry = new Map()
-  const collector = Logger.make<unknown, void>(({ logLevel, message }) => {
-    logs.push(`${logLevel} ${(Array.isArray(message) ? message : [message]).map(String).join(" ")}`)
-  })
-  const shared = Layer.mergeAll(
-    QueueNaming.layer,
-    Logger.layer([collector]),
-    Layer.succeed(Metric.MetricRegistry, registry)
-  ).pipe(Layer.provideMerge(Settings.layerOf({ serviceName: "user", block: "500 millis" })))
+export const make: (
+  options?: Options
+) => Effect.Effect<World, Server.RedisServerError | Server.ReplyError, Scope.Scope> = Effect.fnUntraced(
+  function*(options = {}) {
+    const server = options.server ?? (yield* Server.start({ config: options.config, password: options.password }))
+    const proxy = yield* Proxy.start(server.port)
+    const names = namesOf(QueueNaming.make({ prefix: "nooble4", environment: "dev" }), "user")
+    const handled = new Map<string, number>()
+    const logs: Array<string> = []
+    const registry: Metric.MetricRegistry = new Map()
+    const collector = Logger.make<unknown, void>(({ logLevel, message }) => {
+      logs.push(`${logLevel} ${(Array.isArray(message) ? message : [message]).map(String).join(" ")}`)
+    })
+    const shared = Layer.mergeAll(
+      QueueNaming.layer,
+      Logger.layer([collector]),
+      Layer.succeed(Metric.MetricRegistry, registry)
+    ).pipe(Layer.provideMerge(Settings.layerOf({ serviceName: "user", block: "500 millis" })))
 
-  const handlers = ActionGroup.make(Do).handlers({
-    "user.do": ({ key }, delivery) =>
-      Effect.suspend(() => options.handle?.(key, delivery) ?? Effect.void).pipe(
-        Effect.andThen(Effect.sync(() => {
-          handled.set(key, (handled.get(key) ?? 0) + 1)
-          return { key }
-        }))
-      )
-  })
+    const handlers = ActionGroup.make(Do).handlers({
+      "user.do": ({ key }, delivery) =>
+        Effect.suspend(() => options.handle?.(key, delivery) ?? Effect.void).pipe(
+          Effect.andThen(Effect.sync(() => {
+            handled.set(key, (handled.get(key) ?? 0) + 1)
+            return { key }
+          }))
+        )
+    })
 
-  const connect: World["connect"] = Effect.fnUntraced(function*(redis = {}) {
-    const scope = yield* Scope.fork(yield* Effect.scope)
-    const calls = { count: 0 }
-    const layer = IoRedis.layerOptions({ url: proxy.url, ...quickRedis, ...redis }).pipe(Layer.provideMerge(shared))
-    const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
-    return {
-      context: Context.add(context, Redis.Redis, counted(Context.get(context, Redis.Redis), calls)),
-      calls,
-      stop: Scope.close(scope, Exit.void)
-    }
-  })
-
-  /** In the scope of the process, so that it ends before the connections do. */
-  const within = <A, E>(
-    process: Process,
-    effect: Effect.Effect<A, E, Redis.Redis | QueueNaming.QueueNaming | Settings.Settings | Scope.Scope>
-  ) => Effect.provideContext(effect, process.context)
-
-  return {
-    server,
-    proxy,
-    names,
-    handled,
-    logs,
-    logged: (pattern) => logs.filter((line) => pattern.test(line)),
-    counter: (metric, attributes) =>
-      Metric.value(Metric.withAttributes(metric, { service: "user", ...attributes })).pipe(
-        Effect.provideService(Metric.MetricRegistry, registry),
-        Effect.map((state) => state.count)
-      ),
-    processed: server.cli("INFO", "stats").pipe(
-      Effect.map((info) =>
-        [...String(info).matchAll(/(?:total_commands_processed|total_error_replies):(\d+)/g)]
-          .reduce((sum, match) => sum + Number(match[1]), 0)
-      ),
-      Effect.orElseSucceed(() => 0)
-    ),
-    gauge: (metric) =>
-      Metric.value(Metric.withAttributes(metric, { service: "user" })).pipe(
-        Effect.provideService(Metric.MetricRegistry, registry),
-        Effect.map((state) => state.value)
-      ),
-    connect,
-    startWorker: Effect.fnUntraced(function*(workerOptions, redis) {
-      const process = yield* connect({ name: "worker", ...redis })
+    const connect: World["connect"] = Effect.fnUntraced(function*(redis = {}) {
       const scope = yield* Scope.fork(yield* Effect.scope)
-      const worker = yield* within(process, Worker.start(handlers, { ...quick, ...workerOptions })).pipe(
-        Effect.provideService(Scope.Scope, scope)
+      const calls = { count: 0 }
+      const layer = IoRedis.layerOptions({ url: proxy.url, ...quickRedis, ...redis }).pipe(Layer.provideMerge(shared))
+      const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
+      return {
+        context: Context.add(context, Redis.Redis, counted(Context.get(context, Redis.Redis), calls)),
+        calls,
+        stop: Scope.close(scope, Exit.void)
+      }
+    })
+
+    /** In the scope of the process, so that it ends before the connections do. */
+    const within = <A, E>(
+      process: Process,
+      effect: Effect.Effect<A, E, Redis.Redis | QueueNaming.QueueNaming | Settings.Settings | Scope.Scope>
+    ) => Effect.provideContext(effect, process.context)
+
+    return {
+      server,
+      proxy,
+      names,
+      handled,
+      logs,
+      logged: (pattern) => logs.filter((line) => pattern.test(line)),
+      counter: (metric, attributes) =>
+        Metric.value(Metric.withAttributes(metric, { service: "user", ...attributes })).pipe(
+          Effect.provideService(Metric.MetricRegistry, registry),
+          Effect.map((state) => state.count)
+        ),
+      processed: server.cli("INFO", "stats").pipe(
+        Effect.map((info) =>
+          [...String(info).matchAll(/(?:total_commands_processed|total_error_replies):(\d+)/g)]
+            .reduce((sum, match) => sum + Number(match[1]), 0)
+        ),
+        Effect.orElseSucceed(() => 0)
+      ),
+      gauge: (metric) =>
+        Metric.value(Metric.withAttributes(metric, { service: "user" })).pipe(
+          Effect.provideService(Metric.MetricRegistry, registry),
+          Effect.map((state) => state.value)
+        ),
+      connect,
+      startWorker: Effect.fnUntraced(function*(workerOptions, redis) {
+        const process = yield* connect({ name: "worker", ...redis })
+        const scope = yield* Scope.fork(yield* Effect.scope)
+        const worker = yield* within(process, Worker.start(handlers, { ...quick, ...workerOptions })).pipe(
+          Effect.provideService(Scope.Scope, scope)
+        )
+        return { ...process, worker, stop: Effect.andThen(Scope.close(scope, Exit.void), process.stop) }
+      }),
+      startClient: Effect.fnUntraced(function*(redis) {
+        return yield* within(yield* connect({ name: "caller", ...redis }), ActionClient.make())
+      }),
+      left: Effect.gen(function*() {
+        const [pending] = (yield* server.cli("XPENDING", names.stream, names.group)) as [number]
+        return { entries: Number(yield* server.cli("XLEN", names.stream)), pending }
+      }).pipe(Effect.orDie),
+      pending: server.cli("XPENDING", names.stream, names.group).pipe(
+        Effect.map((reply) => Number((reply as ReadonlyArray<unknown>)[0])),
+        Effect.orDie
       )
-      return { ...process, worker, stop: Effect.andThen(Scope.close(scope, Exit.void), process.stop) }
-    }),
-    startClient: Effect.fnUntraced(function*(redis) {
-      return yield* within(yield* connect({ name: "caller", ...redis }), ActionClient.make())
-    }),
-    left: Effect.gen(function*() {
-      const [pending] = (yield* server.cli("XPENDING", names.stream, names.group)) as [number]
-      return { entries: Number(yield* server.cli("XLEN", names.stream)), pending }
-    }).pipe(Effect.orDie),
-    pending: server.cli("XPENDING", names.stream, names.group).pipe(
-      Effect.map((reply) => Number((reply as ReadonlyArray<unknown>)[0])),
-      Effect.orDie
-    )
-  } satisfies World as World
-})
+    }
+  }
+)
 
 // -----------------------------------------------------------------------------
 // load
@@ -241,7 +245,10 @@ const patience = Duration.seconds(2)
 const slack = Duration.seconds(8)
 
 /** A send and a request each 20 milliseconds, whether or not they succeed, until it is stopped. */
-export const startLoad = Effect.fnUntraced(function*(client: ActionClient.ActionClient["Service"], prefix = "load") {
+export const startLoad: (
+  client: ActionClient.ActionClient["Service"],
+  prefix?: string
+) => Effect.Effect<Load, never, Scope.Scope> = Effect.fnUntraced(function*(client, prefix = "load") {
   const accepted = new Set<string>()
   const answered = new Set<string>()
   const failures = new Map<string, number>()
@@ -294,7 +301,7 @@ export const startLoad = Effect.fnUntraced(function*(client: ActionClient.Action
       assert.strictEqual(unresolved, 0, "callers without an answer or a failure within their timeout")
       for (const tag of failures.keys()) assert.include(["RedisError", "RequestTimeout"], tag)
     })
-  } satisfies Load as Load
+  }
 })
 
 // -----------------------------------------------------------------------------
