@@ -15,8 +15,11 @@ import * as Model from "./support/modelWorld.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
-const test = (name: string, handle: Model.Handle, body: (world: Model.World) => Effect.Effect<void, unknown, Scope.Scope>) =>
-  it.effect(name, () => Effect.scoped(Effect.flatMap(Model.makeWorld(handle), body)))
+const test = (
+  name: string,
+  handle: Model.Handle,
+  body: (world: Model.World) => Effect.Effect<void, unknown, Scope.Scope>
+) => it.effect(name, () => Effect.scoped(Effect.flatMap(Model.makeWorld(handle), body)))
 
 const started = (world: Model.World, process: Model.Process) =>
   world.until(`${process.name} has started`, () => Effect.sync(() => process.worker() !== undefined))
@@ -94,81 +97,96 @@ describe("a settle call whose reply is lost and that is sent again", () => {
       yield* nothingLeft(world)
     }))
 
-  test("frees the place that the entry took", (job) => Effect.succeed(Model.resultOf(job)), (world) =>
-    Effect.gen(function*() {
-      const process = yield* world.start("a", { worker: { concurrency: 1, readAhead: 0 } })
-      yield* started(world, process)
-      for (let n = 1; n <= 5; n++) {
-        yield* process.faults.next(RedisFaults.dropReply, settle)
-        yield* world.ask(world.admin, "k", id(n))
-        yield* settled(world)
-      }
-      yield* later
-      for (let n = 1; n <= 5; n++) assert.deepStrictEqual(yield* answersOf(world, n), [1])
-      const status = yield* process.worker()!.status
-      assert.deepStrictEqual(status.consumers.map(({ held, unwritten }) => [held, unwritten]), [[0, 0], [0, 0]])
-    }))
+  test(
+    "frees the place that the entry took",
+    (job) => Effect.succeed(Model.resultOf(job)),
+    (world) =>
+      Effect.gen(function*() {
+        const process = yield* world.start("a", { worker: { concurrency: 1, readAhead: 0 } })
+        yield* started(world, process)
+        for (let n = 1; n <= 5; n++) {
+          yield* process.faults.next(RedisFaults.dropReply, settle)
+          yield* world.ask(world.admin, "k", id(n))
+          yield* settled(world)
+        }
+        yield* later
+        for (let n = 1; n <= 5; n++) assert.deepStrictEqual(yield* answersOf(world, n), [1])
+        const status = yield* process.worker()!.status
+        assert.deepStrictEqual(status.consumers.map(({ held, unwritten }) => [held, unwritten]), [[0, 0], [0, 0]])
+      })
+  )
 })
 
 describe("an entry that is claimed before its settlement is written", () => {
-  test("is answered by its new owner alone", (job) => Effect.succeed(Model.resultOf(job)), (world) =>
-    Effect.gen(function*() {
-      const first = yield* world.start("a")
-      yield* started(world, first)
-      // Nothing of it reaches the server: its settlement fails again and again until the network is back.
-      yield* first.faults.always(RedisFaults.fail, (command) => command.lua !== undefined)
-      yield* world.ask(world.admin, "k", id(1))
-      yield* hasRuns(world, 1)
-      const second = yield* world.start("b")
-      yield* hasRuns(world, 2)
-      yield* settled(world)
-      yield* first.faults.clear
-      yield* later
-      assert.deepStrictEqual(world.runs.map((run) => run.process), ["a", "b"])
-      assert.deepStrictEqual(yield* answersOf(world, 1), [1])
-      assert.strictEqual((yield* first.worker()!.status).state, "running")
-      assert.strictEqual((yield* second.worker()!.status).state, "running")
-      yield* nothingLeft(world)
-    }))
+  test(
+    "is answered by its new owner alone",
+    (job) => Effect.succeed(Model.resultOf(job)),
+    (world) =>
+      Effect.gen(function*() {
+        const first = yield* world.start("a")
+        yield* started(world, first)
+        // Nothing of it reaches the server: its settlement fails again and again until the network is back.
+        yield* first.faults.always(RedisFaults.fail, (command) => command.lua !== undefined)
+        yield* world.ask(world.admin, "k", id(1))
+        yield* hasRuns(world, 1)
+        const second = yield* world.start("b")
+        yield* hasRuns(world, 2)
+        yield* settled(world)
+        yield* first.faults.clear
+        yield* later
+        assert.deepStrictEqual(world.runs.map((run) => run.process), ["a", "b"])
+        assert.deepStrictEqual(yield* answersOf(world, 1), [1])
+        assert.strictEqual((yield* first.worker()!.status).state, "running")
+        assert.strictEqual((yield* second.worker()!.status).state, "running")
+        yield* nothingLeft(world)
+      })
+  )
 
-  test("is not settled by its old owner while the new one runs it", (job) =>
-    job.process === "a"
-      ? Effect.succeed(Model.resultOf(job))
-      : Effect.delay(Effect.fail(new Model.Refused({ key: job.key })), "20 seconds"), (world) =>
-    Effect.gen(function*() {
-      const first = yield* world.start("a")
-      yield* started(world, first)
-      yield* first.faults.always(RedisFaults.fail, (command) => command.lua !== undefined)
-      yield* world.ask(world.admin, "k", id(1))
-      yield* hasRuns(world, 1)
-      yield* world.start("b")
-      yield* hasRuns(world, 2)
-      yield* first.faults.clear
-      yield* TestClock.adjust("10 seconds")
-      assert.deepStrictEqual(yield* answersOf(world, 1), [])
-      yield* settled(world)
-      yield* later
-      assert.deepStrictEqual(yield* answersOf(world, 1), ["failure"])
-      assert.strictEqual(world.runs.length, 2)
-      yield* nothingLeft(world)
-    }))
+  test(
+    "is not settled by its old owner while the new one runs it",
+    (job) =>
+      job.process === "a"
+        ? Effect.succeed(Model.resultOf(job))
+        : Effect.delay(Effect.fail(new Model.Refused({ key: job.key })), "20 seconds"),
+    (world) =>
+      Effect.gen(function*() {
+        const first = yield* world.start("a")
+        yield* started(world, first)
+        yield* first.faults.always(RedisFaults.fail, (command) => command.lua !== undefined)
+        yield* world.ask(world.admin, "k", id(1))
+        yield* hasRuns(world, 1)
+        yield* world.start("b")
+        yield* hasRuns(world, 2)
+        yield* first.faults.clear
+        yield* TestClock.adjust("10 seconds")
+        assert.deepStrictEqual(yield* answersOf(world, 1), [])
+        yield* settled(world)
+        yield* later
+        assert.deepStrictEqual(yield* answersOf(world, 1), ["failure"])
+        assert.strictEqual(world.runs.length, 2)
+        yield* nothingLeft(world)
+      })
+  )
 
-  test("has its handler interrupted in the old owner", (job) =>
-    job.process === "a" ? Effect.never : Effect.succeed(Model.resultOf(job)), (world) =>
-    Effect.gen(function*() {
-      const first = yield* world.start("a")
-      yield* started(world, first)
-      yield* world.ask(world.admin, "k", id(1))
-      yield* hasRuns(world, 1)
-      yield* first.faults.cut
-      yield* world.start("b")
-      yield* hasRuns(world, 2)
-      yield* first.faults.restore
-      yield* world.until("the handler has ended", () => Effect.sync(() => world.runs[0]?.ended !== undefined))
-      yield* later
-      assert.deepStrictEqual(yield* answersOf(world, 1), [1])
-      assert.strictEqual((yield* first.worker()!.status).consumers.reduce((sum, next) => sum + next.held, 0), 0)
-    }))
+  test(
+    "has its handler interrupted in the old owner",
+    (job) => job.process === "a" ? Effect.never : Effect.succeed(Model.resultOf(job)),
+    (world) =>
+      Effect.gen(function*() {
+        const first = yield* world.start("a")
+        yield* started(world, first)
+        yield* world.ask(world.admin, "k", id(1))
+        yield* hasRuns(world, 1)
+        yield* first.faults.cut
+        yield* world.start("b")
+        yield* hasRuns(world, 2)
+        yield* first.faults.restore
+        yield* world.until("the handler has ended", () => Effect.sync(() => world.runs[0]?.ended !== undefined))
+        yield* later
+        assert.deepStrictEqual(yield* answersOf(world, 1), [1])
+        assert.strictEqual((yield* first.worker()!.status).consumers.reduce((sum, next) => sum + next.held, 0), 0)
+      })
+  )
 })
 
 describe("an attempt that ends after the next one began in the same process", () => {
@@ -195,14 +213,20 @@ describe("an attempt that ends after the next one began in the same process", ()
       yield* hasRuns(world, 2)
       yield* second.stop
       yield* first.faults.restore
-      yield* world.until("attempt 2 has begun", () => Effect.sync(() => world.runs.some((run) => run.process === "a" && run.attempt === 2)))
+      yield* world.until("attempt 2 has begun", () =>
+        Effect.sync(() => world.runs.some((run) => run.process === "a" && run.attempt === 2)))
       release.openUnsafe()
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(yield* answersOf(world, 1), [])
       yield* settled(world)
       yield* later
       assert.deepStrictEqual(yield* answersOf(world, 1), [2])
-      assert.deepStrictEqual(world.runs.map((run) => run.process + run.attempt), ["a1", "b1", "a2"])
+      assert.deepStrictEqual(
+        world.runs.map((run) =>
+          run.process + run.attempt
+        ),
+        ["a1", "b1", "a2"]
+      )
       assert.strictEqual((yield* first.worker()!.status).consumers.reduce((sum, next) => sum + next.held, 0), 0)
       yield* nothingLeft(world)
     })
@@ -213,51 +237,61 @@ describe("an attempt that ends after the next one began in the same process", ()
 })
 
 describe("a delivery whose reply is lost", () => {
-  test("is run by the same process, once", (job) => Effect.succeed(Model.resultOf(job)), (world) =>
-    Effect.gen(function*() {
-      const process = yield* world.start("a")
-      yield* started(world, process)
-      yield* process.faults.next(RedisFaults.dropReply, "XREADGROUP")
-      yield* world.ask(world.admin, "k", id(1))
-      yield* settled(world)
-      yield* later
-      assert.deepStrictEqual(yield* answersOf(world, 1), [1])
-      assert.strictEqual(world.runs.length, 1)
-    }))
+  test(
+    "is run by the same process, once",
+    (job) => Effect.succeed(Model.resultOf(job)),
+    (world) =>
+      Effect.gen(function*() {
+        const process = yield* world.start("a")
+        yield* started(world, process)
+        yield* process.faults.next(RedisFaults.dropReply, "XREADGROUP")
+        yield* world.ask(world.admin, "k", id(1))
+        yield* settled(world)
+        yield* later
+        assert.deepStrictEqual(yield* answersOf(world, 1), [1])
+        assert.strictEqual(world.runs.length, 1)
+      })
+  )
 
-  test("is run once when the reply comes after others have looked for it", (job) =>
-    Effect.delay(Effect.succeed(Model.resultOf(job)), "2 seconds"), (world) =>
-    Effect.gen(function*() {
-      const process = yield* world.start("a")
-      yield* started(world, process)
-      yield* world.ask(world.admin, "k", id(1))
-      yield* process.faults.next(RedisFaults.delayReply("2500 millis"), "XREADGROUP")
-      yield* settled(world)
-      yield* later
-      assert.deepStrictEqual(yield* answersOf(world, 1), [1])
-      assert.strictEqual(world.runs.length, 1)
-    }))
+  test(
+    "is run once when the reply comes after others have looked for it",
+    (job) => Effect.delay(Effect.succeed(Model.resultOf(job)), "2 seconds"),
+    (world) =>
+      Effect.gen(function*() {
+        const process = yield* world.start("a")
+        yield* started(world, process)
+        yield* world.ask(world.admin, "k", id(1))
+        yield* process.faults.next(RedisFaults.delayReply("2500 millis"), "XREADGROUP")
+        yield* settled(world)
+        yield* later
+        assert.deepStrictEqual(yield* answersOf(world, 1), [1])
+        assert.strictEqual(world.runs.length, 1)
+      })
+  )
 
-  test("is run by the only process there is, also when the entry has to run alone", (job) =>
-    job.process === "c" ? Effect.succeed(Model.resultOf(job)) : Effect.never, (world) =>
-    Effect.gen(function*() {
-      yield* world.ask(world.admin, "k", id(1))
-      // Two processes die with the entry in their hands: the third may run it only alone.
-      for (const name of ["a", "b"]) {
-        const process = yield* world.start(name)
-        yield* world.until(`${name} runs it`, () => Effect.sync(() => world.runs.some((run) => run.process === name)))
-        yield* process.crash
-      }
-      const last = yield* world.start("c")
-      yield* last.faults.always(RedisFaults.dropReply, takeIdle)
-      yield* world.until("the entry is taken", () => Effect.sync(() => world.handovers.length === 2))
-      yield* last.faults.clear
-      yield* settled(world)
-      yield* later
-      assert.deepStrictEqual(yield* answersOf(world, 1), [1])
-      assert.deepStrictEqual(world.runs.map((run) => run.process), ["a", "b", "c"])
-      yield* nothingLeft(world)
-    }))
+  test(
+    "is run by the only process there is, also when the entry has to run alone",
+    (job) => job.process === "c" ? Effect.succeed(Model.resultOf(job)) : Effect.never,
+    (world) =>
+      Effect.gen(function*() {
+        yield* world.ask(world.admin, "k", id(1))
+        // Two processes die with the entry in their hands: the third may run it only alone.
+        for (const name of ["a", "b"]) {
+          const process = yield* world.start(name)
+          yield* world.until(`${name} runs it`, () => Effect.sync(() => world.runs.some((run) => run.process === name)))
+          yield* process.crash
+        }
+        const last = yield* world.start("c")
+        yield* last.faults.always(RedisFaults.dropReply, takeIdle)
+        yield* world.until("the entry is taken", () => Effect.sync(() => world.handovers.length === 2))
+        yield* last.faults.clear
+        yield* settled(world)
+        yield* later
+        assert.deepStrictEqual(yield* answersOf(world, 1), [1])
+        assert.deepStrictEqual(world.runs.map((run) => run.process), ["a", "b", "c"])
+        yield* nothingLeft(world)
+      })
+  )
 })
 
 describe("a group that is lost and made anew", () => {
@@ -269,38 +303,46 @@ describe("a group that is lost and made anew", () => {
         : Effect.delay(Effect.succeed(Model.resultOf(job)), "10 seconds")
   }
 
-  test("does not take an entry from who runs it, because a retry was due before", slowSecond(), (world) =>
-    Effect.gen(function*() {
-      const process = yield* world.start("a")
-      yield* started(world, process)
-      yield* world.ask(world.admin, "k", id(1))
-      yield* hasRuns(world, 1)
-      yield* world.admin.send("XGROUP", "DESTROY", world.names.stream, world.names.group)
-      yield* hasRuns(world, 2)
-      yield* settled(world)
-      yield* later
-      assert.strictEqual(world.runs.length, 2)
-      assert.deepStrictEqual(yield* answersOf(world, 1), [1])
-      yield* nothingLeft(world)
-    }))
+  test(
+    "does not take an entry from who runs it, because a retry was due before",
+    slowSecond(),
+    (world) =>
+      Effect.gen(function*() {
+        const process = yield* world.start("a")
+        yield* started(world, process)
+        yield* world.ask(world.admin, "k", id(1))
+        yield* hasRuns(world, 1)
+        yield* world.admin.send("XGROUP", "DESTROY", world.names.stream, world.names.group)
+        yield* hasRuns(world, 2)
+        yield* settled(world)
+        yield* later
+        assert.strictEqual(world.runs.length, 2)
+        assert.deepStrictEqual(yield* answersOf(world, 1), [1])
+        yield* nothingLeft(world)
+      })
+  )
 })
 
 describe("a lease whose renewal fails once", () => {
-  test("is renewed before it is over", (job) => Effect.delay(Effect.succeed(Model.resultOf(job)), "40 seconds"), (world) =>
-    Effect.gen(function*() {
-      const first = yield* world.start("a")
-      yield* started(world, first)
-      yield* world.ask(world.admin, "k", id(1))
-      yield* hasRuns(world, 1)
-      yield* world.start("b")
-      // Two of three chances that a lease has, each time.
-      for (let i = 0; i < 4; i++) {
-        yield* first.faults.next(RedisFaults.fail, renew, 2)
-        yield* TestClock.adjust("8 seconds")
-      }
-      yield* settled(world)
-      yield* later
-      assert.deepStrictEqual(world.runs.map((run) => run.process), ["a"])
-      assert.deepStrictEqual(yield* answersOf(world, 1), [1])
-    }))
+  test(
+    "is renewed before it is over",
+    (job) => Effect.delay(Effect.succeed(Model.resultOf(job)), "40 seconds"),
+    (world) =>
+      Effect.gen(function*() {
+        const first = yield* world.start("a")
+        yield* started(world, first)
+        yield* world.ask(world.admin, "k", id(1))
+        yield* hasRuns(world, 1)
+        yield* world.start("b")
+        // Two of three chances that a lease has, each time.
+        for (let i = 0; i < 4; i++) {
+          yield* first.faults.next(RedisFaults.fail, renew, 2)
+          yield* TestClock.adjust("8 seconds")
+        }
+        yield* settled(world)
+        yield* later
+        assert.deepStrictEqual(world.runs.map((run) => run.process), ["a"])
+        assert.deepStrictEqual(yield* answersOf(world, 1), [1])
+      })
+  )
 })

@@ -3,10 +3,12 @@
  * handled or a dead letter, none is lost; none is answered twice, or before its handler has ended; only one owner runs it
  * unless a lease was lost; every caller is resolved; no worker ends or keeps what it should not.
  *
- * - `FAULTS_RUNS=2000` runs that many schedules (default 20), from `FAULTS_SEED` on (default 1).
+ * - `FAULTS_RUNS=2000` runs that many schedules (default 15), from `FAULTS_SEED` on (default 1).
  * - `FAULTS_ONLY=<seed>` runs one again, and `FAULTS_STEPS` limits it to its first steps, as a failure prints it.
+ * - `FAULTS_VERBOSE=1` says which seed is being run.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as References from "effect/References"
@@ -19,7 +21,7 @@ const number = (name: string): number | undefined => {
   return text === undefined || text === "" ? undefined : Number(text)
 }
 
-const runs = number("FAULTS_RUNS") ?? 20
+const runs = number("FAULTS_RUNS") ?? 15
 const firstSeed = number("FAULTS_SEED") ?? 1
 const only = number("FAULTS_ONLY")
 const length = 40
@@ -32,7 +34,7 @@ const violationsOf = (schedule: Schedule): Effect.Effect<ReadonlyArray<string>> 
     Effect.provideService(References.MinimumLogLevel, "None"),
     Random.withSeed(schedule.seed),
     Effect.provide(TestClock.layer()),
-    Effect.catchCause((cause) => Effect.succeed([`the run broke off: ${cause}`]))
+    Effect.catchCause((cause) => Effect.succeed([`the run broke off: ${Cause.pretty(cause)}`]))
   )
 
 /** The shortest beginning of a schedule that still fails, then without what it can do without. */
@@ -41,7 +43,9 @@ const shrink = Effect.fnUntraced(function*(schedule: Schedule) {
   const fails = (steps: Schedule["steps"]) =>
     Effect.map(violationsOf({ ...schedule, steps }), (found) => found.length > 0)
   for (let cut = Math.floor(steps.length / 2); cut >= 1; cut = Math.floor(cut / 2)) {
-    while (steps.length > cut && (yield* fails(steps.slice(0, steps.length - cut)))) steps = steps.slice(0, steps.length - cut)
+    while (steps.length > cut && (yield* fails(steps.slice(0, steps.length - cut)))) {
+      steps = steps.slice(0, steps.length - cut)
+    }
   }
   const beginning = steps.length
   for (let at = steps.length - 1; at >= 0; at--) {

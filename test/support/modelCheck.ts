@@ -103,11 +103,14 @@ const checkEntry = (world: World, sent: Sent, letters: ReadonlyArray<Letter>, no
 // answers
 // -----------------------------------------------------------------------------
 
-const isResult = (value: unknown): value is { readonly key: string; readonly attempt: number; readonly process: string } =>
+const isResult = (
+  value: unknown
+): value is { readonly key: string; readonly attempt: number; readonly process: string } =>
   typeof value === "object" && value !== null && "key" in value && "attempt" in value && "process" in value
 
 const ranWith = (world: World, value: unknown, before: number): boolean =>
-  isResult(value) && world.runs.some((run) =>
+  isResult(value) &&
+  world.runs.some((run) =>
     run.type === "do" && run.key === value.key && run.attempt === value.attempt && run.process === value.process &&
     succeeded(run) && run.ended !== undefined && run.ended < before
   )
@@ -164,7 +167,9 @@ const checkCallbacks = (world: World, sent: Sent, letters: ReadonlyArray<Letter>
   const key = String(sent.action.data["key"])
   const entries = world.sent.filter((other) => other.action.data["key"] === sent.action.data["key"])
   const dead = entries.filter((entry) => letters.some((letter) => letter.entryId === entry.entryId)).length
-  const callbacks = new Set(world.runs.filter((run) => run.type === "done" && run.key === key).map((run) => run.entryId))
+  const callbacks = new Set(
+    world.runs.filter((run) => run.type === "done" && run.key === key).map((run) => run.entryId)
+  )
   return callbacks.size === entries.length - dead
     ? []
     : [`${key}: ${callbacks.size} callbacks for ${entries.length} entries, ${dead} of them dead letters`]

@@ -4,11 +4,12 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as EffectSchedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { RetryLater } from "../../src/HandlerError.ts"
-import * as Model from "./modelWorld.ts"
 import { type Call, type Letter, violations } from "./modelCheck.ts"
 import type { Ending, Schedule, Step } from "./modelSchedule.ts"
+import * as Model from "./modelWorld.ts"
 
 const workerOptions = {
   block: 700,
@@ -107,7 +108,7 @@ export const run = Effect.fnUntraced(function*(schedule: Schedule) {
       }
     )
 
-  const take = (step: Step): Effect.Effect<unknown, unknown, never> | Effect.Effect<unknown, unknown, import("effect/Scope").Scope> => {
+  const take = (step: Step): Effect.Effect<unknown, unknown, Scope.Scope> => {
     switch (step._tag) {
       case "Send":
         return send(step)
@@ -174,7 +175,9 @@ export const run = Effect.fnUntraced(function*(schedule: Schedule) {
     if (status?.state !== "running") left.push(`the worker ${process.name} is ${status?.state ?? "not there"}`)
     for (const consumer of status?.consumers ?? []) {
       const { held, running, unwritten } = consumer
-      if (held + running + unwritten > 0) left.push(`${consumer.name} holds ${held}, runs ${running}, ${unwritten} unwritten`)
+      if (held + running + unwritten > 0) {
+        left.push(`${consumer.name} holds ${held}, runs ${running}, ${unwritten} unwritten`)
+      }
     }
   }
   const letters = (yield* world.admin.send<ReadonlyArray<[string, ReadonlyArray<string>]>>(

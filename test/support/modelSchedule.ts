@@ -60,7 +60,15 @@ const workerPolicies: ReadonlyArray<RedisFaults.Policy> = [
   { fail: 0.1, dropReply: 0.05 },
   { delayReply: 0.2, delayCommand: 0.1, maxDelay: 4_000 },
   { repeat: 0.1, forgetScripts: 0.1 },
-  { fail: 0.05, dropReply: 0.05, delayCommand: 0.05, delayReply: 0.05, repeat: 0.03, forgetScripts: 0.02, maxDelay: 1_500 },
+  {
+    fail: 0.05,
+    dropReply: 0.05,
+    delayCommand: 0.05,
+    delayReply: 0.05,
+    repeat: 0.03,
+    forgetScripts: 0.02,
+    maxDelay: 1_500
+  },
   { dropReply: 0.4 }
 ]
 
@@ -98,7 +106,9 @@ export const scheduleOf = (seed: number, length: number, forgetful: boolean): Sc
 
   const step = (): Step => {
     const kind = random()
-    if (forgetful && kind < 0.06) return { _tag: "Forget", what: oneOf(["everything", "everything", "group", "scripts"]) }
+    if (forgetful && kind < 0.06) {
+      return { _tag: "Forget", what: oneOf(["everything", "everything", "group", "scripts"]) }
+    }
     if (kind < 0.42) return send()
     if (kind < 0.72) return { _tag: "Pass", millis: oneOf([millis(), millis(), 700, 3_500]) }
     if (kind < 0.77) return { _tag: "Start", consumers: 1 + upTo(2), skew: skew() }

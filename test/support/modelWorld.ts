@@ -160,10 +160,14 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
   ).pipe(Effect.orElseSucceed(() => []))
 
   const noteAnswers = Effect.suspend(() =>
-    Effect.forEach([...watched].filter((list) => !answered.has(list)), (list) =>
-      Effect.map(admin.send<number>("LLEN", list), (length) => {
-        if (length > 0) answered.set(list, order++)
-      }), { discard: true })
+    Effect.forEach(
+      [...watched].filter((list) => !answered.has(list)),
+      (list) =>
+        Effect.map(admin.send<number>("LLEN", list), (length) => {
+          if (length > 0) answered.set(list, order++)
+        }),
+      { discard: true }
+    )
   )
 
   const noteHandovers = Effect.fnUntraced(function*<A>(by: "due" | "idle", script: Effect.Effect<A, Redis.RedisError>) {
