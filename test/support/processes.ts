@@ -60,13 +60,13 @@ const guard = (pid: number): ChildProcess => {
 /** Processes that start side by side hold each other up more than those that start one after another. */
 const starting = Semaphore.makeUnsafe(1)
 
-/** Starts `test/processes/<name>.ts`, and waits until it says that it is up, or ends. */
+/** Starts `test/processes/<name>.ts`. The next one starts when this one has said something, or has had its time. */
 export const start = (name: string, options: Options = {}): Effect.Effect<Program, never, Scope.Scope> =>
   starting.withPermit(
     Effect.gen(function*() {
       const { program } = yield* Effect.acquireRelease(Effect.sync(() => launch(name, options)), ({ kill }) => kill)
-      const up = Effect.sync(() => program.count(/^@ up$/) > 0 || !program.isRunning())
-      yield* until(`${name} is up`, up, 60_000)
+      const up = Effect.sync(() => program.lines().length > 0 || !program.isRunning())
+      yield* until(`${name} is up`, up, 5_000).pipe(Effect.catchDefect(() => Effect.void))
       return program
     })
   )
