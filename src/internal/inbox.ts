@@ -8,6 +8,7 @@ import type { DomainActionResponse } from "../DomainAction.ts"
 import { parseResponse } from "../DomainAction.ts"
 import type { Connection, Redis } from "../Redis.ts"
 import { RedisError } from "../Redis.ts"
+import * as ownConnections from "./ownConnections.ts"
 import { failureOf, isFatal } from "./redisFailure.ts"
 import { strings } from "./reply.ts"
 
@@ -55,6 +56,7 @@ export const make = (options: InboxOptions): Inbox => {
   const waiters = new Map<string, Waiter>()
   const needed = Latch.makeUnsafe(false)
   const seconds = String(options.block / 1000)
+  const own = ownConnections.make(redis, key)
   let unclaimed = 0
   let renewAt = 0
 
@@ -109,8 +111,11 @@ export const make = (options: InboxOptions): Inbox => {
   const session = Effect.scoped(Effect.gen(function*() {
     // A client that only sends needs no connection here.
     yield* needed.await
+    // A pop that was left behind at the server would take an answer that nobody receives.
+    yield* own.end
     const take = yield* chooseTake
     const connection = yield* redis.reserve
+    yield* own.identify(connection)
     while (true) {
       yield* needed.await
       const answers = yield* take(connection).pipe(

@@ -15,7 +15,8 @@ import type { Entry } from "./entry.ts"
 import * as entry from "./entry.ts"
 import type { Intake } from "./intake.ts"
 import type { Names } from "./names.ts"
-import { failureOf, isTransient } from "./redisFailure.ts"
+import * as ownConnections from "./ownConnections.ts"
+import { failureOf } from "./redisFailure.ts"
 import * as reply from "./reply.ts"
 import type { Runner } from "./runner.ts"
 import type { Trouble } from "./trouble.ts"
@@ -65,8 +66,7 @@ export const make = (options: ReaderOptions): Reader => {
   const { consumer, gate, intake, names, paused, redis, runner, trouble } = options
   const doing = `reading ${names.stream} as ${consumer}`
   let stopping = false
-  /** Ids of our connection on the server and of those before it that may still be there. */
-  const clientIds = new Set<string>()
+  const own = ownConnections.make(redis, consumer)
   let averageSize = sizeAtFirst
 
   const batchSize = (): number => {
@@ -80,16 +80,6 @@ export const make = (options: ReaderOptions): Reader => {
     const size = entries.reduce((sum, next) => sum + next.size, 0) / entries.length
     averageSize = Math.max(1, size > averageSize ? size : averageSize + (size - averageSize) / 4)
   }
-
-  const identify = Effect.fnUntraced(
-    function*(connection: Connection) {
-      const id = yield* connection.send("CLIENT", "ID")
-      yield* connection.send("CLIENT", "SETNAME", consumer)
-      clientIds.add(String(id))
-    },
-    // A user without permission for CLIENT reads all the same; only a connection left behind is then not ended early.
-    (identified) => Effect.ignore(identified)
-  )
 
   const readNew = (connection: Connection): Effect.Effect<ReadonlyArray<reply.RawEntry>, RedisError> =>
     connection.send(
@@ -113,28 +103,14 @@ export const make = (options: ReaderOptions): Reader => {
       Effect.map(reply.streamEntries)
     )
 
-  const endOne = (id: string): Effect.Effect<void, RedisError> =>
-    redis.send("CLIENT", "LIST", "ID", id).pipe(
-      Effect.flatMap((line) =>
-        String(line).split(" ").includes(`name=${consumer}`) ? redis.send("CLIENT", "KILL", "ID", id) : Effect.void
-      ),
-      Effect.catchIf((error) => !isTransient(failureOf(error)), () => Effect.void),
-      Effect.andThen(Effect.sync(() => clientIds.delete(id)))
-    )
-
-  /**
-   * Ends our old connections on the server, those that are still there and still ours. It fails while the server is out of
-   * reach: nothing is read before it is known that nobody else takes entries in our name.
-   */
-  const endOnServer = Effect.suspend(() => Effect.forEach([...clientIds], endOne, { discard: true }))
-
   const session = Effect.scoped(Effect.gen(function*() {
-    yield* endOnServer
+    // It fails while the server is out of reach: nothing is read before it is known that nobody else takes in our name.
+    yield* own.end
     // What a connection before this one took and never brought here.
     yield* intake.takePending(0)
     yield* gate.await
     const connection = yield* redis.reserve
-    yield* identify(connection)
+    yield* own.identify(connection)
     while (true) {
       yield* gate.await
       yield* runner.awaitRoom
@@ -164,7 +140,7 @@ export const make = (options: ReaderOptions): Reader => {
     run,
     stopped: Effect.suspend(() => {
       stopping = true
-      return Effect.ignore(endOnServer)
+      return Effect.ignore(own.end)
     })
   }
 }
