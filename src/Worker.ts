@@ -92,8 +92,8 @@ export interface WorkerOptions {
   /** `"response"` sends an error response to the callback list as well. Default: `"dead-letter"`. */
   readonly callbackErrors?: "dead-letter" | "response" | undefined
   /**
-   * Whether callbacks are brought in from the callback lists of this service, ten times a second. Default: `true`. A service
-   * that asks for none, or only for callbacks to its stream, can do without.
+   * Whether callbacks are brought in from the callback lists of this service, which are looked at four to ten times a
+   * second. Default: `true`. A service that asks for none, or only for callbacks to its stream, can do without.
    */
   readonly callbacks?: boolean | undefined
   /** How long a response list lives on after an answer. Default: 1 hour. */

@@ -21,8 +21,12 @@ export interface CallbacksOptions {
   readonly trouble: Trouble
 }
 
-/** How long a callback waits in its list at most, in milliseconds. */
+/** How long a callback waits in its list at most while callbacks come, and after a while without any, in milliseconds. */
 const poll = 100
+const idlePoll = 250
+
+/** So many looks without a callback are a while. */
+const patience = 50
 
 /** Callbacks moved in one call. */
 const batch = 200
@@ -31,6 +35,7 @@ export const moving = (options: CallbacksOptions): Effect.Effect<never, WorkerEr
   if (options.lists.length === 0) return Effect.never
   const move = options.redis.eval(moveCallbacks.script)({ stream: options.stream, lists: options.lists, limit: batch })
   let refused = ""
+  let empty = 0
   const once = Effect.gen(function*() {
     yield* options.gate.await
     const reply = yield* untilPassed(options.trouble, `moving callbacks to ${options.stream}`, move)
@@ -40,7 +45,8 @@ export const moving = (options: CallbacksOptions): Effect.Effect<never, WorkerEr
       yield* Effect.logWarning(`Callback lists that hold another type are left alone: ${names}`)
     }
     refused = names
-    if (Number(moved) < batch) yield* Effect.sleep(Duration.millis(poll))
+    empty = Number(moved) > 0 ? 0 : empty + 1
+    if (Number(moved) < batch) yield* Effect.sleep(Duration.millis(empty < patience ? poll : idlePoll))
   })
   return Effect.forever(once)
 }
