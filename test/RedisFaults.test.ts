@@ -105,6 +105,18 @@ describe("RedisFaults", () => {
       assert.deepStrictEqual(entries.map(([, fields]) => fields[1]), ["one", "one", "two", "three", "two", "three"])
     }))
 
+  test("brings an answer twice, and the next one after it", () =>
+    Effect.gen(function*() {
+      yield* RedisFaults.answerTwice
+      assert.strictEqual(yield* send("RPOP", "answers"), null)
+      yield* send("LPUSH", "answers", "one", "two")
+      assert.strictEqual(yield* send("RPOP", "answers"), "one")
+      assert.strictEqual(yield* send("RPOP", "answers"), "one")
+      assert.strictEqual(yield* send("RPOP", "answers"), "two")
+      assert.strictEqual(yield* send("RPOP", "answers"), "two")
+      assert.strictEqual(yield* send("RPOP", "answers"), null)
+    }))
+
   test("forgets scripts, and a script runs all the same", () =>
     Effect.gen(function*() {
       const redis = yield* Redis

@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
@@ -234,6 +235,44 @@ describe("an attempt that ends after the next one began in the same process", ()
   test("decides nothing, with one consumer", lateFirst, scenario(1))
 
   test("decides nothing, with several consumers", lateFirst, scenario(3))
+})
+
+describe("an answer that comes twice", () => {
+  test(
+    "resolves its own caller, and nobody else",
+    (job) => Effect.succeed(Model.resultOf(job)),
+    (world) =>
+      Effect.gen(function*() {
+        yield* started(world, yield* world.start("a"))
+        const { client, faults } = yield* world.makeSender()
+        yield* faults.always(RedisFaults.replyTwice, RedisFaults.pops)
+        for (const key of ["one", "two", "three"]) {
+          const call = yield* Effect.forkChild(client.request(Model.Do, { key }))
+          yield* TestClock.adjust("1 second")
+          assert.strictEqual((yield* Fiber.join(call)).key, key)
+        }
+      })
+  )
+})
+
+describe("an action that is delivered twice", () => {
+  test(
+    "is handled twice, and each caller has one answer",
+    (job) => Effect.succeed(Model.resultOf(job)),
+    (world) =>
+      Effect.gen(function*() {
+        yield* started(world, yield* world.start("a"))
+        const { client, faults } = yield* world.makeSender()
+        yield* faults.always(RedisFaults.repeat, RedisFaults.sends)
+        const call = yield* Effect.forkChild(client.request(Model.Do, { key: "k" }))
+        yield* settled(world)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* Fiber.join(call)).key, "k")
+        assert.strictEqual(world.runs.length, 2)
+        assert.notStrictEqual(world.runs[0]?.entryId, world.runs[1]?.entryId)
+        yield* nothingLeft(world)
+      })
+  )
 })
 
 describe("a delivery whose reply is lost", () => {

@@ -15,6 +15,7 @@
  * | {@link delayReply} | the command is carried out at once, its reply comes late |
  * | {@link hang} | the command is carried out, its reply never comes: a connection that is half open |
  * | {@link repeat} | the command is carried out twice, as by a client that sends again what had no reply |
+ * | {@link replyTwice} | the reply comes twice: once more to the next command that is the same |
  * | {@link forgetScripts} | the script cache is flushed before the command |
  * | {@link restartEmpty} | the server restarts without its data, and every connection is lost |
  *
@@ -48,6 +49,7 @@ export type Fault =
   | { readonly _tag: "Delay"; readonly duration: Duration.Duration; readonly of: "command" | "reply" }
   | { readonly _tag: "Hang" }
   | { readonly _tag: "Repeat" }
+  | { readonly _tag: "ReplyTwice" }
   | { readonly _tag: "ForgetScripts" }
   | { readonly _tag: "RestartEmpty" }
 
@@ -117,6 +119,15 @@ export const hang: Fault = { _tag: "Hang" }
 export const repeat: Fault = { _tag: "Repeat" }
 
 /**
+ * The reply is handed over, and once more to the next command with the same name and arguments, which is not carried out.
+ * Of a pop: the same elements come twice. A reply of nothing (`null`) is not repeated.
+ *
+ * @since 0.1.0
+ * @category faults
+ */
+export const replyTwice: Fault = { _tag: "ReplyTwice" }
+
+/**
  * The server forgets its scripts, then carries the command out: a script is unknown to it (`NOSCRIPT`) until it is
  * loaded again.
  *
@@ -183,6 +194,14 @@ export const sends = (command: Command): boolean => command.name === "XADD" || c
  */
 export const blockingReads = (command: Command): boolean =>
   command.connection === "reserved" && /^(?:XREAD|BL|BR|BZ)/.test(command.name)
+
+/**
+ * Matches what takes answers out of lists: `BLMPOP`, `BRPOP` and their like.
+ *
+ * @since 0.1.0
+ * @category matchers
+ */
+export const pops = (command: Command): boolean => /^B?[LR]M?POP$/.test(command.name)
 
 const matches = (matcher: Matcher | undefined, command: Command): boolean => {
   if (matcher === undefined) return true
@@ -387,6 +406,14 @@ export const clear: Effect.Effect<void, never, RedisFaults> = RedisFaults.use((f
  */
 export const deliverTwice: Effect.Effect<void, never, RedisFaults> = always(repeat, sends)
 
+/**
+ * Brings every answer twice to whoever takes answers through this Redis.
+ *
+ * @since 0.1.0
+ * @category control
+ */
+export const answerTwice: Effect.Effect<void, never, RedisFaults> = always(replyTwice, pops)
+
 // -----------------------------------------------------------------------------
 // make
 // -----------------------------------------------------------------------------
@@ -421,6 +448,8 @@ interface Rule {
   times: number
 }
 
+const textOf = ({ args, lua, name }: Command): string => JSON.stringify([name, lua, ...args])
+
 /** The error of a connection that was lost on purpose, in the words of a client. */
 class LostConnection extends Error {
   override readonly name = "LostConnection"
@@ -450,6 +479,8 @@ export const make = Effect.fnUntraced(function*(
   const draw = generator(seed)
   const injected: Array<Injected> = []
   const links = new Set<Link>()
+  /** Replies that come once more, by command. */
+  const replies = new Map<string, unknown>()
   let rules: ReadonlyArray<Rule> = []
   let policy = options.policy
   let isCut = false
@@ -498,6 +529,7 @@ export const make = Effect.fnUntraced(function*(
   const meet = <A>(
     fault: Fault,
     link: Link,
+    command: Command,
     run: Effect.Effect<A, Redis.RedisError>
   ): Effect.Effect<A, Redis.RedisError> => {
     switch (fault._tag) {
@@ -515,6 +547,11 @@ export const make = Effect.fnUntraced(function*(
         return Effect.andThen(Effect.exit(run), Effect.never)
       case "Repeat":
         return Effect.andThen(run, run)
+      case "ReplyTwice":
+        return Effect.tap(run, (reply) =>
+          Effect.sync(() => {
+            if (reply !== null) replies.set(textOf(command), reply)
+          }))
       case "ForgetScripts":
         return Effect.andThen(forget, run)
       case "RestartEmpty":
@@ -529,13 +566,20 @@ export const make = Effect.fnUntraced(function*(
   ): Effect.Effect<A, Redis.RedisError> =>
     Effect.suspend(() => {
       if (isCut || link.closed) return Effect.fail(lostConnection())
+      const text = replies.size > 0 ? textOf(command) : ""
+      if (replies.has(text)) {
+        // SAFETY: it was the reply to the very same command.
+        const reply = replies.get(text) as A
+        replies.delete(text)
+        return Effect.succeed(reply)
+      }
       const fault = choose(command)
       const lost = Deferred.await(link.lost)
       const noticed = Effect.tapCause(run, () =>
         Effect.sync(() => {
           link.abandoned = true
         }))
-      return Effect.raceFirst(fault === undefined ? noticed : meet(fault, link, noticed), lost)
+      return Effect.raceFirst(fault === undefined ? noticed : meet(fault, link, command, noticed), lost)
     })
 
   const through = (connection: Redis.Connection, link: Link): Redis.Connection => ({
@@ -596,6 +640,7 @@ export const make = Effect.fnUntraced(function*(
       isCut = false
       rules = []
       policy = undefined
+      replies.clear()
     }),
     injected: Effect.sync(() => [...injected])
   })
