@@ -3,6 +3,7 @@
  *
  * A schedule is data and comes from its seed alone, so that a failing one can be printed, cut short and run again.
  */
+import { generator } from "../../src/internal/faultyRedis.ts"
 import type * as RedisFaults from "../../src/testing/RedisFaults.ts"
 
 /** How one attempt of a handler ends, after so many milliseconds. A stubborn one cannot be interrupted. */
@@ -42,17 +43,6 @@ export type Step =
 export interface Schedule {
   readonly seed: number
   readonly steps: ReadonlyArray<Step>
-}
-
-/** Mulberry32. */
-const generator = (seed: number): () => number => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6D2B79F5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 const workerPolicies: ReadonlyArray<RedisFaults.Policy> = [
