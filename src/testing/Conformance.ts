@@ -31,6 +31,7 @@ import type * as Layer from "effect/Layer"
 import * as Redis from "../Redis.ts"
 import { blockingCases, interruptionCases } from "./conformance/blocking.ts"
 import * as internal from "./conformance/case.ts"
+import * as collections from "./conformance/collections.ts"
 import { connectionCases, subscriptionCases } from "./conformance/connection.ts"
 import { groupCases, pendingCases } from "./conformance/groups.ts"
 import { scriptingCases } from "./conformance/scripting.ts"
@@ -41,7 +42,9 @@ import { settleCases } from "./conformance/scripts/settle.ts"
 import { streamCases as streamScriptCases } from "./conformance/scripts/streams.ts"
 import { takeCases } from "./conformance/scripts/take.ts"
 import { streamCases } from "./conformance/streams.ts"
-import * as values from "./conformance/values.ts"
+import * as strings from "./conformance/strings.ts"
+import { deadLetterTwinCases } from "./conformance/twins/deadLetters.ts"
+import { streamTwinCases } from "./conformance/twins/streams.ts"
 
 export {
   /**
@@ -80,13 +83,13 @@ export type {
 export const cases: ReadonlyArray<internal.Case> = [
   ...connectionCases,
   ...subscriptionCases,
-  ...values.stringCases,
-  ...values.expiryCases,
-  ...values.keyCases,
-  ...values.hashCases,
-  ...values.sortedSetCases,
-  ...values.setCases,
-  ...values.listCases,
+  ...strings.stringCases,
+  ...strings.expiryCases,
+  ...strings.keyCases,
+  ...collections.hashCases,
+  ...collections.sortedSetCases,
+  ...collections.setCases,
+  ...collections.listCases,
   ...streamCases,
   ...groupCases,
   ...pendingCases,
@@ -98,7 +101,9 @@ export const cases: ReadonlyArray<internal.Case> = [
   ...leaseCases,
   ...streamScriptCases,
   ...deadLetterCases,
-  ...rehearseCases
+  ...rehearseCases,
+  ...streamTwinCases,
+  ...deadLetterTwinCases
 ]
 
 /**

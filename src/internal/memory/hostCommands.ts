@@ -112,8 +112,10 @@ export const hostCommands: Handlers = {
   },
   echo: (_, [, message = ""]) => message,
   time: (context) => {
-    const micros = context.nanos() / 1000n
-    return [String(micros / 1000000n), String(micros % 1000000n)]
+    // Entry ids and times to live go by the same milliseconds; a clock's nanoseconds may be some milliseconds off them.
+    const { now } = context.store
+    const micros = (now % 1000) * 1000 + Number(context.nanos() / 1000n % 1000n)
+    return [String(Math.floor(now / 1000)), String(micros)]
   },
   select: (_, [, index = ""]) => {
     const db = Args.integer(index, "value is not an integer or out of range")

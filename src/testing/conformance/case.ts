@@ -198,9 +198,11 @@ export const same = (what: string, actual: unknown, expected: unknown): void => 
   }
 }
 
-/** Something that has to be so. */
-export const holds = (what: string, condition: boolean): void => {
-  if (!condition) throw new AssertionError({ message: what, actual: false, expected: true })
+/** Something that has to be so; what was found instead goes into the message. */
+export const holds = (what: string, condition: boolean, found?: unknown): void => {
+  if (condition) return
+  const message = found === undefined ? what : `${what}: ${shown(found)}`
+  throw new AssertionError({ message, actual: false, expected: true })
 }
 
 /** Sends a command, whose reply has to be this one. */

@@ -97,6 +97,6 @@ export const scriptingCases: ReadonlyArray<Case> = cases("scripting", (test) => 
         added(stream, ...Array.from({ length: 50 }, String)),
         Effect.tap(send("XLEN", stream), (length) => Effect.sync(() => lengths.push(length)))
       ], { concurrency: "unbounded" })
-      for (const length of lengths) holds(`a length between: ${length}`, Number(length) % 50 === 0)
+      for (const length of lengths) holds("all or nothing", Number(length) % 50 === 0, length)
     }))
 })
