@@ -5,7 +5,7 @@
  * kept in `results.json` and `results.svg`.
  *
  * Options: `--quick` (does it all work? under a minute, keeps nothing), `--only <scenario>`, `--rounds <n>`,
- * `--profile <folder>` (a CPU profile of every process).
+ * `--system <part of its name>`, `--profile <folder>` (a CPU profile of every process).
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
@@ -32,6 +32,7 @@ const { values: options } = parseArgs({
     quick: { type: "boolean", default: false },
     only: { type: "string" },
     rounds: { type: "string" },
+    system: { type: "string", default: "" },
     profile: { type: "string" }
   }
 })
@@ -74,6 +75,7 @@ const isShown = (scenario: string): boolean =>
 const compare = async (bench: Bench.Bench): Promise<void> => {
   const scenarios = scenariosOf({ quick: options.quick, effectMq: effectMq.isThere(!options.quick) })
     .filter((scenario) => options.only === undefined || scenario.name === options.only)
+    .map((scenario) => ({ ...scenario, cases: scenario.cases.filter(({ system }) => system.includes(options.system)) }))
   if (scenarios.length === 0) throw new Error(`There is no scenario ${options.only}`)
   const results: Array<Result> = []
   for (const scenario of scenarios) {
@@ -82,7 +84,7 @@ const compare = async (bench: Bench.Bench): Promise<void> => {
     results.push(...some)
   }
   // Figures of a part, or of a few messages, would replace those that are worth keeping.
-  if (options.quick || options.only !== undefined) return
+  if (options.quick || options.only !== undefined || options.system !== "") return
 
   const about = { machine: machine(), versions: await versions(bench.redis, Bench.effectMqFile) }
   writeFileSync(

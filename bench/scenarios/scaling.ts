@@ -14,7 +14,7 @@ export const consumers = (size: Size): Scenario => {
     rows: [{ key: "rate", scenario: "consumers in one process", unit: "actions/s" }],
     cases: [
       drainCase(handWritten, onStream("handWritten"), work),
-      ...(size.quick ? [1, 2] : [1, 2, 4, 8]).map((consumers) =>
+      ...(size.quick ? [2] : [1, 2, 4, 8]).map((consumers) =>
         drainCase(`${library}, consumers ${consumers}`, onStream("library"), { ...work, consumers })
       )
     ]
@@ -53,7 +53,7 @@ export const processes = (size: Size): Scenario => {
     rows: [{ key: "rate", scenario: `processes that share a backlog of ${thousands(total)}, cold`, unit: "actions/s" }],
     cases: [
       processesCase(handWritten, systemFile("handWritten"), 1, total),
-      ...(size.quick ? [1, 2] : [1, 2, 3]).map((count) =>
+      ...(size.quick ? [2] : [1, 2, 3]).map((count) =>
         processesCase(`${library}, processes ${count}`, systemFile("library"), count, total)
       )
     ]

@@ -6,7 +6,7 @@ import { choose, handWritten, library, type Scenario, type Size } from "../harne
 import { drainCase, onItsOwn, onStream } from "./drain.ts"
 
 export const waiting = (size: Size): Scenario => {
-  const work = { total: choose(size, 34_000, 3_000), warm: choose(size, 4_000, 1_000), delay: 20, concurrency: 200 }
+  const work = { total: choose(size, 34_000, 1_500), warm: choose(size, 4_000, 500), delay: 20, concurrency: 200 }
   return {
     name: "waiting",
     rounds: 5,

@@ -20,7 +20,7 @@ export const make = (work: Pick<Work, "total" | "warm">, shared = false): Tally 
   let peakBytes = idleBytes
   const watch = setInterval(() => {
     peakBytes = Math.max(peakBytes, process.memoryUsage.rss())
-  }, 20)
+  }, 100)
   let handled = 0
   let started = performance.now()
   return {
