@@ -60,7 +60,7 @@ export interface Run {
 }
 
 /** An entry that a script gave to another consumer, as the server saw it. */
-export interface Handover {
+interface Handover {
   readonly entryId: string
   readonly by: "due" | "idle"
   readonly from: string
