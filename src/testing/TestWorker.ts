@@ -438,7 +438,7 @@ export const assertIdempotent = <H extends ActionGroup.AnyHandlers, E = never, R
   const { state = Effect.void, ...rest } = options
   const states: Array<unknown> = []
   const fixed = Effect.isEffect(message) ? message : Effect.succeed(message)
-  const compared = Effect.gen(function*() {
+  return Effect.gen(function*() {
     const action = yield* fixed
     // The state is read between the deliveries: before the second message is sent, and after it is settled.
     const again = Effect.as(Effect.flatMap(state, (value) => Effect.sync(() => states.push(value))), action)
@@ -448,12 +448,6 @@ export const assertIdempotent = <H extends ActionGroup.AnyHandlers, E = never, R
     yield* same("answer", essence(first), essence(second))
     yield* same("state", states[0], states[1])
   })
-  // SAFETY: what is left to provide is what handlers, message and state need.
-  return compared as Effect.Effect<
-    void,
-    E | SE | NotIdempotent | NotSettled | Worker.WorkerError | ActionGroup.BuildError<H>,
-    R | SR | ActionGroup.Services<H>
-  >
 }
 
 const same = (what: NotIdempotent["what"], first: unknown, second: unknown) =>
