@@ -18,7 +18,7 @@ import { fromTaken } from "./intake.ts"
 import type { Names } from "./names.ts"
 import { failureOf } from "./redisFailure.ts"
 import { strings } from "./reply.ts"
-import { holdLease, renew } from "./scripts/lease.ts"
+import { decodeRenewal, holdLease, renew } from "./scripts/lease.ts"
 import { decodeTake, takeDue, takeIdle, type TakenEntry } from "./scripts/take.ts"
 import type { Trouble } from "./trouble.ts"
 
@@ -131,7 +131,7 @@ export const make = (options: RecoveryOptions): Recovery => {
     const ids = consumer.runner.heldIds()
     for (let i = 0; i < ids.length; i += maxRenewed) {
       const some = ids.slice(i, i + maxRenewed)
-      const lost = strings(
+      const { gone, lost } = decodeRenewal(
         yield* redis.eval(renew.script)({
           stream: names.stream,
           group: names.group,
@@ -141,8 +141,10 @@ export const make = (options: RecoveryOptions): Recovery => {
       )
       // What was settled meanwhile is not pending any more, and was not lost.
       const taken = consumer.runner.lose(lost)
-      if (taken.length === 0) continue
-      options.observe({ _tag: "LeaseLost", ids: taken, consumer: consumer.name })
+      if (taken.length > 0) options.observe({ _tag: "LeaseLost", ids: taken, consumer: consumer.name })
+      // Nothing can be settled of an entry that somebody deleted: its handler is ended like one that lost it.
+      const deleted = consumer.runner.lose(gone)
+      if (deleted.length > 0) yield* options.onGone(deleted)
     }
   })
 

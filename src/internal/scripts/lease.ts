@@ -35,9 +35,10 @@ return math.max(current, wished)
 })
 
 /**
- * Starts the idle time of held entries anew without counting a delivery, and
- * replies with the ids that are no longer this consumer's. A plain `XCLAIM`
- * would steal an entry back from the consumer that took it over.
+ * Starts the idle time of held entries anew without counting a delivery. Replies
+ * with the ids that are no longer this consumer's, and with those that somebody
+ * deleted from the stream. A plain `XCLAIM` would steal an entry back from the
+ * consumer that took it over.
  */
 export const renew = define<{
   readonly stream: string
@@ -51,11 +52,17 @@ for i = 3, #ARGV do
   local row = redis.call('XPENDING', stream, group, ARGV[i], ARGV[i], 1)[1]
   if row and row[2] == consumer then held[#held + 1] = ARGV[i] else lost[#lost + 1] = ARGV[i] end
 end
+local kept, gone = {}, {}
 if #held > 0 then
   held[#held + 1] = 'JUSTID'
-  redis.call('XCLAIM', stream, group, consumer, 0, unpack(held))
+  local renewed = redis.call('XCLAIM', stream, group, consumer, 0, unpack(held))
+  held[#held] = nil
+  for _, id in ipairs(renewed) do kept[id] = true end
 end
-return lost
+for _, id in ipairs(held) do
+  if not kept[id] then gone[#gone + 1] = id end
+end
+return { lost, gone }
 `,
   twin: (redis, [stream = ""], [group = "", consumer = "", ...ids]) => {
     const held: Array<string> = []
@@ -65,12 +72,25 @@ return lost
       if (row !== undefined && rows(row)[1] === consumer) held.push(id)
       else lost.push(id)
     }
-    if (held.length > 0) redis.call("XCLAIM", stream, group, consumer, 0, ...held, "JUSTID")
-    return lost
+    const kept = new Set(
+      held.length === 0 ? [] : strings(redis.call("XCLAIM", stream, group, consumer, 0, ...held, "JUSTID"))
+    )
+    return [lost, held.filter((id) => !kept.has(id))]
   },
   keys: (params) => [params.stream],
   args: (params) => [params.group, params.consumer, ...params.ids]
 })
+
+/** Ids that were taken over, and ids that are gone from the stream. */
+export const decodeRenewal = (
+  reply: unknown
+): { readonly lost: ReadonlyArray<string>; readonly gone: ReadonlyArray<string> } => {
+  const [lost, gone] = Array.isArray(reply) ? reply : []
+  return {
+    lost: Array.isArray(lost) ? lost.map(String) : [],
+    gone: Array.isArray(gone) ? gone.map(String) : []
+  }
+}
 
 /**
  * Gives back up to `limit` entries that are pending under a consumer, by Redis's

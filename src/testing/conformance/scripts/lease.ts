@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
 import { record } from "../../../internal/reply.ts"
-import { holdLease, release, renew } from "../../../internal/scripts/lease.ts"
+import { decodeRenewal, holdLease, release, renew } from "../../../internal/scripts/lease.ts"
 import { type Case, cases, Place, send } from "../case.ts"
 import { add, age, deliver, dueIn, evaluate, group, owners } from "./setup.ts"
 
@@ -14,7 +14,7 @@ const hold = (claimIdle: number, timeToLive = 60_000) =>
 const renewed = (ids: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const { names } = yield* Place
-    return yield* evaluate(renew, { stream: names.stream, group: names.group, consumer: "me", ids })
+    return decodeRenewal(yield* evaluate(renew, { stream: names.stream, group: names.group, consumer: "me", ids }))
   })
 
 const released = (limit = 100) =>
@@ -78,7 +78,7 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
       const [first, second] = yield* deliver("me", 2)
       yield* age(first!, "me", { idle: 60_000, deliveries: 3 })
       yield* age(second!, "me", { idle: 60_000 })
-      assert.deepEqual(yield* renewed([first!]), [])
+      assert.deepEqual(yield* renewed([first!]), { lost: [], gone: [] })
       assert.deepEqual(yield* owners, [[first, "me", 3], [second, "me", 1]])
       assert.deepEqual(yield* idleIds, [second])
     }))
@@ -91,7 +91,7 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
       yield* age(kept!, "me", { idle: 60_000 })
       yield* age(taken!, "another", { idle: 60_000 })
       yield* send("XACK", names.stream, names.group, done!)
-      assert.deepEqual(yield* renewed([kept!, taken!, done!, fresh!]), [taken, done, fresh])
+      assert.deepEqual(yield* renewed([kept!, taken!, done!, fresh!]), { lost: [taken, done, fresh], gone: [] })
       assert.deepEqual(yield* owners, [[kept, "me", 1], [taken, "another", 1]])
       assert.deepEqual(yield* idleIds, [taken])
     }))
@@ -100,7 +100,15 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
     Effect.gen(function*() {
       yield* group
       const ids = yield* deliver("me", 500)
-      assert.deepEqual(yield* renewed(ids), [])
+      assert.deepEqual(yield* renewed(ids), { lost: [], gone: [] })
+    }))
+
+  test("renew reports what was deleted from the stream, apart from what was taken over", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [kept, deleted] = yield* deliver("me", 2)
+      yield* send("XDEL", names.stream, deleted!)
+      assert.deepEqual(yield* renewed([kept!, deleted!]), { lost: [], gone: [deleted] })
     }))
 
   test("release gives back all that is pending here: due now, at no attempt", () =>
