@@ -201,6 +201,23 @@ const fromParts = (parts: Parts): Any => Object.assign(Object.create(Proto), par
 const toSchema = (schema: Schema.Top | Schema.Struct.Fields): Schema.Top =>
   Schema.isSchema(schema) ? schema : Schema.Struct(schema)
 
+/** The class that all nodes of one copy of effect extend. */
+const nodeClassOf = (ast: object): object => {
+  const parent: object | null = Object.getPrototypeOf(ast)
+  return parent === null || parent === Object.prototype ? ast : nodeClassOf(parent)
+}
+
+// Schemas of two copies of effect know each other by name, and decode to nonsense all the same.
+const isForeign = (schema: unknown): boolean =>
+  Predicate.hasProperty(schema, "ast") && Predicate.isObject(schema.ast) &&
+  nodeClassOf(schema.ast) !== nodeClassOf(Schema.String.ast)
+
+const isMadeElsewhere = (schema: Schema.Top | Schema.Struct.Fields | undefined): boolean =>
+  schema !== undefined &&
+  (Schema.isSchema(schema) || typeof schema === "function"
+    ? isForeign(schema)
+    : Object.values(schema).some(isForeign))
+
 /**
  * Makes a contract.
  *
@@ -262,6 +279,12 @@ export const make = <
   const name: string = type
   if (!isActionType(name)) {
     throw new TypeError(`"${type}" is no action type: expected service.verb or service.entity.verb`)
+  }
+  if ([options.payload, options.success, options.error].some(isMadeElsewhere)) {
+    throw new TypeError(
+      `"${type}" is made of schemas of another copy of effect: npm ls effect shows where the two are, npm dedupe or the ` +
+        "same version everywhere mends it"
+    )
   }
   const payloadSchema = toSchema(options.payload ?? {})
   if (ActionCodec.shapeOf(payloadSchema) !== "object") {

@@ -253,7 +253,13 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     Effect.flatMapEager(
       Effect.mapErrorEager(
         Action.codec(action).encodePayload(payload),
-        (error) => new EncodeError({ actionType: action.type, message: Action.validationDetail(error).message })
+        (error) =>
+          new EncodeError({
+            actionType: action.type,
+            message: `The payload does not fit the contract of ${action.type}: ${
+              Action.validationDetail(error).message
+            }`
+          })
       ),
       (data) =>
         encode({
@@ -546,7 +552,8 @@ export class RequestTimeout extends Data.TaggedError("RequestTimeout")<{
 }> {
   override get message(): string {
     return `No answer to ${this.actionType} within ${Duration.format(this.timeout)}: the outcome is unknown, ` +
-      `repeat it with actionId ${this.actionId} if its handler is idempotent`
+      `repeat it with actionId ${this.actionId} if its handler is idempotent (or does no worker of that service run, ` +
+      "with the same QUEUE_PREFIX and ENVIRONMENT?)"
   }
 }
 

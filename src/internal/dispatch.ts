@@ -89,20 +89,27 @@ export const runRoute = (route: Route, action: DomainAction, delivery: Delivery)
   const decoding = route.decodePayload(action)
   const decoded = exitOf(decoding)
   if (decoded !== undefined) {
-    if (Exit.isFailure(decoded)) return Effect.fail(refused(invalid(decoded.cause)))
+    if (Exit.isFailure(decoded)) return Effect.fail(refused(invalid(route, decoded.cause)))
     return Effect.flatMap(route.handler(decoded.value, delivery), (success) => encoded(route, success))
   }
   return Effect.flatMap(
-    Effect.mapError(decoding, (error) => refused({ _tag: "Invalid", error: validationDetail(error) })),
+    Effect.mapError(decoding, (error) => refused(refusal(route, error))),
     (payload) => Effect.flatMap(route.handler(payload, delivery), (success) => encoded(route, success))
   )
 }
 
-const invalid = (cause: Cause.Cause<Parameters<typeof validationDetail>[0]>): Outcome => {
+/** Says to a caller, who may be another program in another language, what it was that did not fit. */
+const refusal = (route: Route, error: Parameters<typeof validationDetail>[0]): Outcome => {
+  const detail = validationDetail(error)
+  const message = `The payload does not fit the contract of ${route.actionType}: ${detail.message}`
+  return { _tag: "Invalid", error: { ...detail, message } }
+}
+
+const invalid = (route: Route, cause: Cause.Cause<Parameters<typeof validationDetail>[0]>): Outcome => {
   const failure = cause.reasons.find(Cause.isFailReason)
   return failure === undefined
     ? { _tag: "Failed", failure: defect(Cause.squash(cause)) }
-    : { _tag: "Invalid", error: validationDetail(failure.error) }
+    : refusal(route, failure.error)
 }
 
 const encoded = (route: Route, success: unknown): Effect.Effect<Data, unknown> => {
