@@ -24,6 +24,7 @@ import * as RedisMemory from "../src/RedisMemory.ts"
 import * as Settings from "../src/Settings.ts"
 import * as Conformance from "../src/testing/Conformance.ts"
 import * as Worker from "../src/Worker.ts"
+import { faults } from "./mutations/faults.ts"
 import * as Server from "./support/redisServer.ts"
 import { until } from "./support/until.ts"
 
@@ -123,6 +124,13 @@ describe("the conformance suite", () => {
   it("names each case once", () => {
     const names = Conformance.cases.map(({ behaviour, name }) => `${behaviour}: ${name}`)
     assert.deepStrictEqual(names.filter((name, index) => names.indexOf(name) !== index), [])
+  })
+
+  it("is held against faults that can still be planted: npm run test:mutations", () => {
+    for (const { file, search } of faults) {
+      const text = readFileSync(join(import.meta.dirname, "../src/internal", file), "utf8")
+      assert.strictEqual(text.split(search).length - 1, 1, `${file}: ${search}`)
+    }
   })
 
   it.live("leaves no key behind", () =>

@@ -281,7 +281,7 @@ export const refuse = (
 // waiting
 // -----------------------------------------------------------------------------
 
-/** Waits until it is so, for ten seconds at most. */
+/** Waits until it is so, a thousand times 5 milliseconds at most. */
 export const eventually = <E, R>(
   what: string,
   condition: Effect.Effect<boolean, E, R>
@@ -289,7 +289,7 @@ export const eventually = <E, R>(
   Effect.gen(function*() {
     const { pass } = yield* Place
     for (let round = 0; !(yield* condition); round++) {
-      holds(`it does not come about: ${what}`, round < 2_000)
+      holds(`it does not come about: ${what}`, round < 1_000)
       yield* pass("5 millis")
     }
   })

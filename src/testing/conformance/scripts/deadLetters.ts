@@ -111,6 +111,16 @@ const readingCases = (test: Test): void => {
       ])
     }))
 
+  test("the first note of a name counts: what follows the notes is the sender's", () =>
+    Effect.gen(function*() {
+      const fields = ["reason", "poison", "action_type", "a.b"]
+      yield* write(["reason", "rejected", ...letter({ reason: "poison", fields })], letter({ fields }))
+      const found = (change: Partial<ScanParams>) => Effect.map(scanned(change), ({ ids }) => ids)
+      same("by reason", yield* found({ reasons: ["rejected"] }), ["1-0", "2-0"])
+      same("by another reason", yield* found({ reasons: ["poison"] }), [])
+      same("by type", yield* found({ actionTypes: ["a.b"] }), [])
+    }))
+
   test("scanLetters ends at each of its limits and tells where to go on", () =>
     Effect.gen(function*() {
       yield* write(...Array.from({ length: 40 }, (_, n) => ({ reason: n % 2 === 0 ? "poison" : "rejected" })))

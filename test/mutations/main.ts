@@ -1,0 +1,133 @@
+/**
+ * `node test/mutations/main.ts`: plants each fault of `faults.ts` in a copy of the sources, runs the conformance suite on
+ * the memory layer there, and tells which case noticed it. Status 1 when a fault goes unnoticed.
+ *
+ * The suite runs in a child process: a fault may keep it from ever coming back, which counts as noticed.
+ */
+import * as Effect from "effect/Effect"
+import { fork } from "node:child_process"
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type * as Memory from "../../src/RedisMemory.ts"
+import type * as Testing from "../../src/testing/index.ts"
+import { type Fault, faults } from "./faults.ts"
+
+const root = join(import.meta.dirname, "../..")
+
+/** How long the child may say nothing. */
+const patience = 60_000
+
+interface Verdict {
+  readonly index: number
+  /** The case that failed first, and why; without it the fault was not noticed. */
+  readonly caughtBy: string | undefined
+}
+
+/** A copy of the sources, with a fault or without. */
+const plant = (folder: string, fault: Fault | undefined): void => {
+  mkdirSync(folder)
+  cpSync(join(root, "src"), join(folder, "src"), { recursive: true })
+  cpSync(join(root, "package.json"), join(folder, "package.json"))
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"), "dir")
+  if (fault === undefined) return
+  const file = join(folder, "src/internal", fault.file)
+  const text = readFileSync(file, "utf8")
+  if (text.split(fault.search).length !== 2) throw new Error(`${fault.file} does not hold this once: ${fault.search}`)
+  // A function, because `$` would mean something in a text.
+  writeFileSync(file, text.replace(fault.search, () => fault.replace))
+}
+
+/** Runs the suite in one copy. The memory is what it is held against, so its twins are no news here. */
+const examine = async (folder: string, fault: Fault | undefined): Promise<string | undefined> => {
+  const { Conformance } = await import(
+    join(folder, "src/testing/index.ts")
+  ) as typeof Testing
+  const RedisMemory = await import(join(folder, "src/RedisMemory.ts")) as typeof Memory
+  const isOfScripts = ({ behaviour }: { readonly behaviour: string }) => behaviour.startsWith("scripts")
+  const all = Conformance.cases.filter(({ behaviour }) => behaviour !== "scripts: twins")
+  const scripts = all.filter(isOfScripts)
+  const others = all.filter((next) => !isOfScripts(next))
+  const report = await Effect.runPromise(
+    Conformance.run(RedisMemory.layer, {
+      // Where the fault is likely to be found comes first.
+      cases: fault?.file.startsWith("scripts") === true ? [...scripts, ...others] : [...others, ...scripts],
+      timeout: "10 seconds",
+      stopAtFirst: true
+    })
+  )
+  return report.failed.length === 0 ? undefined : Conformance.render(report).split("\n").slice(0, 2).join("\n").slice(2)
+}
+
+/** -1 is the copy without a fault. */
+const child = async (folder: string, first: number): Promise<void> => {
+  for (let index = first; index < faults.length; index++) {
+    const copy = join(folder, String(index + 1))
+    plant(copy, faults[index])
+    const verdict: Verdict = { index, caughtBy: await examine(copy, faults[index]) }
+    process.send?.(verdict)
+  }
+  process.disconnect()
+}
+
+/** Runs a child from this fault on; the verdicts that it came to, and how it ended. */
+const examineFrom = (
+  folder: string,
+  first: number,
+  onVerdict: (verdict: Verdict) => void
+): Promise<number | null> =>
+  new Promise((resolve) => {
+    const program = fork(import.meta.filename, [folder, String(first)], {
+      stdio: ["ignore", "inherit", "inherit", "ipc"]
+    })
+    let timer = setTimeout(() => program.kill("SIGKILL"), patience)
+    program.on("message", (verdict) => {
+      clearTimeout(timer)
+      timer = setTimeout(() => program.kill("SIGKILL"), patience)
+      // SAFETY: the child sends nothing else.
+      onVerdict(verdict as Verdict)
+    })
+    program.on("exit", (status) => {
+      clearTimeout(timer)
+      resolve(status)
+    })
+  })
+
+const main = async (folder: string): Promise<void> => {
+  const started = performance.now()
+  const verdicts = new Map<number, string | undefined>()
+  const tell = ({ caughtBy, index }: Verdict): void => {
+    verdicts.set(index, caughtBy)
+    const fault = faults[index]
+    if (fault === undefined) {
+      if (caughtBy !== undefined) throw new Error(`The sources fail without any fault: ${caughtBy}`)
+      console.log("✓ without a fault every case passes")
+    } else {
+      const [name, why = ""] = (caughtBy ?? "").split("\n")
+      const found = caughtBy === undefined ? "  NOT NOTICED" : `  ${name}\n   ${why.slice(0, 200)}`
+      console.log(`${caughtBy === undefined ? "✗" : "✓"} ${fault.file}: ${fault.why}\n${found}`)
+    }
+  }
+  for (let next = -1; next < faults.length;) {
+    const status = await examineFrom(folder, next, tell)
+    next = verdicts.size - 1
+    if (next < faults.length && status === 0) throw new Error("the child ended early")
+    if (next < faults.length) {
+      if (next === -1) throw new Error("the sources do not come back without any fault")
+      tell({ index: next, caughtBy: "the suite does not come back" })
+      next++
+    }
+  }
+  const missed = faults.filter((_, index) => verdicts.get(index) === undefined)
+  const seconds = ((performance.now() - started) / 1000).toFixed(0)
+  console.log(`\n${faults.length - missed.length} of ${faults.length} faults were noticed, in ${seconds} s`)
+  process.exitCode = missed.length === 0 ? 0 : 1
+}
+
+const [folder, first] = process.argv.slice(2)
+if (folder === undefined) {
+  const folder = mkdtempSync(join(tmpdir(), "effect-redis-workers-mutations-"))
+  await main(folder).finally(() => rmSync(folder, { recursive: true, force: true }))
+} else {
+  await child(folder, Number(first))
+}
