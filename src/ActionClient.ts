@@ -12,8 +12,8 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -29,6 +29,7 @@ import * as Json from "./internal/json.ts"
 import { strings } from "./internal/reply.ts"
 import { append } from "./internal/scripts/streams.ts"
 import * as traceparent from "./internal/traceparent.ts"
+import { uuid } from "./internal/uuid.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
@@ -220,7 +221,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
 
   const answers = inbox.make({
     redis,
-    key: naming.inbox(service, SecureRandom.uuidV4Unsafe()),
+    key: naming.inbox(service, uuid()),
     block,
     maxBytes: settings.payloadLimit
   })
@@ -263,7 +264,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       ),
       (data) =>
         encode({
-          action_id: options.actionId ?? SecureRandom.uuidV4Unsafe(),
+          action_id: options.actionId ?? uuid(),
           action_type: action.type,
           timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
           ...ActionContext.toFields(context),
@@ -330,7 +331,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     answer?: Answer
   ) {
     const stream = yield* streamOf(action.type, options.service)
-    const actionId = options.actionId ?? SecureRandom.uuidV4Unsafe()
+    const actionId = options.actionId ?? uuid()
     const context = yield* contextFor(options)
     return yield* traced(
       { operation: "send", actionType: action.type, stream, actionId, count: 1 },
@@ -382,7 +383,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     return sendOne(action, payload, options, {
       list: to === "stream" ? naming.actionStream(service) : naming.callbackInbox(service, callback.type),
       type: callback.type,
-      correlationId: options.correlationId ?? SecureRandom.uuidV4Unsafe()
+      correlationId: options.correlationId ?? uuid()
     })
   }
 
@@ -404,17 +405,18 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
 
   /** Waits in the shared inbox. The waiter is there before the action is sent, and gone however the call ends. */
   const askShared = (correlationId: string, sending: Effect.Effect<string, RedisError>) =>
-    Effect.callback<DomainAction.DomainActionResponse, RedisError>((resume) => {
+    Effect.suspend(() => {
+      const answer = Deferred.makeUnsafe<DomainAction.DomainActionResponse, RedisError>()
       answers.waiters.set(correlationId, {
-        answered: (response) => resume(Effect.succeed(response)),
-        failed: (error) => resume(Effect.fail(error))
+        answered: (response) => Deferred.doneUnsafe(answer, Exit.succeed(response)),
+        failed: (error) => Deferred.doneUnsafe(answer, Exit.fail(error))
       })
       answers.wake()
-      return Effect.sync(() => answers.waiters.delete(correlationId))
-    }).pipe(
-      Effect.raceFirst(Effect.andThen(sending, Effect.never)),
-      Effect.ensuring(Effect.sync(() => answers.waiters.delete(correlationId)))
-    )
+      return Effect.ensuring(
+        Effect.andThen(sending, Deferred.await(answer)),
+        Effect.sync(() => answers.waiters.delete(correlationId))
+      )
+    })
 
   /** Waits at a list of the request's own, on a connection of its own. */
   const askAlone = (list: string, sending: Effect.Effect<string, RedisError>) =>
@@ -434,8 +436,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     const timeout = options.timeout === undefined
       ? settings.requestTimeout
       : Duration.fromInputUnsafe(options.timeout)
-    const correlationId = options.correlationId ?? SecureRandom.uuidV4Unsafe()
-    const actionId = options.actionId ?? SecureRandom.uuidV4Unsafe()
+    const correlationId = options.correlationId ?? uuid()
+    const actionId = options.actionId ?? uuid()
     const stream = yield* streamOf(action.type, options.service)
     const list = shared ? answers.key : naming.responseList(service, action.type, correlationId)
     const millis = Duration.toMillis(timeout)

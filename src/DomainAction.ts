@@ -377,7 +377,17 @@ export const make = (input: Input): DomainAction => envelope.orderedAction(input
  * @since 0.1.0
  * @category constructors
  */
-export const timestamp = (millis: number): string => new Date(millis).toISOString()
+export const timestamp = (millis: number): string => {
+  if (millis !== lastMillis) {
+    lastMillis = millis
+    lastTimestamp = new Date(millis).toISOString()
+  }
+  return lastTimestamp
+}
+
+// Thousands of messages are written in a millisecond, and the text takes half a microsecond to make.
+let lastMillis = Number.NaN
+let lastTimestamp = ""
 
 /**
  * What is new about an answer: an id of its own, and when it was written.

@@ -32,7 +32,13 @@ export const durationBoundaries: ReadonlyArray<number> = Metric.boundariesFromIt
   60_000
 ])
 
-const attemptBoundaries = Metric.boundariesFromIterable([1, 2, 3, 4, 5, 7, 10, 20])
+/**
+ * Boundaries of attempts.
+ *
+ * @since 0.1.0
+ * @category constants
+ */
+export const attemptBoundaries: ReadonlyArray<number> = Metric.boundariesFromIterable([1, 2, 3, 4, 5, 7, 10, 20])
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })

@@ -3,7 +3,6 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as SecureRandom from "effect/crypto/SecureRandom"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -36,6 +35,7 @@ import { SettlementObserver } from "./settlementObserver.ts"
 import type { Written } from "./settler.ts"
 import { make as makeTelemetry } from "./telemetry.ts"
 import * as trouble from "./trouble.ts"
+import { uuid } from "./uuid.ts"
 
 export interface AssemblyInput {
   readonly redis: Redis["Service"]
@@ -213,7 +213,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     else if (_tag === "Yield") recovering.yielded()
   }
   const makeConsumer = (suffix: string, concurrency: number, readAhead: number, reads: boolean): consumer.Consumer => {
-    const name = naming.consumer(names.service, suffix, SecureRandom.uuidV4Unsafe())
+    const name = naming.consumer(names.service, suffix, uuid())
     return consumer.make({
       name,
       redis,
@@ -221,6 +221,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
       runner: {
         concurrency,
         readAhead,
+        // Who runs suspects alone holds nothing else, not even what is done.
+        maxUnwritten: reads ? 2 * (concurrency + readAhead) : 1,
         maxHeldSize: options.memoryLimit,
         dispatch: {
           routes,
@@ -244,7 +246,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           accepts: naming.accepts,
           responseTimeToLive: options.responseTimeToLive,
           now: () => clock.currentTimeMillisUnsafe(),
-          uuid: () => SecureRandom.uuidV4Unsafe()
+          uuid
         },
         trouble: troubles,
         telemetry,

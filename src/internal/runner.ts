@@ -28,6 +28,8 @@ export interface RunnerOptions {
   readonly concurrency: number
   /** Entries held beyond those that run, so that a slot that comes free never waits for Redis. */
   readonly readAhead: number
+  /** Decided entries whose settlement is not written, beyond which nothing is read. */
+  readonly maxUnwritten: number
   /** Characters of entries held at once, beyond which nothing is read. */
   readonly maxHeldSize: number
   readonly dispatch: DispatchOptions
@@ -104,13 +106,18 @@ export const make = (options: RunnerOptions): Runner => {
   const quietLatch = Latch.makeUnsafe(true)
   const limitLatch = Latch.makeUnsafe(false)
 
+  const capacity = options.concurrency + options.readAhead
+  // Reading waits for a good part of a batch: room for one at a time would be a round trip for each entry.
+  const enough = Math.max(1, options.readAhead >> 1)
+
+  // What is decided leaves its place at once, so that the next batch is read while this one is written.
   const room = (): number =>
-    heldSize >= options.maxHeldSize
+    heldSize >= options.maxHeldSize || unwritten.size >= options.maxUnwritten
       ? 0
-      : options.concurrency + options.readAhead - running.size - queued.size - unwritten.size
+      : capacity - running.size - queued.size
 
   const updateRoom = (): void => {
-    if (room() > 0) roomLatch.openUnsafe()
+    if (room() >= enough) roomLatch.openUnsafe()
     else roomLatch.closeUnsafe()
   }
 
@@ -251,7 +258,10 @@ export const make = (options: RunnerOptions): Runner => {
       updateRoom()
     },
     room,
-    awaitRoom: roomLatch.await,
+    // The latch may open in the midst of a batch that is being taken in: reading goes on when that is over.
+    awaitRoom: Effect.suspend(() =>
+      roomLatch.isOpen() ? Effect.void : Effect.andThen(roomLatch.await, Effect.yieldNow)
+    ),
     holds: (id) => running.has(id) || queued.has(id) || unwritten.has(id),
     heldIds: () => [...running.keys(), ...queued.keys(), ...unwritten.keys()],
     heldSize: () => heldSize,

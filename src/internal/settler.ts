@@ -229,7 +229,8 @@ export const make = (options: SettlerOptions): Settler => {
   const run = Effect.forever(Effect.suspend(() => {
     if (waiting.length === 0) {
       work.closeUnsafe()
-      return work.await
+      // The first decision of a batch opens the latch while the others are still being made: they go in one call.
+      return Effect.andThen(work.await, Effect.yieldNow)
     }
     const decisions = waiting.length <= maxBatch ? waiting : waiting.slice(0, maxBatch)
     waiting = waiting.length <= maxBatch ? [] : waiting.slice(maxBatch)

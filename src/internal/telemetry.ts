@@ -78,6 +78,17 @@ interface TypeMetrics {
   readonly attempts: Metric.Histogram<number>
 }
 
+// `Metric.withAttributes` shares one base, which remembers the key of its last set of attributes only: several series in
+// turn cost 0.8 µs an update. A metric of its own for each costs 0.06.
+const ownCounter = (base: Metric.Counter<number>, attributes: Metric.Metric.Attributes): Metric.Counter<number> =>
+  Metric.counter(base.id, { description: base.description, incremental: true, attributes })
+
+const ownHistogram = (
+  base: Metric.Histogram<number>,
+  boundaries: ReadonlyArray<number>,
+  attributes: Metric.Metric.Attributes
+): Metric.Histogram<number> => Metric.histogram(base.id, { description: base.description, boundaries, attributes })
+
 export const make = (options: TelemetryOptions): Telemetry => {
   const { clock, context, names } = options
   const service = names.service
@@ -95,9 +106,9 @@ export const make = (options: TelemetryOptions): Telemetry => {
       const attributes = { service, action_type }
       metrics = {
         outcomes: new Map(),
-        duration: Metric.withAttributes(Metrics.handlerDuration, attributes),
-        delay: Metric.withAttributes(Metrics.startDelay, attributes),
-        attempts: Metric.withAttributes(Metrics.attempts, attributes)
+        duration: ownHistogram(Metrics.handlerDuration, Metrics.durationBoundaries, attributes),
+        delay: ownHistogram(Metrics.startDelay, Metrics.durationBoundaries, attributes),
+        attempts: ownHistogram(Metrics.attempts, Metrics.attemptBoundaries, attributes)
       }
       byType.set(action_type, metrics)
     }
@@ -111,7 +122,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
     let counter = outcomes.get(outcome)
     if (counter === undefined) {
       const action_type = type !== undefined && options.types.has(type) ? type : "unknown"
-      counter = Metric.withAttributes(Metrics.actions, { service, action_type, outcome })
+      counter = ownCounter(Metrics.actions, { service, action_type, outcome })
       outcomes.set(outcome, counter)
     }
     return counter
