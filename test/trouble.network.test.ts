@@ -32,7 +32,7 @@ describe("a worker and its callers", () => {
     const [what, target, noticed] of [
       ["entries that a read took", /^user-worker-/, /Redis failed while reading/],
       ["the reply of a settlement", /:command:worker:/, /connection to .* lost/],
-      ["answers", /:blocking:caller:/, /Answers cannot be read now/]
+      ["answers", /:responses:inbox:/, /Answers cannot be read now/]
     ] as const
   ) {
     it.live(`go on after ${what} were cut off in the middle`, () =>

@@ -132,23 +132,24 @@ const program = Effect.gen(function*() {
     counts.kills++
     counts.runningAtKills += yield* unsettledOf(victim.path)
     running[index] = yield* startWorker
-  })
+  }).pipe(Effect.uninterruptible)
 
   const freezeWorker = Effect.gen(function*() {
     const victim = running[pick()]
     if (victim === undefined) return
-    counts.freezes++
     yield* victim.process.signal("SIGSTOP")
     yield* Effect.sleep(claimIdle * 2)
     yield* victim.process.signal("SIGCONT")
-  })
+    counts.freezes++
+  }).pipe(Effect.uninterruptible)
 
+  // A fault that has begun is carried through: the end of the run waits for it.
   const killServer = Effect.gen(function*() {
-    counts.serverKills++
     yield* server.kill("SIGKILL")
     yield* Effect.sleep(500)
     yield* Effect.orDie(server.restart)
-  })
+    counts.serverKills++
+  }).pipe(Effect.uninterruptible)
 
   const cut = Effect.suspend(() => {
     counts.cuts++
@@ -160,7 +161,7 @@ const program = Effect.gen(function*() {
       yield* Effect.sleep(2_000)
       yield* killWorker
       if (round % 2 === 0) yield* cut
-      if (round % 3 === 0 && counts.freezes === 0) yield* Effect.forkScoped(freezeWorker)
+      if (round === 1) yield* Effect.forkScoped(freezeWorker)
       if (round % 2 === 1 && counts.serverKills < 2) yield* killServer
     }
   })
