@@ -11,8 +11,8 @@
  * import { IoRedis } from "effect-redis-workers"
  * import { Conformance } from "effect-redis-workers/testing"
  *
- * layer(IoRedis.layerOptions({ url: "redis://127.0.0.1:6379" }))("my Redis", (it) => {
- *   for (const { name, run } of Conformance.cases) it.live(name, () => run)
+ * layer(IoRedis.layerOptions({ url: "redis://127.0.0.1:6379" }), { excludeTestServices: true })("my Redis", (it) => {
+ *   for (const { behaviour, name, run } of Conformance.cases) it.effect(`${behaviour}: ${name}`, () => run)
  * })
  * ```
  *
