@@ -9,7 +9,7 @@ import { dirname, join } from "node:path"
 
 const root = dirname(dirname(import.meta.dirname))
 
-export interface Diagnostic {
+interface Diagnostic {
   readonly file: string
   /** From 1. */
   readonly line: number
@@ -18,7 +18,7 @@ export interface Diagnostic {
   readonly message: string
 }
 
-export interface Hover {
+interface Hover {
   /** What the name is: its type as it is shown. */
   readonly signature: string
   readonly documentation: string

@@ -196,7 +196,8 @@ export const streamCases: ReadonlyArray<Case> = cases("streams", (test) => {
       yield* expect(null, "XREAD", "STREAMS", a, "3-0")
       yield* expect(null, "XREAD", "STREAMS", a, "$")
       yield* refuse(
-        "ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.",
+        // Newer servers write the rest in other words.
+        /^ERR Unbalanced .*list of streams/,
         "XREAD",
         "STREAMS",
         a,
