@@ -226,8 +226,8 @@ const memory: ReadonlyArray<Fault> = [
   },
   {
     file: "memory/engine.ts",
-    search: "for (const ticket of tickets) {\n    const wait",
-    replace: "for (const ticket of [...tickets].reverse()) {\n    const wait",
+    search: "for (const ticket of Array.from(tickets)) {",
+    replace: "for (const ticket of Array.from(tickets).reverse()) {",
     why: "who waits last is served first"
   },
   {

@@ -47,7 +47,7 @@ export class Place extends Context.Service<Place, {
   readonly pass: (duration: Duration.Input) => Effect.Effect<void>
 }>()("effect-redis-workers/testing/Conformance/Place") {}
 
-export type Body = Effect.Effect<void, ConformanceFailure | Redis.RedisError, Redis.Redis | Place | Scope.Scope>
+type Body = Effect.Effect<void, ConformanceFailure | Redis.RedisError, Redis.Redis | Place | Scope.Scope>
 
 /** Adds a case. */
 export type Test = (name: string, body: () => Body) => void

@@ -34,7 +34,7 @@ export interface Chance {
 }
 
 /** mulberry32 */
-export const chanceOf = (seed: number): Chance => {
+const chanceOf = (seed: number): Chance => {
   let state = seed
   const below = (bound: number): number => {
     state = (state + 0x6d2b79f5) | 0
