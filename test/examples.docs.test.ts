@@ -30,6 +30,25 @@ describe("docs/exactly-once.md", () => {
   }
 })
 
+describe("README.md", () => {
+  it("compares with the versions that are here", () => {
+    const [head = ""] = /^\| \| this, .*$/m.exec(read("README.md")) ?? []
+    const version = (name: string): string =>
+      (JSON.parse(read(name === "" ? "package.json" : `node_modules/${name}/package.json`)) as { version: string })
+        .version
+    const named = [
+      ["this, ", ""],
+      ["`PersistedQueue` of effect ", "effect"],
+      ["[BullMQ](https://bullmq.io) ", "bullmq"],
+      ["plain ioredis ", "ioredis"]
+    ] as const
+    for (const [text, name] of named) {
+      const said = head.slice(head.indexOf(text) + text.length).split(" ")[0]!
+      assert(said !== "" && `${version(name)}.`.startsWith(`${said}.`), `${text}${said}, not ${version(name)}`)
+    }
+  })
+})
+
 describe("README.md and docs/README.md", () => {
   it("lead to every example", () => {
     const pages = read("README.md") + read("docs/README.md")
