@@ -3,7 +3,6 @@
  *
  * Trouble that lasts is logged when it begins and when it ends, not at each try.
  */
-import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
@@ -82,12 +81,4 @@ export const untilPassed = <A, R>(
     onFailure: (error) => Effect.flatMap(trouble.failed(doing, error), () => attempt)
   })
   return attempt
-}
-
-/** A sentence for a cause in a log line: the message, never a payload. */
-export const messageOf = (cause: Cause.Cause<unknown>): string => {
-  const first = cause.reasons[0]
-  if (first === undefined) return "nothing"
-  const error = first._tag === "Fail" ? first.error : first._tag === "Die" ? first.defect : undefined
-  return error instanceof Error ? error.message : first._tag
 }
