@@ -98,7 +98,7 @@ describe("spans", () => {
       )
       assert.strictEqual(process?.attributes.get("messaging.redis.attempt"), 1)
       assert.deepStrictEqual(settle?.links.map((link) => link.span.spanId), [process?.spanId])
-    }).pipe(Effect.scoped, Effect.provide(services), Effect.provide(recorded.layer))
+    }).pipe(Effect.scoped, Effect.provide(Layer.mergeAll(services, recorded.layer)))
   })
 
   it.live("a callback is a child of the delivery that it answers, and a retry links to the first attempt", () => {
@@ -123,7 +123,7 @@ describe("spans", () => {
       assert.strictEqual(parentId(callback), second?.spanId)
       const [inside] = recorded.named("inside the callback")
       assert.strictEqual(parentId(inside), callback?.spanId)
-    }).pipe(Effect.scoped, Effect.provide(services), Effect.provide(recorded.layer))
+    }).pipe(Effect.scoped, Effect.provide(Layer.mergeAll(services, recorded.layer)))
   })
 
   it.live("the trace of an envelope from Python is the trace of its delivery", () => {
@@ -143,7 +143,7 @@ describe("spans", () => {
       const [process] = recorded.named("process user.create")
       assert.strictEqual(process?.traceId, "77aa3f0c1b9e4f0a8d8e9a532b1f6f0a")
       assert.strictEqual(parentId(process), "3f0c1b9e6f0a4d8e")
-    }).pipe(Effect.scoped, Effect.provide(services), Effect.provide(recorded.layer))
+    }).pipe(Effect.scoped, Effect.provide(Layer.mergeAll(services, recorded.layer)))
   })
 
   it.live("an error is recorded by its tag, on both sides", () => {
@@ -156,7 +156,7 @@ describe("spans", () => {
       assert.strictEqual(recorded.named("request user.create")[0]?.attributes.get("error.type"), "EmailTaken")
       assert.strictEqual(recorded.named("process user.create")[0]?.attributes.get("error.type"), "EmailTaken")
       assert.strictEqual(recorded.named("process user.create")[0]?.status._tag, "Ended")
-    }).pipe(Effect.scoped, Effect.provide(services), Effect.provide(recorded.layer))
+    }).pipe(Effect.scoped, Effect.provide(Layer.mergeAll(services, recorded.layer)))
   })
 
   it.live("without a tracer nothing travels beside the message", () =>
