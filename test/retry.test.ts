@@ -117,6 +117,8 @@ inMemory("attempts", (test) => {
     )
     yield* send("XADD", names.stream, "*", "data", textOf("user.plain"))
     yield* send("XADD", names.stream, "*", "data", textOf("user.own"))
+    // The first failures are written before time moves.
+    yield* until("both wait", Effect.map(send<number>("ZCARD", names.retryDue), (waiting) => waiting === 2))
     yield* pass("1 minute")
     const letters = yield* send<ReadonlyArray<readonly [string, ReadonlyArray<string>]>>(
       "XRANGE",
