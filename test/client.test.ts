@@ -582,8 +582,11 @@ layer(Server.layer(), { excludeTestServices: true, timeout: 60_000 })("ActionCli
       )
       yield* until("all are sent", Effect.map(sent, (entries) => entries.length === 1_000))
       // One for commands, and one that waits, which bears the name of its list.
+      yield* until(
+        "the inbox is read",
+        Effect.map(Effect.orDie(connections(server, ":responses:inbox:")), (names) => names.length === 1)
+      )
       assert.lengthOf(yield* connections(server, ":asker:"), 1)
-      assert.lengthOf(yield* connections(server, ":responses:inbox:"), 1)
       yield* Effect.forEach(yield* sent, ({ action }) => answer(action, "u"), { concurrency: 50, discard: true })
       assert.lengthOf(yield* Fiber.join(asking), 1_000)
     }).pipe(Effect.scoped, Effect.provide(appOf(real({ name: "asker" }), Server.uniquePrefix()))))

@@ -4,6 +4,7 @@ import type * as Scope from "effect/Scope"
 import { randomUUID } from "node:crypto"
 import { createServer, type IncomingMessage } from "node:http"
 import { createServer as createTcpServer } from "node:net"
+import parsePrometheusTextFormat from "parse-prometheus-text-format"
 import * as DomainAction from "../src/DomainAction.ts"
 import * as Health from "../src/Health.ts"
 import type { WorkerStatus } from "../src/Worker.ts"
@@ -100,7 +101,7 @@ const world = Effect.gen(function*() {
   const server = yield* redisServer.start()
   const gate = yield* proxy.start(server.port)
   const port = yield* freePort
-  const worker = yield* processes.start("observed", {
+  const worker = yield* processes.start("../../examples/observed/worker", {
     env: { SERVICE_NAME: "user", REDIS_URL: gate.url, PORT: String(port), WORKER_BLOCK: "0.5", WORKER_CLAIM_IDLE: "3" }
   })
   const ready = Effect.map(get(port, "/health/ready"), ({ status }) => status === 200)
@@ -185,7 +186,18 @@ describe("health over HTTP", () => {
         Effect.map(get(port, "/metrics"), ({ body }) =>
           body.includes("redis_workers_actions_total{service=\"user\",action_type=\"user.ping\",outcome=\"ack\"} 1"))
       )
-      assert.include((yield* get(port, "/metrics")).body, "# TYPE redis_workers_handler_duration_ms histogram")
+      const families = parsePrometheusTextFormat((yield* get(port, "/metrics")).body)
+      const family = (name: string) =>
+        families.find((next) =>
+          next.name === name
+        )
+      assert.deepInclude(family("redis_workers_actions_total"), {
+        type: "COUNTER",
+        metrics: [{ value: "1", labels: { service: "user", action_type: "user.ping", outcome: "ack" } }]
+      })
+      assert.strictEqual(family("redis_workers_handler_duration_ms")?.type, "HISTOGRAM")
+      assert.strictEqual(family("redis_workers_handler_duration_ms")?.metrics[0]?.buckets?.["+Inf"], "1")
+      assert.strictEqual(family("redis_workers_in_flight")?.type, "GAUGE")
     }))
 })
 
@@ -213,7 +225,7 @@ describe("traces over OTLP", () => {
       )
       const server = yield* redisServer.start()
       const port = yield* freePort
-      yield* processes.start("observed", {
+      yield* processes.start("../../examples/observed/worker", {
         env: {
           SERVICE_NAME: "user",
           REDIS_URL: server.url,

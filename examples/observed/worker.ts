@@ -1,5 +1,9 @@
 /**
- * A worker with health and metrics over HTTP, and its traces sent to a collector where `OTLP_URL` names one.
+ * A worker seen from outside: health and metrics over HTTP, traces to a collector.
+ *
+ * `SERVICE_NAME=user PORT=9090 OTLP_URL=http://localhost:4318/v1/traces node examples/observed/worker.ts`, then look at
+ * `/health/live`, `/health/ready` and `/metrics`. Without `OTLP_URL` nothing is traced. `user.block` shows what a handler
+ * that does not yield does to `/health/ready`.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
@@ -25,7 +29,11 @@ const tracing = collector === undefined ? Layer.empty : OtlpTracer.layer({
 
 const WorkerLayer = Worker.layer({
   "user.ping": () => Effect.succeed({ pong: true }),
+
+  // A drain waits for it: `/health/ready` says 503 meanwhile, and still answers.
   "user.slow": () => Effect.as(Effect.sleep("1500 millis"), {}),
+
+  // Nothing else runs in this process for a second and a half: no renewal of a lease, no probe.
   "user.block": () =>
     Effect.sync(() => {
       const end = performance.now() + 1_500
