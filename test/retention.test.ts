@@ -199,6 +199,7 @@ onBoth("with several groups", (test, kind) => {
       if (kind === "server") yield* send("ZADD", names.retryDue, 0, ids[0]!)
       else yield* pass("20 seconds")
       yield* eventually("it had its second turn", Effect.sync(() => runs === 251))
+      yield* eventually("that is settled", Effect.map(pendingOf(names), (left) => left.length === 0))
       yield* look()
       assert.isAtMost(yield* lengthOf(names), 100)
     }), 60_000)
