@@ -16,6 +16,8 @@ import * as Logger from "effect/Logger"
 import * as Ref from "effect/Ref"
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
+import * as Schedule from "effect/Schedule"
+import * as Semaphore from "effect/Semaphore"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -123,6 +125,9 @@ const program = Effect.gen(function*() {
     return unsettled
   })
 
+  /** What a killed worker left is counted at a server that is up, and the next one starts with it. */
+  const serverInUse = Semaphore.makeUnsafe(1)
+
   const killWorker = Effect.gen(function*() {
     const index = pick()
     const victim = running[index]
@@ -132,7 +137,7 @@ const program = Effect.gen(function*() {
     counts.kills++
     counts.runningAtKills += yield* unsettledOf(victim.path)
     running[index] = yield* startWorker
-  }).pipe(Effect.uninterruptible)
+  }).pipe(serverInUse.withPermit, Effect.uninterruptible)
 
   const freezeWorker = Effect.gen(function*() {
     const victim = running[pick()]
@@ -149,22 +154,19 @@ const program = Effect.gen(function*() {
     yield* Effect.sleep(500)
     yield* Effect.orDie(server.restart)
     counts.serverKills++
-  }).pipe(Effect.uninterruptible)
+  }).pipe(serverInUse.withPermit, Effect.uninterruptible)
 
   const cut = Effect.suspend(() => {
     counts.cuts++
     return gate.cut()
   })
 
-  const faults = Effect.gen(function*() {
-    for (let round = 1;; round++) {
-      yield* Effect.sleep(2_000)
-      yield* killWorker
-      if (round % 2 === 0) yield* cut
-      if (round === 1) yield* Effect.forkScoped(freezeWorker)
-      if (round % 2 === 1 && counts.serverKills < 2) yield* killServer
-    }
-  })
+  const faults = Effect.all([
+    Effect.repeat(killWorker, Schedule.fixed("2 seconds")).pipe(Effect.delay("2 seconds")),
+    Effect.repeat(cut, Schedule.fixed("4 seconds")).pipe(Effect.delay("3 seconds")),
+    Effect.delay(freezeWorker, "2 seconds"),
+    Effect.repeat(Effect.delay(killServer, "5 seconds"), { times: 1 })
+  ], { concurrency: "unbounded", discard: true })
 
   // ---------------------------------------------------------------------------
   // sends

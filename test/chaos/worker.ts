@@ -38,6 +38,8 @@ const program = Worker.start(handlers, { consumers: 2, concurrency: 50, retry: S
   Effect.tap((worker) =>
     Effect.flatMap(worker.status, ({ consumers }) => Effect.forEach(consumers, ({ name }) => note(`C ${name}`)))
   ),
+  // Whoever starts it waits for a first line.
+  Effect.tap(Effect.sync(() => process.stdout.write("up\n"))),
   Effect.flatMap((worker) => Effect.raceFirst(worker.await, report)),
   Effect.scoped,
   Effect.provide(
