@@ -270,8 +270,8 @@ const program = Effect.gen(function*() {
     deadLettered: deadIds.size,
     pending: left,
     lost: ids.filter((id) => !all.handled.has(id) && !deadIds.has(id)).length,
-    leasesLost: all.leasesLost,
-    settlementsRefused: all.settlementsRefused,
+    leasesLostByRenewal: all.leasesLost,
+    leasesLostBySettlement: all.settlementsRefused,
     ...counts
   }
   const failures = failuresOf(summary)

@@ -12,8 +12,10 @@ export interface Summary {
   readonly deadLettered: number
   readonly pending: number
   readonly lost: number
-  readonly leasesLost: number
-  readonly settlementsRefused: number
+  /** Found out by a renewal: the handler is interrupted. */
+  readonly leasesLostByRenewal: number
+  /** Found out at the end of the handler: another consumer owns the entry, and the settlement is refused. */
+  readonly leasesLostBySettlement: number
   readonly kills: number
   readonly runningAtKills: number
   readonly freezes: number
@@ -22,9 +24,11 @@ export interface Summary {
   readonly repeated: number
 }
 
+const leasesLost = (summary: Summary): number => summary.leasesLostByRenewal + summary.leasesLostBySettlement
+
 /** What must hold, each with its sentence. */
 export const failuresOf = (summary: Summary): ReadonlyArray<string> => {
-  const most = summary.runningAtKills + summary.leasesLost + summary.repeated
+  const most = summary.runningAtKills + leasesLost(summary) + summary.repeated
   return [
     ...(summary.lost === 0 ? [] : [`${summary.lost} actions were lost`]),
     ...(summary.pending === 0 ? [] : [`${summary.pending} entries are still pending`]),
@@ -46,8 +50,7 @@ export const lines = (summary: Summary): ReadonlyArray<string> => [
   `dead-lettered              ${summary.deadLettered}`,
   `pending                    ${summary.pending}`,
   `lost                       ${summary.lost}`,
-  `leases lost                ${summary.leasesLost}`,
-  `settlements refused        ${summary.settlementsRefused}`,
+  `leases lost                ${leasesLost(summary)} (${summary.leasesLostBySettlement} told by a refused settlement)`,
   `workers killed             ${summary.kills} (${summary.runningAtKills} actions in their hands)`,
   `workers frozen             ${summary.freezes}`,
   `servers killed             ${summary.serverKills}`,
