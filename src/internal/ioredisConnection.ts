@@ -12,7 +12,8 @@
  */
 import * as Effect from "effect/Effect"
 import { symbolRedactable } from "effect/Redactable"
-import { Redis as Client, type RedisOptions } from "ioredis"
+import { Command, Redis as Client, type RedisOptions } from "ioredis"
+import { tracingChannel } from "node:diagnostics_channel"
 import type * as Redis from "../Redis.ts"
 import { commandError, connectionError } from "./ioredisError.ts"
 
@@ -118,6 +119,53 @@ export interface Connection {
   readonly close: Effect.Effect<void>
 }
 
+/** A command without a reply, and its place among them. */
+interface Waiting {
+  place: number
+  readonly fail: (error: Redis.RedisError) => void
+}
+
+/**
+ * A reply with its bytes as text. Arrays are made by `map`, which V8 never allots in the old generation (see `entry.ts`), and
+ * those of the parser, which it may, are emptied.
+ */
+const textOf = (reply: unknown): unknown => {
+  if (Buffer.isBuffer(reply)) return reply.toString()
+  if (!Array.isArray(reply)) return reply
+  const texts = reply.map(textOf)
+  reply.length = 0
+  return texts
+}
+
+const traces = tracingChannel("ioredis:command")
+
+/**
+ * One command, answered by a call instead of a promise.
+ *
+ * ioredis makes a promise for each command. Through what V8 keeps of promises in a chain, each reply keeps the next one
+ * alive until the next full collection of garbage: half of all that is read is copied from the young generation to the old,
+ * and a worker spends a sixth of its time on that. Where somebody listens to ioredis's own traces they are what matters.
+ */
+const request = (
+  client: Client,
+  command: string,
+  args: ReadonlyArray<string>,
+  onReply: (reply: unknown) => void,
+  onFailure: (cause: unknown) => void
+): void => {
+  // Upper case keeps ioredis from turning the replies of some commands into objects.
+  const name = command.toUpperCase()
+  if (traces.hasSubscribers) {
+    client.call(name, [...args]).then(onReply, onFailure)
+    return
+  }
+  const sent = new Command(name, [...args])
+  const settle = (reply: unknown) => onReply(textOf(reply))
+  sent.resolve = settle
+  sent.reject = onFailure
+  client.sendCommand(sent)
+}
+
 /**
  * Commands over one client.
  *
@@ -133,7 +181,7 @@ export const makeConnection = (
   client: Client,
   limitOf?: (command: string, args: ReadonlyArray<string>) => number | undefined
 ): Connection => {
-  const waiting = new Set<(error: Redis.RedisError) => void>()
+  const waiting: Array<Waiting> = []
   let closed = false
   let corked: Client["stream"] | undefined
   let watch: NodeJS.Timeout | undefined
@@ -151,15 +199,22 @@ export const makeConnection = (
     clearTimeout(watch)
     destroy(client)
     // ioredis leaves some of them unsettled, for instance when it is closed between two attempts to reconnect.
-    for (const fail of waiting) fail(connectionError(reason))
-    waiting.clear()
+    for (const { fail } of waiting.splice(0)) fail(connectionError(reason))
+  }
+
+  /** What waits at the end takes the place: a `Set` would keep what was in it, see `table.ts`. */
+  const remove = (settled: Waiting) => {
+    const last = waiting.pop()
+    if (last === undefined || last === settled) return
+    waiting[settled.place] = last
+    last.place = settled.place
   }
 
   // Replies come in the order of the commands, so what is sent behind a waiting command may take both times.
   const arm = (limit: number | undefined) => {
     clearTimeout(watch)
     const now = performance.now()
-    deadline = limit === undefined ? Infinity : Math.max(waiting.size > 1 ? deadline : 0, now) + limit
+    deadline = limit === undefined ? Infinity : Math.max(waiting.length > 1 ? deadline : 0, now) + limit
     if (deadline === Infinity) return
     const millis = Math.ceil(deadline - now)
     watch = later(millis, () => close(`Connection is closed: no reply within ${millis} ms`))
@@ -168,8 +223,8 @@ export const makeConnection = (
   const send: Send = <A>(command: string, ...args: ReadonlyArray<string>) =>
     Effect.callback<A, Redis.RedisError>((resume) => {
       if (closed) return resume(Effect.fail(connectionError("Connection is closed.", command, args.length)))
-      const fail = (error: Redis.RedisError) => resume(Effect.fail(error))
-      waiting.add(fail)
+      const own: Waiting = { place: waiting.length, fail: (error) => resume(Effect.fail(error)) }
+      waiting.push(own)
       if (limitOf !== undefined) arm(limitOf(command, args))
       if (corked === undefined && client.status === "ready") {
         corked = client.stream
@@ -177,17 +232,20 @@ export const makeConnection = (
         process.nextTick(uncork)
       }
       const done = () => {
-        waiting.delete(fail)
-        if (waiting.size === 0) clearTimeout(watch)
-      } // Upper case keeps ioredis from turning the replies of some commands into objects.
-       // SAFETY: ioredis copies the arguments; its type merely forgets `readonly`. Replies are what callers say they are,
-      // as in Effect's own Redis layers.
-      ;(client.call(command.toUpperCase(), args as Array<string>) as Promise<A>).then(
+        if (closed) return
+        remove(own)
+        if (waiting.length === 0) clearTimeout(watch)
+      }
+      request(
+        client,
+        command,
+        args,
         (reply) => {
           done()
-          resume(Effect.succeed(reply))
+          // SAFETY: replies are what callers say they are, as in Effect's own Redis layers.
+          resume(Effect.succeed(reply as A))
         },
-        (cause: unknown) => {
+        (cause) => {
           done()
           resume(Effect.fail(commandError(cause, command, args.length)))
         }
