@@ -80,14 +80,21 @@ export const ActionContext: Context.Reference<ActionContext> = Context.Reference
  * @since 0.1.0
  * @category constructors
  */
-export const fromAction = (action: DomainAction): ActionContext => ({
-  tenantId: action.tenant_id ?? undefined,
-  sessionId: action.session_id ?? undefined,
-  taskId: action.task_id ?? undefined,
-  userId: action.user_id ?? undefined,
-  agentId: action.agent_id ?? undefined,
-  traceId: action.trace_id ?? undefined
-})
+export const fromAction = (action: DomainAction): ActionContext => {
+  const { agent_id, session_id, task_id, tenant_id, trace_id, user_id } = action
+  // Most actions of a service that has no tenants carry none: they share one value.
+  return tenant_id === null && session_id === null && task_id === null && user_id === null && agent_id === null &&
+      trace_id === null
+    ? empty
+    : {
+      tenantId: tenant_id ?? undefined,
+      sessionId: session_id ?? undefined,
+      taskId: task_id ?? undefined,
+      userId: user_id ?? undefined,
+      agentId: agent_id ?? undefined,
+      traceId: trace_id ?? undefined
+    }
+}
 
 /**
  * One set of ids over another: an id of `over` wins, `undefined` leaves what stands.

@@ -274,7 +274,7 @@ export const isActionType: (value: unknown) => value is string = envelope.isActi
  */
 export const parse = (text: string, limits: Limits = defaultLimits): Result.Result<DomainAction, MalformedReason> => {
   const value = envelope.parseJson(text, limits)
-  return Result.isFailure(value) ? Result.fail(value.failure) : envelope.action(value.success)
+  return Result.isFailure(value) ? Result.fail(value.failure) : envelope.action(value.success, true)
 }
 
 /**
@@ -297,7 +297,7 @@ export const parseResponse = (
  * @since 0.1.0
  * @category decoding
  */
-export const check: (value: unknown) => Result.Result<DomainAction, MalformedReason> = envelope.action
+export const check = (value: unknown): Result.Result<DomainAction, MalformedReason> => envelope.action(value)
 
 /**
  * Whether a text holds U+FFFD, which stands for bytes that are no UTF-8, or was sent as it is.

@@ -61,7 +61,7 @@ export interface WorkerOptions {
   readonly consumers?: number | undefined
   /** Handlers that run at once in each internal worker. Default: `Settings.concurrency` (100). */
   readonly concurrency?: number | undefined
-  /** Entries that each internal worker holds beyond those that run. Default: as many as run, at most 200. */
+  /** Entries that each internal worker holds beyond those that run. Default: twice as many as run, at most 200. */
   readonly readAhead?: number | undefined
   /** How long one read waits at Redis. Default: `Settings.block` (5 seconds). */
   readonly block?: Duration.Input | undefined

@@ -351,6 +351,10 @@ describe("a group that is lost and made anew", () => {
         yield* started(world, process)
         yield* world.ask(world.admin, "k", id(1))
         yield* hasRuns(world, 1)
+        yield* world.until(
+          "the retry waits",
+          () => Effect.orDie(Effect.map(world.admin.send("EXISTS", world.names.retryDue), (found) => found === 1))
+        )
         yield* world.admin.send("XGROUP", "DESTROY", world.names.stream, world.names.group)
         yield* hasRuns(world, 2)
         yield* settled(world)

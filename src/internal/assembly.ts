@@ -66,7 +66,7 @@ const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Va
     service: options.service ?? settings.serviceName,
     consumers: options.consumers ?? settings.consumers,
     concurrency,
-    readAhead: options.readAhead ?? Math.min(concurrency, 200),
+    readAhead: options.readAhead ?? Math.min(2 * concurrency, 200),
     block: millis(options.block ?? settings.block),
     claimIdle: millis(options.claimIdle ?? settings.claimIdle),
     maxAttempts: options.maxAttempts ?? settings.maxAttempts,
@@ -236,7 +236,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           : millis(input.options.handlerTimeout),
         context,
         clock,
-        serverNow: server.now,
+        server,
         telemetry
       },
       settler: {

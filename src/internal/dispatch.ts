@@ -16,10 +16,10 @@ import type { DomainAction, ErrorDetail, Limits } from "../DomainAction.ts"
 import { isRejected, isRetryLater } from "../HandlerError.ts"
 import type { HandlerFailure, Outcome, Subject } from "../Settlement.ts"
 import { defect, undeclared } from "../Settlement.ts"
-import { deadlineOf, decode, type Entry } from "./entry.ts"
+import { deadlineOf, type Entry } from "./entry.ts"
 import { exitOf } from "./exit.ts"
 
-type Data = { readonly [key: string]: unknown } | null
+export type Data = { readonly [key: string]: unknown } | null
 
 export interface DispatchOptions {
   readonly routes: ReadonlyMap<string, Route>
@@ -32,10 +32,43 @@ export interface DispatchOptions {
 /** A run that stopped for another reason than its exit. */
 export type Stop = "lease" | "time" | "shutdown"
 
+/** A delivery that may start. */
+export interface Start {
+  readonly _tag: "Start"
+  readonly subject: Subject & { readonly action: DomainAction }
+  readonly route: Route
+}
+
 /** A delivery that may start, or one whose outcome is known without running anything. */
 export type Dispatched =
   | { readonly _tag: "Decided"; readonly subject: Subject; readonly outcome: Outcome }
-  | { readonly _tag: "Start"; readonly subject: Subject & { readonly action: DomainAction }; readonly route: Route }
+  | Start
+
+/** Classes and no literals, see `entry.ts`. */
+class Known implements Subject {
+  readonly action: DomainAction
+  readonly attempt: number
+  readonly deadline: number | undefined
+  readonly maxAttempts: number | undefined
+  readonly failureAction: string | undefined
+  constructor(entry: Entry, action: DomainAction, route: Route | undefined) {
+    this.action = action
+    this.attempt = entry.record.attempts + 1
+    this.deadline = deadlineOf(entry, action)
+    this.maxAttempts = route?.action?.maxAttempts
+    this.failureAction = route?.action?.failureAction?.type
+  }
+}
+
+class Startable implements Start {
+  readonly _tag = "Start"
+  readonly subject: Known
+  readonly route: Route
+  constructor(subject: Known, route: Route) {
+    this.subject = subject
+    this.route = route
+  }
+}
 
 const noAction: Subject = {
   action: undefined,
@@ -50,21 +83,17 @@ const leaseLost: Outcome = { _tag: "LeaseLost" }
 const timedOut: Outcome = { _tag: "TimedOut" }
 const interrupted: Outcome = { _tag: "Interrupted" }
 
+/** An entry's action, or why there is none in it. */
+export type Decoded = Result.Result<DomainAction, string>
+
 /** Rows 2 to 5 of the settlement table, in their order. */
-export const dispatch = (entry: Entry, options: DispatchOptions, now: number): Dispatched => {
-  const decoded = decode(entry, options.limits)
+export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOptions, now: number): Dispatched => {
   if (Result.isFailure(decoded)) {
     return { _tag: "Decided", subject: noAction, outcome: { _tag: "Malformed", message: decoded.failure } }
   }
   const action = decoded.success
   const route = options.routes.get(action.action_type)
-  const subject = {
-    action,
-    attempt: entry.record.attempts + 1,
-    deadline: deadlineOf(entry, action),
-    maxAttempts: route?.action?.maxAttempts,
-    failureAction: route?.action?.failureAction?.type
-  }
+  const subject = new Known(entry, action, route)
   if (entry.deliveries - entry.record.outcomes > options.maxDeliveries) {
     return { _tag: "Decided", subject, outcome: poison }
   }
@@ -74,7 +103,7 @@ export const dispatch = (entry: Entry, options: DispatchOptions, now: number): D
   if (route === undefined) {
     return { _tag: "Decided", subject, outcome: { _tag: "Unknown", since: entry.record.unknownSince || now } }
   }
-  return { _tag: "Start", subject, route }
+  return new Startable(subject, route)
 }
 
 /** Marks how far a run got, so that its exit can be told from the contract's refusals. */
@@ -84,17 +113,18 @@ const refused = (outcome: Outcome): Refused => ({ _tag: refusedTag, outcome })
 const isRefused = (error: unknown): error is Refused =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === refusedTag
 
-/** Decodes the payload, runs the handler, encodes its result. Synchronous codecs add no step to the effect. */
-export const runRoute = (route: Route, action: DomainAction, delivery: Delivery): Effect.Effect<Data, unknown> => {
+/** Decodes the payload and runs the handler. What synchronous codecs decide, and a handler that is done, are exits. */
+export const handle = (route: Route, action: DomainAction, delivery: Delivery): Effect.Effect<unknown, unknown> => {
   const decoding = route.decodePayload(action)
   const decoded = exitOf(decoding)
   if (decoded !== undefined) {
-    if (Exit.isFailure(decoded)) return Effect.fail(refused(invalid(route, decoded.cause)))
-    return Effect.flatMap(route.handler(decoded.value, delivery), (success) => encoded(route, success))
+    return Exit.isFailure(decoded)
+      ? Effect.fail(refused(invalid(route, decoded.cause)))
+      : route.handler(decoded.value, delivery)
   }
   return Effect.flatMap(
     Effect.mapError(decoding, (error) => refused(refusal(route, error))),
-    (payload) => Effect.flatMap(route.handler(payload, delivery), (success) => encoded(route, success))
+    (payload) => route.handler(payload, delivery)
   )
 }
 
@@ -112,11 +142,12 @@ const invalid = (route: Route, cause: Cause.Cause<Parameters<typeof validationDe
     : refusal(route, failure.error)
 }
 
-const encoded = (route: Route, success: unknown): Effect.Effect<Data, unknown> => {
+/** Encodes what a handler returned. Synchronous codecs give an exit. */
+export const encodeSuccess = (route: Route, success: unknown): Effect.Effect<Data, unknown> => {
   const data = route.encodeSuccess(success)
   return Exit.isExit(data) && Exit.isSuccess(data)
     ? data
-    : Effect.mapError(
+    : Effect.mapErrorEager(
       data,
       (error) =>
         refused({

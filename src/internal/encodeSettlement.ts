@@ -10,8 +10,8 @@ import type { PushTarget, SettleEntry } from "./scripts/settle.ts"
 import { encodeRecord } from "./scripts/take.ts"
 import * as traceparent from "./traceparent.ts"
 
-/** An entry together with what was decided about it. */
-export interface Decision {
+/** An entry together with what was decided about it. A class and no literal, see `entry.ts`. */
+export class Decision {
   readonly entry: Entry
   /** `undefined` when the entry could not be decoded. */
   readonly action: DomainAction.DomainAction | undefined
@@ -21,6 +21,21 @@ export interface Decision {
   readonly span: Tracer.Span | undefined
   /** What the handler failed with, for the log. */
   readonly cause: unknown
+  constructor(
+    entry: Entry,
+    action: DomainAction.DomainAction | undefined,
+    attempt: number,
+    settlement: Settlement,
+    span: Tracer.Span | undefined,
+    cause: unknown
+  ) {
+    this.entry = entry
+    this.action = action
+    this.attempt = attempt
+    this.settlement = settlement
+    this.span = span
+    this.cause = cause
+  }
 }
 
 export interface EncodeOptions {

@@ -106,8 +106,8 @@ export const parseJson = (text: string, limits: Limits): Result.Result<unknown, 
   return Json.mayHoldProto(text) && Json.holdsProto(value) ? forbiddenKey : Result.succeed(value)
 }
 
-/** JSON value → action. */
-export const action = (value: unknown): Result.Result<DomainAction, MalformedReason> => {
+/** JSON value → action. The value of a caller is copied; one that was just parsed is nobody else's and may be the action. */
+export const action = (value: unknown, parsed = false): Result.Result<DomainAction, MalformedReason> => {
   if (!Json.isJsonObject(value)) return notAnObject
   const { action_id, action_type, data, timestamp } = value
   if (!isId(action_id)) return wrong.action_id
@@ -142,6 +142,10 @@ export const action = (value: unknown): Result.Result<DomainAction, MalformedRea
   if (!Json.isJsonObject(data)) return wrong.data
   const metadata = value["metadata"] ?? null
   if (!isObjectOrNull(metadata)) return wrong.metadata
+  // Who writes every key in the order of the wire, as this library and the Python models do, is taken at its word. A copy
+  // costs 0.1 µs, and being a literal (see `entry.ts`) much more.
+  // SAFETY: all its keys were just checked.
+  if (parsed && isOrdered(value, actionKeys)) return Result.succeed(value as DomainAction)
   return Result.succeed(withRest(
     {
       action_id,
@@ -301,7 +305,14 @@ export const orderedError = (
     errorKeys
   )
 
-const actionKeys = new Set([
+interface Keys {
+  readonly ordered: ReadonlyArray<string>
+  readonly all: ReadonlySet<string>
+}
+
+const keysOf = (ordered: ReadonlyArray<string>): Keys => ({ ordered, all: new Set(ordered) })
+
+const actionKeys = keysOf([
   "action_id",
   "action_type",
   "timestamp",
@@ -322,7 +333,7 @@ const actionKeys = new Set([
   "metadata"
 ])
 
-const responseKeys = new Set([
+const responseKeys = keysOf([
   "action_id",
   "action_type",
   "status_code",
@@ -337,16 +348,30 @@ const responseKeys = new Set([
   "session_id"
 ])
 
-const errorKeys = new Set(["error_type", "error_code", "message", "details"])
+const errorKeys = keysOf(["error_type", "error_code", "message", "details"])
+
+/** Whether an object has every key of the format, in its order, and no other. */
+const isOrdered = (value: object, { ordered }: Keys): boolean => {
+  let place = 0
+  for (const key in value) {
+    if (key !== ordered[place]) return false
+    place++
+  }
+  return place === ordered.length
+}
 
 /**
  * Adds the keys that the format does not know. `__proto__` is left out: it would not add a key but change the prototype.
  */
-const withRest = <A extends object>(to: A, from: object, known: ReadonlySet<string>): A & Json.JsonObject => {
+const withRest = <A extends object>(to: A, from: object, known: Keys): A & Json.JsonObject => {
   // SAFETY: `to` was just built by the caller, and only keys that A does not name are written.
   const target = to as A & Record<string, unknown>
+  let place = 0
   for (const key in from) {
-    if (!known.has(key) && key !== "__proto__") {
+    // A writer that has the order of the wire is followed by place, which costs a tenth of a look into the set.
+    if (key === known.ordered[place]) {
+      place++
+    } else if (!known.all.has(key) && key !== "__proto__") {
       // SAFETY: `key` was just found in `from`; the value stays unknown.
       ;(target as Record<string, unknown>)[key] = (from as Json.JsonObject)[key]
     }

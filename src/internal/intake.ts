@@ -12,7 +12,9 @@ import { countReplacements } from "./scripts/streams.ts"
 import { decodeTake, type TakenEntry, takeOwn } from "./scripts/take.ts"
 
 export interface Intake {
-  /** Hands entries to the runner, those marked that are no UTF-8. */
+  /** Hands entries to the runner, those marked that are no UTF-8, which starts them when it is told to. */
+  readonly hold: (entries: ReadonlyArray<entry.Entry>) => Effect.Effect<void, RedisError>
+  /** Hands entries to the runner and has them started. */
   readonly accept: (entries: ReadonlyArray<entry.Entry>) => Effect.Effect<void, RedisError>
   /** Takes entries that are pending here and not held, idle for so many milliseconds: their delivery never arrived. */
   readonly takePending: (idle: number) => Effect.Effect<void, RedisError>
@@ -62,6 +64,7 @@ export const make = (options: IntakeOptions): Intake => {
 
   const acceptFound = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>) {
     runner.accept(yield* markBroken(entries))
+    runner.start()
     for (const { deliveries, id } of entries) found.set(id, deliveries)
     for (const id of found.keys()) {
       if (found.size <= maxFound) break
@@ -71,11 +74,14 @@ export const make = (options: IntakeOptions): Intake => {
 
   const isNew = ({ deliveries, id }: entry.Entry): boolean => found.get(id) !== deliveries
 
+  const hold: Intake["hold"] = (entries) => {
+    const fresh = found.size === 0 ? entries : entries.filter(isNew)
+    return fresh.length === 0 ? Effect.void : Effect.map(markBroken(fresh), (marked) => runner.accept(marked))
+  }
+
   return {
-    accept: (entries) => {
-      const fresh = found.size === 0 ? entries : entries.filter(isNew)
-      return fresh.length === 0 ? Effect.void : Effect.map(markBroken(fresh), (marked) => runner.accept(marked))
-    },
+    hold,
+    accept: (entries) => Effect.map(hold(entries), () => runner.start()),
     takePending: Effect.fnUntraced(function*(idle) {
       const { group, retryRecords, stream } = names
       const listed = yield* redis.send(

@@ -47,9 +47,10 @@ export const isDeeper = (text: string, maxDepth: number): boolean => {
 
 /**
  * Whether a value parsed from `text` may hold a key `__proto__`: as it stands, or with one of its letters written as
- * `\u00..`. A text without either needs no walk.
+ * `\u00..`. A text without either needs no walk. The underscores in front are left out: every key of the wire has some,
+ * and looking at each takes three times as long.
  */
-export const mayHoldProto = (text: string): boolean => text.includes("__proto__") || text.includes("\\u00")
+export const mayHoldProto = (text: string): boolean => text.includes("proto__") || text.includes("\\u00")
 
 /**
  * Whether an own key `__proto__` stands anywhere in a parsed value. Recursion is bounded by the depth that the text was

@@ -17,11 +17,15 @@ const fieldsOf = (value: unknown): ReadonlyArray<unknown> => {
   return typeof value === "object" && value !== null ? Object.entries(value).flat() : []
 }
 
+const isRawEntry = (row: unknown): row is RawEntry =>
+  Array.isArray(row) && typeof row[0] === "string" && Array.isArray(row[1])
+
 /** Entries as `XRANGE` and `XCLAIM` reply with them; `null` stands for one that is gone. */
 export const entries = (reply: unknown): ReadonlyArray<RawEntry> => {
   const result: Array<RawEntry> = []
   for (const row of array(reply)) {
-    if (Array.isArray(row)) result.push([String(row[0]), fieldsOf(row[1])])
+    if (isRawEntry(row)) result.push(row)
+    else if (Array.isArray(row)) result.push([String(row[0]), fieldsOf(row[1])])
     else if (typeof row === "object" && row !== null && "id" in row && "message" in row) {
       result.push([String(row.id), fieldsOf(row.message)])
     }

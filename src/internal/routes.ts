@@ -16,11 +16,14 @@ export type AnyHandler = (payload: unknown, delivery: Delivery) => Effect.Effect
 const inOwnScope = (type: string, handler: AnyHandler | undefined): Route["handler"] => {
   if (typeof handler !== "function") throw new TypeError(`The handler of "${type}" is no function`)
   // SAFETY: `R` of the handlers is `R` of `build`, and the effect runs in the context of the fiber that ran `build`.
-  return (payload, delivery) =>
-    Effect.suspend(() => {
+  return (payload, delivery) => {
+    try {
       const effect = handler(payload, delivery)
-      return Exit.isExit(effect) ? effect : Effect.scoped(effect)
-    }) as Effect.Effect<unknown, unknown>
+      return (Exit.isExit(effect) ? effect : Effect.scoped(effect)) as Effect.Effect<unknown, unknown>
+    } catch (error) {
+      return Effect.die(error)
+    }
+  }
 }
 
 export const contractRoute = (action: Any, handler: AnyHandler | undefined): Route => {

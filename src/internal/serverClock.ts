@@ -11,6 +11,8 @@ import { strings } from "./reply.ts"
 export interface ServerClock {
   /** Milliseconds by the server's clock, as of the last sample. */
   readonly now: () => number
+  /** The same for a moment of this process, in monotonic milliseconds. */
+  readonly at: (monotonic: number) => number
   readonly sample: Effect.Effect<void, RedisError>
 }
 
@@ -20,8 +22,10 @@ const longestTrip = 1_000
 export const make = (redis: Redis["Service"], clock: Clock.Clock): ServerClock => {
   let offset = clock.currentTimeMillisUnsafe() - monotonicMillis(clock)
   let sampled = false
+  const at = (monotonic: number): number => Math.floor(monotonic + offset)
   return {
-    now: () => Math.floor(monotonicMillis(clock) + offset),
+    now: () => at(monotonicMillis(clock)),
+    at,
     sample: Effect.suspend(() => {
       const sent = monotonicMillis(clock)
       return Effect.map(redis.send("TIME"), (reply) => {

@@ -10,9 +10,10 @@ import * as Latch from "effect/Latch"
 import * as DomainAction from "../DomainAction.ts"
 import type { Redis } from "../Redis.ts"
 import { RedisError } from "../Redis.ts"
+import type { Settlement } from "../Settlement.ts"
 import type { WorkerError } from "../WorkerError.ts"
-import type { Decision, EncodeOptions } from "./encodeSettlement.ts"
-import { encodeSettlement } from "./encodeSettlement.ts"
+import type { EncodeOptions } from "./encodeSettlement.ts"
+import { Decision, encodeSettlement } from "./encodeSettlement.ts"
 import { isBefore } from "./entry.ts"
 import type { Names } from "./names.ts"
 import { failureOf } from "./redisFailure.ts"
@@ -61,20 +62,19 @@ const encodeOrBury = (decision: Decision, options: EncodeOptions): SettleEntry |
   try {
     return encodeSettlement(decision, options)
   } catch (error) {
-    return encodeSettlement({
-      ...decision,
-      settlement: {
-        _tag: "DeadLetter",
-        reason: "unencodable",
-        error: {
-          error_type: "UnencodableResult",
-          error_code: "UNENCODABLE_RESULT",
-          message: `The result is no JSON: ${error instanceof Error ? error.message : String(error)}`,
-          details: null
-        },
-        answer: expects(decision.action)
-      }
-    }, options)
+    const { action, attempt, cause, entry, span } = decision
+    const settlement: Settlement = {
+      _tag: "DeadLetter",
+      reason: "unencodable",
+      error: {
+        error_type: "UnencodableResult",
+        error_code: "UNENCODABLE_RESULT",
+        message: `The result is no JSON: ${error instanceof Error ? error.message : String(error)}`,
+        details: null
+      },
+      answer: expects(action)
+    }
+    return encodeSettlement(new Decision(entry, action, attempt, settlement, span, cause), options)
   }
 }
 
@@ -89,8 +89,8 @@ const batchOf = (decisions: ReadonlyArray<Decision>, options: EncodeOptions): Ba
   let lastId = firstId
   for (const decision of decisions) {
     const id = decision.entry.id
-    if (isBefore(id, firstId)) firstId = id
     if (isBefore(lastId, id)) lastId = id
+    else if (isBefore(id, firstId)) firstId = id
     const entry = encodeOrBury(decision, options)
     if (entry === undefined) {
       plain.push(decision)
@@ -133,7 +133,7 @@ export const make = (options: SettlerOptions): Settler => {
   let inFlight = 0
 
   const offer = (decision: Decision): void => {
-    waiting.push(decision)
+    if (waiting.push(decision) > 1) return
     idle.closeUnsafe()
     work.openUnsafe()
   }

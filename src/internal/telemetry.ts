@@ -15,7 +15,6 @@ import * as Metrics from "../Metrics.ts"
 import type { Outcome, Settlement, Subject } from "../Settlement.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import { type Entry, millisOf } from "./entry.ts"
-import { monotonicMillis } from "./monotonic.ts"
 import type { Names } from "./names.ts"
 import type { Written } from "./settler.ts"
 import * as traceparent from "./traceparent.ts"
@@ -29,11 +28,11 @@ export interface Telemetry {
     consumer: string,
     now: number
   ) => Tracer.Span | undefined
-  /** A delivery has an outcome; `started` is when in monotonic milliseconds, `undefined` when nothing was run. */
+  /** A delivery has an outcome, after so many milliseconds; `undefined` when nothing was run. */
   readonly ended: (
     decision: Decision,
     outcome: Outcome,
-    started: number | undefined,
+    duration: number | undefined,
     span: Tracer.Span | undefined
   ) => void
   /** A batch of settlements is about to be written. */
@@ -72,6 +71,7 @@ const isFinal = (settlement: Settlement): boolean => {
 
 /** Metrics of one action type, with their attributes. */
 interface TypeMetrics {
+  readonly action_type: string
   readonly outcomes: Map<string, Metric.Counter<number>>
   readonly duration: Metric.Histogram<number>
   readonly delay: Metric.Histogram<number>
@@ -99,31 +99,31 @@ export const make = (options: TelemetryOptions): Telemetry => {
   // ---------------------------------------------------------------------------
 
   const byType = new Map<string, TypeMetrics>()
-  const metricsOf = (type: string | undefined): TypeMetrics => {
-    const action_type = type !== undefined && options.types.has(type) ? type : "unknown"
-    let metrics = byType.get(action_type)
-    if (metrics === undefined) {
-      const attributes = { service, action_type }
-      metrics = {
-        outcomes: new Map(),
-        duration: ownHistogram(Metrics.handlerDuration, Metrics.durationBoundaries, attributes),
-        delay: ownHistogram(Metrics.startDelay, Metrics.durationBoundaries, attributes),
-        attempts: ownHistogram(Metrics.attempts, Metrics.attemptBoundaries, attributes)
-      }
-      byType.set(action_type, metrics)
+  const makeMetrics = (action_type: string): TypeMetrics => {
+    const attributes = { service, action_type }
+    const metrics: TypeMetrics = {
+      outcomes: new Map(),
+      duration: ownHistogram(Metrics.handlerDuration, Metrics.durationBoundaries, attributes),
+      delay: ownHistogram(Metrics.startDelay, Metrics.durationBoundaries, attributes),
+      attempts: ownHistogram(Metrics.attempts, Metrics.attemptBoundaries, attributes),
+      action_type
     }
+    byType.set(action_type, metrics)
     return metrics
   }
-  const outcomeCounter = (decision: Decision): Metric.Counter<number> => {
-    const type = decision.action?.action_type
-    const { settlement } = decision
+  // Types that have no handler share one series: a stranger could make up any number of them.
+  const metricsOf = (type: string | undefined): TypeMetrics => {
+    const known = type === undefined ? undefined : byType.get(type)
+    if (known !== undefined) return known
+    const action_type = type !== undefined && options.types.has(type) ? type : "unknown"
+    return byType.get(action_type) ?? makeMetrics(action_type)
+  }
+  const outcomeCounter = (metrics: TypeMetrics, settlement: Settlement): Metric.Counter<number> => {
     const outcome = settlement._tag === "Ack" && settlement.expired ? "expired" : outcomeNames[settlement._tag]
-    const { outcomes } = metricsOf(type)
-    let counter = outcomes.get(outcome)
+    let counter = metrics.outcomes.get(outcome)
     if (counter === undefined) {
-      const action_type = type !== undefined && options.types.has(type) ? type : "unknown"
-      counter = ownCounter(Metrics.actions, { service, action_type, outcome })
-      outcomes.set(outcome, counter)
+      counter = ownCounter(Metrics.actions, { service, action_type: metrics.action_type, outcome })
+      metrics.outcomes.set(outcome, counter)
     }
     return counter
   }
@@ -198,13 +198,8 @@ export const make = (options: TelemetryOptions): Telemetry => {
       if (action.correlation_id !== null) span.attribute("messaging.message.conversation_id", action.correlation_id)
       return span
     },
-    ended: (decision, outcome, started, span) => {
-      if (started !== undefined) {
-        metricsOf(decision.action?.action_type).duration.updateUnsafe(
-          monotonicMillis(clock) - started,
-          context
-        )
-      }
+    ended: (decision, outcome, duration, span) => {
+      if (duration !== undefined) metricsOf(decision.action?.action_type).duration.updateUnsafe(duration, context)
       if (span === undefined) return
       span.attribute("messaging.redis.settlement", outcomeNames[decision.settlement._tag])
       const error = errorTypeOf(outcome)
@@ -230,7 +225,8 @@ export const make = (options: TelemetryOptions): Telemetry => {
     written: (decision, written) => {
       if (written === "lost") return withService(Metrics.settlementsRefused).updateUnsafe(1, context)
       if (written === "gone") return withService(Metrics.entriesLost).updateUnsafe(1, context)
-      outcomeCounter(decision).updateUnsafe(1, context)
+      const metrics = metricsOf(decision.action?.action_type)
+      outcomeCounter(metrics, decision.settlement).updateUnsafe(1, context)
       if (written === "undeliverable") {
         withService(Metrics.undeliverable).updateUnsafe(1, context)
         reasonCounter("undeliverable").updateUnsafe(1, context)
@@ -238,7 +234,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
         reasonCounter(decision.settlement.reason).updateUnsafe(1, context)
       }
       if (decision.action !== undefined && isFinal(decision.settlement)) {
-        metricsOf(decision.action.action_type).attempts.updateUnsafe(decision.attempt, context)
+        metrics.attempts.updateUnsafe(decision.attempt, context)
       }
     },
     count: (counter, amount) => withService(counter).updateUnsafe(amount, context),

@@ -137,7 +137,7 @@ const program = Effect.gen(function*() {
     counts.kills++
     counts.runningAtKills += yield* unsettledOf(victim.path)
     running[index] = yield* startWorker
-  }).pipe(serverInUse.withPermit, Effect.uninterruptible)
+  }).pipe((effect) => serverInUse.withPermit(effect), Effect.uninterruptible)
 
   const freezeWorker = Effect.gen(function*() {
     const victim = running[pick()]
@@ -154,7 +154,7 @@ const program = Effect.gen(function*() {
     yield* Effect.sleep(500)
     yield* Effect.orDie(server.restart)
     counts.serverKills++
-  }).pipe(serverInUse.withPermit, Effect.uninterruptible)
+  }).pipe((effect) => serverInUse.withPermit(effect), Effect.uninterruptible)
 
   const cut = Effect.suspend(() => {
     counts.cuts++

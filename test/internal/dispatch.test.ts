@@ -11,7 +11,14 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import type { Delivery } from "../../src/Delivery.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected, RetryLater } from "../../src/HandlerError.ts"
-import { dispatch, type DispatchOptions, outcomeOf, runRoute, type Stop } from "../../src/internal/dispatch.ts"
+import {
+  dispatch,
+  type DispatchOptions,
+  encodeSuccess,
+  handle,
+  outcomeOf,
+  type Stop
+} from "../../src/internal/dispatch.ts"
 import * as entry from "../../src/internal/entry.ts"
 import type { Outcome } from "../../src/Settlement.ts"
 
@@ -86,9 +93,12 @@ const late = {
   metadata: { timeout_ms: 500 }
 }
 
+const dispatchEntry = (one: entry.Entry, options: DispatchOptions, at: number) =>
+  dispatch(one, entry.decode(one, options.limits), options, at)
+
 const decided = (one: entry.Entry, change: Partial<DispatchOptions> = {}) =>
   Effect.map(optionsOf(change), (options) => {
-    const dispatched = dispatch(one, options, now)
+    const dispatched = dispatchEntry(one, options, now)
     return dispatched._tag === "Start" ? "Start" : dispatched.outcome._tag
   })
 
@@ -131,7 +141,7 @@ describe("dispatch", () => {
     Effect.gen(function*() {
       const options = yield* optionsOf()
       const since = (record: Partial<entry.Entry["record"]>) => {
-        const dispatched = dispatch(entryOf({ action_type: "user.x" }, { record }), options, now)
+        const dispatched = dispatchEntry(entryOf({ action_type: "user.x" }, { record }), options, now)
         return dispatched._tag === "Decided" && dispatched.outcome._tag === "Unknown"
           ? dispatched.outcome.since
           : undefined
@@ -143,13 +153,13 @@ describe("dispatch", () => {
   it.effect("tells the decision what the contract says: attempts, and what a failure is answered with", () =>
     Effect.gen(function*() {
       const options = yield* optionsOf()
-      const { subject } = dispatch(
+      const { subject } = dispatchEntry(
         entryOf({ ...late, metadata: { timeout_ms: 5_000 } }, { record: { attempts: 1 } }),
         options,
         now
       )
       assert.deepInclude(subject, { attempt: 2, maxAttempts: 3, failureAction: "client.failed", deadline: now + 4_000 })
-      const raw = dispatch(entryOf({ action_type: "user.raw" }), options, now).subject
+      const raw = dispatchEntry(entryOf({ action_type: "user.raw" }), options, now).subject
       assert.deepInclude(raw, { attempt: 1, maxAttempts: undefined, failureAction: undefined, deadline: undefined })
     }))
 })
@@ -166,6 +176,10 @@ const delivery: Delivery = {
   deliveries: 1,
   remaining: Effect.succeed(Duration.infinity)
 }
+
+/** Decoding, handler and encoding, as the runner strings them together. */
+const runRoute = (route: ActionGroup.Route, action: DomainAction.DomainAction, to: Delivery) =>
+  Effect.flatMap(handle(route, action, to), (success) => encodeSuccess(route, success))
 
 type Word = "rejected" | "retryable"
 
@@ -331,7 +345,7 @@ describe("outcomeOf", () => {
 
 class Prefix extends Context.Service<Prefix, string>()("test/Prefix") {}
 
-describe("runRoute", () => {
+describe("a handler", () => {
   it.effect("closes what a handler opened before the outcome is known", () =>
     Effect.gen(function*() {
       const order: Array<string> = []
