@@ -28,9 +28,9 @@ export const traced = <A, E, R>(
   run: (traceparent: string | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
   // SAFETY: `run` needs no parent span of its own; `useSpan` takes nothing out of `R` here.
-  Effect.contextWith((context: Context.Context<never>) => {
-    if (!context.mapUnsafe.has(Tracer.TracerKey)) {
-      const parent = Context.getOption(context, Tracer.ParentSpan)
+  Effect.withFiber((fiber) => {
+    if (fiber.cache.tracer === undefined) {
+      const parent = Context.getOption(fiber.context, Tracer.ParentSpan)
       return run(parent._tag === "Some" ? traceparent.format(parent.value) : undefined)
     }
     return Effect.useSpan(`${call.operation} ${call.actionType}`, {

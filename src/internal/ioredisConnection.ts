@@ -119,6 +119,9 @@ export interface Connection {
   readonly close: Effect.Effect<void>
 }
 
+/** Commands of one write. */
+const gatheredAtMost = 8
+
 /** A command without a reply, and its place among them. */
 interface Waiting {
   place: number
@@ -184,6 +187,7 @@ export const makeConnection = (
   const waiting: Array<Waiting> = []
   let closed = false
   let corked: Client["stream"] | undefined
+  let gathered = 0
   let watch: NodeJS.Timeout | undefined
   let deadline = 0
 
@@ -229,7 +233,13 @@ export const makeConnection = (
       if (corked === undefined && client.status === "ready") {
         corked = client.stream
         corked.cork()
+        gathered = 0
         process.nextTick(uncork)
+      } else if (corked !== undefined && ++gathered === gatheredAtMost) {
+        // What is gathered leaves now: the server works on it while callers that are resumed one by one send the rest.
+        gathered = 0
+        corked.uncork()
+        corked.cork()
       }
       const done = () => {
         if (closed) return

@@ -121,9 +121,9 @@ export const make = (options: ReaderOptions): Reader => {
     const connection = yield* redis.reserve
     yield* own.identify(connection)
     while (true) {
-      // While there is room the next read leaves before the handlers of the last one start, and the server works beside
-      // them: a fifth more entries a second.
-      const ahead = gate.isOpen() && runner.hasRoom()
+      // Of a backlog the next read leaves before the handlers of the last one start, and the server works beside them: a
+      // fifth more entries a second. A few entries are started at once instead, since somebody may wait for the answer.
+      const ahead = runner.isBusy() && gate.isOpen() && runner.hasRoom()
       if (!ahead) {
         runner.start()
         yield* gate.await

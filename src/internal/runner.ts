@@ -68,6 +68,8 @@ export interface Runner {
   readonly room: () => number
   /** How many entries the next read takes: with read-ahead half of all that is held, handled while the other half is read. */
   readonly batch: () => number
+  /** Whether so much waits to start that it takes longer than a read. */
+  readonly isBusy: () => boolean
   /** Whether there is room for a good part of a batch. */
   readonly hasRoom: () => boolean
   readonly awaitRoom: Effect.Effect<void>
@@ -151,6 +153,9 @@ class Delivered implements Delivery {
 
 /** Deliveries that have started and still stand in front of the queue, beyond which it is cut. */
 const maxStarted = 1_000
+
+/** Handlers of so many deliveries take longer than a read, unless they wait. */
+const manyQueued = 50
 
 /** Messages that are parsed ahead of their start. */
 const decodedAtOnce = 64
@@ -396,6 +401,7 @@ export const make = (options: RunnerOptions): Runner => {
     start: startNext,
     room,
     batch,
+    isBusy: () => queued >= manyQueued,
     hasRoom,
     // The latch may open in the midst of a batch that is being taken in: reading goes on when that is over.
     awaitRoom: Effect.suspend(() =>
