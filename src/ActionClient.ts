@@ -219,13 +219,14 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const appendMany = redis.eval(append.script)
   const shared = options.inbox !== "per-request"
 
+  const { measured, unclaimed } = yield* requestMetrics(service, () => answers.waiters.size)
   const answers = inbox.make({
     redis,
     key: naming.inbox(service, uuid()),
     block,
-    maxBytes: settings.payloadLimit
+    maxBytes: settings.payloadLimit,
+    onUnclaimed: unclaimed
   })
-  const { measured } = yield* requestMetrics(service, () => answers.waiters.size)
   if (shared) {
     yield* Effect.addFinalizer(() => Effect.ignore(redis.send("DEL", answers.key)))
     yield* Effect.forkScoped(answers.run)

@@ -274,6 +274,17 @@ export const requestDuration: Metric.Histogram<number> = histogram(
 )
 
 /**
+ * Answers that came when nobody waited for them any more, by `service`.
+ *
+ * @since 0.1.0
+ * @category client
+ */
+export const answersUnclaimed: Metric.Counter<number> = counter(
+  "redis_workers_answers_unclaimed_total",
+  "Answers that came when nobody waited for them any more"
+)
+
+/**
  * Every metric, for documentation and dashboards.
  *
  * @since 0.1.0
@@ -300,5 +311,6 @@ export const all: ReadonlyArray<Metric.Metric<never, unknown>> = [
   reconnects,
   requestsOpen,
   requests,
-  requestDuration
+  requestDuration,
+  answersUnclaimed
 ]

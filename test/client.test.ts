@@ -234,8 +234,14 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     assert.deepStrictEqual(yield* repeated, { userId: "id of a" })
   }),
 
-  "an answer that comes too late is dropped, and is nobody else's": Effect.gen(function*() {
+  "an answer that comes too late is dropped, counted, and is nobody else's": Effect.gen(function*() {
     const { request } = yield* client
+    const { serviceName } = yield* Settings.Settings
+    const counted = Effect.map(
+      Metric.value(Metric.withAttributes(Metrics.answersUnclaimed, { service: serviceName })),
+      ({ count }) => count
+    )
+    const before = yield* counted
     yield* Effect.flip(request(CreateUser, { email: "late" }, { timeout: "50 millis" }))
     const late = (yield* sent)[0]!.action
     yield* answer(late, "late")
@@ -249,6 +255,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     yield* until("it is sent", Effect.map(sent, (entries) => entries.length === 3))
     yield* answer((yield* sent)[2]!.action, "c")
     assert.deepStrictEqual(yield* Fiber.join(another), { userId: "c" })
+    assert.strictEqual((yield* counted) - before, 2)
     assert.strictEqual(yield* send("EXISTS", inbox), 0)
   }),
 

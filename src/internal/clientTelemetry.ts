@@ -82,6 +82,8 @@ const outcomeOf = (exit: Exit.Exit<unknown, unknown>): string => {
 export interface RequestMetrics {
   /** Counts and times a request however it ends. */
   readonly measured: <A, E, R>(actionType: string, request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** An answer came that nobody waits for any more. */
+  readonly unclaimed: () => void
 }
 
 export const requestMetrics = Effect.fnUntraced(function*(service: string, open: () => number) {
@@ -121,5 +123,6 @@ export const requestMetrics = Effect.fnUntraced(function*(service: string, open:
       const started = clock.currentTimeMillisUnsafe()
       return Effect.onExit(request, (exit) => Effect.sync(() => record(actionType, started, exit)))
     })
-  return { measured }
+  const unclaimed = Metric.withAttributes(Metrics.answersUnclaimed, { service })
+  return { measured, unclaimed: () => unclaimed.updateUnsafe(1, context) }
 })

@@ -24,8 +24,6 @@ export interface Inbox {
   /** Reads answers until interrupted. It starts with the first request. */
   readonly run: Effect.Effect<never>
   readonly wake: () => void
-  /** Answers that nobody waited for any more. */
-  readonly unclaimed: () => number
 }
 
 export interface InboxOptions {
@@ -34,6 +32,8 @@ export interface InboxOptions {
   /** Milliseconds that one read waits. */
   readonly block: number
   readonly maxBytes: number
+  /** An answer came that nobody waits for any more. */
+  readonly onUnclaimed: () => void
 }
 
 /** Answers taken in one read. */
@@ -57,7 +57,6 @@ export const make = (options: InboxOptions): Inbox => {
   const needed = Latch.makeUnsafe(false)
   const seconds = String(options.block / 1000)
   const own = ownConnections.make(redis, key)
-  let unclaimed = 0
   let renewAt = 0
 
   const takeMany: Take = (connection) =>
@@ -95,7 +94,7 @@ export const make = (options: InboxOptions): Inbox => {
       return Effect.logWarning(`An answer that cannot be read is dropped: ${parsed.failure.text}`)
     }
     const waiter = waiters.get(parsed.success.correlation_id ?? "")
-    if (waiter === undefined) unclaimed++
+    if (waiter === undefined) options.onUnclaimed()
     else waiter.answered(parsed.success)
     return Effect.void
   }
@@ -148,7 +147,6 @@ export const make = (options: InboxOptions): Inbox => {
     run: Effect.forever(Effect.catch(session, recover)),
     wake: () => {
       needed.openUnsafe()
-    },
-    unclaimed: () => unclaimed
+    }
   }
 }
