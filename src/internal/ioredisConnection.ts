@@ -208,6 +208,8 @@ export const makeConnection = (
 
   /** What waits at the end takes the place: a `Set` would keep what was in it, see `table.ts`. */
   const remove = (settled: Waiting) => {
+    // A command that ends twice, or after the connection, has no place any more.
+    if (waiting[settled.place] !== settled) return
     const last = waiting.pop()
     if (last === undefined || last === settled) return
     waiting[settled.place] = last
@@ -242,7 +244,6 @@ export const makeConnection = (
         corked.cork()
       }
       const done = () => {
-        if (closed) return
         remove(own)
         if (waiting.length === 0) clearTimeout(watch)
       }
