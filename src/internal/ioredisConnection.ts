@@ -145,8 +145,8 @@ const traces = tracingChannel("ioredis:command")
 /**
  * One command, answered by a call instead of a promise.
  *
- * ioredis makes a promise for each command. Through what V8 keeps of promises in a chain, each reply keeps the next one
- * alive until the next full collection of garbage: half of all that is read is copied from the young generation to the old,
+ * ioredis makes a promise for each command. With them half of all that is read was seen to outlive collections of the young
+ * generation, and without them not; why is not known. Copied into the old generation, it waits for a full collection,
  * and a worker spends a sixth of its time on that. Where somebody listens to ioredis's own traces they are what matters.
  */
 const request = (
