@@ -15,17 +15,13 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Dump from "./internal/memory/dump.ts"
-import * as Engine from "./internal/memory/engine.ts"
+import type { DumpedKey } from "./internal/memory/dump.ts"
+import type * as Memory from "./internal/memory/server.ts"
 import type { Definition } from "./internal/script.ts"
-import { definitions } from "./internal/scripts/all.ts"
 import * as Redis from "./Redis.ts"
 
 export {
@@ -110,7 +106,7 @@ export type {
   DumpedValue
 } from "./internal/memory/dump.ts"
 
-const EngineId: unique symbol = Symbol.for("effect-redis-workers/RedisMemory/engine")
+const ServerId: unique symbol = Symbol.for("effect-redis-workers/RedisMemory/server")
 
 /**
  * A server in this process: what all its clients share.
@@ -124,9 +120,9 @@ const EngineId: unique symbol = Symbol.for("effect-redis-workers/RedisMemory/eng
  * @category models
  */
 export interface Server {
-  readonly [EngineId]: Engine.Engine
+  readonly [ServerId]: Memory.Server
   readonly flush: Effect.Effect<void>
-  readonly dump: Effect.Effect<Readonly<Record<string, Dump.DumpedKey>>>
+  readonly dump: Effect.Effect<Readonly<Record<string, DumpedKey>>>
 }
 
 /**
@@ -165,6 +161,15 @@ export interface Options {
   readonly scripts?: Iterable<Definition> | undefined
 }
 
+// A program on a real server never loads it, and a program that has loaded it makes further servers synchronously.
+let loaded: typeof Memory | undefined
+
+const implementation = Effect.suspend(() =>
+  loaded !== undefined
+    ? Effect.succeed(loaded)
+    : Effect.map(Effect.promise(() => import("./internal/memory/server.ts")), (module) => loaded = module)
+)
+
 /**
  * Makes a server that several clients and layers can share, see
  * {@link layerServer}. It holds no resource: it goes when nothing refers to it.
@@ -173,21 +178,9 @@ export interface Options {
  * @category constructors
  */
 export const makeServer = (options?: Options): Effect.Effect<Server> =>
-  Effect.clockWith((clock) =>
-    Effect.sync(() => {
-      const engine = Engine.make([...definitions, ...options?.scripts ?? []])
-      engine.startedAt = clock.currentTimeMillisUnsafe()
-      return {
-        [EngineId]: engine,
-        flush: Effect.clockWith((clock) => Effect.sync(() => Engine.flush(engine, clock))),
-        dump: Effect.clockWith((clock) =>
-          Effect.sync(() => {
-            Engine.setTime(engine, clock)
-            return Dump.dump(engine.store)
-          })
-        )
-      }
-    })
+  Effect.map(
+    Effect.flatMap(implementation, ({ makeServer }) => makeServer(options?.scripts)),
+    (server) => ({ [ServerId]: server, flush: server.flush, dump: server.dump })
   )
 
 /**
@@ -204,84 +197,7 @@ export const makeServer = (options?: Options): Effect.Effect<Server> =>
 export const makeClient = (
   server: Server,
   options?: Redis.PoolOptions
-): Effect.Effect<Redis.Redis["Service"], never, Scope.Scope> =>
-  Effect.gen(function*() {
-    const engine = server[EngineId]
-    let shared = Engine.connect(engine)
-    yield* Effect.addFinalizer(() => Effect.sync(() => Engine.close(engine, shared)))
-    let open = true
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        open = false
-      })
-    )
-    return yield* Redis.make({
-      // a client connects again when its connection was killed
-      send: sendWith(engine, () => {
-        if (shared.closed && open) shared = Engine.connect(engine)
-        return shared
-      }),
-      connect: Effect.sync(() => {
-        const connection = Engine.connect(engine)
-        return {
-          send: sendWith(engine, () => connection),
-          close: Effect.sync(() => Engine.close(engine, connection))
-        }
-      }),
-      pool: options,
-      subscribe: (channel, onMessage) =>
-        Effect.as(
-          Effect.acquireRelease(
-            Effect.sync(() => Engine.subscribe(engine, channel, (message) => onMessage({ channel, message }))),
-            (unsubscribe) => Effect.sync(unsubscribe)
-          ),
-          Effect.never
-        )
-    })
-  })
-
-const sendWith =
-  (engine: Engine.Engine, connection: () => Engine.Connection): Redis.Redis["Service"]["send"] =>
-  <A>(command: string, ...args: ReadonlyArray<string>): Effect.Effect<A, Redis.RedisError> =>
-    Effect.withFiber((fiber) => {
-      const argv = [command, ...args].map((text) => text.isWellFormed() ? text : text.toWellFormed())
-      const ticket = Engine.submit(engine, connection(), argv, fiber.getRef(Clock.Clock))
-      return ticket.result === undefined ? awaitTicket<A>(engine, ticket, fiber) : outcome<A>(ticket)
-    })
-
-const outcome = <A>(ticket: Engine.Ticket): Effect.Effect<A, Redis.RedisError> => {
-  const { defect, result } = ticket
-  if (defect) return Effect.die(result)
-  if (result instanceof Error) return Effect.fail(new Redis.RedisError({ cause: result }))
-  // SAFETY: what a command replies is the caller's to know, as with any Redis client
-  return Effect.succeed(result as A)
-}
-
-const awaitTicket = <A>(
-  engine: Engine.Engine,
-  ticket: Engine.Ticket,
-  fiber: Fiber.Fiber<unknown, unknown>
-): Effect.Effect<A, Redis.RedisError> =>
-  Effect.callback((resume) => {
-    let timer: Fiber.Fiber<void> | undefined
-    const advance = () => {
-      if (ticket.result !== undefined) {
-        timer?.interruptUnsafe()
-        resume(outcome<A>(ticket))
-      } else if (ticket.wait !== undefined && ticket.wait.timeout > 0 && timer === undefined) {
-        timer = Effect.runForkWith(fiber.context)(Effect.andThen(
-          ticket.clock.sleep(Duration.millis(ticket.wait.timeout)),
-          Effect.sync(() => Engine.expire(engine, ticket))
-        ))
-      }
-    }
-    ticket.notify = advance
-    advance()
-    return Effect.sync(() => {
-      timer?.interruptUnsafe()
-      Engine.cancel(engine, ticket)
-    })
-  })
+): Effect.Effect<Redis.Redis["Service"], never, Scope.Scope> => server[ServerId].makeClient(options)
 
 /**
  * A client of a server that exists already, together with that server. Build

@@ -2,7 +2,7 @@
  * What it costs to import the package in a new process, over what it imports of Effect and ioredis.
  */
 import { execFile } from "node:child_process"
-import { globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { globSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
@@ -14,11 +14,11 @@ const directory = join(import.meta.dirname, "../../.tmp/bench-dist")
 
 /** Builds the package as it is published, and a module that imports what all of its modules import from elsewhere. */
 const build = async (): Promise<{ readonly needs: string; readonly package: string }> => {
-  mkdirSync(directory, { recursive: true })
-  await run("tsc", ["-p", "tsconfig.build.json", "--outDir", directory], { cwd: join(import.meta.dirname, "../..") })
+  rmSync(directory, { recursive: true, force: true })
+  await run("rolldown", ["-c", "-d", directory], { cwd: join(import.meta.dirname, "../..") })
   const wanted = new Set<string>()
-  // The kit for tests is no part of the package root.
-  for (const file of globSync("{*.js,internal/**/*.js}", { cwd: directory })) {
+  // The kit for tests and the memory server are no part of what the package root imports.
+  for (const file of globSync("{*.js,internal/core.js}", { cwd: directory })) {
     const imports = readFileSync(join(directory, file), "utf8").matchAll(/^(?! \*).*?\bfrom "([^."][^"]*)"/gm)
     for (const [, name] of imports) wanted.add(name!)
   }

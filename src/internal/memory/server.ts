@@ -1,0 +1,118 @@
+/**
+ * How clients of Effect's `Redis` service speak to an engine: replies as effects, waiting by Effect's `Clock`.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import * as Redis from "../../Redis.ts"
+import type { Definition } from "../script.ts"
+import { definitions } from "../scripts/all.ts"
+import * as Dump from "./dump.ts"
+import * as Engine from "./engine.ts"
+
+export interface Server {
+  readonly makeClient: (pool?: Redis.PoolOptions) => Effect.Effect<Redis.Redis["Service"], never, Scope.Scope>
+  readonly flush: Effect.Effect<void>
+  readonly dump: Effect.Effect<Readonly<Record<string, Dump.DumpedKey>>>
+}
+
+export const makeServer = (scripts: Iterable<Definition> | undefined): Effect.Effect<Server> =>
+  Effect.clockWith((clock) =>
+    Effect.sync(() => {
+      const engine = Engine.make([...definitions, ...scripts ?? []])
+      engine.startedAt = clock.currentTimeMillisUnsafe()
+      return {
+        makeClient: (pool) => makeClient(engine, pool),
+        flush: Effect.clockWith((clock) => Effect.sync(() => Engine.flush(engine, clock))),
+        dump: Effect.clockWith((clock) =>
+          Effect.sync(() => {
+            Engine.setTime(engine, clock)
+            return Dump.dump(engine.store)
+          })
+        )
+      }
+    })
+  )
+
+const makeClient = (
+  engine: Engine.Engine,
+  pool: Redis.PoolOptions | undefined
+): Effect.Effect<Redis.Redis["Service"], never, Scope.Scope> =>
+  Effect.gen(function*() {
+    let shared = Engine.connect(engine)
+    yield* Effect.addFinalizer(() => Effect.sync(() => Engine.close(engine, shared)))
+    let open = true
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        open = false
+      })
+    )
+    return yield* Redis.make({
+      // a client connects again when its connection was killed
+      send: sendWith(engine, () => {
+        if (shared.closed && open) shared = Engine.connect(engine)
+        return shared
+      }),
+      connect: Effect.sync(() => {
+        const connection = Engine.connect(engine)
+        return {
+          send: sendWith(engine, () => connection),
+          close: Effect.sync(() => Engine.close(engine, connection))
+        }
+      }),
+      pool,
+      subscribe: (channel, onMessage) =>
+        Effect.as(
+          Effect.acquireRelease(
+            Effect.sync(() => Engine.subscribe(engine, channel, (message) => onMessage({ channel, message }))),
+            (unsubscribe) => Effect.sync(unsubscribe)
+          ),
+          Effect.never
+        )
+    })
+  })
+
+const sendWith =
+  (engine: Engine.Engine, connection: () => Engine.Connection): Redis.Redis["Service"]["send"] =>
+  <A>(command: string, ...args: ReadonlyArray<string>): Effect.Effect<A, Redis.RedisError> =>
+    Effect.withFiber((fiber) => {
+      const argv = [command, ...args].map((text) => text.isWellFormed() ? text : text.toWellFormed())
+      const ticket = Engine.submit(engine, connection(), argv, fiber.getRef(Clock.Clock))
+      return ticket.result === undefined ? awaitTicket<A>(engine, ticket, fiber) : outcome<A>(ticket)
+    })
+
+const outcome = <A>(ticket: Engine.Ticket): Effect.Effect<A, Redis.RedisError> => {
+  const { defect, result } = ticket
+  if (defect) return Effect.die(result)
+  if (result instanceof Error) return Effect.fail(new Redis.RedisError({ cause: result }))
+  // SAFETY: what a command replies is the caller's to know, as with any Redis client
+  return Effect.succeed(result as A)
+}
+
+const awaitTicket = <A>(
+  engine: Engine.Engine,
+  ticket: Engine.Ticket,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Effect.Effect<A, Redis.RedisError> =>
+  Effect.callback((resume) => {
+    let timer: Fiber.Fiber<void> | undefined
+    const advance = () => {
+      if (ticket.result !== undefined) {
+        timer?.interruptUnsafe()
+        resume(outcome<A>(ticket))
+      } else if (ticket.wait !== undefined && ticket.wait.timeout > 0 && timer === undefined) {
+        timer = Effect.runForkWith(fiber.context)(Effect.andThen(
+          ticket.clock.sleep(Duration.millis(ticket.wait.timeout)),
+          Effect.sync(() => Engine.expire(engine, ticket))
+        ))
+      }
+    }
+    ticket.notify = advance
+    advance()
+    return Effect.sync(() => {
+      timer?.interruptUnsafe()
+      Engine.cancel(engine, ticket)
+    })
+  })
