@@ -152,7 +152,11 @@ export class ActionClient extends Context.Service<ActionClient, {
     options?: SendOptions
   ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
 
-  /** Appends many actions, a chunk in one call, in their order; returns the ids of the entries. */
+  /**
+   * Appends many actions, a chunk in one call, in their order; returns the ids of the entries. Nothing is sent when one
+   * of them does not fit the contract. A `RedisError` leaves what was appended before it, and may leave the chunk that
+   * was on its way with it.
+   */
   readonly sendMany: <A extends Action.Any>(
     action: A,
     payloads: Iterable<Action.PayloadInput<A>>,
@@ -193,6 +197,9 @@ export class ActionClient extends Context.Service<ActionClient, {
 // -----------------------------------------------------------------------------
 // make
 // -----------------------------------------------------------------------------
+
+/** Chunks of `sendMany` on their way: the server appends one while the next is written. */
+const chunksAtOnce = 2
 
 const textOf = (envelope: DomainAction.DomainAction): string | undefined => {
   try {
@@ -364,12 +371,16 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
           const data = exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text
           messages.push(trace === undefined ? ["data", data] : ["data", data, "traceparent", trace])
         }
-        const ids: Array<string> = []
-        for (let i = 0; i < messages.length; i += chunkSize) {
-          const reply = yield* appendMany({ stream, messages: messages.slice(i, i + chunkSize) })
-          for (const id of strings(reply)) ids.push(id)
+        const chunks: Array<ReadonlyArray<ReadonlyArray<string>>> = []
+        for (let from = 0; from < messages.length; from += chunkSize) {
+          chunks.push(messages.slice(from, from + chunkSize))
         }
-        return ids
+        const appendChunks = (chunks: ReadonlyArray<ReadonlyArray<ReadonlyArray<string>>>) =>
+          Effect.forEach(chunks, (messages) => appendMany({ stream, messages }), { concurrency: chunksAtOnce })
+        // The first alone, since it may find that the server does not have the script yet: the next would overtake it.
+        const first = yield* appendChunks(chunks.slice(0, 1))
+        const others = yield* appendChunks(chunks.slice(1))
+        return [...first, ...others].flatMap(strings)
       })
     )
   })
