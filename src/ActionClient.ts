@@ -13,16 +13,17 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Action from "./Action.ts"
 import * as ActionContext from "./ActionContext.ts"
 import * as DomainAction from "./DomainAction.ts"
 import { requestMetrics, traced } from "./internal/clientTelemetry.ts"
+import * as envelope from "./internal/envelope.ts"
 import { exitOf } from "./internal/exit.ts"
 import * as inbox from "./internal/inbox.ts"
 import * as Json from "./internal/json.ts"
@@ -30,6 +31,7 @@ import { strings } from "./internal/reply.ts"
 import { append } from "./internal/scripts/streams.ts"
 import * as traceparent from "./internal/traceparent.ts"
 import { uuid } from "./internal/uuid.ts"
+import * as Waiters from "./internal/waiters.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
@@ -201,9 +203,10 @@ export class ActionClient extends Context.Service<ActionClient, {
 /** Chunks of `sendMany` on their way: the server appends one while the next is written. */
 const chunksAtOnce = 2
 
-const textOf = (envelope: DomainAction.DomainAction): string | undefined => {
+/** Of an action that has its keys in the order of the wire. */
+const textOf = (action: DomainAction.DomainAction): string | undefined => {
   try {
-    return DomainAction.encode(envelope)
+    return JSON.stringify(action)
   } catch {
     return undefined
   }
@@ -226,10 +229,12 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const appendMany = redis.eval(append.script)
   const shared = options.inbox !== "per-request"
 
-  const { measured, unclaimed } = yield* requestMetrics(service, () => answers.waiters.size)
+  const waiters = yield* Waiters.make
+  const { measured, unclaimed } = yield* requestMetrics(service, waiters.size)
   const answers = inbox.make({
     redis,
     key: naming.inbox(service, uuid()),
+    waiters,
     block,
     maxBytes: settings.payloadLimit,
     onUnclaimed: unclaimed
@@ -254,6 +259,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     action: Action.Any,
     payload: unknown,
     context: ActionContext.ActionContext,
+    actionId: string,
     options: SendOptions,
     trace: string | undefined,
     answer?: Answer,
@@ -272,13 +278,17 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       ),
       (data) =>
         encode({
-          action_id: options.actionId ?? uuid(),
+          action_id: actionId,
           action_type: action.type,
           timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
-          ...ActionContext.toFields(context),
-          trace_id: context.traceId ?? (trace === undefined ? null : traceparent.traceIdOf(trace)),
+          tenant_id: context.tenantId ?? null,
+          session_id: context.sessionId ?? null,
+          task_id: context.taskId ?? null,
+          agent_id: context.agentId ?? null,
+          user_id: context.userId ?? null,
           origin_service: service,
           correlation_id: answer?.correlationId ?? options.correlationId ?? null,
+          trace_id: context.traceId ?? (trace === undefined ? null : traceparent.traceIdOf(trace)),
           callback_queue_name: answer?.list ?? null,
           callback_action_type: answer?.type ?? null,
           execution_config: null,
@@ -286,21 +296,20 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
           rag_config: null,
           data,
           metadata: timeout === undefined ? options.metadata ?? null : { ...options.metadata, timeout_ms: timeout }
-        })
+        }, true)
     )
 
-  const contextFor = (options: SendOptions) =>
-    Effect.map(
-      ActionContext.ActionContext,
-      (context) => options.context === undefined ? context : ActionContext.merge(context, options.context)
-    )
+  const contextFor = (fiber: Fiber.Fiber<unknown, unknown>, options: SendOptions): ActionContext.ActionContext => {
+    const context = fiber.getRef(ActionContext.ActionContext)
+    return options.context === undefined ? context : ActionContext.merge(context, options.context)
+  }
 
-  /** Refuses here what every worker would refuse there. */
-  const encode = (envelope: DomainAction.DomainAction): Effect.Effect<string, EncodeError> => {
-    const checked = DomainAction.check(envelope)
-    const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: envelope.action_type, message }))
+  /** Refuses here what every worker would refuse there. `own`: nobody else has the envelope, it need not be copied. */
+  const encode = (action: DomainAction.DomainAction, own: boolean): Effect.Effect<string, EncodeError> => {
+    const checked = envelope.action(action, own)
+    const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
     if (checked._tag === "Failure") return refuse(checked.failure.text)
-    const text = textOf(envelope)
+    const text = textOf(checked.success)
     if (text === undefined) return refuse("The action is no JSON: it holds a bigint or refers to itself")
     if (Json.isLarger(text, settings.payloadLimit)) {
       return refuse(`The action is larger than the limit of ${settings.payloadLimit} bytes (WORKER_PAYLOAD_LIMIT)`)
@@ -312,15 +321,14 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       : Effect.succeed(text)
   }
 
-  const streamOf = (type: string, service: string | undefined): Effect.Effect<string, EncodeError> =>
-    Effect.try({
-      try: () => naming.actionStream(service ?? naming.targetService(type)),
-      catch: (cause) =>
-        new EncodeError({
-          actionType: type,
-          message: cause instanceof QueueNameError ? cause.message : "The naming has no stream for this action"
-        })
-    })
+  const streamOf = (type: string, service: string | undefined): Exit.Exit<string, EncodeError> => {
+    try {
+      return Exit.succeed(naming.actionStream(service ?? naming.targetService(type)))
+    } catch (cause) {
+      const message = cause instanceof QueueNameError ? cause.message : "The naming has no stream for this action"
+      return Exit.fail(new EncodeError({ actionType: type, message }))
+    }
+  }
 
   const add = (stream: string, text: string, trace: string | undefined): Effect.Effect<string, RedisError> =>
     trace === undefined
@@ -332,24 +340,21 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // ---------------------------------------------------------------------------
 
   /** Sends one action, with or without somebody who waits for it. */
-  const sendOne = Effect.fnUntraced(function*(
-    action: Action.Any,
-    payload: unknown,
-    options: SendOptions,
-    answer?: Answer
-  ) {
-    const stream = yield* streamOf(action.type, options.service)
-    const actionId = options.actionId ?? uuid()
-    const context = yield* contextFor(options)
-    return yield* traced(
-      { operation: "send", actionType: action.type, stream, actionId, count: 1 },
-      (trace) =>
-        Effect.flatMap(
-          write(action, payload, context, { ...options, actionId }, trace, answer),
-          (text) => add(stream, text, trace)
-        )
-    )
-  })
+  const sendOne = (action: Action.Any, payload: unknown, options: SendOptions, answer?: Answer) =>
+    Effect.withFiber((fiber) => {
+      const stream = streamOf(action.type, options.service)
+      if (Exit.isFailure(stream)) return stream
+      const actionId = options.actionId ?? uuid()
+      const context = contextFor(fiber, options)
+      return traced(
+        { operation: "send", actionType: action.type, stream: stream.value, actionId, count: 1 },
+        (trace) =>
+          Effect.flatMapEager(
+            write(action, payload, context, actionId, options, trace, answer),
+            (text) => add(stream.value, text, trace)
+          )
+      )
+    })
 
   const send = (action: Action.Any, payload: unknown, options: SendOptions = {}) => sendOne(action, payload, options)
 
@@ -359,14 +364,14 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     options: SendOptions = {}
   ) {
     const stream = yield* streamOf(action.type, options.service)
-    const context = yield* contextFor(options)
+    const context = yield* Effect.withFiber((fiber) => Effect.succeed(contextFor(fiber, options)))
     const all = [...payloads]
     return yield* traced(
       { operation: "send", actionType: action.type, stream, actionId: undefined, count: all.length },
       Effect.fnUntraced(function*(trace) {
         const messages: Array<ReadonlyArray<string>> = []
         for (const payload of all) {
-          const text = write(action, payload, context, options, trace)
+          const text = write(action, payload, context, uuid(), options, trace)
           const exit = exitOf(text)
           const data = exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text
           messages.push(trace === undefined ? ["data", data] : ["data", data, "traceparent", trace])
@@ -404,7 +409,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     options: Pick<SendOptions, "service"> = {}
   ) {
     const stream = yield* streamOf(envelope.action_type, options.service)
-    const text = yield* encode(envelope)
+    const text = yield* encode(envelope, false)
     return yield* traced(
       { operation: "send", actionType: envelope.action_type, stream, actionId: envelope.action_id, count: 1 },
       (trace) => add(stream, text, trace)
@@ -415,20 +420,43 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // requests
   // ---------------------------------------------------------------------------
 
-  /** Waits in the shared inbox. The waiter is there before the action is sent, and gone however the call ends. */
-  const askShared = (correlationId: string, sending: Effect.Effect<string, RedisError>) =>
-    Effect.suspend(() => {
-      const answer = Deferred.makeUnsafe<DomainAction.DomainActionResponse, RedisError>()
-      answers.waiters.set(correlationId, {
-        answered: (response) => Deferred.doneUnsafe(answer, Exit.succeed(response)),
-        failed: (error) => Deferred.doneUnsafe(answer, Exit.fail(error))
+  /**
+   * Waits in the shared inbox. The waiter is there before the action is sent, and gone however the call ends. The reply to
+   * the sending is not waited for: the answer may be there first.
+   */
+  const askShared = (
+    correlationId: string,
+    sending: Effect.Effect<string, RedisError>,
+    millis: number,
+    timeout: Effect.Effect<never, RequestTimeout>
+  ) =>
+    Effect.withFiber<DomainAction.DomainActionResponse, RedisError | RequestTimeout>((fiber) =>
+      Effect.callback((resume) => {
+        const end = (result: Effect.Effect<DomainAction.DomainActionResponse, RedisError | RequestTimeout>) => {
+          waiters.remove(correlationId, waiter)
+          resume(result)
+        }
+        const waiter: Waiters.Waiter = {
+          answered: (response) => end(Effect.succeed(response)),
+          failed: (error) => end(Effect.fail(error)),
+          timedOut: () => {
+            end(timeout)
+            sent?.interruptUnsafe()
+          }
+        }
+        let sent: Fiber.Fiber<string, RedisError> | undefined
+        waiters.add(correlationId, waiter, millis)
+        answers.wake()
+        sent = Effect.runForkWith(fiber.context)(sending)
+        sent.addObserver((exit) => {
+          if (Exit.isFailure(exit)) end(Effect.failCause(exit.cause))
+        })
+        return Effect.sync(() => {
+          waiters.remove(correlationId, waiter)
+          sent?.interruptUnsafe()
+        })
       })
-      answers.wake()
-      return Effect.ensuring(
-        Effect.andThen(sending, Deferred.await(answer)),
-        Effect.sync(() => answers.waiters.delete(correlationId))
-      )
-    })
+    )
 
   /** Waits at a list of the request's own, on a connection of its own. */
   const askAlone = (list: string, sending: Effect.Effect<string, RedisError>) =>
@@ -444,42 +472,47 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       }
     }))
 
-  const ask = Effect.fnUntraced(function*(action: Action.Any, payload: unknown, options: RequestOptions) {
-    const timeout = options.timeout === undefined
-      ? settings.requestTimeout
-      : Duration.fromInputUnsafe(options.timeout)
-    const correlationId = options.correlationId ?? uuid()
-    const actionId = options.actionId ?? uuid()
-    const stream = yield* streamOf(action.type, options.service)
-    const list = shared ? answers.key : naming.responseList(service, action.type, correlationId)
-    const millis = Duration.toMillis(timeout)
-    const context = yield* contextFor(options)
-    return yield* traced(
-      { operation: "request", actionType: action.type, stream, actionId, count: 1 },
-      Effect.fnUntraced(function*(trace) {
-        const answer = { list, type: null, correlationId }
-        const limit = Number.isFinite(millis) ? millis : undefined
-        const text = yield* write(action, payload, context, { ...options, actionId }, trace, answer, limit)
-        const sending = add(stream, text, trace)
-        const response = yield* Effect.timeoutOrElse(
-          shared ? askShared(correlationId, sending) : askAlone(list, sending),
-          {
-            duration: timeout,
-            orElse: () => Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
-          }
-        )
-        return yield* read(action, response)
-      })
-    )
-  })
+  const ask = (action: Action.Any, payload: unknown, options: RequestOptions) =>
+    Effect.withFiber((fiber) => {
+      const stream = streamOf(action.type, options.service)
+      if (Exit.isFailure(stream)) return stream
+      const timeout = options.timeout === undefined
+        ? settings.requestTimeout
+        : Duration.fromInputUnsafe(options.timeout)
+      const millis = Duration.toMillis(timeout)
+      const correlationId = options.correlationId ?? uuid()
+      const actionId = options.actionId ?? uuid()
+      const list = shared ? answers.key : naming.responseList(service, action.type, correlationId)
+      const context = contextFor(fiber, options)
+      const late = Effect.suspend(() =>
+        Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
+      )
+      return traced(
+        { operation: "request", actionType: action.type, stream: stream.value, actionId, count: 1 },
+        (trace) => {
+          const answer = { list, type: null, correlationId }
+          const limit = Number.isFinite(millis) ? millis : undefined
+          return Effect.flatMapEager(
+            write(action, payload, context, actionId, options, trace, answer, limit),
+            (text) => {
+              const sending = add(stream.value, text, trace)
+              const response = shared
+                ? askShared(correlationId, sending, millis, late)
+                : Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
+              return Effect.flatMap(response, (response) => read(action, response))
+            }
+          )
+        }
+      )
+    })
 
   const request = (action: Action.Any, payload: unknown, options: RequestOptions = {}) =>
     measured(action.type, ask(action, payload, options))
 
-  const read = Effect.fnUntraced(function*(action: Action.Any, response: DomainAction.DomainActionResponse) {
+  const read = (action: Action.Any, response: DomainAction.DomainActionResponse) => {
     const codec = Action.codec(action)
     if (response.success) {
-      return yield* Effect.mapError(codec.decodeSuccess(response.data), (error) =>
+      return Effect.mapErrorEager(codec.decodeSuccess(response.data), (error) =>
         new RemoteFailure({
           actionType: action.type,
           errorType: "UnreadableAnswer",
@@ -494,18 +527,18 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       message: "The service failed without saying why",
       details: null
     }
-    const declared = yield* codec.decodeError(detail)
-    return yield* Effect.fail(
-      Option.getOrElse(declared, () =>
-        new RemoteFailure({
-          actionType: action.type,
-          errorType: detail.error_type,
-          errorCode: detail.error_code,
-          message: detail.message,
-          details: detail.details
-        }))
-    )
-  })
+    return Effect.flatMap(codec.decodeError(detail), (declared) =>
+      Effect.fail(
+        Option.getOrElse(declared, () =>
+          new RemoteFailure({
+            actionType: action.type,
+            errorType: detail.error_type,
+            errorCode: detail.error_code,
+            message: detail.message,
+            details: detail.details
+          }))
+      ))
+  }
 
   // SAFETY: each method runs the codecs of the very action it is given, so that payload, success, error and services
   // are those of its contract; inside they are unknown.

@@ -4,23 +4,16 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import type { DomainActionResponse } from "../DomainAction.ts"
 import { parseResponse } from "../DomainAction.ts"
 import type { Connection, Redis } from "../Redis.ts"
 import { RedisError } from "../Redis.ts"
 import * as ownConnections from "./ownConnections.ts"
 import { failureOf, isFatal } from "./redisFailure.ts"
 import { strings } from "./reply.ts"
-
-/** How a request that waits is resumed. */
-export interface Waiter {
-  readonly answered: (response: DomainActionResponse) => void
-  readonly failed: (error: RedisError) => void
-}
+import type { Waiters } from "./waiters.ts"
 
 export interface Inbox {
   readonly key: string
-  readonly waiters: Map<string, Waiter>
   /** Reads answers until interrupted. It starts with the first request. */
   readonly run: Effect.Effect<never>
   readonly wake: () => void
@@ -29,6 +22,7 @@ export interface Inbox {
 export interface InboxOptions {
   readonly redis: Redis["Service"]
   readonly key: string
+  readonly waiters: Waiters
   /** Milliseconds that one read waits. */
   readonly block: number
   readonly maxBytes: number
@@ -52,8 +46,7 @@ const longestRetry = 2_000
 type Take = (connection: Connection) => Effect.Effect<ReadonlyArray<string>, RedisError>
 
 export const make = (options: InboxOptions): Inbox => {
-  const { key, redis } = options
-  const waiters = new Map<string, Waiter>()
+  const { key, redis, waiters } = options
   const needed = Latch.makeUnsafe(false)
   const seconds = String(options.block / 1000)
   const own = ownConnections.make(redis, key)
@@ -88,15 +81,22 @@ export const make = (options: InboxOptions): Inbox => {
     Effect.catch(() => Effect.succeed(takeMany))
   )
 
-  const deliver = (text: string): Effect.Effect<void> => {
-    const parsed = parseResponse(text, { maxBytes: options.maxBytes, maxDepth: 64 })
-    if (parsed._tag === "Failure") {
-      return Effect.logWarning(`An answer that cannot be read is dropped: ${parsed.failure.text}`)
+  const limits = { maxBytes: options.maxBytes, maxDepth: 64 }
+
+  /** Resumes who waits for them; tells why those that are no answer are none. */
+  const deliver = (answers: ReadonlyArray<string>): ReadonlyArray<string> => {
+    const broken: Array<string> = []
+    for (const text of answers) {
+      const parsed = parseResponse(text, limits)
+      if (parsed._tag === "Failure") {
+        broken.push(parsed.failure.text)
+        continue
+      }
+      const waiter = waiters.get(parsed.success.correlation_id ?? "")
+      if (waiter === undefined) options.onUnclaimed()
+      else waiter.answered(parsed.success)
     }
-    const waiter = waiters.get(parsed.success.correlation_id ?? "")
-    if (waiter === undefined) options.onUnclaimed()
-    else waiter.answered(parsed.success)
-    return Effect.void
+    return broken
   }
 
   /** The list would live for ever when its client dies, and nobody else knows its name. */
@@ -125,9 +125,11 @@ export const make = (options: InboxOptions): Inbox => {
         })
       )
       failures = 0
-      for (const answer of answers) yield* deliver(answer)
+      for (const reason of deliver(answers)) {
+        yield* Effect.logWarning(`An answer that cannot be read is dropped: ${reason}`)
+      }
       yield* renew
-      if (waiters.size === 0) needed.closeUnsafe()
+      if (waiters.size() === 0) needed.closeUnsafe()
     }
   }))
 
@@ -135,7 +137,7 @@ export const make = (options: InboxOptions): Inbox => {
   const recover = Effect.fnUntraced(function*(error: RedisError) {
     if (isFatal(failureOf(error))) {
       // Waiting would not help: everybody who waits is told now.
-      for (const waiter of waiters.values()) waiter.failed(error)
+      waiters.failAll(error)
     }
     if (failures++ === 0) yield* Effect.logWarning("Answers cannot be read now; trying again until it passes")
     yield* Effect.sleep(Duration.millis(Math.min(longestRetry, shortestRetry * 2 ** Math.min(failures, 6))))
@@ -143,7 +145,6 @@ export const make = (options: InboxOptions): Inbox => {
 
   return {
     key,
-    waiters,
     run: Effect.forever(Effect.catch(session, recover)),
     wake: () => {
       needed.openUnsafe()

@@ -11,6 +11,7 @@ export interface Table<A> {
   readonly set: (id: string, value: A) => void
   readonly delete: (id: string) => void
   readonly has: (id: string) => boolean
+  readonly size: () => number
   readonly ids: () => ReadonlyArray<string>
   readonly values: () => ReadonlyArray<A>
 }
@@ -40,6 +41,7 @@ export const make = <A extends object>(): Table<A> => {
       free.push(place)
     },
     has: (id) => places.has(id),
+    size: () => places.size,
     ids: () => [...places.keys()],
     values: () => values.filter((value) => value !== undefined)
   }

@@ -1,0 +1,97 @@
+/**
+ * Requests that wait for their answer: found by correlation id, and ended in time by one timer for all of them.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type { DomainActionResponse } from "../DomainAction.ts"
+import type { RedisError } from "../Redis.ts"
+import { monotonicMillis } from "./monotonic.ts"
+import * as Table from "./table.ts"
+
+/** How a request that waits is resumed. */
+export interface Waiter {
+  readonly answered: (response: DomainActionResponse) => void
+  readonly failed: (error: RedisError) => void
+  readonly timedOut: () => void
+}
+
+export interface Waiters {
+  readonly size: () => number
+  readonly get: (id: string) => Waiter | undefined
+  /** Waits for `millis` milliseconds from now on; `Infinity` for as long as it takes. */
+  readonly add: (id: string, waiter: Waiter, millis: number) => void
+  /** A second request with the id of one that waits has taken its place: the first does not remove it. */
+  readonly remove: (id: string, waiter: Waiter) => void
+  readonly failAll: (error: RedisError) => void
+}
+
+interface Held {
+  readonly waiter: Waiter
+  readonly deadline: number
+}
+
+export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(function*() {
+  const clock = yield* Clock.Clock
+  const context = yield* Effect.context<never>()
+  const waiting = Table.make<Held>()
+  let timer: Fiber.Fiber<void> | undefined
+  let wakes = Infinity
+
+  // A timer for each request would be started and taken back for nearly all of them. This one is left alone by requests that
+  // end, and finds out by itself what still waits: as a rule that is the time of one request later.
+  const wakeAt = (deadline: number): void => {
+    timer?.interruptUnsafe()
+    wakes = deadline
+    timer = Effect.runForkWith(context)(
+      Effect.andThen(
+        clock.sleep(Duration.millis(Math.max(0, deadline - monotonicMillis(clock)))),
+        Effect.sync(endLate)
+      )
+    )
+  }
+
+  const endLate = (): void => {
+    timer = undefined
+    wakes = Infinity
+    const now = monotonicMillis(clock)
+    let next = Infinity
+    for (const { deadline, waiter } of waiting.values()) {
+      if (deadline <= now) waiter.timedOut()
+      else next = Math.min(next, deadline)
+    }
+    if (next < wakes) wakeAt(next)
+  }
+
+  // Who still waits when the client ends is told in time, and then nothing keeps the process.
+  let closed = false
+  const rest = (): void => {
+    if (closed && waiting.size() === 0) timer?.interruptUnsafe()
+  }
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      closed = true
+      rest()
+    })
+  )
+
+  return {
+    size: waiting.size,
+    get: (id) => waiting.get(id)?.waiter,
+    add: (id, waiter, millis) => {
+      const deadline = monotonicMillis(clock) + millis
+      waiting.set(id, { waiter, deadline })
+      if (deadline < wakes) wakeAt(deadline)
+    },
+    remove: (id, waiter) => {
+      if (waiting.get(id)?.waiter !== waiter) return
+      waiting.delete(id)
+      rest()
+    },
+    failAll: (error) => {
+      for (const { waiter } of waiting.values()) waiter.failed(error)
+    }
+  }
+})
