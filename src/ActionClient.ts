@@ -281,6 +281,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
           action_id: actionId,
           action_type: action.type,
           timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
+          // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
           tenant_id: context.tenantId ?? null,
           session_id: context.sessionId ?? null,
           task_id: context.taskId ?? null,

@@ -173,6 +173,7 @@ const implementation = Effect.suspend(() =>
 /**
  * Makes a server that several clients and layers can share, see
  * {@link layerServer}. It holds no resource: it goes when nothing refers to it.
+ * The first one in a process is made asynchronously, since its code is loaded then.
  *
  * @since 0.1.0
  * @category constructors

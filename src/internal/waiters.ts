@@ -23,7 +23,7 @@ export interface Waiters {
   readonly get: (id: string) => Waiter | undefined
   /** Waits for `millis` milliseconds from now on; `Infinity` for as long as it takes. */
   readonly add: (id: string, waiter: Waiter, millis: number) => void
-  /** A second request with the id of one that waits has taken its place: the first does not remove it. */
+  /** Of two requests with one id the later gets the answer; either leaves the other alone. */
   readonly remove: (id: string, waiter: Waiter) => void
   readonly failAll: (error: RedisError) => void
 }
@@ -37,6 +37,10 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
   const waiting = Table.make<Held>()
+  // Requests whose id another one waits with by now: no answer finds them, but they end in time all the same.
+  const displaced = new Set<Held>()
+  const size = () => waiting.size() + displaced.size
+  const all = () => [...waiting.values(), ...displaced]
   let timer: Fiber.Fiber<void> | undefined
   let wakes = Infinity
 
@@ -58,7 +62,7 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
     wakes = Infinity
     const now = monotonicMillis(clock)
     let next = Infinity
-    for (const { deadline, waiter } of waiting.values()) {
+    for (const { deadline, waiter } of all()) {
       if (deadline <= now) waiter.timedOut()
       else next = Math.min(next, deadline)
     }
@@ -68,7 +72,7 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
   // Who still waits when the client ends is told in time, and then nothing keeps the process.
   let closed = false
   const rest = (): void => {
-    if (closed && waiting.size() === 0) timer?.interruptUnsafe()
+    if (closed && size() === 0) timer?.interruptUnsafe()
   }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -78,20 +82,22 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
   )
 
   return {
-    size: waiting.size,
+    size,
     get: (id) => waiting.get(id)?.waiter,
     add: (id, waiter, millis) => {
       const deadline = monotonicMillis(clock) + millis
+      const before = waiting.get(id)
+      if (before !== undefined) displaced.add(before)
       waiting.set(id, { waiter, deadline })
       if (deadline < wakes) wakeAt(deadline)
     },
     remove: (id, waiter) => {
-      if (waiting.get(id)?.waiter !== waiter) return
-      waiting.delete(id)
+      if (waiting.get(id)?.waiter === waiter) waiting.delete(id)
+      for (const held of displaced) if (held.waiter === waiter) displaced.delete(held)
       rest()
     },
     failAll: (error) => {
-      for (const { waiter } of waiting.values()) waiter.failed(error)
+      for (const { waiter } of all()) waiter.failed(error)
     }
   }
 })

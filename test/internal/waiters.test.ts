@@ -19,14 +19,17 @@ const waiting = (waiters: Waiters.Waiters, log: Array<string>) => (id: string, m
   return waiter
 }
 
+const start = Effect.map(Waiters.make, (waiters) => {
+  const log: Array<string> = []
+  return { waiters, log, add: waiting(waiters, log) }
+})
+
 const advance = (millis: number) => TestClock.adjust(Duration.millis(millis))
 
 describe("waiters", () => {
   it.effect("end in their own time, whichever came first", () =>
     Effect.gen(function*() {
-      const waiters = yield* Waiters.make
-      const log: Array<string> = []
-      const add = waiting(waiters, log)
+      const { add, log, waiters } = yield* start
       add("long", 1_000)
       add("short", 100)
       add("middle", 500)
@@ -43,9 +46,7 @@ describe("waiters", () => {
 
   it.effect("that are answered are not ended later, nor is who comes after them ended early", () =>
     Effect.gen(function*() {
-      const waiters = yield* Waiters.make
-      const log: Array<string> = []
-      const add = waiting(waiters, log)
+      const { add, log, waiters } = yield* start
       add("first", 100)
       yield* advance(60)
       add("second", 100)
@@ -59,9 +60,8 @@ describe("waiters", () => {
 
   it.effect("without a limit wait for as long as it takes", () =>
     Effect.gen(function*() {
-      const waiters = yield* Waiters.make
-      const log: Array<string> = []
-      waiting(waiters, log)("patient", Infinity)
+      const { add, log, waiters } = yield* start
+      add("patient", Infinity)
       yield* TestClock.adjust("365 days")
       assert.deepStrictEqual(log, [])
       assert.strictEqual(waiters.size(), 1)
@@ -69,20 +69,30 @@ describe("waiters", () => {
 
   it.effect("keep their place when one before them with the same id goes", () =>
     Effect.gen(function*() {
-      const waiters = yield* Waiters.make
-      const log: Array<string> = []
-      const add = waiting(waiters, log)
+      const { add, waiters } = yield* start
       const first = add("same", 1_000)
       const second = add("same", 1_000)
       waiters.remove("same", first)
       assert.strictEqual(waiters.get("same"), second)
     }).pipe(Effect.scoped))
 
+  it.effect("with the id of one that waits take its answer, and both end in time", () =>
+    Effect.gen(function*() {
+      const { add, log, waiters } = yield* start
+      add("same", 100)
+      yield* advance(50)
+      add("same", 100)
+      assert.strictEqual(waiters.size(), 2)
+      yield* advance(50)
+      assert.deepStrictEqual(log, ["same timed out"])
+      yield* advance(50)
+      assert.deepStrictEqual(log, ["same timed out", "same timed out"])
+      assert.strictEqual(waiters.size(), 0)
+    }).pipe(Effect.scoped))
+
   it.effect("are all told of a failure that does not pass", () =>
     Effect.gen(function*() {
-      const waiters = yield* Waiters.make
-      const log: Array<string> = []
-      const add = waiting(waiters, log)
+      const { add, log, waiters } = yield* start
       add("a", 1_000)
       add("b", Infinity)
       waiters.failAll(new RedisError({ cause: new Error("NOPERM") }))
@@ -91,10 +101,8 @@ describe("waiters", () => {
 
   it.effect("that outlive their client still end in time", () =>
     Effect.gen(function*() {
-      const log: Array<string> = []
-      yield* Effect.scoped(Effect.tap(Waiters.make, (waiters) =>
+      const { log } = yield* Effect.scoped(Effect.tap(start, ({ add }) =>
         Effect.sync(() => {
-          const add = waiting(waiters, log)
           add("a", 100)
           add("b", 200)
         })))
