@@ -55,8 +55,9 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
     Effect.gen(function*() {
       const server = yield* Server.RedisServer
       const jobs = service(server)
-      const program = yield* jobs.start({ WORKER_CONCURRENCY: "20", WORKER_CLAIM_IDLE: "1 hour" })
+      // All there before the first read: how much the later ones take hangs on what the first one brought.
       yield* jobs.add("job.hold", numbered(0, 50))
+      const program = yield* jobs.start({ WORKER_CONCURRENCY: "20", WORKER_CLAIM_IDLE: "1 hour" })
       yield* program.linesOf(/@ started/, 20, started)
       // Up to forty ahead of twenty that run.
       yield* until("it reads ahead", Effect.map(jobs.pending, (rows) => rows.length === 50))

@@ -5,8 +5,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import { parseResponse } from "../DomainAction.ts"
-import type { Connection, Redis } from "../Redis.ts"
-import { RedisError } from "../Redis.ts"
+import type { Connection, Redis, RedisError } from "../Redis.ts"
+import * as blockingRead from "./blockingRead.ts"
 import * as ownConnections from "./ownConnections.ts"
 import { failureOf, isFatal } from "./redisFailure.ts"
 import { strings } from "./reply.ts"
@@ -32,9 +32,6 @@ export interface InboxOptions {
 
 /** Answers taken in one read. */
 const batch = 100
-
-/** What a read may take longer than its time before the connection is given up. */
-const grace = 5_000
 
 /** Milliseconds that the list outlives its client; renewed while it lives. */
 const timeToLive = Duration.toMillis("1 hour")
@@ -115,15 +112,11 @@ export const make = (options: InboxOptions): Inbox => {
     const take = yield* chooseTake
     const connection = yield* redis.reserve
     yield* own.identify(connection)
+    const read = yield* blockingRead.make<ReadonlyArray<string>>(options.block)
     while (true) {
       yield* needed.await
-      const answers = yield* take(connection).pipe(
-        Effect.timeoutOrElse({
-          duration: Duration.millis(options.block + grace),
-          orElse: () =>
-            Effect.fail(new RedisError({ cause: new Error("The read did not come back: connection given up") }))
-        })
-      )
+      read.start(take(connection))
+      const answers = (yield* read.reply) ?? []
       failures = 0
       for (const reason of deliver(answers)) {
         yield* Effect.logWarning(`An answer that cannot be read is dropped: ${reason}`)

@@ -5,13 +5,11 @@
  * ended on the server too, since a blocked read that was left behind would swallow
  * the next entry; then what is pending here and not held is taken; then new entries.
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import type * as Latch from "effect/Latch"
-import type { Connection, Redis } from "../Redis.ts"
-import { RedisError } from "../Redis.ts"
+import type { Connection, Redis, RedisError } from "../Redis.ts"
 import type { WorkerError } from "../WorkerError.ts"
+import * as blockingRead from "./blockingRead.ts"
 import type { Entry } from "./entry.ts"
 import * as entry from "./entry.ts"
 import type { Intake } from "./intake.ts"
@@ -54,9 +52,6 @@ export interface Reader {
   readonly stopped: Effect.Effect<void>
 }
 
-/** What a read may take longer than its BLOCK before the connection is given up. */
-const grace = 5_000
-
 /** The most entries of one read: more do not make it faster, and delay the first of them. */
 const maxBatch = 500
 
@@ -82,13 +77,7 @@ export const make = (options: ReaderOptions): Reader => {
     averageSize = Math.max(1, size > averageSize ? size : averageSize + (size - averageSize) / 4)
   }
 
-  /**
-   * The last reply. It is not the value of a fiber: finished fibers may be kept until a full collection of garbage, by the
-   * sets that they once were in (see `table.ts`), and all that was read with them.
-   */
-  let arrived: unknown
-
-  const readNew = (connection: Connection): Effect.Effect<void, RedisError> =>
+  const readNew = (connection: Connection): Effect.Effect<unknown, RedisError> =>
     connection.send(
       "XREADGROUP",
       "GROUP",
@@ -101,15 +90,6 @@ export const make = (options: ReaderOptions): Reader => {
       "STREAMS",
       names.stream,
       ">"
-    ).pipe(
-      Effect.map((reply) => {
-        arrived = reply
-      }),
-      Effect.timeoutOrElse({
-        duration: Duration.millis(options.block + grace),
-        orElse: () =>
-          Effect.fail(new RedisError({ cause: new Error("The read did not come back: connection given up") }))
-      })
     )
 
   const session = Effect.scoped(Effect.gen(function*() {
@@ -120,30 +100,34 @@ export const make = (options: ReaderOptions): Reader => {
     yield* gate.await
     const connection = yield* redis.reserve
     yield* own.identify(connection)
+    const read = yield* blockingRead.make(options.block)
+    // A read that waits at the server would still bring entries: it ends with the pause, and its connection with it.
+    yield* Effect.forkScoped(Effect.andThen(paused.await, read.stop))
     while (true) {
       // Of a backlog the next read leaves before the handlers of the last one start, and the server works beside them: a
       // fifth more entries a second. A few entries are started at once instead, since somebody may wait for the answer.
       const ahead = runner.isBusy() && gate.isOpen() && runner.hasRoom()
       if (!ahead) {
         runner.start()
+        // The outcomes of handlers that ended at once are written before the read, which would go first otherwise: who waits
+        // for an answer has it a tenth sooner.
+        yield* Effect.yieldNow
         yield* gate.await
         yield* runner.awaitRoom
       }
-      const reading = yield* Effect.forkScoped(readNew(connection), { startImmediately: true })
+      read.start(readNew(connection))
       if (ahead) {
         // The command is written at the end of this turn of the event loop.
         yield* Effect.yieldNow
         runner.start()
       }
-      // A read that waits at the server would still bring entries: it ends with the pause, and its connection with it.
-      const over = yield* Effect.raceFirst(Effect.as(Fiber.join(reading), false), Effect.as(paused.await, true))
-      if (over) return yield* Fiber.interrupt(reading)
+      const arrived = yield* read.reply
+      if (arrived === undefined) return
       options.onRead()
       if (trouble.failing()) yield* trouble.passed(doing)
-      const read = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
-      arrived = undefined
-      learnSize(read)
-      yield* intake.hold(read)
+      const entries = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
+      learnSize(entries)
+      yield* intake.hold(entries)
     }
   }))
 
