@@ -302,20 +302,38 @@ const twins: ReadonlyArray<Fault> = [
   },
   {
     file: "scripts/settle.ts",
-    search: "if (!failed(pushed) && extra !== \"0\") redis.call(\"PEXPIRE\", key, extra)",
-    replace: "if (extra !== \"0\") redis.call(\"PEXPIRE\", key, extra)\n  else redis.call(\"PERSIST\", key)",
+    search: "if (extra !== \"0\") redis.call(\"PEXPIRE\", key, extra)",
+    replace: "if (extra !== \"0\") redis.call(\"PEXPIRE\", key, extra)\n      else redis.call(\"PERSIST\", key)",
     why: "a push without a time to live takes away the one that is there"
   },
   {
     file: "scripts/settle.ts",
-    search: "letter.push(\"undeliverable\", reply.message, \"answer\", payload)",
+    search: "if (renewed.get(key) === extra) return",
+    replace: "if (renewed.has(key)) return",
+    why: "a list lives no longer than its first answer says"
+  },
+  {
+    file: "scripts/settle.ts",
+    search: "          renewed.delete(answer.key)\n",
+    replace: "",
+    why: "a list that is made anew in a call lives for ever"
+  },
+  {
+    file: "scripts/settle.ts",
+    search: "      acknowledge()\n      const buried",
+    replace: "      plain = []\n      const buried",
+    why: "entries before a dead letter are not acknowledged"
+  },
+  {
+    file: "scripts/settle.ts",
+    search: "letter.push(\"undeliverable\", reply.message, \"answer\", answer.payload)",
     replace: "letter.push(\"undeliverable\", reply.message)",
     why: "an answer that cannot be delivered is lost"
   },
   {
     file: "scripts/settle.ts",
-    search: "if (pushed !== null && kind === \"l\") redis.call(\"LPOP\", key)",
-    replace: "if (pushed !== null && kind === \"l\") redis.call(\"TYPE\", key)",
+    search: "redis.call(\"LPOP\", answer.key)",
+    replace: "redis.call(\"TYPE\", answer.key)",
     why: "an answer is not taken back when its dead letter cannot be written"
   },
   {

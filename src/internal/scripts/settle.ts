@@ -57,10 +57,16 @@ export interface SettleParams {
 /** The number of fields beyond which Lua's `unpack` is not trusted: the fields are packed as netstrings into one. */
 const maxFields = 4000
 
+/**
+ * The most frequent operation, an answer to a list for a first delivery, with fewer arguments than the others: of a hundred
+ * arguments a call, each costs both sides.
+ */
+const answerOnly = "a"
+
 const lua = `${luaNow}${luaInteger}
 local stream, due, records, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, consumer, waiting = ARGV[1], ARGV[2], ARGV[3]
-local retain, total = ARGV[4] == '1', tonumber(ARGV[7])
+local retain, total, lifetime = ARGV[4] == '1', tonumber(ARGV[7]), ARGV[8]
 local statuses, acknowledged = {}, {}
 local function report(index, status)
   statuses[#statuses + 1] = index
@@ -89,7 +95,10 @@ end
 -- needs none, and what follows frees about as much as it takes: a full server can be worked off, answers included.
 redis.call('XACK', stream, group, '0-0')
 
+local renewed = {}
 local function push(kind, key, payload, extra)
+  -- Most answers of a call go to one list: it is looked at, and its expiry set, once.
+  if renewed[key] == extra then return redis.pcall('LPUSH', key, payload) end
   local held = redis.call('TYPE', key).ok
   if kind == 's' then
     if held ~= 'stream' and held ~= 'none' then return { err = 'WRONGTYPE the answer stream holds a ' .. held } end
@@ -98,7 +107,10 @@ local function push(kind, key, payload, extra)
   end
   if held ~= 'list' and held ~= 'none' then return { err = 'WRONGTYPE the answer list holds a ' .. held } end
   local pushed = redis.pcall('LPUSH', key, payload)
-  if not failed(pushed) and extra ~= '0' then redis.call('PEXPIRE', key, extra) end
+  if not failed(pushed) then
+    if extra ~= '0' then redis.call('PEXPIRE', key, extra) end
+    renewed[key] = extra
+  end
   return pushed
 end
 
@@ -125,10 +137,18 @@ local function bury(id, letter)
   return redis.pcall('XADD', dead, '*', unpack(letter))
 end
 
-local count = tonumber(ARGV[8])
+-- Entries that are done with, acknowledged together: before anything that might end the script with an error, and at the end.
 local plain = {}
+local function acknowledge()
+  if #plain == 0 then return end
+  redis.call('XACK', stream, group, unpack(plain))
+  for i = 1, #plain do acknowledged[#acknowledged + 1] = plain[i] end
+  plain = {}
+end
+
+local count = tonumber(ARGV[9])
 for index = 1, count do
-  local id = ARGV[8 + index]
+  local id = ARGV[9 + index]
   if mine(id, 1) then
     plain[#plain + 1] = id
     done[id] = true
@@ -137,85 +157,94 @@ for index = 1, count do
   end
 end
 
-local index, cursor = count, 9 + count
+local function wait(index, id, delay, record, kind, key, payload, extra)
+  local written = redis.pcall('HSET', records, id, record)
+  if not failed(written) then written = redis.pcall('ZADD', due, integer(now() + delay), id) end
+  if failed(written) then return report(index, written.err) end
+  done[id] = true
+  acknowledge()
+  if #redis.call('XCLAIM', stream, group, waiting, 0, id, 'JUSTID') == 0 then
+    redis.call('ZREM', due, id)
+    redis.call('HDEL', records, id)
+    report(index, 'gone')
+  elseif key and failed(push(kind, key, payload, extra)) then
+    report(index, 'undeliverable')
+  end
+end
+
+local function finish(index, id, bad, letter, kind, key, payload, extra)
+  local pushed
+  if key then
+    pushed = push(kind, key, payload, extra)
+    if failed(pushed) then
+      local prefix = pushed.err:match('^%-?(%u+)')
+      if prefix ~= 'WRONGTYPE' and prefix ~= 'NOPERM' then return report(index, pushed.err) end
+      if not bad then
+        letter[#letter + 1] = 'reason'
+        letter[#letter + 1] = 'undeliverable'
+      end
+      letter[#letter + 1] = 'undeliverable'
+      letter[#letter + 1] = pushed.err
+      letter[#letter + 1] = 'answer'
+      letter[#letter + 1] = payload
+      bad = true
+      report(index, 'undeliverable')
+      pushed = nil
+    end
+  end
+  if bad then
+    acknowledge()
+    local buried = bury(id, letter)
+    if not buried then
+      report(index, 'gone')
+    elseif failed(buried) then
+      -- Taken back, so that the next call does not answer twice.
+      if pushed and kind == 'l' then
+        redis.call('LPOP', key)
+        renewed[key] = nil
+      elseif pushed then
+        redis.call('XDEL', key, pushed)
+      end
+      return report(index, buried.err)
+    end
+  end
+  done[id] = true
+  plain[#plain + 1] = id
+end
+
+local index, cursor = count, 10 + count
 local function take()
   cursor = cursor + 1
   return ARGV[cursor - 1]
 end
 while ARGV[cursor] do
-  local id, deliveries, operation = take(), tonumber(take()), take()
-  local kind, outcome = operation:sub(1, 1), operation:sub(2, 2)
-  local key, payload, extra, delay, record
-  if kind ~= '-' then key, payload, extra = KEYS[tonumber(take())], take(), take() end
-  if outcome == 'w' then delay, record = tonumber(take()), take() end
-  local letter = {}
-  for i = 1, tonumber(take()) do letter[i] = take() end
-
-  if not mine(id, deliveries) then
-    report(index, 'lost')
-  elseif outcome == 'w' then
-    local written = redis.pcall('HSET', records, id, record)
-    if not failed(written) then written = redis.pcall('ZADD', due, integer(now() + delay), id) end
-    if failed(written) then
-      report(index, written.err)
+  local id, operation = take(), take()
+  if operation == '${answerOnly}' then
+    local key, payload = KEYS[tonumber(take())], take()
+    if mine(id, 1) then
+      finish(index, id, false, {}, 'l', key, payload, lifetime)
     else
-      done[id] = true
-      if #redis.call('XCLAIM', stream, group, waiting, 0, id, 'JUSTID') == 0 then
-        redis.call('ZREM', due, id)
-        redis.call('HDEL', records, id)
-        report(index, 'gone')
-      elseif key and failed(push(kind, key, payload, extra)) then
-        report(index, 'undeliverable')
-      end
+      report(index, 'lost')
     end
   else
-    local bad, pushed, failure = outcome == 'd', nil, nil
-    if key then
-      pushed = push(kind, key, payload, extra)
-      if failed(pushed) then
-        local prefix = pushed.err:match('^%-?(%u+)')
-        if prefix == 'WRONGTYPE' or prefix == 'NOPERM' then
-          if not bad then
-            letter[#letter + 1] = 'reason'
-            letter[#letter + 1] = 'undeliverable'
-          end
-          letter[#letter + 1] = 'undeliverable'
-          letter[#letter + 1] = pushed.err
-          letter[#letter + 1] = 'answer'
-          letter[#letter + 1] = payload
-          bad = true
-          report(index, 'undeliverable')
-        else
-          failure = pushed.err
-        end
-        pushed = nil
-      end
-    end
-    if bad and not failure then
-      local buried = bury(id, letter)
-      if not buried then
-        report(index, 'gone')
-      elseif failed(buried) then
-        failure = buried.err
-        -- Taken back, so that the next call does not answer twice.
-        if pushed and kind == 'l' then redis.call('LPOP', key) elseif pushed then redis.call('XDEL', key, pushed) end
-      end
-    end
-    if failure then
-      report(index, failure)
+    local deliveries, kind, outcome = tonumber(take()), operation:sub(1, 1), operation:sub(2, 2)
+    local key, payload, extra, delay, record
+    if kind ~= '-' then key, payload, extra = KEYS[tonumber(take())], take(), take() end
+    if outcome == 'w' then delay, record = tonumber(take()), take() end
+    local letter = {}
+    for i = 1, tonumber(take()) do letter[i] = take() end
+    if not mine(id, deliveries) then
+      report(index, 'lost')
+    elseif outcome == 'w' then
+      wait(index, id, delay, record, kind, key, payload, extra)
     else
-      redis.call('XACK', stream, group, id)
-      done[id] = true
-      acknowledged[#acknowledged + 1] = id
+      finish(index, id, outcome == 'd', letter, kind, key, payload, extra)
     end
   end
   index = index + 1
 end
 
-if #plain > 0 then
-  redis.call('XACK', stream, group, unpack(plain))
-  for i = 1, #plain do acknowledged[#acknowledged + 1] = plain[i] end
-end
+acknowledge()
 if #acknowledged > 0 then
   if redis.call('EXISTS', records) == 1 then redis.call('HDEL', records, unpack(acknowledged)) end
   if not retain and #redis.call('XINFO', 'GROUPS', stream) == 1 then
@@ -227,17 +256,12 @@ return statuses
 
 const failed = (reply: unknown): reply is ReplyError => reply instanceof ReplyError
 
-const pushTwin = (redis: ScriptRedis, kind: string, key: string, payload: string, extra: string) => {
-  const held = redis.call("TYPE", key)
-  if (kind === "s") {
-    if (held !== "stream" && held !== "none") return new ReplyError(`WRONGTYPE the answer stream holds a ${held}`)
-    if (extra !== "0") return redis.pcall("XADD", key, "*", "data", payload, "traceparent", extra)
-    return redis.pcall("XADD", key, "*", "data", payload)
-  }
-  if (held !== "list" && held !== "none") return new ReplyError(`WRONGTYPE the answer list holds a ${held}`)
-  const pushed = redis.pcall("LPUSH", key, payload)
-  if (!failed(pushed) && extra !== "0") redis.call("PEXPIRE", key, extra)
-  return pushed
+interface Answer {
+  readonly kind: string
+  readonly key: string
+  readonly payload: string
+  /** Lifetime of a list, trace context in a stream; "0" is neither. */
+  readonly extra: string
 }
 
 const byteLength = (text: string) => new TextEncoder().encode(text).length
@@ -274,8 +298,12 @@ const twin: Twin = (redis, keys, args) => {
   const waiting = at(args, 2)
   const retain = args[3] === "1"
   const total = Number(args[6])
+  const lifetime = at(args, 7)
   const statuses: Array<string | number> = []
   const acknowledged: Array<string> = []
+  const report = (index: number, status: string): void => {
+    statuses.push(index, status)
+  }
 
   const limit = total * 2
   const pending = rows(redis.call("XPENDING", stream, group, at(args, 4), at(args, 5), limit, consumer)).map(rows)
@@ -291,103 +319,127 @@ const twin: Twin = (redis, keys, args) => {
 
   redis.call("XACK", stream, group, "0-0")
 
-  const count = Number(args[7])
-  const plain: Array<string> = []
+  const renewed = new Map<string, string>()
+  const push = ({ extra, key, kind, payload }: Answer): ScriptReply | ReplyError => {
+    if (renewed.get(key) === extra) return redis.pcall("LPUSH", key, payload)
+    const held = redis.call("TYPE", key)
+    if (kind === "s") {
+      if (held !== "stream" && held !== "none") return new ReplyError(`WRONGTYPE the answer stream holds a ${held}`)
+      if (extra !== "0") return redis.pcall("XADD", key, "*", "data", payload, "traceparent", extra)
+      return redis.pcall("XADD", key, "*", "data", payload)
+    }
+    if (held !== "list" && held !== "none") return new ReplyError(`WRONGTYPE the answer list holds a ${held}`)
+    const pushed = redis.pcall("LPUSH", key, payload)
+    if (!failed(pushed)) {
+      if (extra !== "0") redis.call("PEXPIRE", key, extra)
+      renewed.set(key, extra)
+    }
+    return pushed
+  }
+
+  let plain: Array<string> = []
+  const acknowledge = (): void => {
+    if (plain.length === 0) return
+    redis.call("XACK", stream, group, ...plain)
+    acknowledged.push(...plain)
+    plain = []
+  }
+
+  const count = Number(args[8])
   for (let index = 0; index < count; index++) {
-    const id = at(args, 8 + index)
+    const id = at(args, 9 + index)
     if (mine(id, 1)) {
       plain.push(id)
       done.add(id)
     } else {
-      statuses.push(index, "lost")
+      report(index, "lost")
     }
   }
 
+  const wait = (index: number, id: string, delay: number, record: string, answer: Answer | undefined): void => {
+    let written = redis.pcall("HSET", records, id, record)
+    if (!failed(written)) written = redis.pcall("ZADD", due, twinNow(redis) + delay, id)
+    if (failed(written)) return report(index, written.message)
+    done.add(id)
+    acknowledge()
+    if (rows(redis.call("XCLAIM", stream, group, waiting, 0, id, "JUSTID")).length === 0) {
+      redis.call("ZREM", due, id)
+      redis.call("HDEL", records, id)
+      report(index, "gone")
+    } else if (answer !== undefined && failed(push(answer))) {
+      report(index, "undeliverable")
+    }
+  }
+
+  const finish = (
+    index: number,
+    id: string,
+    dies: boolean,
+    letter: Array<string>,
+    answer: Answer | undefined
+  ): void => {
+    let bad = dies
+    let pushed: ScriptReply = null
+    if (answer !== undefined) {
+      const reply = push(answer)
+      if (!failed(reply)) {
+        pushed = reply
+      } else {
+        if (!/^(WRONGTYPE|NOPERM)/.test(reply.message)) return report(index, reply.message)
+        if (!bad) letter.push("reason", "undeliverable")
+        letter.push("undeliverable", reply.message, "answer", answer.payload)
+        bad = true
+        report(index, "undeliverable")
+      }
+    }
+    if (bad) {
+      acknowledge()
+      const buried = buryTwin(redis, { stream, dead, group, consumer }, id, letter)
+      if (buried === undefined) {
+        report(index, "gone")
+      } else if (failed(buried)) {
+        if (answer !== undefined && pushed !== null && answer.kind === "l") {
+          redis.call("LPOP", answer.key)
+          renewed.delete(answer.key)
+        } else if (answer !== undefined && pushed !== null) {
+          redis.call("XDEL", answer.key, String(pushed))
+        }
+        return report(index, buried.message)
+      }
+    }
+    done.add(id)
+    plain.push(id)
+  }
+
   let index = count
-  let cursor = 8 + count
+  let cursor = 9 + count
   const take = () => at(args, cursor++)
   while (cursor < args.length) {
     const id = take()
-    const deliveries = Number(take())
     const operation = take()
-    const kind = operation.slice(0, 1)
-    const outcome = operation.slice(1, 2)
-    let key = ""
-    let payload = ""
-    let extra = ""
-    let delay = 0
-    let record = ""
-    if (kind !== "-") {
-      key = at(keys, Number(take()) - 1)
-      payload = take()
-      extra = take()
-    }
-    if (outcome === "w") {
-      delay = Number(take())
-      record = take()
-    }
-    const letter: Array<string> = []
-    for (let left = Number(take()); left > 0; left--) letter.push(take())
-
-    if (!mine(id, deliveries)) {
-      statuses.push(index, "lost")
-    } else if (outcome === "w") {
-      let written = redis.pcall("HSET", records, id, record)
-      if (!failed(written)) written = redis.pcall("ZADD", due, twinNow(redis) + delay, id)
-      if (failed(written)) {
-        statuses.push(index, written.message)
-      } else {
-        done.add(id)
-        if (rows(redis.call("XCLAIM", stream, group, waiting, 0, id, "JUSTID")).length === 0) {
-          redis.call("ZREM", due, id)
-          redis.call("HDEL", records, id)
-          statuses.push(index, "gone")
-        } else if (key !== "" && failed(pushTwin(redis, kind, key, payload, extra))) {
-          statuses.push(index, "undeliverable")
-        }
-      }
+    if (operation === answerOnly) {
+      const key = at(keys, Number(take()) - 1)
+      const payload = take()
+      if (mine(id, 1)) finish(index, id, false, [], { kind: "l", key, payload, extra: lifetime })
+      else report(index, "lost")
     } else {
-      let bad = outcome === "d"
-      let pushed: ScriptReply = null
-      let failure: string | undefined
-      if (key !== "") {
-        const reply = pushTwin(redis, kind, key, payload, extra)
-        if (!failed(reply)) {
-          pushed = reply
-        } else if (/^(WRONGTYPE|NOPERM)/.test(reply.message)) {
-          if (!bad) letter.push("reason", "undeliverable")
-          letter.push("undeliverable", reply.message, "answer", payload)
-          bad = true
-          statuses.push(index, "undeliverable")
-        } else {
-          failure = reply.message
-        }
-      }
-      if (bad && failure === undefined) {
-        const buried = buryTwin(redis, { stream, dead, group, consumer }, id, letter)
-        if (buried === undefined) {
-          statuses.push(index, "gone")
-        } else if (failed(buried)) {
-          failure = buried.message
-          if (pushed !== null && kind === "l") redis.call("LPOP", key)
-          else if (pushed !== null) redis.call("XDEL", key, String(pushed))
-        }
-      }
-      if (failure === undefined) {
-        redis.call("XACK", stream, group, id)
-        done.add(id)
-        acknowledged.push(id)
-      } else {
-        statuses.push(index, failure)
-      }
+      const deliveries = Number(take())
+      const kind = operation.slice(0, 1)
+      const outcome = operation.slice(1, 2)
+      const answer = kind === "-"
+        ? undefined
+        : { kind, key: at(keys, Number(take()) - 1), payload: take(), extra: take() }
+      const [delay, record] = outcome === "w" ? [Number(take()), take()] : [0, ""]
+      const letter: Array<string> = []
+      for (let left = Number(take()); left > 0; left--) letter.push(take())
+      if (!mine(id, deliveries)) report(index, "lost")
+      else if (outcome === "w") wait(index, id, delay, record, answer)
+      else finish(index, id, outcome === "d", letter, answer)
     }
     index++
   }
 
-  if (plain.length > 0) {
-    redis.call("XACK", stream, group, ...plain)
-    acknowledged.push(...plain)
-  }
+  acknowledge()
   if (acknowledged.length > 0) {
     if (redis.call("EXISTS", records) === 1) redis.call("HDEL", records, ...acknowledged)
     if (!retain && rows(redis.call("XINFO", "GROUPS", stream)).length === 1) redis.call("XDEL", stream, ...acknowledged)
@@ -398,6 +450,14 @@ const twin: Twin = (redis, keys, args) => {
 const operationOf = (entry: SettleEntry): string =>
   (entry.push === undefined ? "-" : entry.push.kind === "list" ? "l" : "s") +
   (entry.wait !== undefined ? "w" : entry.dead ? "d" : "-")
+
+/** The lifetime that the script gives to the lists of mere answers: that of the first. */
+const lifetimeOf = (entries: ReadonlyArray<SettleEntry>): number =>
+  entries.find((entry) => entry.push?.kind === "list")?.push?.timeToLive ?? 0
+
+const isAnswerOnly = (entry: SettleEntry, push: PushTarget, lifetime: number): boolean =>
+  push.kind === "list" && push.timeToLive === lifetime && entry.wait === undefined && !entry.dead &&
+  entry.notes.length === 0 && (entry.deliveries ?? 1) === 1
 
 /** Keys that answers go to, each named once: a batch of answers to one inbox declares one key. */
 const targetsOf = (params: SettleParams): ReadonlyArray<string> => {
@@ -417,6 +477,8 @@ export const settle = define<SettleParams>({
     ...(params.entries.length === 0 ? [] : targetsOf(params))
   ],
   args: (params) => {
+    const { acknowledged, entries } = params
+    const lifetime = lifetimeOf(entries)
     const args = [
       params.group,
       params.consumer,
@@ -424,22 +486,23 @@ export const settle = define<SettleParams>({
       params.retain ? "1" : "0",
       params.firstId,
       params.lastId,
-      String(params.acknowledged.length + params.entries.length),
-      String(params.acknowledged.length),
-      ...params.acknowledged
+      String(acknowledged.length + entries.length),
+      String(lifetime),
+      String(acknowledged.length),
+      ...acknowledged
     ]
-    if (params.entries.length === 0) return args
-    const positions = new Map(targetsOf(params).map((key, index) => [key, index + 5] as const))
-    for (const entry of params.entries) {
-      args.push(entry.id, String(entry.deliveries ?? 1), operationOf(entry))
-      if (entry.push !== undefined) {
-        args.push(
-          String(positions.get(entry.push.key)),
-          entry.push.payload,
-          entry.push.traceparent ?? String(entry.push.timeToLive)
-        )
+    if (entries.length === 0) return args
+    const positions = new Map(targetsOf(params).map((key, index) => [key, String(index + 5)] as const))
+    for (const entry of entries) {
+      const { push, wait } = entry
+      const position = push === undefined ? "" : positions.get(push.key) ?? ""
+      if (push !== undefined && isAnswerOnly(entry, push, lifetime)) {
+        args.push(entry.id, answerOnly, position, push.payload)
+        continue
       }
-      if (entry.wait !== undefined) args.push(String(entry.wait.delay), entry.wait.record)
+      args.push(entry.id, operationOf(entry), String(entry.deliveries ?? 1))
+      if (push !== undefined) args.push(position, push.payload, push.traceparent ?? String(push.timeToLive))
+      if (wait !== undefined) args.push(String(wait.delay), wait.record)
       args.push(String(entry.notes.length), ...entry.notes)
     }
     return args

@@ -165,6 +165,47 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.equal(yield* send("LLEN", old), 2)
     }))
 
+  test("settle pushes answers of one call to one list, which lives as long as the last of them says", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second, third, fourth, other] = yield* deliver("me", 5)
+      const list = listOf(names)
+      const lasting = listOf(names, "lasting")
+      const entries = [
+        entry(first!, { push: toList(list, "1", 60_000) }),
+        entry(other!, { push: toList(lasting, "5", 60_000) }),
+        entry(second!, { push: toList(list, "2", 60_000) }),
+        entry(third!, { push: toList(list, "3", 500_000) }),
+        entry(fourth!, { push: toList(list, "4") })
+      ]
+      assert.deepEqual(yield* settled(names, { entries }), {})
+      assert.deepEqual(yield* send("LRANGE", list, 0, -1), ["4", "3", "2", "1"])
+      assert.deepEqual(yield* send("LRANGE", lasting, 0, -1), ["5"])
+      assert.ok((yield* send<number>("PTTL", list)) > 400_000)
+      const ttl = yield* send<number>("PTTL", lasting)
+      assert.ok(ttl > 50_000 && ttl <= 60_000, String(ttl))
+      assert.deepEqual(yield* owners, [])
+      assert.deepEqual(yield* stored, [])
+    }))
+
+  test("settle acknowledges each of a call that mixes acknowledgements, answers, retries and dead letters", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [plain, answered, waits, dead, last] = yield* deliver("me", 5)
+      const list = listOf(names)
+      const entries = [
+        entry(answered!, { push: toList(list, "first", 60_000) }),
+        entry(waits!, { wait: { delay: 1_000, record: "r" } }),
+        entry(dead!, { dead: true, push: toList(list, "error", 60_000), notes: ["reason", "test"] }),
+        entry(last!, { push: toList(list, "last", 60_000) })
+      ]
+      assert.deepEqual(yield* settled(names, { acknowledged: [plain!], entries }), {})
+      assert.deepEqual(yield* owners, [[waits, names.waitingConsumer, 1]])
+      assert.deepEqual(yield* stored, [waits])
+      assert.deepEqual(yield* send("LRANGE", list, 0, -1), ["last", "error", "first"])
+      assert.equal((yield* deadLetters(names)).length, 1)
+    }))
+
   test("settle appends an answer to a stream", () =>
     Effect.gen(function*() {
       const names = yield* group
@@ -381,6 +422,24 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.deepEqual(yield* send("LRANGE", list, 0, -1), ["earlier"])
       assert.equal(yield* send("XLEN", stream), 0)
       assert.deepEqual(yield* owners, [[first, "me", 1], [second, "me", 1]])
+    }))
+
+  test("settle gives a time to live to a list that is made anew after an answer was taken back", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("me", 2)
+      const list = listOf(names)
+      yield* send("SET", names.deadLetters, "no stream")
+      const statuses = yield* settled(names, {
+        entries: [
+          entry(first!, { dead: true, push: toList(list, "error", 60_000) }),
+          entry(second!, { push: toList(list, "answer", 60_000) })
+        ]
+      })
+      assert.match(JSON.stringify(statuses[0]), /WRONGTYPE/)
+      assert.equal(statuses[1], undefined)
+      assert.deepEqual(yield* send("LRANGE", list, 0, -1), ["answer"])
+      assert.ok((yield* send<number>("PTTL", list)) > 50_000)
     }))
 
   test("settle copies an entry into a dead letter as it stands, behind the notes", () =>
