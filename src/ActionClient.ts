@@ -22,6 +22,7 @@ import * as Option from "effect/Option"
 import * as Action from "./Action.ts"
 import * as ActionContext from "./ActionContext.ts"
 import * as DomainAction from "./DomainAction.ts"
+import * as AskShared from "./internal/askShared.ts"
 import { requestMetrics, traced } from "./internal/clientTelemetry.ts"
 import * as envelope from "./internal/envelope.ts"
 import { exitOf } from "./internal/exit.ts"
@@ -421,43 +422,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // requests
   // ---------------------------------------------------------------------------
 
-  /**
-   * Waits in the shared inbox. The waiter is there before the action is sent, and gone however the call ends. The reply to
-   * the sending is not waited for: the answer may be there first.
-   */
-  const askShared = (
-    correlationId: string,
-    sending: Effect.Effect<string, RedisError>,
-    millis: number,
-    timeout: Effect.Effect<never, RequestTimeout>
-  ) =>
-    Effect.withFiber<DomainAction.DomainActionResponse, RedisError | RequestTimeout>((fiber) =>
-      Effect.callback((resume) => {
-        const end = (result: Effect.Effect<DomainAction.DomainActionResponse, RedisError | RequestTimeout>) => {
-          waiters.remove(correlationId, waiter)
-          resume(result)
-        }
-        const waiter: Waiters.Waiter = {
-          answered: (response) => end(Effect.succeed(response)),
-          failed: (error) => end(Effect.fail(error)),
-          timedOut: () => {
-            end(timeout)
-            sent?.interruptUnsafe()
-          }
-        }
-        let sent: Fiber.Fiber<string, RedisError> | undefined
-        waiters.add(correlationId, waiter, millis)
-        answers.wake()
-        sent = Effect.runForkWith(fiber.context)(sending)
-        sent.addObserver((exit) => {
-          if (Exit.isFailure(exit)) end(Effect.failCause(exit.cause))
-        })
-        return Effect.sync(() => {
-          waiters.remove(correlationId, waiter)
-          sent?.interruptUnsafe()
-        })
-      })
-    )
+  const askShared = AskShared.make(waiters, answers.wake)
 
   /** Waits at a list of the request's own, on a connection of its own. */
   const askAlone = (list: string, sending: Effect.Effect<string, RedisError>) =>

@@ -46,6 +46,8 @@ export interface EncodeOptions {
   /** Milliseconds by the clock of this process: the timestamp of answers. */
   readonly now: () => number
   readonly uuid: () => string
+  /** Answers carry the notes of the dead letter that they become when they cannot be pushed. Default: false. */
+  readonly withNotes?: boolean
 }
 
 /** `undefined` is a plain acknowledgement of a first delivery, which needs no more than the id. */
@@ -152,6 +154,35 @@ const encodeResponse = (
 ): string | undefined =>
   action === undefined ? undefined : DomainAction.encodeResponse(make(action, answerOptions(options)))
 
+/** A class and no literal, see `entry.ts`. */
+class ListTarget implements PushTarget {
+  readonly kind = "list"
+  readonly key: string
+  readonly payload: string
+  readonly timeToLive: number
+  constructor(key: string, payload: string, timeToLive: number) {
+    this.key = key
+    this.payload = payload
+    this.timeToLive = timeToLive
+  }
+}
+
+/** An entry that is answered, without notes as a rule. A class and no literal, see `entry.ts`. */
+class Answered implements SettleEntry {
+  readonly id: string
+  readonly deliveries: number
+  readonly push: PushTarget
+  readonly wait = undefined
+  readonly dead = false
+  readonly notes: SettleEntry["notes"]
+  constructor({ deliveries, id }: Entry, push: PushTarget, notes: SettleEntry["notes"]) {
+    this.id = id
+    this.deliveries = deliveries
+    this.push = push
+    this.notes = notes
+  }
+}
+
 /** Where an answer goes; `undefined` when the name in the message is not one that may be written. */
 export const target = (
   action: DomainAction.DomainAction | undefined,
@@ -164,7 +195,7 @@ export const target = (
   if (action.callback_action_type === null) {
     // A client may name any list of its own, also one for all its answers.
     return options.accepts(key, "response") || options.accepts(key, "callback")
-      ? { kind: "list", key, payload, timeToLive: options.responseTimeToLive }
+      ? new ListTarget(key, payload, options.responseTimeToLive)
       : undefined
   }
   if (options.accepts(key, "stream")) {
@@ -172,7 +203,7 @@ export const target = (
     return kind === "action" ? { kind: "stream", key, payload, timeToLive: 0 } : undefined
   }
   return options.accepts(key, "callback") || options.accepts(key, "response")
-    ? { kind: "list", key, payload, timeToLive: 0 }
+    ? new ListTarget(key, payload, 0)
     : undefined
 }
 
@@ -202,12 +233,10 @@ const answered = (
 ): SettleEntry => {
   if (payload === undefined) return { ...settled(decision.entry), dead: false, notes: [] }
   const push = traced(target(decision.action, payload, options, kind), decision)
-  const notes = noteOf(decision)
-  return push === undefined
-    ? {
-      ...settled(decision.entry),
-      dead: true,
-      notes: [...notes, "reason", "undeliverable", "undeliverable", notAccepted, "answer", payload]
-    }
-    : { ...settled(decision.entry), push, dead: false, notes }
+  if (push !== undefined) return new Answered(decision.entry, push, options.withNotes ? noteOf(decision) : undefined)
+  return {
+    ...settled(decision.entry),
+    dead: true,
+    notes: [...noteOf(decision), "reason", "undeliverable", "undeliverable", notAccepted, "answer", payload]
+  }
 }

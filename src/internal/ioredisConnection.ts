@@ -122,10 +122,14 @@ export interface Connection {
 /** Commands of one write. */
 const gatheredAtMost = 8
 
-/** A command without a reply, and its place among them. */
-interface Waiting {
+/** A command without a reply, and its place among them. A class and no literal, see `entry.ts`. */
+class Waiting {
   place: number
   readonly fail: (error: Redis.RedisError) => void
+  constructor(place: number, fail: (error: Redis.RedisError) => void) {
+    this.place = place
+    this.fail = fail
+  }
 }
 
 /**
@@ -229,7 +233,7 @@ export const makeConnection = (
   const send: Send = <A>(command: string, ...args: ReadonlyArray<string>) =>
     Effect.callback<A, Redis.RedisError>((resume) => {
       if (closed) return resume(Effect.fail(connectionError("Connection is closed.", command, args.length)))
-      const own: Waiting = { place: waiting.length, fail: (error) => resume(Effect.fail(error)) }
+      const own = new Waiting(waiting.length, (error) => resume(Effect.fail(error)))
       waiting.push(own)
       if (limitOf !== undefined) arm(limitOf(command, args))
       if (corked === undefined && client.status === "ready") {

@@ -17,7 +17,7 @@ import { Decision, encodeSettlement } from "./encodeSettlement.ts"
 import { isBefore } from "./entry.ts"
 import type { Names } from "./names.ts"
 import { failureOf } from "./redisFailure.ts"
-import { decodeStatuses, settle, type SettleEntry, type SettleStatus } from "./scripts/settle.ts"
+import { decodeStatuses, settle, type SettleEntry, type SettleParams, type SettleStatus } from "./scripts/settle.ts"
 import type { Telemetry } from "./telemetry.ts"
 import { type Trouble, untilPassed } from "./trouble.ts"
 
@@ -49,12 +49,50 @@ export interface SettlerOptions {
 /** Lua's `unpack` takes about 8,000 values; a batch stays far below, and does not hold up the server. */
 const maxBatch = 500
 
-interface Batch {
+/** What is the same in all calls of a settler. */
+type Fixed = Pick<
+  SettleParams,
+  "stream" | "retryDue" | "retryRecords" | "deadLetters" | "group" | "consumer" | "waitingConsumer" | "retain"
+>
+
+/** One call. A class and no literal, see `entry.ts`. */
+class Batch implements SettleParams {
+  readonly stream: string
+  readonly retryDue: string
+  readonly retryRecords: string
+  readonly deadLetters: string
+  readonly group: string
+  readonly consumer: string
+  readonly waitingConsumer: string
+  readonly retain: boolean
+  readonly firstId: string
+  readonly lastId: string
+  /** In the order in which the script counts them. */
   readonly decisions: ReadonlyArray<Decision>
   readonly acknowledged: ReadonlyArray<string>
   readonly entries: ReadonlyArray<SettleEntry>
-  readonly firstId: string
-  readonly lastId: string
+  constructor(
+    fixed: Fixed,
+    firstId: string,
+    lastId: string,
+    decisions: ReadonlyArray<Decision>,
+    acknowledged: ReadonlyArray<string>,
+    entries: ReadonlyArray<SettleEntry>
+  ) {
+    this.stream = fixed.stream
+    this.retryDue = fixed.retryDue
+    this.retryRecords = fixed.retryRecords
+    this.deadLetters = fixed.deadLetters
+    this.group = fixed.group
+    this.consumer = fixed.consumer
+    this.waitingConsumer = fixed.waitingConsumer
+    this.retain = fixed.retain
+    this.firstId = firstId
+    this.lastId = lastId
+    this.decisions = decisions
+    this.acknowledged = acknowledged
+    this.entries = entries
+  }
 }
 
 /** A result that is no JSON (a `bigint`, a cycle) cannot be answered: its effects are done, and it is never run again. */
@@ -81,7 +119,7 @@ const encodeOrBury = (decision: Decision, options: EncodeOptions): SettleEntry |
 const expects = (action: Decision["action"]): boolean =>
   action !== undefined && DomainAction.expects(action) === "response"
 
-const batchOf = (decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
+const batchOf = (fixed: Fixed, decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
   const plain: Array<Decision> = []
   const special: Array<Decision> = []
   const entries: Array<SettleEntry> = []
@@ -99,13 +137,14 @@ const batchOf = (decisions: ReadonlyArray<Decision>, options: EncodeOptions): Ba
       entries.push(entry)
     }
   }
-  return {
-    decisions: special.length === 0 ? plain : plain.concat(special),
-    acknowledged: plain.map((decision) => decision.entry.id),
-    entries,
+  return new Batch(
+    fixed,
     firstId,
-    lastId
-  }
+    lastId,
+    special.length === 0 ? plain : plain.concat(special),
+    plain.map((decision) => decision.entry.id),
+    entries
+  )
 }
 
 /** An answer that the user may not push: the entry is buried with the answer in it. */
@@ -115,7 +154,7 @@ const withoutPush = (entry: SettleEntry): SettleEntry =>
     push: undefined,
     dead: entry.wait === undefined,
     notes: [
-      ...entry.notes,
+      ...entry.notes ?? [],
       ...(entry.dead ? [] : ["reason", "undeliverable"]),
       "undeliverable",
       "NOPERM this user may not write the answer list",
@@ -143,51 +182,51 @@ export const make = (options: SettlerOptions): Settler => {
     options.onWritten(decision, outcome)
   }
 
-  const send = (batch: Batch, entries: ReadonlyArray<SettleEntry>): Effect.Effect<unknown, RedisError> =>
-    evaluate({
-      stream: names.stream,
-      retryDue: names.retryDue,
-      retryRecords: names.retryRecords,
-      deadLetters: names.deadLetters,
-      group: names.group,
-      consumer,
-      waitingConsumer: names.waitingConsumer,
-      retain: options.retain,
-      firstId: batch.firstId,
-      lastId: batch.lastId,
-      acknowledged: batch.acknowledged,
-      entries
-    })
+  const fixed: Fixed = {
+    stream: names.stream,
+    retryDue: names.retryDue,
+    retryRecords: names.retryRecords,
+    deadLetters: names.deadLetters,
+    group: names.group,
+    consumer,
+    waitingConsumer: names.waitingConsumer,
+    retain: options.retain
+  }
+  const withNotes: EncodeOptions = { ...options.encode, withNotes: true }
 
   /** Takes the statuses of a call; returns what has to be tried again. */
   const conclude = (batch: Batch, statuses: ReadonlyMap<number, SettleStatus>) => {
     const again: Array<Decision> = []
+    const incomplete: Array<Decision> = []
     let error: RedisError | undefined
     batch.decisions.forEach((decision, index) => {
       const status = statuses.get(index)
       if (status === undefined) written(decision, "settled")
+      else if (status === "incomplete") incomplete.push(decision)
       else if (typeof status === "string") written(decision, status)
       else {
         again.push(decision)
         error ??= new RedisError({ cause: new Error(status.error) })
       }
     })
-    return { again, error }
+    return { again, incomplete, error }
   }
 
   const doing = `settling in ${names.stream} as ${consumer}`
 
-  const write: (decisions: ReadonlyArray<Decision>) => Effect.Effect<void, WorkerError> = Effect.fnUntraced(
-    function*(decisions) {
+  type Write = (decisions: ReadonlyArray<Decision>, encode?: EncodeOptions) => Effect.Effect<void, WorkerError>
+  const write: Write = Effect.fnUntraced(
+    function*(decisions, encode = options.encode) {
       let left = decisions
       while (left.length > 0) {
-        const batch = batchOf(left, options.encode)
+        const batch = batchOf(fixed, left, encode)
         const span = options.telemetry.settling(left)
-        const result = yield* Effect.result(send(batch, batch.entries))
+        const result = yield* Effect.result(evaluate(batch))
         options.telemetry.settled(span, result._tag === "Failure")
         if (result._tag === "Success") {
-          const { again, error } = conclude(batch, decodeStatuses(result.success))
+          const { again, error, incomplete } = conclude(batch, decodeStatuses(result.success))
           left = again
+          if (incomplete.length > 0) yield* write(incomplete, withNotes)
           if (error !== undefined) yield* trouble.failed(doing, error)
           else if (trouble.failing()) yield* trouble.passed(doing)
           continue
@@ -210,15 +249,17 @@ export const make = (options: SettlerOptions): Settler => {
   /** One list that may not be written fails a whole call before it starts: each entry is settled in a call of its own. */
   const writeApart = Effect.fnUntraced(function*(decisions: ReadonlyArray<Decision>) {
     for (const decision of decisions) {
-      const batch = batchOf([decision], options.encode)
+      const batch = batchOf(fixed, [decision], withNotes)
       const entry = batch.entries[0]
-      const result = yield* Effect.result(send(batch, batch.entries))
+      const result = yield* Effect.result(evaluate(batch))
       if (result._tag === "Success") {
         const { again, error } = conclude(batch, decodeStatuses(result.success))
         if (error !== undefined) yield* trouble.failed(doing, error)
         yield* write(again)
       } else if (entry?.push !== undefined && failureOf(result.failure) === "NoPermission") {
-        yield* untilPassed(trouble, doing, send(batch, [withoutPush(entry)]))
+        const { firstId, lastId } = batch
+        const buried = new Batch(fixed, firstId, lastId, [decision], [], [withoutPush(entry)])
+        yield* untilPassed(trouble, doing, evaluate(buried))
         written(decision, "undeliverable")
       } else {
         yield* write([decision])

@@ -28,9 +28,14 @@ export interface Waiters {
   readonly failAll: (error: RedisError) => void
 }
 
-interface Held {
+/** A class and no literal, see `entry.ts`. */
+class Held {
   readonly waiter: Waiter
   readonly deadline: number
+  constructor(waiter: Waiter, deadline: number) {
+    this.waiter = waiter
+    this.deadline = deadline
+  }
 }
 
 export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(function*() {
@@ -88,7 +93,7 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
       const deadline = monotonicMillis(clock) + millis
       const before = waiting.get(id)
       if (before !== undefined) displaced.add(before)
-      waiting.set(id, { waiter, deadline })
+      waiting.set(id, new Held(waiter, deadline))
       if (deadline < wakes) wakeAt(deadline)
     },
     remove: (id, waiter) => {

@@ -33,8 +33,11 @@ export interface SettleEntry {
   readonly wait: { readonly delay: number; readonly record: string } | undefined
   /** Written to the dead-letter stream when true, or when the push is refused. */
   readonly dead: boolean
-  /** Field and value pairs that stand before the entry's own fields in the dead letter. */
-  readonly notes: ReadonlyArray<string>
+  /**
+   * Field and value pairs that stand before the entry's own fields in the dead letter. An answer may go without, since as a
+   * rule they are of no use: when it cannot be pushed it is left as it is, and reported as `incomplete`.
+   */
+  readonly notes: ReadonlyArray<string> | undefined
 }
 
 export interface SettleParams {
@@ -179,6 +182,7 @@ local function finish(index, id, bad, letter, kind, key, payload, extra)
     if failed(pushed) then
       local prefix = pushed.err:match('^%-?(%u+)')
       if prefix ~= 'WRONGTYPE' and prefix ~= 'NOPERM' then return report(index, pushed.err) end
+      if not letter then return report(index, 'incomplete') end
       if not bad then
         letter[#letter + 1] = 'reason'
         letter[#letter + 1] = 'undeliverable'
@@ -222,7 +226,7 @@ while ARGV[cursor] do
   if operation == '${answerOnly}' then
     local key, payload = KEYS[tonumber(take())], take()
     if mine(id, 1) then
-      finish(index, id, false, {}, 'l', key, payload, lifetime)
+      finish(index, id, false, nil, 'l', key, payload, lifetime)
     else
       report(index, 'lost')
     end
@@ -231,8 +235,9 @@ while ARGV[cursor] do
     local key, payload, extra, delay, record
     if kind ~= '-' then key, payload, extra = KEYS[tonumber(take())], take(), take() end
     if outcome == 'w' then delay, record = tonumber(take()), take() end
-    local letter = {}
-    for i = 1, tonumber(take()) do letter[i] = take() end
+    local letter, notes = nil, tonumber(take())
+    if notes >= 0 then letter = {} end
+    for i = 1, notes do letter[i] = take() end
     if not mine(id, deliveries) then
       report(index, 'lost')
     elseif outcome == 'w' then
@@ -375,7 +380,7 @@ const twin: Twin = (redis, keys, args) => {
     index: number,
     id: string,
     dies: boolean,
-    letter: Array<string>,
+    letter: Array<string> | undefined,
     answer: Answer | undefined
   ): void => {
     let bad = dies
@@ -386,6 +391,7 @@ const twin: Twin = (redis, keys, args) => {
         pushed = reply
       } else {
         if (!/^(WRONGTYPE|NOPERM)/.test(reply.message)) return report(index, reply.message)
+        if (letter === undefined) return report(index, "incomplete")
         if (!bad) letter.push("reason", "undeliverable")
         letter.push("undeliverable", reply.message, "answer", answer.payload)
         bad = true
@@ -394,7 +400,7 @@ const twin: Twin = (redis, keys, args) => {
     }
     if (bad) {
       acknowledge()
-      const buried = buryTwin(redis, { stream, dead, group, consumer }, id, letter)
+      const buried = buryTwin(redis, { stream, dead, group, consumer }, id, letter ?? [])
       if (buried === undefined) {
         report(index, "gone")
       } else if (failed(buried)) {
@@ -420,7 +426,7 @@ const twin: Twin = (redis, keys, args) => {
     if (operation === answerOnly) {
       const key = at(keys, Number(take()) - 1)
       const payload = take()
-      if (mine(id, 1)) finish(index, id, false, [], { kind: "l", key, payload, extra: lifetime })
+      if (mine(id, 1)) finish(index, id, false, undefined, { kind: "l", key, payload, extra: lifetime })
       else report(index, "lost")
     } else {
       const deliveries = Number(take())
@@ -430,8 +436,9 @@ const twin: Twin = (redis, keys, args) => {
         ? undefined
         : { kind, key: at(keys, Number(take()) - 1), payload: take(), extra: take() }
       const [delay, record] = outcome === "w" ? [Number(take()), take()] : [0, ""]
-      const letter: Array<string> = []
-      for (let left = Number(take()); left > 0; left--) letter.push(take())
+      const notes = Number(take())
+      const letter: Array<string> | undefined = notes < 0 ? undefined : []
+      for (let left = notes; left > 0; left--) letter?.push(take())
       if (!mine(id, deliveries)) report(index, "lost")
       else if (outcome === "w") wait(index, id, delay, record, answer)
       else finish(index, id, outcome === "d", letter, answer)
@@ -457,7 +464,7 @@ const lifetimeOf = (entries: ReadonlyArray<SettleEntry>): number =>
 
 const isAnswerOnly = (entry: SettleEntry, push: PushTarget, lifetime: number): boolean =>
   push.kind === "list" && push.timeToLive === lifetime && entry.wait === undefined && !entry.dead &&
-  entry.notes.length === 0 && (entry.deliveries ?? 1) === 1
+  entry.notes === undefined && (entry.deliveries ?? 1) === 1
 
 /** Keys that answers go to, each named once: a batch of answers to one inbox declares one key. */
 const targetsOf = (params: SettleParams): ReadonlyArray<string> => {
@@ -503,14 +510,15 @@ export const settle = define<SettleParams>({
       args.push(entry.id, operationOf(entry), String(entry.deliveries ?? 1))
       if (push !== undefined) args.push(position, push.payload, push.traceparent ?? String(push.timeToLive))
       if (wait !== undefined) args.push(String(wait.delay), wait.record)
-      args.push(String(entry.notes.length), ...entry.notes)
+      if (entry.notes === undefined && !entry.dead) args.push("-1")
+      else args.push(String(entry.notes?.length ?? 0), ...entry.notes ?? [])
     }
     return args
   }
 })
 
 /** How the script left an entry that it did not simply settle. */
-export type SettleStatus = "lost" | "gone" | "undeliverable" | { readonly error: string }
+export type SettleStatus = "lost" | "gone" | "undeliverable" | "incomplete" | { readonly error: string }
 
 /** The entries with a status of their own, by their place in the batch (plain acknowledgements first). */
 export const decodeStatuses = (reply: unknown): ReadonlyMap<number, SettleStatus> => {
@@ -520,7 +528,7 @@ export const decodeStatuses = (reply: unknown): ReadonlyMap<number, SettleStatus
     const text = String(reply[i + 1])
     statuses.set(
       Number(reply[i]),
-      text === "lost" || text === "gone" || text === "undeliverable" ? text : { error: text }
+      text === "lost" || text === "gone" || text === "undeliverable" || text === "incomplete" ? text : { error: text }
     )
   }
   return statuses

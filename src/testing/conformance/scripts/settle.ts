@@ -206,6 +206,49 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.equal((yield* deadLetters(names)).length, 1)
     }))
 
+  test("settle leaves an answer without notes as it is when it cannot be pushed, and says so", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second, third, fourth] = yield* deliver("me", 4)
+      yield* age(third!, "me", { deliveries: 2 })
+      const list = listOf(names)
+      const wrong = listOf(names, "wrong")
+      yield* send("SET", wrong, "text")
+      const stream = { kind: "stream", key: wrong, payload: "{}", timeToLive: 0 } as const
+      const entries = [
+        entry(first!, { push: toList(list, "1", 60_000), notes: undefined }),
+        entry(second!, { push: toList(wrong, "2", 60_000), notes: undefined }),
+        entry(third!, { deliveries: 2, push: toList(wrong, "3", 60_000), notes: undefined }),
+        entry(fourth!, { push: stream, notes: undefined })
+      ]
+      assert.deepEqual(yield* settled(names, { entries }), { 1: "incomplete", 2: "incomplete", 3: "incomplete" })
+      assert.deepEqual(yield* owners, [[second, "me", 1], [third, "me", 2], [fourth, "me", 1]])
+      assert.deepEqual(yield* send("LRANGE", list, 0, -1), ["1"])
+      assert.deepEqual(yield* deadLetters(names), [])
+
+      const notes = ["reason", "test"]
+      yield* settled(names, { entries: [entry(second!, { push: toList(wrong, "2", 60_000), notes })] })
+      assert.deepEqual(yield* owners, [[third, "me", 2], [fourth, "me", 1]])
+      assert.equal((yield* deadLetters(names)).length, 1)
+    }))
+
+  test("settle pushes an answer without notes as any other", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second, third] = yield* deliver("me", 3)
+      yield* age(third!, "me", { deliveries: 2 })
+      const list = listOf(names)
+      const entries = [
+        entry(first!, { push: toList(list, "1", 60_000), notes: undefined }),
+        entry(second!, { push: toList(list, "2"), notes: undefined }),
+        entry(third!, { deliveries: 2, push: toList(list, "3", 60_000), notes: undefined })
+      ]
+      assert.deepEqual(yield* settled(names, { entries }), {})
+      assert.deepEqual(yield* send("LRANGE", list, 0, -1), ["3", "2", "1"])
+      assert.ok((yield* send<number>("PTTL", list)) > 50_000)
+      assert.deepEqual(yield* owners, [])
+    }))
+
   test("settle appends an answer to a stream", () =>
     Effect.gen(function*() {
       const names = yield* group
