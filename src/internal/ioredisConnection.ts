@@ -208,7 +208,9 @@ export const makeConnection = (
   let corked: Client["stream"] | undefined
   let gathered = 0
   let watch: NodeJS.Timeout | undefined
+  let wakes = Infinity
   let deadline = 0
+  let allowed = 0
 
   const uncork = () => {
     const stream = corked
@@ -235,14 +237,28 @@ export const makeConnection = (
     last.place = settled.place
   }
 
-  // Replies come in the order of the commands, so what is sent behind a waiting command may take both times.
-  const arm = (limit: number | undefined) => {
+  const look = (): void => {
+    watch = undefined
+    wakes = Infinity
+    if (waiting.length === 0 || deadline === Infinity) return
+    if (deadline > performance.now()) wakeAt(deadline)
+    else close(`Connection is closed: no reply within ${Math.round(allowed)} ms`)
+  }
+
+  // Left alone by commands that are answered: it looks, when it fires, at what then waits. The socket keeps the process.
+  const wakeAt = (time: number): void => {
     clearTimeout(watch)
+    wakes = time
+    watch = later(Math.ceil(time - performance.now()), look)
+    watch.unref()
+  }
+
+  // Replies come in the order of the commands, so what is sent behind a waiting command may take both times.
+  const allow = (limit: number | undefined): void => {
     const now = performance.now()
     deadline = limit === undefined ? Infinity : Math.max(waiting.length > 1 ? deadline : 0, now) + limit
-    if (deadline === Infinity) return
-    const millis = Math.ceil(deadline - now)
-    watch = later(millis, () => close(`Connection is closed: no reply within ${millis} ms`))
+    allowed = deadline - now
+    if (deadline < wakes) wakeAt(deadline)
   }
 
   const send: Send = <A>(command: string, ...args: ReadonlyArray<string>) =>
@@ -250,7 +266,7 @@ export const makeConnection = (
       if (closed) return resume(Effect.fail(connectionError("Connection is closed.", command, args.length)))
       const own = new Waiting(waiting.length, (error) => resume(Effect.fail(error)))
       waiting.push(own)
-      if (limitOf !== undefined) arm(limitOf(command, args))
+      if (limitOf !== undefined) allow(limitOf(command, args))
       if (corked === undefined && client.status === "ready") {
         corked = client.stream
         corked.cork()
@@ -262,21 +278,17 @@ export const makeConnection = (
         corked.uncork()
         corked.cork()
       }
-      const done = () => {
-        remove(own)
-        if (waiting.length === 0) clearTimeout(watch)
-      }
       request(
         client,
         command,
         args,
         (reply) => {
-          done()
+          remove(own)
           // SAFETY: replies are what callers say they are, as in Effect's own Redis layers.
           resume(Effect.succeed(reply as A))
         },
         (cause) => {
-          done()
+          remove(own)
           resume(Effect.fail(commandError(cause, command, args.length)))
         }
       )

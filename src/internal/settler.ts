@@ -17,7 +17,15 @@ import { Decision, encodeSettlement } from "./encodeSettlement.ts"
 import { isBefore } from "./entry.ts"
 import type { Names } from "./names.ts"
 import { failureOf } from "./redisFailure.ts"
-import { decodeStatuses, settle, type SettleEntry, type SettleParams, type SettleStatus } from "./scripts/settle.ts"
+import {
+  decodeStatuses,
+  settle,
+  type SettleEntry,
+  type SettleParams,
+  type SettleStatus,
+  type SettleTarget,
+  targetOf
+} from "./scripts/settle.ts"
 import type { Telemetry } from "./telemetry.ts"
 import { type Trouble, untilPassed } from "./trouble.ts"
 
@@ -49,22 +57,9 @@ export interface SettlerOptions {
 /** Lua's `unpack` takes about 8,000 values; a batch stays far below, and does not hold up the server. */
 const maxBatch = 500
 
-/** What is the same in all calls of a settler. */
-type Fixed = Pick<
-  SettleParams,
-  "stream" | "retryDue" | "retryRecords" | "deadLetters" | "group" | "consumer" | "waitingConsumer" | "retain"
->
-
 /** One call. A class and no literal, see `entry.ts`. */
 class Batch implements SettleParams {
-  readonly stream: string
-  readonly retryDue: string
-  readonly retryRecords: string
-  readonly deadLetters: string
-  readonly group: string
-  readonly consumer: string
-  readonly waitingConsumer: string
-  readonly retain: boolean
+  readonly target: SettleTarget
   readonly firstId: string
   readonly lastId: string
   /** In the order in which the script counts them. */
@@ -72,21 +67,14 @@ class Batch implements SettleParams {
   readonly acknowledged: ReadonlyArray<string>
   readonly entries: ReadonlyArray<SettleEntry>
   constructor(
-    fixed: Fixed,
+    target: SettleTarget,
     firstId: string,
     lastId: string,
     decisions: ReadonlyArray<Decision>,
     acknowledged: ReadonlyArray<string>,
     entries: ReadonlyArray<SettleEntry>
   ) {
-    this.stream = fixed.stream
-    this.retryDue = fixed.retryDue
-    this.retryRecords = fixed.retryRecords
-    this.deadLetters = fixed.deadLetters
-    this.group = fixed.group
-    this.consumer = fixed.consumer
-    this.waitingConsumer = fixed.waitingConsumer
-    this.retain = fixed.retain
+    this.target = target
     this.firstId = firstId
     this.lastId = lastId
     this.decisions = decisions
@@ -119,7 +107,7 @@ const encodeOrBury = (decision: Decision, options: EncodeOptions): SettleEntry |
 const expects = (action: Decision["action"]): boolean =>
   action !== undefined && DomainAction.expects(action) === "response"
 
-const batchOf = (fixed: Fixed, decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
+const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
   const plain: Array<Decision> = []
   const special: Array<Decision> = []
   const entries: Array<SettleEntry> = []
@@ -138,7 +126,7 @@ const batchOf = (fixed: Fixed, decisions: ReadonlyArray<Decision>, options: Enco
     }
   }
   return new Batch(
-    fixed,
+    target,
     firstId,
     lastId,
     special.length === 0 ? plain : plain.concat(special),
@@ -182,16 +170,7 @@ export const make = (options: SettlerOptions): Settler => {
     options.onWritten(decision, outcome)
   }
 
-  const fixed: Fixed = {
-    stream: names.stream,
-    retryDue: names.retryDue,
-    retryRecords: names.retryRecords,
-    deadLetters: names.deadLetters,
-    group: names.group,
-    consumer,
-    waitingConsumer: names.waitingConsumer,
-    retain: options.retain
-  }
+  const target = targetOf(names, consumer, options.retain)
   const withNotes: EncodeOptions = { ...options.encode, withNotes: true }
 
   /** Takes the statuses of a call; returns what has to be tried again. */
@@ -219,7 +198,7 @@ export const make = (options: SettlerOptions): Settler => {
     function*(decisions, encode = options.encode) {
       let left = decisions
       while (left.length > 0) {
-        const batch = batchOf(fixed, left, encode)
+        const batch = batchOf(target, left, encode)
         const span = options.telemetry.settling(left)
         const result = yield* Effect.result(evaluate(batch))
         options.telemetry.settled(span, result._tag === "Failure")
@@ -249,7 +228,7 @@ export const make = (options: SettlerOptions): Settler => {
   /** One list that may not be written fails a whole call before it starts: each entry is settled in a call of its own. */
   const writeApart = Effect.fnUntraced(function*(decisions: ReadonlyArray<Decision>) {
     for (const decision of decisions) {
-      const batch = batchOf(fixed, [decision], withNotes)
+      const batch = batchOf(target, [decision], withNotes)
       const entry = batch.entries[0]
       const result = yield* Effect.result(evaluate(batch))
       if (result._tag === "Success") {
@@ -258,7 +237,7 @@ export const make = (options: SettlerOptions): Settler => {
         yield* write(again)
       } else if (entry?.push !== undefined && failureOf(result.failure) === "NoPermission") {
         const { firstId, lastId } = batch
-        const buried = new Batch(fixed, firstId, lastId, [decision], [], [withoutPush(entry)])
+        const buried = new Batch(target, firstId, lastId, [decision], [], [withoutPush(entry)])
         yield* untilPassed(trouble, doing, evaluate(buried))
         written(decision, "undeliverable")
       } else {

@@ -5,7 +5,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import type { LibraryScript } from "../../src/internal/script.ts"
-import { decodeStatuses, settle, type SettleEntry } from "../../src/internal/scripts/settle.ts"
+import { decodeStatuses, settle, type SettleEntry, targetOf } from "../../src/internal/scripts/settle.ts"
 import { countReplacements, moveCallbacks } from "../../src/internal/scripts/streams.ts"
 import { Redis } from "../../src/Redis.ts"
 import { entriesOf, fieldsOf, onServer, pendingOf, Place, send } from "../support/layers.ts"
@@ -60,14 +60,7 @@ const settled = (entries: ReadonlyArray<SettleEntry>, acknowledged: ReadonlyArra
   Effect.gen(function*() {
     const { names } = yield* Place
     const reply = yield* evaluate(settle, {
-      stream: names.stream,
-      retryDue: names.retryDue,
-      retryRecords: names.retryRecords,
-      deadLetters: names.deadLetters,
-      group: names.group,
-      consumer: "me",
-      waitingConsumer: names.waitingConsumer,
-      retain: false,
+      target: targetOf(names, "me", false),
       firstId: "-",
       lastId: "+",
       acknowledged,

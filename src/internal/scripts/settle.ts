@@ -9,6 +9,7 @@
  * when we own the entry anew, for a retry that came due in between: each delivery
  * is counted, and an outcome settles only the delivery that it is the outcome of.
  */
+import type { Names } from "../names.ts"
 import type { ScriptRedis, ScriptReply, Twin } from "../script.ts"
 import { define, luaInteger, luaNow, ReplyError, rows, strings, twinNow } from "../script.ts"
 
@@ -40,7 +41,8 @@ export interface SettleEntry {
   readonly notes: ReadonlyArray<string> | undefined
 }
 
-export interface SettleParams {
+/** Where entries are settled, and in whose name. */
+export interface SettleTarget {
   readonly stream: string
   readonly retryDue: string
   readonly retryRecords: string
@@ -50,6 +52,21 @@ export interface SettleParams {
   readonly waitingConsumer: string
   /** Keep acknowledged entries in the stream. */
   readonly retain: boolean
+}
+
+export const targetOf = (names: Names, consumer: string, retain: boolean): SettleTarget => ({
+  stream: names.stream,
+  retryDue: names.retryDue,
+  retryRecords: names.retryRecords,
+  deadLetters: names.deadLetters,
+  group: names.group,
+  consumer,
+  waitingConsumer: names.waitingConsumer,
+  retain
+})
+
+export interface SettleParams {
+  readonly target: SettleTarget
   readonly firstId: string
   readonly lastId: string
   /** Plain acknowledgements of entries that were delivered once. */
@@ -477,20 +494,20 @@ export const settle = define<SettleParams>({
   lua,
   twin,
   keys: (params) => [
-    params.stream,
-    params.retryDue,
-    params.retryRecords,
-    params.deadLetters,
+    params.target.stream,
+    params.target.retryDue,
+    params.target.retryRecords,
+    params.target.deadLetters,
     ...(params.entries.length === 0 ? [] : targetsOf(params))
   ],
   args: (params) => {
-    const { acknowledged, entries } = params
+    const { acknowledged, entries, target } = params
     const lifetime = lifetimeOf(entries)
     const args = [
-      params.group,
-      params.consumer,
-      params.waitingConsumer,
-      params.retain ? "1" : "0",
+      target.group,
+      target.consumer,
+      target.waitingConsumer,
+      target.retain ? "1" : "0",
       params.firstId,
       params.lastId,
       String(acknowledged.length + entries.length),

@@ -7,22 +7,19 @@ import {
   type PushTarget,
   settle,
   type SettleEntry,
-  type SettleParams
+  type SettleParams,
+  type SettleTarget,
+  targetOf
 } from "../../../internal/scripts/settle.ts"
 import { type Case, cases, entriesOf, errorOf, fieldsOf, send, serverTime } from "../case.ts"
 import { add, age, deliver, dueIn, evaluate, group, owners, read, stored } from "./setup.ts"
 
-const params = (names: Names, change: Partial<SettleParams>): SettleParams => {
+type Change = Partial<Omit<SettleParams, "target"> & Pick<SettleTarget, "retain">>
+
+const params = (names: Names, { retain = false, ...change }: Change): SettleParams => {
   const ids = [...change.acknowledged ?? [], ...(change.entries ?? []).map((entry) => entry.id)].sort(compareIds)
   return {
-    stream: names.stream,
-    retryDue: names.retryDue,
-    retryRecords: names.retryRecords,
-    deadLetters: names.deadLetters,
-    group: names.group,
-    consumer: "me",
-    waitingConsumer: names.waitingConsumer,
-    retain: false,
+    target: targetOf(names, "me", retain),
     firstId: ids[0] ?? "-",
     lastId: ids.at(-1) ?? "+",
     acknowledged: [],
@@ -36,7 +33,7 @@ const compareIds = (a: string, b: string): number => {
   return left![0]! - right![0]! || left![1]! - right![1]!
 }
 
-const settled = (names: Names, change: Partial<SettleParams>) =>
+const settled = (names: Names, change: Change) =>
   Effect.map(evaluate(settle, params(names, change)), (reply) => Object.fromEntries(decodeStatuses(reply)))
 
 const entry = (id: string, change: Partial<SettleEntry> = {}): SettleEntry => ({

@@ -2,7 +2,7 @@ import * as Effect from "effect/Effect"
 import { type Names, namesOf } from "../../../internal/names.ts"
 import { holdLease, release, renew } from "../../../internal/scripts/lease.ts"
 import { rehearse } from "../../../internal/scripts/rehearse.ts"
-import { settle, type SettleEntry } from "../../../internal/scripts/settle.ts"
+import { settle, type SettleEntry, targetOf } from "../../../internal/scripts/settle.ts"
 import { append, countReplacements, moveCallbacks, trim } from "../../../internal/scripts/streams.ts"
 import { takeDue, takeIdle, takeOwn } from "../../../internal/scripts/take.ts"
 import * as QueueNaming from "../../../QueueNaming.ts"
@@ -78,14 +78,7 @@ const setDue = ({ names, pair }: World, id: string, steps: number) =>
     "wait",
     settle,
     {
-      stream: names.stream,
-      retryDue: names.retryDue,
-      retryRecords: names.retryRecords,
-      deadLetters: names.deadLetters,
-      group: names.group,
-      consumer: "waiting",
-      waitingConsumer: "waiting",
-      retain: true,
+      target: { ...targetOf(names, "waiting", true), waitingConsumer: "waiting" },
       firstId: id,
       lastId: id,
       acknowledged: [],
@@ -183,7 +176,7 @@ const settleEntry = (world: World): SettleEntry => {
       },
     wait: outcome === 0 ? { delay: chance.pick([1, 2, 3]) * step, record: "2 2 0 " } : undefined,
     dead: outcome === 1,
-    notes: chance.oneIn(2) ? [] : ["reason", "rejected", "message", chance.pick(values)]
+    notes: chance.pick([undefined, [], ["reason", "rejected", "message", chance.pick(values)]])
   }
 }
 
@@ -197,11 +190,11 @@ const programs: Readonly<Record<string, (world: World) => Effect.Effect<unknown,
     const entries = chance.oneIn(5) ? [] : chance.times(4, () => settleEntry(world))
     const ids = [...acknowledged, ...entries.map(({ id }) => id)].sort(compareIds)
     return pair.evaluate("settle", settle, {
-      ...common(world),
-      deadLetters: chance.oneIn(8) ? world.targets[3] : names.deadLetters,
-      consumer: chance.pick(["me", "you"]),
-      waitingConsumer: "waiting",
-      retain: chance.oneIn(3),
+      target: {
+        ...targetOf(names, chance.pick(["me", "you"]), chance.oneIn(3)),
+        deadLetters: chance.oneIn(8) ? world.targets[3] : names.deadLetters,
+        waitingConsumer: "waiting"
+      },
       firstId: ids[0] ?? "-",
       lastId: ids.at(-1) ?? "+",
       acknowledged,
