@@ -10,10 +10,9 @@ const requestCase = (system: string, file: string, work: Pick<Work, "total" | "w
   run: async (bench) => {
     await bench.redis.flushall()
     const worker = bench.start(file, "serve", work)
-    await worker.ready
-    worker.go()
     const client = bench.start(file, "request", work)
-    await client.ready
+    await Promise.all([worker.ready, client.ready])
+    worker.go()
     client.go()
     const { connections, p50, seconds } = await client.report
     worker.stop()

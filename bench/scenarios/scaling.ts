@@ -52,7 +52,8 @@ export const processes = (size: Size): Scenario => {
     rounds: 5,
     rows: [{ key: "rate", scenario: `processes that share a backlog of ${thousands(total)}, cold`, unit: "actions/s" }],
     cases: [
-      processesCase(handWritten, systemFile("handWritten"), 1, total),
+      // The quick run has seen it in the scenario above.
+      ...(size.quick ? [] : [processesCase(handWritten, systemFile("handWritten"), 1, total)]),
       ...(size.quick ? [2] : [1, 2, 3]).map((count) =>
         processesCase(`${library}, processes ${count}`, systemFile("library"), count, total)
       )

@@ -7,7 +7,14 @@ import { replaysField } from "./scripts/deadLetterMoves.ts"
 import type { RetryRecord } from "./scripts/take.ts"
 import { noRecord } from "./scripts/take.ts"
 
-export interface Entry {
+/**
+ * One delivery of an entry.
+ *
+ * A class and no literal, as whatever lives from a read to its settlement: once objects of one literal outlive a
+ * collection, V8 allots all of them in the old generation, where each keeps what it holds until the next full collection.
+ * That took a third of the throughput (`node --trace-pretenuring-statistics` shows it). Instances of classes are spared.
+ */
+export class Entry {
   readonly id: string
   /** The field `data`; `undefined` when the entry has none. */
   readonly data: string | undefined
@@ -22,23 +29,7 @@ export interface Entry {
   /** What is recorded of earlier runs. */
   readonly record: RetryRecord
   /** Bytes that are no UTF-8 were replaced when it was read. */
-  readonly broken: boolean
-}
-
-/**
- * A class and no literal, as whatever lives from a read to its settlement: once objects of one literal outlive a
- * collection, V8 allots all of them in the old generation, where each keeps what it holds until the next full collection.
- * That took a third of the throughput (`node --trace-pretenuring-statistics` shows it). Instances of classes are spared.
- */
-class Delivered implements Entry {
-  readonly id: string
-  readonly data: string | undefined
-  readonly traceparent: string | undefined
-  readonly replays: number
-  readonly size: number
-  readonly deliveries: number
-  readonly record: RetryRecord
-  readonly broken = false
+  readonly broken: boolean = false
   constructor(
     id: string,
     data: string | undefined,
@@ -78,7 +69,7 @@ export const make = (
     else if (name === "traceparent") traceparent ??= value
     else if (name === replaysField && i + 2 >= fields.length && replaysPattern.test(value)) replays = Number(value)
   }
-  return new Delivered(id, data, traceparent, replays, size, deliveries, record)
+  return new Entry(id, data, traceparent, replays, size, deliveries, record)
 }
 
 /** The server's time at which an entry was added. */
