@@ -52,7 +52,7 @@ export const dryRun = (options: TrialOptions): DeadLetter["Service"]["dryRun"] =
       case "TooLarge":
         return Result.fail(`The field data is larger than ${payloadLimit} bytes`)
       case "Text":
-        return entry.decode({ ...entry.make(letter.id, ["data", data.text]), broken: data.broken }, limits)
+        return entry.decode(entry.withBroken(entry.make(letter.id, ["data", data.text]), data.broken), limits)
     }
   }
 

@@ -125,7 +125,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
       entry: Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i] ?? "", fields[2 * i + 1] ?? ""]),
       binary: reading.isBroken(fields.join("\0"), replaced),
       data: read.data,
-      action: entry.decode({ ...read, broken }, {
+      action: entry.decode(entry.withBroken(read, broken), {
         maxBytes: payloadLimit,
         maxDepth: DomainAction.defaultLimits.maxDepth
       }),

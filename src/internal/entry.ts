@@ -29,7 +29,7 @@ export class Entry {
   /** What is recorded of earlier runs. */
   readonly record: RetryRecord
   /** Bytes that are no UTF-8 were replaced when it was read. */
-  readonly broken: boolean = false
+  readonly broken: boolean
   constructor(
     id: string,
     data: string | undefined,
@@ -37,7 +37,8 @@ export class Entry {
     replays: number,
     size: number,
     deliveries: number,
-    record: RetryRecord
+    record: RetryRecord,
+    broken: boolean
   ) {
     this.id = id
     this.data = data
@@ -46,6 +47,7 @@ export class Entry {
     this.size = size
     this.deliveries = deliveries
     this.record = record
+    this.broken = broken
   }
 }
 
@@ -69,7 +71,13 @@ export const make = (
     else if (name === "traceparent") traceparent ??= value
     else if (name === replaysField && i + 2 >= fields.length && replaysPattern.test(value)) replays = Number(value)
   }
-  return new Entry(id, data, traceparent, replays, size, deliveries, record)
+  return new Entry(id, data, traceparent, replays, size, deliveries, record, false)
+}
+
+/** The same delivery, found to hold bytes that are no UTF-8, or not. */
+export const withBroken = (entry: Entry, broken: boolean): Entry => {
+  const { data, deliveries, id, record, replays, size, traceparent } = entry
+  return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
 }
 
 /** The server's time at which an entry was added. */

@@ -55,7 +55,7 @@ export const make = (options: IntakeOptions): Intake => {
     doubtful.forEach((next, index) => {
       if (Array.isArray(counts) && replacements(next.data) !== Number(counts[index])) broken.add(next.id)
     })
-    return entries.map((next) => broken.has(next.id) ? { ...next, broken: true } : next)
+    return entries.map((next) => broken.has(next.id) ? entry.withBroken(next, true) : next)
   })
 
   /** Deliveries that were found before their reply came. When it comes after all, they may have run and ended. */
