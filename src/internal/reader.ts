@@ -109,8 +109,8 @@ export const make = (options: ReaderOptions): Reader => {
       const ahead = runner.isBusy() && gate.isOpen() && runner.hasRoom()
       if (!ahead) {
         runner.start()
-        // The outcomes of handlers that ended at once are written before the read, which would go first otherwise: who waits
-        // for an answer has it a tenth sooner.
+        // The outcomes of handlers that ended at once are written before the read, which would go first otherwise and keep
+        // whoever waits for an answer.
         yield* Effect.yieldNow
         yield* gate.await
         yield* runner.awaitRoom

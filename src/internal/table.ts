@@ -30,11 +30,7 @@ export const make = <A extends object>(): Table<A> => {
 
   const placeOf = (id: string): number => places.get(id) ?? gone
 
-  const leaveBehind = (): void => {
-    const kept = new Map<string, number>()
-    for (const [id, place] of places) if (place !== gone) kept.set(id, place)
-    places = kept
-  }
+  const present = () => [...places].filter(([, place]) => place !== gone)
 
   return {
     get: (id) => {
@@ -57,11 +53,11 @@ export const make = <A extends object>(): Table<A> => {
       values[place] = undefined
       free.push(place)
       size--
-      if (places.size - size > Math.max(maxGone, size)) leaveBehind()
+      if (places.size - size > Math.max(maxGone, size)) places = new Map(present())
     },
     has: (id) => placeOf(id) !== gone,
     size: () => size,
-    ids: () => [...places.keys()].filter((id) => placeOf(id) !== gone),
+    ids: () => present().map(([id]) => id),
     values: () => values.filter((value) => value !== undefined)
   }
 }

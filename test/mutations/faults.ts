@@ -308,8 +308,8 @@ const twins: ReadonlyArray<Fault> = [
   },
   {
     file: "scripts/settle.ts",
-    search: "if (renewed.get(key) === extra) return",
-    replace: "if (renewed.has(key)) return",
+    search: "if (kind === \"l\" && renewed.get(key) === extra) return",
+    replace: "if (kind === \"l\" && renewed.has(key)) return",
     why: "a list lives no longer than its first answer says"
   },
   {
@@ -317,6 +317,12 @@ const twins: ReadonlyArray<Fault> = [
     search: "if (letter === undefined) return report(index, \"incomplete\")",
     replace: "if (letter === undefined) return",
     why: "an answer without notes that cannot be pushed is reported as settled"
+  },
+  {
+    file: "scripts/settle.ts",
+    search: "if (kind === \"l\" && renewed.get(key)",
+    replace: "if (renewed.get(key)",
+    why: "an action for a stream is pushed to the list that has its name"
   },
   {
     file: "scripts/settle.ts",

@@ -115,10 +115,20 @@ end
 -- needs none, and what follows frees about as much as it takes: a full server can be worked off, answers included.
 redis.call('XACK', stream, group, '0-0')
 
+-- Entries that are done with, acknowledged together: before anything that might end the script with an error, and at the end.
+local plain = {}
+local function acknowledge()
+  if #plain == 0 then return end
+  redis.call('XACK', stream, group, unpack(plain))
+  for i = 1, #plain do acknowledged[#acknowledged + 1] = plain[i] end
+  plain = {}
+end
+
 local renewed = {}
 local function push(kind, key, payload, extra)
   -- Most answers of a call go to one list: it is looked at, and its expiry set, once.
-  if renewed[key] == extra then return redis.pcall('LPUSH', key, payload) end
+  if kind == 'l' and renewed[key] == extra then return redis.pcall('LPUSH', key, payload) end
+  acknowledge()
   local held = redis.call('TYPE', key).ok
   if kind == 's' then
     if held ~= 'stream' and held ~= 'none' then return { err = 'WRONGTYPE the answer stream holds a ' .. held } end
@@ -157,15 +167,6 @@ local function bury(id, letter)
   return redis.pcall('XADD', dead, '*', unpack(letter))
 end
 
--- Entries that are done with, acknowledged together: before anything that might end the script with an error, and at the end.
-local plain = {}
-local function acknowledge()
-  if #plain == 0 then return end
-  redis.call('XACK', stream, group, unpack(plain))
-  for i = 1, #plain do acknowledged[#acknowledged + 1] = plain[i] end
-  plain = {}
-end
-
 local count = tonumber(ARGV[9])
 for index = 1, count do
   local id = ARGV[9 + index]
@@ -178,11 +179,11 @@ for index = 1, count do
 end
 
 local function wait(index, id, delay, record, kind, key, payload, extra)
+  acknowledge()
   local written = redis.pcall('HSET', records, id, record)
   if not failed(written) then written = redis.pcall('ZADD', due, integer(now() + delay), id) end
   if failed(written) then return report(index, written.err) end
   done[id] = true
-  acknowledge()
   if #redis.call('XCLAIM', stream, group, waiting, 0, id, 'JUSTID') == 0 then
     redis.call('ZREM', due, id)
     redis.call('HDEL', records, id)
@@ -341,9 +342,18 @@ const twin: Twin = (redis, keys, args) => {
 
   redis.call("XACK", stream, group, "0-0")
 
+  let plain: Array<string> = []
+  const acknowledge = (): void => {
+    if (plain.length === 0) return
+    redis.call("XACK", stream, group, ...plain)
+    acknowledged.push(...plain)
+    plain = []
+  }
+
   const renewed = new Map<string, string>()
   const push = ({ extra, key, kind, payload }: Answer): ScriptReply | ReplyError => {
-    if (renewed.get(key) === extra) return redis.pcall("LPUSH", key, payload)
+    if (kind === "l" && renewed.get(key) === extra) return redis.pcall("LPUSH", key, payload)
+    acknowledge()
     const held = redis.call("TYPE", key)
     if (kind === "s") {
       if (held !== "stream" && held !== "none") return new ReplyError(`WRONGTYPE the answer stream holds a ${held}`)
@@ -359,14 +369,6 @@ const twin: Twin = (redis, keys, args) => {
     return pushed
   }
 
-  let plain: Array<string> = []
-  const acknowledge = (): void => {
-    if (plain.length === 0) return
-    redis.call("XACK", stream, group, ...plain)
-    acknowledged.push(...plain)
-    plain = []
-  }
-
   const count = Number(args[8])
   for (let index = 0; index < count; index++) {
     const id = at(args, 9 + index)
@@ -379,11 +381,11 @@ const twin: Twin = (redis, keys, args) => {
   }
 
   const wait = (index: number, id: string, delay: number, record: string, answer: Answer | undefined): void => {
+    acknowledge()
     let written = redis.pcall("HSET", records, id, record)
     if (!failed(written)) written = redis.pcall("ZADD", due, twinNow(redis) + delay, id)
     if (failed(written)) return report(index, written.message)
     done.add(id)
-    acknowledge()
     if (rows(redis.call("XCLAIM", stream, group, waiting, 0, id, "JUSTID")).length === 0) {
       redis.call("ZREM", due, id)
       redis.call("HDEL", records, id)
@@ -484,10 +486,10 @@ const isAnswerOnly = (entry: SettleEntry, push: PushTarget, lifetime: number): b
   entry.notes === undefined && (entry.deliveries ?? 1) === 1
 
 /** Keys that answers go to, each named once: a batch of answers to one inbox declares one key. */
-const targetsOf = (params: SettleParams): ReadonlyArray<string> => {
-  const targets = new Set<string>()
-  for (const entry of params.entries) if (entry.push !== undefined) targets.add(entry.push.key)
-  return [...targets]
+const answerKeys = (params: SettleParams): ReadonlyArray<string> => {
+  const keys = new Set<string>()
+  for (const entry of params.entries) if (entry.push !== undefined) keys.add(entry.push.key)
+  return [...keys]
 }
 
 export const settle = define<SettleParams>({
@@ -498,7 +500,7 @@ export const settle = define<SettleParams>({
     params.target.retryDue,
     params.target.retryRecords,
     params.target.deadLetters,
-    ...(params.entries.length === 0 ? [] : targetsOf(params))
+    ...(params.entries.length === 0 ? [] : answerKeys(params))
   ],
   args: (params) => {
     const { acknowledged, entries, target } = params
@@ -516,7 +518,7 @@ export const settle = define<SettleParams>({
       ...acknowledged
     ]
     if (entries.length === 0) return args
-    const positions = new Map(targetsOf(params).map((key, index) => [key, String(index + 5)] as const))
+    const positions = new Map(answerKeys(params).map((key, index) => [key, String(index + 5)] as const))
     for (const entry of entries) {
       const { push, wait } = entry
       const position = push === undefined ? "" : positions.get(push.key) ?? ""

@@ -185,6 +185,21 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.deepEqual(yield* stored, [])
     }))
 
+  test("settle pushes nothing that is for a stream to a list, also when that took an answer of the same call", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("me", 2)
+      const list = listOf(names)
+      const entries = [
+        entry(first!, { push: toList(list, "answer") }),
+        entry(second!, { push: { kind: "stream", key: list, payload: "action", timeToLive: 0 } })
+      ]
+      assert.deepEqual(yield* settled(names, { entries }), { 1: "undeliverable" })
+      assert.deepEqual(yield* send("LRANGE", list, 0, -1), ["answer"])
+      assert.equal((yield* deadLetters(names)).length, 1)
+      assert.deepEqual(yield* owners, [])
+    }))
+
   test("settle acknowledges each of a call that mixes acknowledgements, answers, retries and dead letters", () =>
     Effect.gen(function*() {
       const names = yield* group
