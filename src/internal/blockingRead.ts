@@ -26,9 +26,7 @@ export interface BlockingRead<A> {
 /** What a read may take longer than the time that it asks for, in milliseconds, before the connection is given up. */
 const grace = 5_000
 
-const overdue = Exit.fail(
-  new RedisError({ cause: new Error("The read did not come back: connection given up") })
-)
+const overdue = () => Exit.fail(new RedisError({ cause: new Error("The read did not come back: connection given up") }))
 
 const none = Exit.succeed(undefined)
 
@@ -67,7 +65,7 @@ export const make = <A>(block: number): Effect.Effect<BlockingRead<A>, never, Sc
       const left = deadline - monotonicMillis(clock)
       if (left > 0) return Effect.sleep(Duration.millis(left))
       const late = fiber
-      conclude(overdue)
+      conclude(overdue())
       late?.interruptUnsafe()
       return Effect.void
     })))

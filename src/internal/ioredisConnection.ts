@@ -119,6 +119,9 @@ export interface Connection {
   readonly close: Effect.Effect<void>
 }
 
+/** Milliseconds beyond which Node's timers fire at once. */
+const longestTimer = 2 ** 31 - 1
+
 /** Commands of one write. */
 const gatheredAtMost = 8
 
@@ -249,7 +252,7 @@ export const makeConnection = (
   const wakeAt = (time: number): void => {
     clearTimeout(watch)
     wakes = time
-    watch = later(Math.ceil(time - performance.now()), look)
+    watch = later(Math.min(longestTimer, Math.ceil(time - performance.now())), look)
     watch.unref()
   }
 
