@@ -246,19 +246,23 @@ export const make = (options: SettlerOptions): Settler => {
     }
   })
 
-  const run = Effect.forever(Effect.suspend(() => {
-    if (waiting.length === 0) {
-      work.closeUnsafe()
-      // The first decision of a batch opens the latch while the others are still being made: they go in one call.
-      return Effect.andThen(work.await, Effect.yieldNow)
-    }
-    const decisions = waiting.length <= maxBatch ? waiting : waiting.slice(0, maxBatch)
-    waiting = waiting.length <= maxBatch ? [] : waiting.slice(maxBatch)
-    inFlight += decisions.length
-    return Effect.map(write(decisions), () => {
-      if (waiting.length === 0) idle.openUnsafe()
-    })
-  }))
+  // `forever` would wait a turn of the event loop before each round, and the reader's next read would leave first.
+  const run = Effect.forever(
+    Effect.suspend(() => {
+      if (waiting.length === 0) {
+        work.closeUnsafe()
+        // The first decision of a batch opens the latch while the others are still being made: they go in one call.
+        return Effect.andThen(work.await, Effect.yieldNow)
+      }
+      const decisions = waiting.length <= maxBatch ? waiting : waiting.slice(0, maxBatch)
+      waiting = waiting.length <= maxBatch ? [] : waiting.slice(maxBatch)
+      inFlight += decisions.length
+      return Effect.map(write(decisions), () => {
+        if (waiting.length === 0) idle.openUnsafe()
+      })
+    }),
+    { disableYield: true }
+  )
 
   return {
     offer,
