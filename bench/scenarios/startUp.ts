@@ -39,7 +39,8 @@ export const startUp = (size: Size): Scenario => {
   let built: ReturnType<typeof build> | undefined
   return {
     name: "import",
-    rounds: choose(size, 15, 1),
+    // Each takes half a second, and differs by a tenth of one from the next.
+    rounds: choose(size, 45, 1),
     rows: [
       { key: "needs", scenario: "cold import of what the package needs", unit: "ms" },
       { key: "package", scenario: "cold import of the package", unit: "ms" },
