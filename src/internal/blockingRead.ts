@@ -1,17 +1,15 @@
 /**
- * A command that waits at the server, one at a time, and the one timer that notices a reply that is overdue.
+ * A command that waits at the server, one at a time, and the one alarm that notices a reply that is overdue.
  *
- * Racing each read against a sleep and a pause takes five fibers and a timer a read. Here the read is the only fiber, and
- * the timer looks, when it fires, at the read that is then under way.
+ * Racing each read against a sleep and a pause takes five fibers and a timer a read. Here the read is the only fiber.
  */
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Latch from "effect/Latch"
 import type * as Scope from "effect/Scope"
 import { RedisError } from "../Redis.ts"
+import * as Alarm from "./alarm.ts"
 import { monotonicMillis } from "./monotonic.ts"
 
 export interface BlockingRead<A> {
@@ -35,7 +33,6 @@ export const make = <A>(block: number): Effect.Effect<BlockingRead<A>, never, Sc
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
     const fork = Effect.runForkWith(yield* Effect.context<never>())
-    const reading = Latch.makeUnsafe(false)
     let fiber: Fiber.Fiber<A, RedisError> | undefined
     let deadline = Infinity
     let arrived: Exit.Exit<A, RedisError> | undefined
@@ -57,18 +54,15 @@ export const make = <A>(block: number): Effect.Effect<BlockingRead<A>, never, Sc
     }
 
     yield* Effect.addFinalizer(() => Effect.sync(() => fiber?.interruptUnsafe()))
-    yield* Effect.forkScoped(Effect.forever(Effect.suspend(() => {
-      if (deadline === Infinity) {
-        reading.closeUnsafe()
-        return reading.await
+    const alarm = Alarm.make(clock, (now) => {
+      if (deadline <= now) {
+        const late = fiber
+        conclude(overdue())
+        late?.interruptUnsafe()
       }
-      const left = deadline - monotonicMillis(clock)
-      if (left > 0) return Effect.sleep(Duration.millis(left))
-      const late = fiber
-      conclude(overdue())
-      late?.interruptUnsafe()
-      return Effect.void
-    })))
+      return deadline
+    })
+    yield* Effect.forkScoped(alarm.run)
 
     return {
       start: (command) => {
@@ -79,7 +73,7 @@ export const make = <A>(block: number): Effect.Effect<BlockingRead<A>, never, Sc
         started.addObserver((exit) => {
           if (fiber === started) conclude(exit)
         })
-        reading.openUnsafe()
+        alarm.by(deadline)
       },
       reply: Effect.callback((done) => {
         if (arrived !== undefined) {

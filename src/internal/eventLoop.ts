@@ -3,6 +3,7 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { monotonicMillis } from "./monotonic.ts"
 
 export interface EventLoop {
   /** Milliseconds that the loop was late by, at most, in the last `window`. */
@@ -17,27 +18,31 @@ const interval = 500
 const window = 10_000
 
 export const make = (clock: Clock.Clock): EventLoop => {
-  let expected = clock.currentTimeMillisUnsafe() + interval
+  // A clock that somebody sets is no delay.
+  const current = (): number => Math.round(monotonicMillis(clock))
+  let expected = current() + interval
   let worst = 0
   let seen = 0
-  const look = (now: number): number => {
+  const look = (): void => {
+    const now = current()
     const late = Math.max(0, now - expected)
     if (late >= worst || now - seen > window) {
       worst = late
       seen = now
     }
-    return late
+    // Here and not when the next sleep starts: a loop that stands still in between is late as well.
+    expected = now + interval
   }
   return {
     delay: () => {
-      const now = clock.currentTimeMillisUnsafe()
+      const now = current()
       // While the loop is late right now, the look that would record it has not happened yet.
       const late = Math.max(0, now - expected)
       return now - seen > window ? late : Math.max(late, worst)
     },
-    run: Effect.forever(Effect.suspend(() => {
-      expected = clock.currentTimeMillisUnsafe() + interval
-      return Effect.andThen(Effect.sleep(interval), Effect.sync(() => look(clock.currentTimeMillisUnsafe())))
-    }))
+    run: Effect.suspend(() => {
+      expected = current() + interval
+      return Effect.forever(Effect.andThen(Effect.sleep(interval), Effect.sync(look)))
+    })
   }
 }

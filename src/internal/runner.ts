@@ -19,6 +19,7 @@ import type { Delivery } from "../Delivery.ts"
 import type { DomainAction } from "../DomainAction.ts"
 import type { Outcome, Policy, Subject } from "../Settlement.ts"
 import { settlementOf } from "../Settlement.ts"
+import * as Alarm from "./alarm.ts"
 import {
   type Data,
   type Decoded,
@@ -174,11 +175,9 @@ export const make = (options: RunnerOptions): Runner => {
   let unwritten = 0
   let heldSize = 0
   let starting = true
-  let nextLimit = noLimit
 
   const roomLatch = Latch.makeUnsafe(true)
   const quietLatch = Latch.makeUnsafe(true)
-  const limitLatch = Latch.makeUnsafe(false)
 
   const capacity = options.concurrency + options.readAhead
   // Reading waits for a good part of a batch: room for one at a time would be a round trip for each entry.
@@ -303,10 +302,7 @@ export const make = (options: RunnerOptions): Runner => {
     quietLatch.closeUnsafe()
     run.fiber = fiber
     fiber.addObserver(onExit)
-    if (run.limit < nextLimit) {
-      nextLimit = run.limit
-      limitLatch.openUnsafe()
-    }
+    alarm.by(run.limit)
   }
 
   /**
@@ -352,25 +348,15 @@ export const make = (options: RunnerOptions): Runner => {
 
   const runs = (): ReadonlyArray<Held> => held.values().filter((run) => run.state === "running")
 
-  const watch = Effect.forever(Effect.suspend(() => {
-    if (nextLimit === noLimit) {
-      limitLatch.closeUnsafe()
-      return limitLatch.await
-    }
-    const left = nextLimit - monotonicMillis(clock)
-    if (left > 0) {
-      // Wakes early when a run with an earlier limit starts.
-      limitLatch.closeUnsafe()
-      return Effect.raceFirst(Effect.sleep(Duration.millis(left)), limitLatch.await)
-    }
-    const now = monotonicMillis(clock)
-    nextLimit = noLimit
+  const alarm = Alarm.make(clock, (now) => {
+    let next = noLimit
     for (const run of runs()) {
-      if (run.limit <= now && run.stop === undefined) interrupt(run, "time")
-      else if (run.stop === undefined) nextLimit = Math.min(nextLimit, run.limit)
+      if (run.stop !== undefined) continue
+      if (run.limit <= now) interrupt(run, "time")
+      else next = Math.min(next, run.limit)
     }
-    return Effect.void
-  }))
+    return next
+  })
 
   /** Takes a delivery out that has not started, or ends one that runs: it is another's. */
   const giveUp = (run: Held): void => {
@@ -447,6 +433,6 @@ export const make = (options: RunnerOptions): Runner => {
     interruptRunning: () => {
       for (const run of runs()) if (run.stop === undefined) interrupt(run, "shutdown")
     },
-    watch
+    watch: alarm.run
   }
 }

@@ -1,13 +1,12 @@
 /**
- * Requests that wait for their answer: found by correlation id, and ended in time by one timer for all of them.
+ * Requests that wait for their answer: found by correlation id, and ended in time by one alarm for all of them.
  */
 import * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { DomainActionResponse } from "../DomainAction.ts"
 import type { RedisError } from "../Redis.ts"
+import * as Alarm from "./alarm.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import * as Table from "./table.ts"
 
@@ -46,38 +45,21 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
   const displaced = new Set<Held>()
   const size = () => waiting.size() + displaced.size
   const all = () => [...waiting.values(), ...displaced]
-  let timer: Fiber.Fiber<void> | undefined
-  let wakes = Infinity
 
-  // A timer for each request would be started and taken back for nearly all of them. This one is left alone by requests that
-  // end, and finds out by itself what still waits: as a rule that is the time of one request later.
-  const wakeAt = (deadline: number): void => {
-    timer?.interruptUnsafe()
-    wakes = deadline
-    timer = Effect.runForkWith(context)(
-      Effect.andThen(
-        clock.sleep(Duration.millis(Math.max(0, deadline - monotonicMillis(clock)))),
-        Effect.sync(endLate)
-      )
-    )
-  }
-
-  const endLate = (): void => {
-    timer = undefined
-    wakes = Infinity
-    const now = monotonicMillis(clock)
+  const alarm = Alarm.make(clock, (now) => {
     let next = Infinity
     for (const { deadline, waiter } of all()) {
       if (deadline <= now) waiter.timedOut()
       else next = Math.min(next, deadline)
     }
-    if (next < wakes) wakeAt(next)
-  }
+    return next
+  })
 
   // Who still waits when the client ends is told in time, and then nothing keeps the process.
+  const timer = Effect.runForkWith(context)(alarm.run)
   let closed = false
   const rest = (): void => {
-    if (closed && size() === 0) timer?.interruptUnsafe()
+    if (closed && size() === 0) timer.interruptUnsafe()
   }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -94,7 +76,7 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
       const before = waiting.get(id)
       if (before !== undefined) displaced.add(before)
       waiting.set(id, new Held(waiter, deadline))
-      if (deadline < wakes) wakeAt(deadline)
+      alarm.by(deadline)
     },
     remove: (id, waiter) => {
       if (waiting.get(id)?.waiter === waiter) waiting.delete(id)
