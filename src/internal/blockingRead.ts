@@ -19,6 +19,8 @@ export interface BlockingRead<A> {
   readonly reply: Effect.Effect<A | undefined, RedisError>
   /** Whoever waits for a reply, now or later, gets none; a reply that is there already is still given. */
   readonly stop: Effect.Effect<void>
+  /** Nothing waits at the server: what was started last, if anything, has been answered. */
+  readonly isIdle: () => boolean
 }
 
 /** What a read may take longer than the time that it asks for, in milliseconds, before the connection is given up. */
@@ -38,10 +40,12 @@ export const make = <A>(block: number): Effect.Effect<BlockingRead<A>, never, Sc
     let arrived: Exit.Exit<A, RedisError> | undefined
     let resume: ((reply: Exit.Exit<A | undefined, RedisError>) => void) | undefined
     let stopped = false
+    let idle = true
 
     const conclude = (exit: Exit.Exit<A, RedisError>): void => {
       fiber = undefined
       deadline = Infinity
+      idle = Exit.isSuccess(exit)
       // Kept only for somebody who comes later: what it holds should not outlive its use.
       if (resume === undefined) arrived = exit
       else give(exit)
@@ -67,6 +71,7 @@ export const make = <A>(block: number): Effect.Effect<BlockingRead<A>, never, Sc
     return {
       start: (command) => {
         arrived = undefined
+        idle = false
         deadline = monotonicMillis(clock) + block + grace
         const started = fork(command)
         fiber = started
@@ -89,6 +94,7 @@ export const make = <A>(block: number): Effect.Effect<BlockingRead<A>, never, Sc
       stop: Effect.sync(() => {
         stopped = true
         give(none)
-      })
+      }),
+      isIdle: () => idle
     }
   })

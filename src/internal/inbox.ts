@@ -111,8 +111,8 @@ export const make = (options: InboxOptions): Inbox => {
     yield* own.end
     const take = yield* chooseTake
     const connection = yield* redis.reserve
-    yield* own.identify(connection)
     const read = yield* blockingRead.make<ReadonlyArray<string>>(options.block)
+    yield* own.identify(connection, read.isIdle)
     while (true) {
       yield* needed.await
       read.start(take(connection))

@@ -6,12 +6,16 @@
  * anew counts from 1 again.
  */
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import type { Connection, Redis, RedisError } from "../Redis.ts"
 import { failureOf, isTransient } from "./redisFailure.ts"
 
 export interface OwnConnections {
-  /** Gives a connection the name and remembers its id. */
-  readonly identify: (connection: Connection) => Effect.Effect<void>
+  /**
+   * Gives a connection the name and remembers its id. One that is `idle` when the scope ends is forgotten: the pool hands it
+   * to the next who asks, and it must not be ended in their hands.
+   */
+  readonly identify: (connection: Connection, idle: () => boolean) => Effect.Effect<void, never, Scope.Scope>
   /** Ends those that are still there and still ours. It fails while the server is out of reach. */
   readonly end: Effect.Effect<void, RedisError>
 }
@@ -28,10 +32,15 @@ export const make = (redis: Redis["Service"], name: string): OwnConnections => {
     )
   return {
     identify: Effect.fnUntraced(
-      function*(connection) {
-        const id = yield* connection.send("CLIENT", "ID")
+      function*(connection, idle) {
+        const id = String(yield* connection.send("CLIENT", "ID"))
         yield* connection.send("CLIENT", "SETNAME", name)
-        ids.add(String(id))
+        ids.add(id)
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            if (idle()) ids.delete(id)
+          })
+        )
       },
       // A user without permission for CLIENT reads all the same; only a connection left behind is then not ended early.
       (identified) => Effect.ignore(identified)

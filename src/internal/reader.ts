@@ -99,8 +99,8 @@ export const make = (options: ReaderOptions): Reader => {
     yield* intake.takePending(0)
     yield* gate.await
     const connection = yield* redis.reserve
-    yield* own.identify(connection)
     const read = yield* blockingRead.make(options.block)
+    yield* own.identify(connection, read.isIdle)
     // A read that waits at the server would still bring entries: it ends with the pause, and its connection with it.
     yield* Effect.forkScoped(Effect.andThen(paused.await, read.stop))
     while (true) {

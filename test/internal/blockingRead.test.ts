@@ -42,6 +42,21 @@ describe("a blocking read", () => {
       assert.strictEqual(yield* Fiber.join(reply), "late")
     }).pipe(Effect.scoped))
 
+  it.effect("is idle before the first command and once the last was answered", () =>
+    Effect.gen(function*() {
+      const read = yield* start
+      assert.isTrue(read.isIdle())
+      const command = yield* makeCommand
+      read.start(command.run)
+      assert.isFalse(read.isIdle())
+      yield* command.answer("here")
+      assert.isTrue(read.isIdle())
+      read.start((yield* makeCommand).run)
+      yield* read.stop
+      assert.isUndefined(yield* read.reply)
+      assert.isFalse(read.isIdle(), "what was stopped may still wait at the server")
+    }).pipe(Effect.scoped))
+
   it.effect("fails when its reply is overdue, and its command is interrupted", () =>
     Effect.gen(function*() {
       const read = yield* start
@@ -53,6 +68,7 @@ describe("a blocking read", () => {
       yield* TestClock.adjust(Duration.millis(1))
       assert.isTrue(isOverdue(yield* Fiber.join(reply)))
       assert.isTrue(command.interrupted())
+      assert.isFalse(read.isIdle())
     }).pipe(Effect.scoped))
 
   it.effect("is overdue by its own time, not by that of the reads before it", () =>
