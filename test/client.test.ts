@@ -77,6 +77,17 @@ const open = Effect.gen(function*() {
   return (yield* Metric.value(Metric.withAttributes(Metrics.requestsOpen, { service: serviceName }))).value
 })
 
+/** How often a connection that was read on was given back: it loses its name. */
+const watched = Effect.map(Redis, (redis) => {
+  let count = 0
+  const counting = (send: Connection["send"]): Connection["send"] => (command, ...args) => {
+    if (command === "CLIENT" && args[0] === "SETNAME" && args[1] === "") count++
+    return send(command, ...args)
+  }
+  const reserve = Effect.map(redis.reserve, (connection) => ({ ...connection, send: counting(connection.send) }))
+  return { nameless: () => count, redis: Redis.of({ ...redis, reserve }) }
+})
+
 /** Answers as a worker does. */
 const answer = Effect.fnUntraced(function*(action: DomainAction.DomainAction, userId: string) {
   const response = DomainAction.response(action, { userId }, {
@@ -305,14 +316,26 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
 
   "an inbox is gone with its client": Effect.gen(function*() {
     const action = yield* Effect.scoped(Effect.gen(function*() {
-      const { request } = yield* ActionClient.make()
+      const { nameless, redis } = yield* watched
+      const { request } = yield* Effect.provideService(ActionClient.make(), Redis, redis)
       yield* Effect.flip(request(CreateUser, { email: "a" }, { timeout: "20 millis" }))
+      yield* until("nobody reads it any more", Effect.sync(() => nameless() === 1))
       const { action } = (yield* sent)[0]!
-      const there = Effect.andThen(answer(action, "too late"), send("EXISTS", String(action.callback_queue_name)))
-      yield* until("nobody reads it any more", Effect.map(there, (count) => count === 1))
+      yield* answer(action, "too late")
+      assert.strictEqual(yield* send("EXISTS", String(action.callback_queue_name)), 1)
       return action
     }))
     assert.strictEqual(yield* send("EXISTS", String(action.callback_queue_name)), 0)
+  }),
+
+  "whoever asks nothing for a while holds no connection, and gets answers all the same later": Effect.gen(function*() {
+    const { nameless, redis } = yield* watched
+    const { request } = yield* Effect.provideService(ActionClient.make(), Redis, redis)
+    yield* Worker.start(creating)
+    for (const times of [1, 2]) {
+      assert.deepStrictEqual(yield* request(CreateUser, { email: "a" }), { userId: "id of a" })
+      yield* until("its connection is back", Effect.sync(() => nameless() === times))
+    }
   }),
 
   "with a list for each request, the name is the Python client's": Effect.gen(function*() {
@@ -516,10 +539,22 @@ const appOf = <E, R>(redis: Layer.Layer<Redis, E, R>, environment = "test") =>
     }))
   )
 
+/** The wrong way round, and easily written: the layer is for what is inside, and the scope is around it. */
+const outliving = <E, R>(
+  app: Layer.Layer<Redis | QueueNaming.QueueNaming | Settings.Settings | ActionClient.ActionClient, E, R>
+) =>
+  Effect.gen(function*() {
+    yield* Worker.start(creating)
+    const { request } = yield* ActionClient.make()
+    assert.deepStrictEqual(yield* request(CreateUser, { email: "a" }), { userId: "id of a" })
+  }).pipe(Effect.provide(app), Effect.scoped)
+
 describe("ActionClient on memory", () => {
   for (const [name, test] of Object.entries(tests)) {
     it.live(name, () => test.pipe(Effect.scoped, Effect.provide(appOf(RedisMemory.layer))))
   }
+
+  it.live("ends though its Redis was closed first", () => outliving(appOf(RedisMemory.layer)))
 })
 
 describe("ActionClient under TestClock", () => {
@@ -577,6 +612,9 @@ layer(Server.layer(), { excludeTestServices: true, timeout: 60_000 })("ActionCli
       () => Effect.suspend(() => test.pipe(Effect.scoped, Effect.provide(appOf(real(), Server.uniquePrefix()))))
     )
   }
+
+  it.effect("ends though its Redis was closed first", () =>
+    Effect.suspend(() => outliving(appOf(Layer.orDie(real()), Server.uniquePrefix()))))
 
   it.effect("waits for 1000 answers on one connection", () =>
     Effect.gen(function*() {

@@ -322,6 +322,27 @@ describe("Under TestClock, a lease", () => {
       )
     })))
 
+  for (
+    const [what, options] of [
+      ["is paused", {}],
+      ["has no room", { concurrency: 1, readAhead: 0 }]
+    ] as const
+  ) {
+    it.effect(`is the long one of a worker that ${what}, beside one with a shorter lease`, () =>
+      onMemory(Effect.gen(function*() {
+        const { go, handlers, runs } = yield* held
+        const patient = yield* Worker.start(handlers, { claimIdle: "10 minutes", ...options })
+        yield* send("a")
+        yield* Queue.take(runs)
+        if (what === "is paused") yield* patient.pause
+        yield* Worker.start(handlers, { claimIdle: "1 minute" })
+        for (let minutes = 0; minutes < 60; minutes++) yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* Queue.size(runs), 0)
+        yield* Deferred.succeed(go, undefined)
+        yield* until("it is settled", Effect.map(pending, (rows) => rows.length === 0))
+      })))
+  }
+
   it.effect("that another took over ends the handler at the next renewal, and nothing is written", () =>
     onMemory(Effect.gen(function*() {
       const { events, go, handlers, runs } = yield* held

@@ -66,6 +66,23 @@ onBoth("A paused worker", (test) => {
       yield* eventually("it is settled", Effect.map(entriesOf(names.stream), (rows) => rows.length === 0))
     }))
 
+  test("takes nothing when what it was full of is done", () =>
+    Effect.gen(function*() {
+      const { names, pass } = yield* Place
+      const { go, ran, worker } = yield* start({ concurrency: 1, readAhead: 0 })
+      yield* add("held", 0)
+      yield* eventually("it runs", Effect.sync(() => ran.length === 1))
+      yield* add("second", 1)
+      yield* worker.pause
+      yield* Deferred.succeed(go, undefined)
+      yield* eventually("it is settled", Effect.map(entriesOf(names.stream), (rows) => rows.length === 1))
+      yield* pass("300 millis")
+      assert.deepStrictEqual(ran, ["held 1"])
+      assert.deepStrictEqual(yield* pendingOf(names), [])
+      yield* worker.resume
+      yield* eventually("the second is run", Effect.sync(() => ran.length === 2))
+    }))
+
   test("finishes and settles what runs, and keeps its lease", () =>
     Effect.gen(function*() {
       const { names, pass } = yield* Place

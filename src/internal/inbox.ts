@@ -8,7 +8,7 @@ import { parseResponse } from "../DomainAction.ts"
 import type { Connection, Redis, RedisError } from "../Redis.ts"
 import * as blockingRead from "./blockingRead.ts"
 import * as ownConnections from "./ownConnections.ts"
-import { failureOf, isFatal } from "./redisFailure.ts"
+import { failureOf, isFatal, textOf } from "./redisFailure.ts"
 import { strings } from "./reply.ts"
 import type { Waiters } from "./waiters.ts"
 
@@ -114,15 +114,16 @@ export const make = (options: InboxOptions): Inbox => {
     const read = yield* blockingRead.make<ReadonlyArray<string>>(options.block)
     yield* own.identify(connection, read.isIdle)
     while (true) {
-      yield* needed.await
       read.start(take(connection))
       const answers = (yield* read.reply) ?? []
+      if (failures > 0) yield* Effect.logInfo("Answers are read again")
       failures = 0
       for (const reason of deliver(answers)) {
         yield* Effect.logWarning(`An answer that cannot be read is dropped: ${reason}`)
       }
       yield* renew
-      if (waiters.size() === 0) needed.closeUnsafe()
+      // Nobody asked for as long as a read waits: the connection goes back to the pool, which could not close before.
+      if (answers.length === 0 && waiters.size() === 0) return needed.closeUnsafe()
     }
   }))
 
@@ -132,7 +133,9 @@ export const make = (options: InboxOptions): Inbox => {
       // Waiting would not help: everybody who waits is told now.
       waiters.failAll(error)
     }
-    if (failures++ === 0) yield* Effect.logWarning("Answers cannot be read now; trying again until it passes")
+    if (failures++ === 0) {
+      yield* Effect.logWarning(`Answers cannot be read now: ${textOf(error)}; trying again until it passes`)
+    }
     yield* Effect.sleep(Duration.millis(Math.min(longestRetry, shortestRetry * 2 ** Math.min(failures, 6))))
   })
 

@@ -13,6 +13,7 @@
 import * as Effect from "effect/Effect"
 import { symbolRedactable } from "effect/Redactable"
 import { Command, Redis as Client, type RedisOptions } from "ioredis"
+import { constants } from "node:buffer"
 import { tracingChannel } from "node:diagnostics_channel"
 import type * as Redis from "../Redis.ts"
 import { commandError, connectionError } from "./ioredisError.ts"
@@ -140,7 +141,9 @@ class Waiting {
  * those of the parser, which it may, are emptied.
  */
 const textOf = (reply: unknown): unknown => {
-  if (Buffer.isBuffer(reply)) return reply.toString()
+  // A value may be some bytes longer than V8's longest string. What is cut off is above every limit of a payload, and an
+  // exception in here would end the process, and the next one that reads the same entry.
+  if (Buffer.isBuffer(reply)) return reply.toString("utf8", 0, constants.MAX_STRING_LENGTH)
   if (!Array.isArray(reply)) return reply
   const texts = reply.map(textOf)
   reply.length = 0

@@ -35,6 +35,11 @@ const withoutArguments = (message: string): string =>
     .replace(/,? with args beginning with.*$/s, "")
     .replace(/(modifier) '.*'/s, "$1 '…'")
     .replace(/ Last (reply|error): .*$/s, "")
+    // It speaks of an option that is not the user's to set, see `ioredisConnection.ts`.
+    .replace(
+      /^Reached the max retries per request limit.*$/s,
+      "Connection is closed: the server went away or is out of reach"
+    )
 
 /** Message and code of whatever ioredis or Node reports, without arguments of the command. */
 export const describe = (cause: unknown): Described => {

@@ -112,8 +112,9 @@ export const make = (options: ReaderOptions): Reader => {
         // The outcomes of handlers that ended at once are written before the read, which would go first otherwise and keep
         // whoever waits for an answer.
         yield* Effect.yieldNow
-        yield* gate.await
         yield* runner.awaitRoom
+        // Paused while there was no room: the next session waits for the end of the pause, without a connection.
+        if (!gate.isOpen()) return
       }
       read.start(readNew(connection))
       if (ahead) {

@@ -149,7 +149,10 @@ export const make = (options: RecoveryOptions): Recovery => {
   })
 
   const renewAll = Effect.suspend(() => Effect.forEach(everyone, renewConsumer, { discard: true })).pipe(
-    Effect.tap(() => Effect.sync(() => options.observe({ _tag: "Renewed" })))
+    Effect.tap(() => Effect.sync(() => options.observe({ _tag: "Renewed" }))),
+    // Also while nothing is claimed, for a pause or for want of room: what runs here is taken by those with a shorter lease
+    // as soon as ours is forgotten.
+    Effect.andThen(Effect.suspend(hold))
   )
 
   const renewing = Effect.forever(

@@ -103,6 +103,9 @@ export const failureOfMessage = (message: string, code?: unknown): RedisFailure 
   return connectionText.test(message) ? "Connection" : "Other"
 }
 
+/** What the server, the client or the system says about it: the error itself has no message of its own. */
+export const textOf = ({ cause }: Redis.RedisError): string => cause instanceof Error ? cause.message : String(cause)
+
 /** What kind of trouble an error of the `Redis` service is. */
 export const failureOf = (error: Redis.RedisError): RedisFailure => {
   const cause = error.cause

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type { RedisError } from "../Redis.ts"
 import { WorkerError } from "../WorkerError.ts"
-import { failureOf, type RedisFailure } from "./redisFailure.ts"
+import { failureOf, type RedisFailure, textOf } from "./redisFailure.ts"
 
 export interface Trouble {
   /** Logs a failure on change, waits longer with each one in a row; fails when waiting would not help. */
@@ -33,8 +33,6 @@ const advice: { readonly [K in RedisFailure]?: readonly [WorkerError["reason"], 
   NoPermission: ["NoPermission", "grant the user that command and the keys of this service"],
   WrongType: ["WrongType", "a key of this service holds another type: move or delete it"]
 }
-
-const textOf = (error: RedisError): string => error.cause instanceof Error ? error.cause.message : String(error.cause)
 
 export const make = (): Trouble => {
   const failures = new Map<string, { readonly kind: RedisFailure; count: number }>()
