@@ -53,9 +53,13 @@ export interface Letter {
   /** `undefined` when the entry could not be decoded. */
   readonly actionId: string | undefined
   readonly actionType: string | undefined
-  /** The tag of a declared error, or a name such as `ValidationError` or `ProcessingError`. */
+  /**
+   * The tag of a declared error, or a name such as `ValidationError` or `ProcessingError`; of a `RetryLater` with a `cause` the
+   * tag or name of that.
+   */
   readonly errorType: string | undefined
   readonly errorCode: string | undefined
+  /** What went wrong; of a `RetryLater` with a `cause` the message of that. */
   readonly message: string
   /** Runs of the handler. */
   readonly attempts: number

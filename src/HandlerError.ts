@@ -28,7 +28,10 @@ export const rejectedCode = "ACTION_REJECTED"
  * @category options
  */
 export interface RetryLaterOptions {
-  /** What went wrong; it is logged with the retry and never sent to the caller. */
+  /**
+   * What went wrong. It is logged with the retry, its tag or name and its message stand in the dead letter when attempts are
+   * used up, and nothing of it is sent to the caller.
+   */
   readonly cause?: unknown
   /** How long to wait before the next attempt. Default: what the retry schedule of the action or worker says. */
   readonly after?: Duration.Input | undefined

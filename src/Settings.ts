@@ -271,6 +271,9 @@ const bytes = (variable: string, key: string, minimum: number, maximum: number):
   }
 })
 
+/** As `Duration.format` writes them, and with it the messages; Effect itself reads only `"10 millis"`. */
+const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
 const duration = (
   variable: string,
   key: string,
@@ -285,7 +288,8 @@ const duration = (
     expected: `a time from ${Duration.format(least)} to ${Duration.format(most)}`,
     fromText: (text) => {
       const trimmed = text.trim()
-      return /^\d+(\.\d+)?$/.test(trimmed) ? Duration.seconds(Number(trimmed)) : trimmed
+      const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(trimmed)
+      return match === null ? trimmed : Duration.millis(Number(match[1]) * timeUnits[match[2] ?? "s"]!)
     },
     check: (value) => {
       // SAFETY: fromInput answers none for whatever is no Duration.Input, so the claim is checked by the call itself.

@@ -213,7 +213,7 @@ export const settlementOf = (outcome: Outcome, subject: Subject, policy: Policy,
         ? refuse("rejected", expectation, subject, policy, bury, outcome.failure.detail) // row 9
         : tryAgain(outcome.failure, expectation, subject, policy, now, bury)
     case "TimedOut":
-      return tryAgain(timedOut, expectation, subject, policy, now, bury)
+      return tryAgain(isLate(subject, now) ? outOfTime : timedOut, expectation, subject, policy, now, bury)
     case "Interrupted": // row 12
       return release
   }
@@ -223,6 +223,13 @@ const timedOut = {
   detail: detail("HandlerTimeout", "HANDLER_TIMEOUT", "The handler did not end in time"),
   after: undefined
 }
+
+const outOfTime = {
+  detail: detail("HandlerTimeout", "HANDLER_TIMEOUT", "The caller's time was over before the handler ended"),
+  after: undefined
+}
+
+const isLate = ({ deadline }: Subject, now: number): boolean => deadline !== undefined && deadline <= now
 
 type Bury = (reason: DeadLetterReason, error: ErrorDetail) => Settlement
 

@@ -381,6 +381,9 @@ export const run = <H extends ActionGroup.AnyHandlers>(
  * A layer that is built cannot fail any more. A worker that ends later logs an error, its status says `failed`, and
  * `await` of its handle fails: run {@link join} beside the rest of the program, or launch the layer with {@link launch}.
  *
+ * There is one `Worker` in a context, so a second layer hides the first from `launch`, `join` and `Health`. Workers of
+ * several services in one program are made with {@link start}.
+ *
  * **Example** (A worker in an application)
  *
  * ```ts

@@ -178,6 +178,22 @@ describe("Settings of Redis", () => {
       assert.notInclude(seen, "hun%ter2")
     }))
 
+  for (
+    const [text, millis] of [
+      ["10ms", 10],
+      ["1.5 s", 1_500],
+      ["2", 2_000],
+      ["5m", 300_000],
+      ["2 minutes", 120_000]
+    ] as const
+  ) {
+    it.effect(`take ${text} for a time`, () =>
+      Effect.gen(function*() {
+        const { block } = yield* read({ SERVICE_NAME: "user", WORKER_BLOCK: text })
+        assert.strictEqual(Duration.toMillis(block), millis)
+      }))
+  }
+
   it.effect("does not show the password when inspected", () =>
     Effect.gen(function*() {
       const settings = yield* read({ SERVICE_NAME: "user", REDIS_URL: "redis://u:hunter2@cache" })

@@ -555,6 +555,21 @@ describe("Settlement", () => {
       })
     })
 
+    it("tells a handler that took too long from a caller whose time was over", () => {
+      const messageAt = (deadline: number | undefined) => {
+        const settlement = Settlement.settlementOf(
+          { _tag: "TimedOut" },
+          subjectOf("none", { attempt: 5, deadline }),
+          standard,
+          now
+        )
+        return settlement._tag === "DeadLetter" ? settlement.error.message : settlement._tag
+      }
+      assert.strictEqual(messageAt(undefined), "The handler did not end in time")
+      assert.strictEqual(messageAt(now + 1), "The handler did not end in time")
+      assert.strictEqual(messageAt(now), "The caller's time was over before the handler ended")
+    })
+
     it("takes the time of RetryLater", () => {
       const failure = Settlement.undeclared(new RetryLater({ after: "90 seconds" }))
       assert.strictEqual(failure.disposition, "retryable")

@@ -313,6 +313,17 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     ),
     (registration) => Effect.sync(registration.remove)
   )
+  const sentElsewhere = Effect.suspend(() => {
+    const types = [...routes.keys()]
+    const [first] = types
+    return first === undefined || types.some((type) => naming.targetService(type) === names.service)
+      ? Effect.void
+      : Effect.logInfo(
+        `Clients send none of the types of this worker to ${names.service}, but ${first} to ` +
+          `${naming.targetService(first)}: is SERVICE_NAME right?`
+      )
+  })
+
   yield* trouble.untilPassed(
     troubles,
     `starting the worker of ${names.stream}`,
@@ -325,6 +336,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   )
 
   yield* serverChecks.check(redis)
+  yield* sentElsewhere
 
   const together = (effects: ReadonlyArray<Effect.Effect<unknown, WorkerError>>): Effect.Effect<void, WorkerError> =>
     Effect.all(effects, { concurrency: "unbounded", discard: true })

@@ -1,8 +1,10 @@
 /**
  * The pure step from a decision to what the settle script is asked to do.
  */
+import * as Predicate from "effect/Predicate"
 import type * as Tracer from "effect/Tracer"
 import * as DomainAction from "../DomainAction.ts"
+import { isRetryLater } from "../HandlerError.ts"
 import type { Kind } from "../QueueNaming.ts"
 import type { Settlement } from "../Settlement.ts"
 import type { Entry } from "./entry.ts"
@@ -19,7 +21,7 @@ export class Decision {
   readonly settlement: Settlement
   /** The span of the run, where there is a tracer. */
   readonly span: Tracer.Span | undefined
-  /** What the handler failed with, for the log. */
+  /** What the handler failed with, for the log and the dead letter. */
   readonly cause: unknown
   constructor(
     entry: Entry,
@@ -85,16 +87,17 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
         ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
         : undefined
       const push = answer === undefined ? undefined : target(action, answer, options, "response")
+      const behind = reasonBehind(decision.cause)
       const notes = [
         ...noteOf(decision),
         "reason",
         settlement.reason,
         "error_type",
-        settlement.error.error_type,
+        behind?.type ?? settlement.error.error_type,
         "error_code",
         settlement.error.error_code ?? "",
         "message",
-        settlement.error.message
+        behind?.message ?? settlement.error.message
       ]
       if (answer !== undefined && push === undefined) notes.push("undeliverable", notAccepted, "answer", answer)
       return { ...settled(entry), push, dead: true, notes }
@@ -115,6 +118,25 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
     case "Yield":
       return waiting(decision, settlement.delay, { unknownSince: settlement.since }, undefined)
   }
+}
+
+/**
+ * What a handler gives {@link RetryLater} as its cause: callers are not told, whoever looks at the dead letters is. Many that
+ * ran out of attempts would all look the same otherwise.
+ */
+const reasonBehind = (error: unknown): { readonly type: string; readonly message: string } | undefined => {
+  if (!isRetryLater(error) || error.cause === undefined) return undefined
+  const { cause } = error
+  const tag = Predicate.hasProperty(cause, "_tag") && typeof cause._tag === "string" ? cause._tag : undefined
+  const name = Predicate.isError(cause) ? cause.name : error._tag
+  return { type: tag ?? name, message: messageOf(cause) ?? error.message }
+}
+
+/** A `RedisError` has no message of its own, but a cause that has. */
+const messageOf = (error: unknown): string | undefined => {
+  if (typeof error === "string") return error
+  if (!Predicate.isError(error)) return undefined
+  return error.message !== "" ? error.message : Predicate.isError(error.cause) ? error.cause.message : undefined
 }
 
 const settled = ({ deliveries, id }: Entry) => ({ id, deliveries, push: undefined, wait: undefined })

@@ -5,6 +5,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
+import * as Predicate from "effect/Predicate"
 import * as References from "effect/References"
 import type { Decision } from "./encodeSettlement.ts"
 import type { Names } from "./names.ts"
@@ -58,6 +59,10 @@ export const lostLogger = (names: Names, context: Context.Context<never>) => {
   }
 }
 
+/** What the handler itself named as the cause, else its error. */
+const behind = (error: unknown): unknown =>
+  Predicate.hasProperty(error, "cause") && error.cause !== undefined ? error.cause : error
+
 export const settlementLogger = (names: Names, context: Context.Context<never>) => {
   const fork = Effect.runForkWith(context)
   const minimum = Context.get(context, References.MinimumLogLevel)
@@ -69,7 +74,7 @@ export const settlementLogger = (names: Names, context: Context.Context<never>) 
     fork(
       Effect.logWithLevel(level)(
         textOf(decision, written),
-        ...(decision.cause === undefined ? [] : [Cause.fail(decision.cause)])
+        ...(decision.cause === undefined ? [] : [Cause.fail(behind(decision.cause))])
       ).pipe(
         Effect.annotateLogs({
           service: names.service,

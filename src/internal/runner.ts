@@ -12,7 +12,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import * as Predicate from "effect/Predicate"
 import * as Tracer from "effect/Tracer"
 import * as ActionContext from "../ActionContext.ts"
 import type { Delivery } from "../Delivery.ts"
@@ -95,13 +94,7 @@ export interface Runner {
   readonly watch: Effect.Effect<never>
 }
 
-/** What the log shows of a failure: what the handler itself named as the cause, else its error. */
-const causeOf = (outcome: Outcome): unknown =>
-  outcome._tag !== "Failed"
-    ? undefined
-    : Predicate.hasProperty(outcome.failure.error, "cause") && outcome.failure.error.cause !== undefined
-    ? outcome.failure.error.cause
-    : outcome.failure.error
+const causeOf = (outcome: Outcome): unknown => outcome._tag === "Failed" ? outcome.failure.error : undefined
 
 /** Where a delivery stands. What is `over` is another's, or is replaced by a later delivery of the same entry. */
 type State = "queued" | "running" | "unwritten" | "over"

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DomainAction from "../../src/DomainAction.ts"
+import { RetryLater } from "../../src/HandlerError.ts"
 import { type Decision, encodeSettlement } from "../../src/internal/encodeSettlement.ts"
 import * as entry from "../../src/internal/entry.ts"
 import { decodeRecord } from "../../src/internal/scripts/take.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
+import { RedisError } from "../../src/Redis.ts"
 import type { Settlement } from "../../src/Settlement.ts"
 
 const naming = QueueNaming.make({ prefix: "nooble4", environment: "dev" })
@@ -182,6 +184,21 @@ describe("encodeSettlement", () => {
     assert.deepInclude(notesOf(encoded), { action_id: "", action_type: "", attempts: "0", error_code: "" })
     assert.strictEqual(encoded?.push, undefined)
   })
+
+  for (
+    const [what, cause, error_type, message] of [
+      ["an error with a tag", new RedisError({ cause: new Error("READONLY no") }), "RedisError", "READONLY no"],
+      ["any other error", new TypeError("not a function"), "TypeError", "not a function"],
+      ["a text", "the ledger is closed", "RetryLater", "the ledger is closed"],
+      ["what says nothing", { secret: 1 }, "RetryLater", "Run again later"]
+    ] as const
+  ) {
+    it(`notes in the dead letter what is behind RetryLater, and tells no caller: ${what}`, () => {
+      const encoded = encode(dead(true), actionOf(responses), { cause: new RetryLater({ cause }) })
+      assert.deepInclude(notesOf(encoded), { error_type, message, error_code: "TAKEN" })
+      assert.deepInclude(json(encoded?.push?.payload), { error })
+    })
+  }
 
   it("sends the error response of a dead letter where one is due", () => {
     const encoded = encode(dead(true), actionOf(responses))

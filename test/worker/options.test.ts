@@ -45,6 +45,18 @@ inMemory("options of a worker", (test) => {
       assert.strictEqual(yield* send("EXISTS", names.stream, names.lease), 0)
     }))
 
+  test("say where clients send, when that is nowhere here", () =>
+    Effect.gen(function*() {
+      const { logs } = yield* Place
+      const said = () => logs.filter(({ text }) => text.includes("is SERVICE_NAME right?")).map(({ text }) => text)
+      yield* Worker.start({ "user.create": () => Effect.void, "order.place": () => Effect.void })
+      assert.deepStrictEqual(said(), [])
+      yield* Worker.start({ "order.place": () => Effect.void })
+      assert.deepStrictEqual(said(), [
+        "Clients send none of the types of this worker to user, but order.place to order: is SERVICE_NAME right?"
+      ])
+    }))
+
   test("may retain acknowledged entries for ever", () =>
     Effect.gen(function*() {
       const { logs, names, pass } = yield* Place
