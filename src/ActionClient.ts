@@ -112,7 +112,7 @@ export interface Options {
    * each request, named as the Python client names them. Default: `"shared"`.
    */
   readonly inbox?: "shared" | "per-request" | undefined
-  /** Actions that `sendMany` appends in one call. Default: 500. */
+  /** Actions that `sendMany` appends in one call, at least 1. Default: 500. */
   readonly chunkSize?: number | undefined
 }
 
@@ -224,7 +224,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const naming = yield* QueueNaming
   const settings = yield* Settings
   const clock = yield* Clock.Clock
-  const chunkSize = options.chunkSize ?? 500
+  const chunkSize = Math.max(1, Math.floor(options.chunkSize ?? 500)) || 500
   const service = settings.serviceName
   const block = Math.max(1, Math.min(Duration.toMillis(settings.block), 60_000))
   const appendMany = redis.eval(append.script)

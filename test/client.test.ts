@@ -328,6 +328,13 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     assert.strictEqual(yield* send("EXISTS", String(action.callback_queue_name)), 0)
   }),
 
+  "sendMany comes to an end whatever the size of its chunks": Effect.gen(function*() {
+    for (const chunkSize of [0, -1, 0.5, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const { sendMany } = yield* ActionClient.make({ chunkSize })
+      assert.lengthOf(yield* sendMany(CreateUser, [{ email: "a" }, { email: "b" }, { email: "c" }]), 3)
+    }
+  }),
+
   "whoever asks nothing for a while holds no connection, and gets answers all the same later": Effect.gen(function*() {
     const { nameless, redis } = yield* watched
     const { request } = yield* Effect.provideService(ActionClient.make(), Redis, redis)

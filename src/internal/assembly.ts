@@ -7,6 +7,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
 import type { Route } from "../ActionGroup.ts"
 import { defaultLimits } from "../DomainAction.ts"
 import * as Metrics from "../Metrics.ts"
@@ -57,7 +58,14 @@ const clockInterval = Duration.seconds(30)
 const lastGrace = Duration.seconds(5)
 
 /** Whole milliseconds: the server takes no others. */
-const millis = (input: Duration.Input): number => Math.ceil(Duration.toMillis(Duration.fromInputUnsafe(input)))
+/** `NaN` for what is no time at all. Effect takes it for zero, and a negative number as well. */
+const millis = (input: Duration.Input): number => {
+  if (typeof input === "number" && !(input >= 0)) return input
+  return Option.match(Duration.fromInput(input), {
+    onNone: () => Number.NaN,
+    onSome: (duration) => Math.ceil(Duration.toMillis(duration))
+  })
+}
 
 /** Options over settings, checked. */
 const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Values) {
@@ -78,6 +86,9 @@ const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Va
     unknownFor: millis(options.unknownFor ?? settings.unknownFor),
     responseTimeToLive: millis(options.responseTimeToLive ?? "1 hour"),
     retain: options.retain === undefined ? undefined : millis(options.retain),
+    handlerTimeout: options.handlerTimeout === undefined
+      ? settings.handlerTimeout && Duration.toMillis(settings.handlerTimeout)
+      : millis(options.handlerTimeout),
     maxDeadLetters: options.deadLetters?.maxCount ?? 100_000,
     deadLetterAge: millis(options.deadLetters?.maxAge ?? "30 days")
   }
@@ -108,6 +119,17 @@ const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Va
       return yield* new WorkerError({
         reason: "InvalidOptions",
         message: `The option ${name} is ${resolved[name]} ms: expected a time from 1 millisecond, and an end to it`
+      })
+    }
+  }
+  for (
+    const [name, least] of [["shutdownGrace", 0], ["unknownFor", 0], ["retain", 0], ["handlerTimeout", 1]] as const
+  ) {
+    const value = resolved[name]
+    if (value !== undefined && !(value >= least)) {
+      return yield* new WorkerError({
+        reason: "InvalidOptions",
+        message: `The option ${name} is ${value} ms: expected a time from ${least} milliseconds, such as "30 seconds"`
       })
     }
   }
@@ -231,9 +253,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           errors: input.options.errors
         },
         policyFor,
-        handlerTimeout: input.options.handlerTimeout === undefined
-          ? settings.handlerTimeout && Duration.toMillis(settings.handlerTimeout)
-          : millis(input.options.handlerTimeout),
+        handlerTimeout: options.handlerTimeout,
         context,
         clock,
         server,
@@ -388,12 +408,19 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   /** Reading has ended: finish what runs, give back the rest. */
   const drain = Effect.gen(function*() {
     for (const next of everyone) next.runner.stopStarting()
-    yield* readersStopped
-    yield* Effect.timeoutOption(quiet, Duration.millis(options.shutdownGrace))
+    // Beside the handlers' time: a server that is silent must not add to it.
+    yield* Effect.all([
+      Effect.timeoutOption(readersStopped, lastGrace),
+      Effect.timeoutOption(quiet, Duration.millis(options.shutdownGrace))
+    ], { concurrency: "unbounded", discard: true })
     for (const next of everyone) next.runner.interruptRunning()
     const ended = yield* Effect.timeoutOption(Effect.andThen(quiet, flushed), lastGrace)
     if (ended._tag === "None") {
-      yield* Effect.logError(`Handlers of ${names.stream} did not end when interrupted: others take their actions`)
+      yield* Effect.logError(
+        everyone.some((next) => next.runner.running() > 0)
+          ? `Handlers of ${names.stream} did not end when interrupted: others take their actions`
+          : `What was decided in ${names.stream} could not be written in time: others run its actions again`
+      )
     }
     const released = yield* Effect.forEach(everyone, (next) => next.release, { concurrency: "unbounded" }).pipe(
       Effect.timeoutOption(lastGrace)
@@ -418,7 +445,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     unwritten: next.settler.unwritten(),
     lastRead: lastReads.get(next.name),
     reads: next.reader !== undefined,
-    full: next.runner.room() === 0
+    full: !next.runner.hasRoom()
   })
 
   return {

@@ -31,6 +31,7 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
     case "gone":
       return "Not settled: the entry was deleted by others"
     case "undeliverable":
+      if (settlement._tag === "Retry") return "The answer of an attempt that is run again could not be pushed"
       return "The answer could not be pushed and is kept in the dead letter"
     case "settled":
       break

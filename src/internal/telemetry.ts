@@ -229,7 +229,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
       outcomeCounter(metrics, decision.settlement).updateUnsafe(1, context)
       if (written === "undeliverable") {
         withService(Metrics.undeliverable).updateUnsafe(1, context)
-        reasonCounter("undeliverable").updateUnsafe(1, context)
+        if (decision.settlement._tag !== "Retry") reasonCounter("undeliverable").updateUnsafe(1, context)
       } else if (decision.settlement._tag === "DeadLetter") {
         reasonCounter(decision.settlement.reason).updateUnsafe(1, context)
       }

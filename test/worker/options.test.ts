@@ -27,6 +27,14 @@ const refused: ReadonlyArray<Worker.WorkerOptions> = [
     { claimIdle: millis },
     { responseTimeToLive: millis }
   ]),
+  ...[-1, Number.NaN, "soon" as Duration.Input].flatMap((time): ReadonlyArray<Worker.WorkerOptions> => [
+    { shutdownGrace: time },
+    { unknownFor: time },
+    { retain: time },
+    { handlerTimeout: time }
+  ]),
+  { block: "soon" as Duration.Input },
+  { deadLetters: { maxAge: "soon" as Duration.Input } },
   { service: "" },
   { service: "a:b" },
   { service: "user.create" }
