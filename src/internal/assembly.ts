@@ -57,8 +57,10 @@ const clockInterval = Duration.seconds(30)
 /** How long an interrupted handler may take to end, and what is decided to be written. */
 const lastGrace = Duration.seconds(5)
 
-/** Whole milliseconds: the server takes no others. */
-/** `NaN` for what is no time at all. Effect takes it for zero, and a negative number as well. */
+/**
+ * Whole milliseconds: the server takes no others. What is no time comes out as `NaN`, and a negative number as itself, where
+ * Effect would make zero of them.
+ */
 const millis = (input: Duration.Input): number => {
   if (typeof input === "number" && !(input >= 0)) return input
   return Option.match(Duration.fromInput(input), {
@@ -333,17 +335,6 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     ),
     (registration) => Effect.sync(registration.remove)
   )
-  const sentElsewhere = Effect.suspend(() => {
-    const types = [...routes.keys()]
-    const [first] = types
-    return first === undefined || types.some((type) => naming.targetService(type) === names.service)
-      ? Effect.void
-      : Effect.logInfo(
-        `Clients send none of the types of this worker to ${names.service}, but ${first} to ` +
-          `${naming.targetService(first)}: is SERVICE_NAME right?`
-      )
-  })
-
   yield* trouble.untilPassed(
     troubles,
     `starting the worker of ${names.stream}`,
@@ -356,7 +347,17 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   )
 
   yield* serverChecks.check(redis)
-  yield* sentElsewhere
+  // A hint and no more: a naming of the user's own may throw for a type that is sent to nobody.
+  yield* Effect.ignoreCause(Effect.suspend(() => {
+    const targets = Array.from(routes.keys(), (type) => [type, naming.targetService(type)] as const)
+    const [first] = targets
+    if (first === undefined || targets.some(([, target]) => target === names.service)) return Effect.void
+    return Effect.logInfo(
+      `Clients send none of the types of this worker to ${names.service}, but ${first[0]} to ${
+        first[1]
+      }: is SERVICE_NAME right?`
+    )
+  }))
 
   const together = (effects: ReadonlyArray<Effect.Effect<unknown, WorkerError>>): Effect.Effect<void, WorkerError> =>
     Effect.all(effects, { concurrency: "unbounded", discard: true })

@@ -14,7 +14,7 @@ import type { Waiters } from "./waiters.ts"
 
 export interface Inbox {
   readonly key: string
-  /** Reads answers until interrupted. It starts with the first request. */
+  /** Reads answers until interrupted, on a connection that it holds from a request on until a read brought nothing. */
   readonly run: Effect.Effect<never>
   readonly wake: () => void
 }

@@ -56,7 +56,8 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
   })
 
   // Who still waits when the client ends is told in time, and then nothing keeps the process.
-  const timer = Effect.runForkWith(context)(alarm.run)
+  const watch = () => Effect.runForkWith(context)(alarm.run)
+  let timer = watch()
   let closed = false
   const rest = (): void => {
     if (closed && size() === 0) timer.interruptUnsafe()
@@ -73,6 +74,8 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
     get: (id) => waiting.get(id)?.waiter,
     add: (id, waiter, millis) => {
       const deadline = monotonicMillis(clock) + millis
+      // Whoever still asks a client that has ended is told in time as well.
+      if (closed && size() === 0) timer = watch()
       const before = waiting.get(id)
       if (before !== undefined) displaced.add(before)
       waiting.set(id, new Held(waiter, deadline))

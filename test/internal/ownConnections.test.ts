@@ -23,7 +23,7 @@ onBoth("Own connections", (test) => {
         return yield* connection.send("CLIENT", "ID")
       }))
       const next = yield* redis.reserve
-      assert.isNull((yield* next.send("CLIENT", "GETNAME")) || null)
+      assert.include([null, ""], yield* next.send("CLIENT", "GETNAME"))
       yield* own.end
       assert.strictEqual(yield* next.send("CLIENT", "ID"), idOfFirst)
     }))

@@ -109,4 +109,16 @@ describe("waiters", () => {
       yield* advance(200)
       assert.deepStrictEqual(log, ["a timed out", "b timed out"])
     }))
+
+  it.effect("of a client that has ended end in time, too", () =>
+    Effect.gen(function*() {
+      const { add, log } = yield* Effect.scoped(start)
+      add("a", 100)
+      yield* advance(99)
+      assert.deepStrictEqual(log, [])
+      yield* advance(1)
+      add("b", 100)
+      yield* advance(100)
+      assert.deepStrictEqual(log, ["a timed out", "b timed out"])
+    }))
 })
