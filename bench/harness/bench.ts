@@ -22,7 +22,8 @@ export interface Bench {
   readonly url: string
   /** A connection of the comparing program, to look at the server. */
   readonly redis: Redis
-  readonly start: (file: string, task: keyof System, work: Partial<Work>) => Running
+  /** `flags` are for Node. */
+  readonly start: (file: string, task: keyof System, work: Partial<Work>, flags?: ReadonlyArray<string>) => Running
   /** Starts a task and waits until its process has ended. */
   readonly run: (file: string, task: keyof System, work: Partial<Work>) => Promise<Report>
   readonly close: () => void
@@ -39,11 +40,13 @@ export const make = (options: { readonly url: string; readonly profiles: string 
   const redis = connect(options.url)
   const children = new Set<ChildProcess>()
 
-  const start: Bench["start"] = (file, task, work) => {
+  const start: Bench["start"] = (file, task, work, flags = []) => {
     const whole: Work = {
       url: options.url,
       total: 0,
       warm: 0,
+      from: 0,
+      inTwo: false,
       concurrency: 0,
       consumers: 1,
       delay: 0,
@@ -52,7 +55,8 @@ export const make = (options: { readonly url: string; readonly profiles: string 
     }
     const name = `${/([^/]+)\/system\.js$/.exec(file)?.[1] ?? file.replace(/^.*\/|\.ts$/g, "")}-${task}`
     const child = fork(existsSync(file) ? program : "", [file, task, JSON.stringify(whole)], {
-      execArgv: options.profiles === undefined ? [] : [
+      execArgv: options.profiles === undefined ? [...flags] : [
+        ...flags,
         "--cpu-prof",
         `--cpu-prof-dir=${options.profiles}`,
         `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`

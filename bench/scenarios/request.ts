@@ -35,6 +35,7 @@ const request = (inFlight: number, total: number, warm: number): Scenario => {
     cases: [
       requestCase(handWritten, systemFile("handWritten"), work),
       requestCase(library, systemFile("library"), work),
+      requestCase(`${handWritten}, one list for all answers`, systemFile("oneInbox"), work),
       requestCase("BullMQ", systemFile("bullmq"), work)
     ]
   }

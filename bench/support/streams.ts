@@ -17,7 +17,7 @@ export const send: Task = async (work) => {
   const redis = connect(work.url)
   await redis.ping()
   const started = performance.now()
-  for (let from = 0; from < work.total; from += 500) {
+  for (let from = work.from; from < work.total; from += 500) {
     const pipeline = redis.pipeline()
     const to = Math.min(work.total, from + 500)
     for (let sequence = from; sequence < to; sequence++) {

@@ -8,6 +8,10 @@ export interface Work {
   readonly total: number
   /** The first of them that are not measured: code is compiled and caches are filled. */
   readonly warm: number
+  /** The first of them that is sent now. */
+  readonly from: number
+  /** After the warm-up a consumer stops, says that it is ready, and goes on when it is told to: by then the backlog is there. */
+  readonly inTwo: boolean
   /** Handlers at once; 0 leaves it to the system. */
   readonly concurrency: number
   /** Internal workers of this library. */

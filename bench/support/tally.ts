@@ -6,6 +6,10 @@ import type { Report, Work } from "./system.ts"
 export interface Tally {
   /** A message was handled. */
   readonly mark: (sequence: number) => void
+  /** Resolves when the warm-up is over. */
+  readonly warmed: Promise<void>
+  /** The clock starts anew with the next message: something was between the warm-up and the rest. */
+  readonly begin: () => void
   /** Resolves when as many were handled as there are. */
   readonly all: Promise<void>
   /** Stops the clock. `left` looks for messages that are still pending, and is not measured. */
@@ -16,6 +20,7 @@ export interface Tally {
 export const make = (work: Pick<Work, "total" | "warm">, shared = false): Tally => {
   const seen = new Uint8Array(work.total)
   const { promise, resolve } = Promise.withResolvers<void>()
+  const warmed = Promise.withResolvers<void>()
   const idleBytes = process.memoryUsage.rss()
   let peakBytes = idleBytes
   const watch = setInterval(() => {
@@ -23,12 +28,24 @@ export const make = (work: Pick<Work, "total" | "warm">, shared = false): Tally 
   }, 100)
   let handled = 0
   let started = performance.now()
+  let beginning = false
   return {
     mark: (sequence) => {
+      if (beginning) {
+        beginning = false
+        started = performance.now()
+      }
       seen[sequence] = (seen[sequence] ?? 0) + 1
       handled++
-      if (handled === work.warm) started = performance.now()
+      if (handled === work.warm) {
+        started = performance.now()
+        warmed.resolve()
+      }
       if (handled === work.total) resolve()
+    },
+    warmed: warmed.promise,
+    begin: () => {
+      beginning = true
     },
     all: promise,
     end: async (left) => {

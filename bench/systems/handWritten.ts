@@ -9,14 +9,17 @@ import { connect, environment, group, left, makeGroup, send, service, stream } f
 import type { System, Task, Work } from "../support/system.ts"
 import * as Tally from "../support/tally.ts"
 
-interface Action {
+export interface Action {
   readonly action_id: string
   readonly correlation_id: string
   readonly callback_queue_name: string
   readonly data: Actions.Payload
 }
 
-const read = async (redis: Redis, count: number): Promise<ReadonlyArray<readonly [id: string, data: string]>> => {
+export const read = async (
+  redis: Redis,
+  count: number
+): Promise<ReadonlyArray<readonly [id: string, data: string]>> => {
   const reply = await redis.xreadgroup(
     ...["GROUP", group, `by-hand-${process.pid}`, "COUNT", count, "BLOCK", 1000, "STREAMS", stream, ">"] as const
   )
@@ -60,7 +63,7 @@ const pool = async (redis: Redis, writer: Redis, work: Work, handle: (action: Ac
   }
 }
 
-const drain: Task = async (work) => {
+const drain: Task = async (work, parent) => {
   const redis = connect(work.url)
   const writer = connect(work.url)
   await makeGroup(redis)
@@ -71,9 +74,17 @@ const drain: Task = async (work) => {
       tally.mark(data.sequence)
     })
   } else {
-    let over = false
-    void tally.all.then(() => over = true)
-    await loop(redis, async ({ data }) => tally.mark(data.sequence), () => over)
+    const until = async (end: Promise<void>) => {
+      let over = false
+      void end.then(() => over = true)
+      await loop(redis, async ({ data }) => tally.mark(data.sequence), () => over)
+    }
+    if (work.inTwo) {
+      await until(tally.warmed)
+      await parent.ready()
+      tally.begin()
+    }
+    await until(tally.all)
   }
   const report = await tally.end(() => left(work.url))
   redis.disconnect()

@@ -58,7 +58,7 @@ export const makeSystem = (extra: Layer.Layer<never> = Layer.empty): System => {
         })
       ),
 
-    drain: (work) =>
+    drain: (work, parent) =>
       run(
         work,
         Effect.gen(function*() {
@@ -70,6 +70,14 @@ export const makeSystem = (extra: Layer.Layer<never> = Layer.empty): System => {
             }
           })
           const worker = yield* Worker.start(handlers, optionsOf(work))
+          if (work.inTwo) {
+            yield* Effect.promise(() => tally.warmed)
+            yield* worker.pause
+            yield* written(worker)
+            yield* Effect.promise(() => parent.ready())
+            tally.begin()
+            yield* worker.resume
+          }
           yield* Effect.promise(() => tally.all)
           yield* written(worker)
           return yield* Effect.promise(() => tally.end(() => left(work.url)))
