@@ -277,7 +277,6 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
       reader: reads
         ? {
           block: options.block,
-          maxHeldSize: options.memoryLimit,
           gate,
           paused,
           trouble: troubles,
@@ -310,7 +309,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     consumers,
     alone,
     claimIdle: options.claimIdle,
-    suspectAfter: Math.min(suspectAfter, options.maxDeliveries),
+    // One delivery without an outcome is the least that makes a suspect: every retry would be one.
+    suspectAfter: Math.max(2, Math.min(suspectAfter, options.maxDeliveries)),
     gate,
     trouble: troubles,
     restoreGroup,

@@ -99,7 +99,14 @@ export const make = (options: IntakeOptions): Intake => {
         .slice(0, Math.max(1, runner.room()))
       if (ids.length === 0) return
       const { lost, taken } = decodeTake(
-        yield* redis.eval(takeOwn.script)({ stream, retryRecords, group, consumer, ids })
+        yield* redis.eval(takeOwn.script)({
+          stream,
+          retryRecords,
+          group,
+          consumer,
+          ids,
+          budget: Math.max(1, runner.spare())
+        })
       )
       if (lost.length > 0) yield* options.onGone(lost)
       yield* acceptFound(taken.map(fromTaken))

@@ -28,8 +28,6 @@ export interface ReaderOptions {
   readonly intake: Intake
   /** Milliseconds that one read waits. */
   readonly block: number
-  /** Characters that one reader holds at most, see `batchSize`. */
-  readonly maxHeldSize: number
   /** Open while reading is allowed. */
   readonly gate: Latch.Latch
   /** Open while it is not. */
@@ -66,7 +64,7 @@ export const make = (options: ReaderOptions): Reader => {
   let averageSize = sizeAtFirst
 
   const batchSize = (): number => {
-    const affordable = Math.floor((options.maxHeldSize - runner.heldSize()) / averageSize)
+    const affordable = Math.floor(runner.spare() / averageSize)
     return Math.max(1, Math.min(runner.batch(), maxBatch, affordable))
   }
 

@@ -184,7 +184,8 @@ export const make = (options: RecoveryOptions): Recovery => {
     aloneConsumer: alone.runner.room() > 0 ? alone.name : "",
     suspectAfter: options.suspectAfter,
     // Room may have gone since it was looked for, and to a server a negative limit is none.
-    limit: Math.max(1, Math.min(consumer.runner.room(), maxTaken))
+    limit: Math.max(1, Math.min(consumer.runner.room(), maxTaken)),
+    budget: Math.max(1, consumer.runner.spare())
   })
 
   const handOut = (consumer: Consumer, taken: ReadonlyArray<TakenEntry>): Effect.Effect<void, RedisError> =>
@@ -251,7 +252,7 @@ export const make = (options: RecoveryOptions): Recovery => {
     const removed = strings(rest[1])
     if (removed.length > 0) yield* Effect.logInfo(`Removed ${removed.length} consumers that were gone for an hour`)
     suspected = suspects > 0
-    more = taken.length >= parameters.limit || suspected || cursor !== "-"
+    more = taken.length >= parameters.limit || Number(rest[2]) === 1 || suspected || cursor !== "-"
     // A reply that was lost on its way left entries pending here that nothing runs.
     for (const next of everyone) yield* next.intake.takePending(Math.floor(lease / 2))
   })

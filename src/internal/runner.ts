@@ -76,7 +76,8 @@ export interface Runner {
   /** Entries that this consumer answers for: waiting to start, running, or decided and not yet written. */
   readonly holds: (id: string) => boolean
   readonly heldIds: () => ReadonlyArray<string>
-  readonly heldSize: () => number
+  /** Characters of entries that may be taken now. */
+  readonly spare: () => number
   readonly running: () => number
   /** The decision about this delivery of an entry is written, or there is nothing to write. */
   readonly written: (entry: Entry) => void
@@ -388,7 +389,7 @@ export const make = (options: RunnerOptions): Runner => {
     ),
     holds: held.has,
     heldIds: held.ids,
-    heldSize: () => heldSize,
+    spare: () => options.maxHeldSize - heldSize,
     running: () => running,
     written: (entry) => {
       // A later delivery of it may have come meanwhile, and is written itself.

@@ -73,6 +73,11 @@ export const luaInteger = `local function integer(value)
 end
 `
 
+const encoder = new TextEncoder()
+
+/** Lua's length of a string. */
+export const byteLength = (text: string): number => encoder.encode(text).length
+
 /** A reply that a twin knows to be an array. */
 export const rows = (reply: ScriptReply): ReadonlyArray<ScriptReply> => Array.isArray(reply) ? reply : []
 

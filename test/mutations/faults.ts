@@ -380,8 +380,8 @@ const twins: ReadonlyArray<Fault> = [
   },
   {
     file: "scripts/take.ts",
-    search: "Math.max(Number(args[6]), Number(redis.call(\"GET\", leaseKey) ?? 0))",
-    replace: "Number(args[6])",
+    search: "Math.max(Number(args[7]), Number(redis.call(\"GET\", leaseKey) ?? 0))",
+    replace: "Number(args[7])",
     why: "the longer lease of the group is not kept"
   },
   {

@@ -3,7 +3,7 @@
  * that a filter leaves out travel. Each call does a bounded amount of work and says where the next one goes on.
  */
 import type { ScriptRedis, ScriptReply } from "../script.ts"
-import { define, luaInteger, luaNow, rows, strings, twinNow } from "../script.ts"
+import { byteLength, define, luaInteger, luaNow, rows, strings, twinNow } from "../script.ts"
 
 // -----------------------------------------------------------------------------
 // the form of a dead letter
@@ -88,8 +88,6 @@ export const notesOf = (fields: ReadonlyArray<string>): LetterNotes | undefined 
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-
-export const byteLength = (text: string): number => encoder.encode(text).length
 
 const unpacked = (text: string): ReadonlyArray<string> | undefined => {
   const bytes = encoder.encode(text)

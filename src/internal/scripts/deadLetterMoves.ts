@@ -3,8 +3,8 @@
  * number. What is written and what is removed is one step.
  */
 import type { ScriptReply } from "../script.ts"
-import { define, luaInteger, luaNow, ReplyError, rows, strings, twinNow } from "../script.ts"
-import { byteLength, luaLetter, notesOf, valuesOf } from "./deadLetter.ts"
+import { byteLength, define, luaInteger, luaNow, ReplyError, rows, strings, twinNow } from "../script.ts"
+import { luaLetter, notesOf, valuesOf } from "./deadLetter.ts"
 
 /** The field that tells a worker how often an entry came back from the dead letters. It is the last of its entry. */
 export const replaysField = "replays"

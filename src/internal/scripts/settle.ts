@@ -11,7 +11,7 @@
  */
 import type { Names } from "../names.ts"
 import type { ScriptRedis, ScriptReply, Twin } from "../script.ts"
-import { define, luaInteger, luaNow, ReplyError, rows, strings, twinNow } from "../script.ts"
+import { byteLength, define, luaInteger, luaNow, ReplyError, rows, strings, twinNow } from "../script.ts"
 
 /** A list or stream to push an answer to. */
 export interface PushTarget {
@@ -286,8 +286,6 @@ interface Answer {
   /** Lifetime of a list, trace context in a stream; "0" is neither. */
   readonly extra: string
 }
-
-const byteLength = (text: string) => new TextEncoder().encode(text).length
 
 /** Returns nothing when the entry is no longer in the stream. */
 const buryTwin = (

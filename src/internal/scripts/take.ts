@@ -8,7 +8,7 @@
  * a process, so that a crash charges nothing but the real killer again.
  */
 import type { ScriptRedis, ScriptReply } from "../script.ts"
-import { define, luaInteger, luaNow, rows, strings, twinNow } from "../script.ts"
+import { byteLength, define, luaInteger, luaNow, rows, strings, twinNow } from "../script.ts"
 
 interface TakeParams {
   readonly stream: string
@@ -20,6 +20,8 @@ interface TakeParams {
   readonly aloneConsumer: string
   readonly suspectAfter: number
   readonly limit: number
+  /** Bytes of fields, beyond which nothing more is taken: an entry that is larger comes alone. */
+  readonly budget: number
 }
 
 export interface TakeDueParams extends TakeParams {
@@ -45,6 +47,8 @@ export interface TakeOwnParams {
   readonly group: string
   readonly consumer: string
   readonly ids: ReadonlyArray<string>
+  /** Bytes of fields, beyond which nothing more is taken. */
+  readonly budget: number
 }
 
 /** Record of an entry that had an outcome before. */
@@ -78,11 +82,17 @@ export const decodeRecord = (text: string): RetryRecord => {
 /** How long a suspect that found no free place is put off, in milliseconds. */
 const putOff = 1000
 
+const luaBudget = `local function spend(fields)
+  for i = 1, #fields do budget = budget - #fields[i] end
+end
+`
+
 const luaClaim = `${luaNow}${luaInteger}
 local stream, due, records = KEYS[1], KEYS[2], KEYS[3]
 local group, consumer, alone, suspectAfter, limit = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local budget = tonumber(ARGV[6])
 local taken, lost, suspects = {}, {}, 0
--- Claims one pending entry; returns false when it is a suspect that has to wait.
+${luaBudget}-- Claims one pending entry; returns false when it is a suspect that has to wait.
 local function claim(row, idle)
   local id, record = row[1], redis.call('HGET', records, row[1]) or ''
   local outcomes = tonumber(record:match('^%d+ (%d+)') or 0)
@@ -95,6 +105,7 @@ local function claim(row, idle)
   local claimed = redis.call('XCLAIM', stream, group, target, idle, id)[1]
   redis.call('ZREM', due, id)
   if claimed then
+    spend(claimed[2])
     taken[#taken + 1] = { id, claimed[2], row[4] + 1, record, target }
   elseif #redis.call('XPENDING', stream, group, id, id, 1) == 0 then
     redis.call('HDEL', records, id)
@@ -104,10 +115,22 @@ local function claim(row, idle)
 end
 `
 
+/** What is left of a budget, and what takes from it. */
+const makeBudget = (bytes: string | undefined) => {
+  let left = Number(bytes)
+  return {
+    isSpent: () => left <= 0,
+    spend: (fields: ScriptReply | undefined): void => {
+      for (const field of rows(fields ?? null)) left -= byteLength(String(field))
+    }
+  }
+}
+
 interface Claims {
   readonly taken: Array<ScriptReply>
   readonly lost: Array<string>
   readonly suspects: () => number
+  readonly isSpent: () => boolean
   readonly claim: (row: ReadonlyArray<ScriptReply>, idle: number) => boolean
 }
 
@@ -117,12 +140,14 @@ const claims = (redis: ScriptRedis, keys: ReadonlyArray<string>, args: ReadonlyA
   let alone = args[2] ?? ""
   let suspects = 0
   const suspectAfter = Number(args[3])
+  const { isSpent, spend } = makeBudget(args[5])
   const taken: Array<ScriptReply> = []
   const lost: Array<string> = []
   return {
     taken,
     lost,
     suspects: () => suspects,
+    isSpent,
     claim: (row, idle) => {
       const id = String(row[0])
       const deliveries = Number(row[3])
@@ -137,6 +162,7 @@ const claims = (redis: ScriptRedis, keys: ReadonlyArray<string>, args: ReadonlyA
       const claimed = rows(redis.call("XCLAIM", stream, group, target, idle, id))[0]
       redis.call("ZREM", due, id)
       if (claimed !== undefined && claimed !== null) {
+        spend(rows(claimed)[1])
         taken.push([id, rows(claimed)[1] ?? null, deliveries + 1, record, target])
       } else if (rows(redis.call("XPENDING", stream, group, id, id, 1)).length === 0) {
         redis.call("HDEL", records, id)
@@ -152,15 +178,17 @@ const takeArgs = (params: TakeParams): Array<string> => [
   params.consumer,
   params.aloneConsumer,
   String(params.suspectAfter),
-  String(params.limit)
+  String(params.limit),
+  String(params.budget)
 ]
 
 /** Replies with taken entries, lost ids, suspects that wait, and milliseconds to the next due time (-1: none). */
 export const takeDue = define<TakeDueParams>({
   lua: `${luaClaim}
-local waiting, time = ARGV[6], now()
+local waiting, time = ARGV[7], now()
 local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do
+  if budget <= 0 then break end
   local row = redis.call('XPENDING', stream, group, id, id, 1)[1]
   if not row then
     redis.call('ZREM', due, id)
@@ -180,10 +208,11 @@ return { taken, lost, suspects, wait }
   twin: (redis, keys, args) => {
     const [stream = "", due = "", records = ""] = keys
     const group = args[0] ?? ""
-    const waiting = args[5] ?? ""
-    const { claim, lost, suspects, taken } = claims(redis, keys, args)
+    const waiting = args[6] ?? ""
+    const { claim, isSpent, lost, suspects, taken } = claims(redis, keys, args)
     const time = twinNow(redis)
     for (const id of strings(redis.call("ZRANGE", due, "-inf", time, "BYSCORE", "LIMIT", 0, args[4] ?? "0"))) {
+      if (isSpent()) break
       const row = rows(redis.call("XPENDING", stream, group, id, id, 1))[0]
       if (row === undefined) {
         redis.call("ZREM", due, id)
@@ -202,13 +231,13 @@ return { taken, lost, suspects, wait }
   args: (params) => [...takeArgs(params), params.waitingConsumer]
 })
 
-/** Replies with taken entries, lost ids, suspects that wait, the next cursor, and removed consumers. */
+/** Replies with taken entries, lost ids, suspects that wait, the next cursor, removed consumers, and 1 if the budget is spent. */
 export const takeIdle = define<TakeIdleParams>({
   lua: `${luaClaim}
-local waiting, claimIdle, removeAfter, cursor = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+local waiting, claimIdle, removeAfter, cursor = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
 local lease = math.max(claimIdle, tonumber(redis.call('GET', KEYS[4]) or 0))
 local own, removed = {}, {}
-for i = 10, #ARGV do own[ARGV[i]] = true end
+for i = 11, #ARGV do own[ARGV[i]] = true end
 for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
   local held = {}
   for i = 1, #info, 2 do held[info[i]] = info[i + 1] end
@@ -219,10 +248,10 @@ for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
         redis.call('XGROUP', 'DELCONSUMER', stream, group, name)
         removed[#removed + 1] = name
       end
-    elseif #taken < limit then
+    elseif #taken < limit and budget > 0 then
       local idle = redis.call('XPENDING', stream, group, 'IDLE', lease, '-', '+', limit - #taken, name)
       for _, row in ipairs(idle) do
-        if row[2] == name then claim(row, lease) end
+        if budget > 0 and row[2] == name then claim(row, lease) end
       end
     end
   end
@@ -236,17 +265,17 @@ for _, row in ipairs(parked) do
   end
   if #parked == limit then cursor = '(' .. row[1] end
 end
-return { taken, lost, suspects, cursor, removed }
+return { taken, lost, suspects, cursor, removed, budget > 0 and 0 or 1 }
 `,
   twin: (redis, keys, args) => {
     const [stream = "", due = "", , leaseKey = ""] = keys
     const group = args[0] ?? ""
     const limit = Number(args[4])
-    const waiting = args[5] ?? ""
-    const removeAfter = Number(args[7])
-    const { claim, lost, suspects, taken } = claims(redis, keys, args)
-    const lease = Math.max(Number(args[6]), Number(redis.call("GET", leaseKey) ?? 0))
-    const own = new Set(args.slice(9))
+    const waiting = args[6] ?? ""
+    const removeAfter = Number(args[8])
+    const { claim, isSpent, lost, suspects, taken } = claims(redis, keys, args)
+    const lease = Math.max(Number(args[7]), Number(redis.call("GET", leaseKey) ?? 0))
+    const own = new Set(args.slice(10))
     const removed: Array<string> = []
     for (const info of rows(redis.call("XINFO", "CONSUMERS", stream, group)).map(rows)) {
       const value = (field: string) => info[info.indexOf(field) + 1]
@@ -257,21 +286,21 @@ return { taken, lost, suspects, cursor, removed }
           redis.call("XGROUP", "DELCONSUMER", stream, group, name)
           removed.push(name)
         }
-      } else if (taken.length < limit) {
+      } else if (taken.length < limit && !isSpent()) {
         const left = limit - taken.length
         for (const row of rows(redis.call("XPENDING", stream, group, "IDLE", lease, "-", "+", left, name)).map(rows)) {
-          if (row[1] === name) claim(row, lease)
+          if (!isSpent() && row[1] === name) claim(row, lease)
         }
       }
     }
-    const parked = rows(redis.call("XPENDING", stream, group, "IDLE", lease, args[8] ?? "-", "+", limit, waiting))
+    const parked = rows(redis.call("XPENDING", stream, group, "IDLE", lease, args[9] ?? "-", "+", limit, waiting))
     let cursor = "-"
     for (const row of parked.map(rows)) {
       const id = String(row[0])
       if (row[1] === waiting && redis.call("ZSCORE", due, id) === null) redis.call("ZADD", due, twinNow(redis), id)
       if (parked.length === limit) cursor = `(${id}`
     }
-    return [taken, lost, suspects(), cursor, removed]
+    return [taken, lost, suspects(), cursor, removed, isSpent() ? 1 : 0]
   },
   keys: (params) => [params.stream, params.retryDue, params.retryRecords, params.lease],
   args: (params) => [
@@ -289,14 +318,17 @@ return { taken, lost, suspects, cursor, removed }
  * delivery is not counted again. Replies with taken entries and lost ids.
  */
 export const takeOwn = define<TakeOwnParams>({
-  lua: `local stream, records, group, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+  lua: `local stream, records, group, consumer, budget = KEYS[1], KEYS[2], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local taken, lost = {}, {}
-for i = 3, #ARGV do
+${luaBudget}
+for i = 4, #ARGV do
+  if budget <= 0 then break end
   local id = ARGV[i]
   local row = redis.call('XPENDING', stream, group, id, id, 1)[1]
   if row and row[2] == consumer then
     local claimed = redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', row[4])[1]
     if claimed then
+      spend(claimed[2])
       taken[#taken + 1] = { id, claimed[2], row[4], redis.call('HGET', records, id) or '', consumer }
     else
       redis.call('HDEL', records, id)
@@ -306,15 +338,18 @@ for i = 3, #ARGV do
 end
 return { taken, lost, 0 }
 `,
-  twin: (redis, [stream = "", records = ""], [group = "", consumer = "", ...ids]) => {
+  twin: (redis, [stream = "", records = ""], [group = "", consumer = "", bytes, ...ids]) => {
     const taken: Array<ScriptReply> = []
     const lost: Array<string> = []
+    const { isSpent, spend } = makeBudget(bytes)
     for (const id of ids) {
+      if (isSpent()) break
       const row = rows(rows(redis.call("XPENDING", stream, group, id, id, 1))[0] ?? null)
       if (row[1] !== consumer) continue
       const deliveries = Number(row[3])
       const claimed = rows(redis.call("XCLAIM", stream, group, consumer, 0, id, "RETRYCOUNT", deliveries))[0]
       if (claimed !== undefined && claimed !== null) {
+        spend(rows(claimed)[1])
         taken.push([id, rows(claimed)[1] ?? null, deliveries, redis.call("HGET", records, id) ?? "", consumer])
       } else {
         redis.call("HDEL", records, id)
@@ -324,7 +359,7 @@ return { taken, lost, 0 }
     return [taken, lost, 0]
   },
   keys: (params) => [params.stream, params.retryRecords],
-  args: (params) => [params.group, params.consumer, ...params.ids]
+  args: (params) => [params.group, params.consumer, String(params.budget), ...params.ids]
 })
 
 // -----------------------------------------------------------------------------

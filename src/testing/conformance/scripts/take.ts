@@ -22,7 +22,8 @@ const common = (names: Names) => ({
   aloneConsumer: "alone",
   waitingConsumer: names.waitingConsumer,
   suspectAfter: 3,
-  limit: 100
+  limit: 100,
+  budget: 1_000_000
 })
 
 const due = (names: Names, change: Partial<TakeDueParams> = {}) =>
@@ -42,14 +43,15 @@ const idle = (names: Names, change: Partial<TakeIdleParams> = {}) =>
     decodeTake
   )
 
-const own = (names: Names, ids: ReadonlyArray<string>) =>
+const own = (names: Names, ids: ReadonlyArray<string>, budget = 1_000_000) =>
   Effect.map(
     evaluate(takeOwn, {
       stream: names.stream,
       retryRecords: names.retryRecords,
       group: names.group,
       consumer: "me",
-      ids
+      ids,
+      budget
     }),
     decodeTake
   )
@@ -121,6 +123,19 @@ const takeDueCases = (test: Test): void => {
       assert.deepEqual(ids(taken), all.slice(0, 2))
       assert.deepEqual(rest, [0])
       assert.deepEqual(ids((yield* due(names, { limit: 100 })).taken), all.slice(2))
+    }))
+
+  test("takeDue stops when its budget is spent, and takes an entry that is larger alone", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const all = yield* deliver("another", 5)
+      for (const [index, id] of all.entries()) yield* wait(id, index - 100)
+      // "data" and "another 0": 13 bytes.
+      const { rest, taken } = yield* due(names, { budget: 26 })
+      assert.deepEqual(ids(taken), all.slice(0, 2))
+      assert.deepEqual(rest, [0])
+      assert.deepEqual(ids((yield* due(names, { budget: 1 })).taken), all.slice(2, 3))
+      assert.deepEqual(ids((yield* due(names)).taken), all.slice(3))
     }))
 
   test("takeDue forgets an entry that is not pending any more", () =>
@@ -228,7 +243,7 @@ const takeIdleCases = (test: Test): void => {
         record: { attempts: 1, outcomes: 1, unknownSince: 0, first: "" },
         consumer: "me"
       }])
-      assert.deepEqual([lost, suspects, rest], [[], 0, ["-", []]])
+      assert.deepEqual([lost, suspects, rest], [[], 0, ["-", [], 0]])
       assert.deepEqual(yield* owners, [[first, "me", 2], [second, "dead", 1], [mine, "me", 1]])
     }))
 
@@ -261,6 +276,18 @@ const takeIdleCases = (test: Test): void => {
       assert.equal((yield* idle(names, { limit: 2 })).taken.length, 2)
       assert.equal((yield* idle(names, { limit: 5 })).taken.length, 2)
       assert.deepEqual((yield* owners).map(([, consumer]) => consumer), Array.from({ length: 6 }, () => "me"))
+    }))
+
+  test("takeIdle stops when its budget is spent, over all consumers, and says so", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const left = [...yield* deliver("dead", 2), ...yield* deliver("gone", 2)]
+      for (const [index, id] of left.entries()) yield* age(id, index < 2 ? "dead" : "gone", { idle: 60_000 })
+      // "data" and "dead 0": 10 bytes.
+      const first = yield* idle(names, { budget: 21 })
+      assert.deepEqual([first.taken.length, first.rest[2]], [3, 1])
+      const second = yield* idle(names, { budget: 21 })
+      assert.deepEqual([second.taken.length, second.rest[2]], [1, 0])
     }))
 
   test("takeIdle gives suspects to be run alone, one at a time", () =>
@@ -305,9 +332,9 @@ const takeIdleCases = (test: Test): void => {
       }
       const [id] = yield* deliver("holds", 1)
       const young = yield* idle(names)
-      assert.deepEqual(young.rest, ["-", []])
+      assert.deepEqual(young.rest, ["-", [], 0])
       const { rest } = yield* idle(names, { removeAfter: 0 })
-      assert.deepEqual(rest, ["-", ["empty"]])
+      assert.deepEqual(rest, ["-", ["empty"], 0])
       assert.deepEqual(yield* consumers, new Set(["holds", "me", names.waitingConsumer]))
       assert.deepEqual(yield* owners, [[id, "holds", 1]])
     }))
@@ -320,7 +347,7 @@ const takeIdleCases = (test: Test): void => {
       for (const id of [first!, second!]) yield* age(id, names.waitingConsumer, { idle: 60_000 })
       yield* age(third!, names.waitingConsumer, { idle: 10_000 })
       const { rest, taken } = yield* idle(names)
-      assert.deepEqual([taken, rest], [[], ["-", []]])
+      assert.deepEqual([taken, rest], [[], ["-", [], 0]])
       assert.deepEqual((yield* owners).map(([, consumer]) => consumer), [1, 2, 3].map(() => names.waitingConsumer))
       assert.ok(((yield* dueIn(first!)) ?? 0) > 400_000)
       assert.ok(((yield* dueIn(second!)) ?? 1) <= 0)
@@ -377,6 +404,14 @@ const takeOwnCases = (test: Test): void => {
       ])
       assert.deepEqual([lost, suspects], [[], 0])
       assert.deepEqual(yield* owners, [[first, "me", 1], [second, "me", 7], [theirs, "another", 1]])
+    }))
+
+  test("takeOwn stops when its budget is spent", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const all = yield* deliver("me", 3)
+      // "data" and "me 0": 8 bytes.
+      assert.deepEqual(ids((yield* own(names, all, 9)).taken), all.slice(0, 2))
     }))
 
   test("takeOwn starts the idle time of what it takes anew", () =>

@@ -155,7 +155,8 @@ const takers = ({ chance }: World) => ({
   aloneConsumer: chance.pick(["alone", "alone", ""]),
   waitingConsumer: "waiting",
   suspectAfter: chance.pick([3, 2, 5]),
-  limit: 1 + chance.below(8)
+  limit: 1 + chance.below(8),
+  budget: chance.pick([1_000_000, 1_000_000, 20, 1])
 })
 
 const settleEntry = (world: World): SettleEntry => {
@@ -221,7 +222,8 @@ const programs: Readonly<Record<string, (world: World) => Effect.Effect<unknown,
     world.pair.evaluate("takeOwn", takeOwn, {
       ...common(world),
       consumer: world.chance.pick(["me", "you"]),
-      ids: some(world, 8)
+      ids: some(world, 8),
+      budget: world.chance.pick([1_000_000, 1_000_000, 20, 1])
     }),
   renew: (world) =>
     world.pair.evaluate("renew", renew, {
