@@ -8,6 +8,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import type { ErrorDetail } from "./DomainAction.ts"
+import { bounded, messageOf } from "./internal/errorText.ts"
 
 const RetryLaterTypeId = "~effect-redis-workers/HandlerError/RetryLater"
 
@@ -163,8 +164,8 @@ export const isRejected = (u: unknown): u is Rejected => Predicate.hasProperty(u
  * @category encoding
  */
 export const rejectedDetail = (self: Rejected): ErrorDetail => ({
-  error_type: self.errorType,
-  error_code: self.errorCode,
-  message: self.message,
+  error_type: bounded(self.errorType) ?? "Rejected",
+  error_code: bounded(self.errorCode) ?? rejectedCode,
+  message: messageOf(self) ?? "The handler refused the action",
   details: self.details
 })

@@ -99,7 +99,7 @@ export interface Values {
   readonly handlerTimeout: Duration.Duration | undefined
   /** How long a drain waits for running handlers before it interrupts and releases them. Default 25 seconds. */
   readonly shutdownGrace: Duration.Duration
-  /** Largest `data` of an entry in bytes; larger ones become dead letters unread. Default 4 MiB. */
+  /** Largest `data` of an entry in bytes; larger ones become dead letters unread. Larger answers are replaced by an error (`UNENCODABLE_RESULT`). Default 4 MiB. */
   readonly payloadLimit: number
   /** How long an action of a type that nobody knows waits for a worker that does. Default 10 minutes. */
   readonly unknownFor: Duration.Duration

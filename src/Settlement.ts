@@ -12,6 +12,7 @@ import * as Predicate from "effect/Predicate"
 import type { ErrorDetail } from "./DomainAction.ts"
 import * as DomainAction from "./DomainAction.ts"
 import * as HandlerError from "./HandlerError.ts"
+import { bounded, messageOf } from "./internal/errorText.ts"
 
 // -----------------------------------------------------------------------------
 // settlements
@@ -309,7 +310,7 @@ export const defect = (error: unknown): HandlerFailure => ({
   detail: detail(
     "ProcessingError",
     "HANDLER_EXECUTION_ERROR",
-    Predicate.isError(error) && error.message !== "" ? error.message : "The handler failed"
+    messageOf(error) ?? "The handler failed"
   ),
   after: undefined
 })
@@ -329,14 +330,14 @@ export const undeclared = (error: unknown): HandlerFailure => {
   const after = HandlerError.isRetryLater(error) && error.after !== undefined && Duration.isFinite(error.after)
     ? Math.max(0, Duration.toMillis(error.after))
     : undefined
-  const type = Predicate.hasProperty(error, "_tag") && typeof error._tag === "string" ? error._tag : "ProcessingError"
+  const type = (Predicate.hasProperty(error, "_tag") ? bounded(error._tag) : undefined) ?? "ProcessingError"
   return {
     error,
     disposition: "retryable",
     detail: detail(
       type,
       "HANDLER_EXECUTION_ERROR",
-      Predicate.isError(error) && error.message !== "" ? error.message : `The handler failed with ${type}`
+      messageOf(error) ?? `The handler failed with ${type}`
     ),
     after
   }

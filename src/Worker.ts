@@ -75,7 +75,7 @@ export interface WorkerOptions {
   readonly handlerTimeout?: Duration.Input | undefined
   /** How long a drain waits for running handlers. Default: `Settings.shutdownGrace` (25 seconds). */
   readonly shutdownGrace?: Duration.Input | undefined
-  /** Largest `data` of an entry, in bytes. Default: `Settings.payloadLimit` (4 MiB). */
+  /** Largest `data` of an entry, and largest answer, in bytes. Default: `Settings.payloadLimit` (4 MiB). */
   readonly payloadLimit?: number | undefined
   /** Deepest nesting of `data`. Default: 64. */
   readonly depthLimit?: number | undefined

@@ -72,6 +72,15 @@ layer(Shared, { excludeTestServices: true })("IoRedis", (it) => {
       assert.deepInclude(error.cause, { code: "WRONGTYPE", command: "LPUSH", numberOfArguments: 2 })
     }))
 
+  it.effect("fails a command that is longer than a string can be, and goes on", () =>
+    Effect.gen(function*() {
+      const redis = yield* Redis.Redis
+      const long = "x".repeat(2 ** 20)
+      const error = yield* Effect.flip(redis.send("RPUSH", "key", ...Array.from({ length: 600 }, () => long)))
+      assert.strictEqual(error._tag, "RedisError")
+      assert.strictEqual(yield* redis.send("PING"), "PONG")
+    }))
+
   it.effect("runs scripts, also after the server forgot them", () =>
     Effect.gen(function*() {
       const redis = yield* Redis.Redis

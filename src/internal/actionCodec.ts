@@ -12,6 +12,7 @@ import type * as SchemaIssue from "effect/SchemaIssue"
 import type { Any } from "../Action.ts"
 import type { ErrorDetail } from "../DomainAction.ts"
 import { rejectedCode } from "../HandlerError.ts"
+import { bounded } from "./errorText.ts"
 
 /** The annotation of an error schema that says what its errors do to an action. */
 export const dispositionKey = "effect-redis-workers/disposition"
@@ -181,12 +182,8 @@ const membersOf = (
   }]
 }
 
-const messageOf = (error: unknown, label: string): string => {
-  if (typeof error === "string") return error
-  return Predicate.hasProperty(error, "message") && typeof error.message === "string" && error.message !== ""
-    ? error.message
-    : label
-}
+const messageOf = (error: unknown, label: string): string =>
+  bounded(Predicate.hasProperty(error, "message") ? error.message : error) ?? label
 
 // A union that does not fit fails in an effect, though nothing in it waits. Whoever settles an action wants an exit, so it
 // is run here; an effect that waits or needs a service dies of that, and is left as it is.

@@ -267,6 +267,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           service: names.service,
           accepts: naming.accepts,
           responseTimeToLive: options.responseTimeToLive,
+          payloadLimit: options.payloadLimit,
           now: () => clock.currentTimeMillisUnsafe(),
           uuid
         },

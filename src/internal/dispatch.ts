@@ -17,6 +17,7 @@ import { isRejected, isRetryLater } from "../HandlerError.ts"
 import type { HandlerFailure, Outcome, Subject } from "../Settlement.ts"
 import { defect, undeclared } from "../Settlement.ts"
 import { deadlineOf, type Entry } from "./entry.ts"
+import { messageOf } from "./errorText.ts"
 import { exitOf } from "./exit.ts"
 
 export type Data = { readonly [key: string]: unknown } | null
@@ -145,16 +146,19 @@ const invalid = (route: Route, cause: Cause.Cause<Parameters<typeof validationDe
 /** Encodes what a handler returned. Synchronous codecs give an exit. */
 export const encodeSuccess = (route: Route, success: unknown): Effect.Effect<Data, unknown> => {
   const data = route.encodeSuccess(success)
-  return Exit.isExit(data) && Exit.isSuccess(data)
-    ? data
-    : Effect.mapErrorEager(
-      data,
-      (error) =>
-        refused({
-          _tag: "Unencodable",
-          message: `The success does not fit the contract: ${validationDetail(error).message}`
-        })
-    )
+  const exit = exitOf(data)
+  if (exit === undefined) return Effect.catchCause(data, notEncoded)
+  return Exit.isSuccess(exit) ? exit : notEncoded(exit.cause)
+}
+
+/** Its work is done: what the encoder dies of must not run the handler again. */
+const notEncoded = (cause: Cause.Cause<Parameters<typeof validationDetail>[0]>): Effect.Effect<never, unknown> => {
+  const failure = cause.reasons.find(Cause.isFailReason)
+  if (failure === undefined && Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
+  const message = failure === undefined
+    ? `The success cannot be encoded: ${messageOf(Cause.squash(cause)) ?? "its encoder failed"}`
+    : `The success does not fit the contract: ${validationDetail(failure.error).message}`
+  return Effect.fail(refused({ _tag: "Unencodable", message }))
 }
 
 /** `Exit → Outcome`. */

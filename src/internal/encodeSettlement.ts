@@ -8,6 +8,7 @@ import { isRetryLater } from "../HandlerError.ts"
 import type { Kind } from "../QueueNaming.ts"
 import type { Settlement } from "../Settlement.ts"
 import type { Entry } from "./entry.ts"
+import { bounded, messageOf } from "./errorText.ts"
 import type { PushTarget, SettleEntry } from "./scripts/settle.ts"
 import { encodeRecord } from "./scripts/take.ts"
 import * as traceparent from "./traceparent.ts"
@@ -45,6 +46,8 @@ export interface EncodeOptions {
   readonly accepts: (name: string, kind: Kind) => boolean
   /** Milliseconds that a response list lives on after an answer. */
   readonly responseTimeToLive: number
+  /** Bytes of the largest answer: clients take none that is larger. */
+  readonly payloadLimit: number
   /** Milliseconds by the clock of this process: the timestamp of answers. */
   readonly now: () => number
   readonly uuid: () => string
@@ -129,15 +132,12 @@ const reasonBehind = (error: unknown): { readonly type: string; readonly message
   const { cause } = error
   const tag = Predicate.hasProperty(cause, "_tag") && typeof cause._tag === "string" ? cause._tag : undefined
   const name = Predicate.isError(cause) ? cause.name : error._tag
-  return { type: tag ?? name, message: messageOf(cause) ?? error.message }
+  return { type: bounded(tag ?? name) ?? error._tag, message: textOf(cause) ?? error.message }
 }
 
 /** A `RedisError` has no message of its own, but a cause that has. */
-const messageOf = (error: unknown): string | undefined => {
-  if (typeof error === "string") return error
-  if (!Predicate.isError(error)) return undefined
-  return error.message !== "" ? error.message : Predicate.isError(error.cause) ? error.cause.message : undefined
-}
+const textOf = (error: unknown): string | undefined =>
+  bounded(error) ?? messageOf(error) ?? (Predicate.isError(error) ? messageOf(error.cause) : undefined)
 
 const settled = ({ deliveries, id }: Entry) => ({ id, deliveries, push: undefined, wait: undefined })
 

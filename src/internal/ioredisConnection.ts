@@ -288,20 +288,21 @@ export const makeConnection = (
         corked.uncork()
         corked.cork()
       }
-      request(
-        client,
-        command,
-        args,
-        (reply) => {
-          remove(own)
-          // SAFETY: replies are what callers say they are, as in Effect's own Redis layers.
-          resume(Effect.succeed(reply as A))
-        },
-        (cause) => {
-          remove(own)
-          resume(Effect.fail(commandError(cause, command, args.length)))
-        }
-      )
+      const refused = (cause: unknown): void => {
+        remove(own)
+        resume(Effect.fail(commandError(cause, command, args.length)))
+      }
+      const answered = (reply: unknown): void => {
+        remove(own)
+        // SAFETY: replies are what callers say they are, as in Effect's own Redis layers.
+        resume(Effect.succeed(reply as A))
+      }
+      try {
+        request(client, command, args, answered, refused)
+      } catch (cause) {
+        // Together the arguments are longer than V8's longest string: nothing of the command was written.
+        refused(cause)
+      }
     })
 
   return { send, close: Effect.sync(() => close("Connection is closed.")) }

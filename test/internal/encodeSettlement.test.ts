@@ -17,6 +17,7 @@ const options = {
   service: "user",
   accepts: naming.accepts,
   responseTimeToLive: 60_000,
+  payloadLimit: 1_000_000,
   now: () => Date.UTC(2025, 5, 29, 4, 3),
   uuid: () => "00000099-0000-4000-8000-000000000099"
 }

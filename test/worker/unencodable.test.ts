@@ -3,6 +3,11 @@
  */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as Action from "../../src/Action.ts"
+import * as ActionGroup from "../../src/ActionGroup.ts"
+import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected } from "../../src/HandlerError.ts"
 import * as Worker from "../../src/Worker.ts"
 import { inMemory } from "../support/layers.ts"
@@ -30,6 +35,106 @@ const results: ReadonlyArray<readonly [what: string, result: object]> = [
     }
   }]
 ]
+
+/** Its encoder throws. */
+const Fragile = Schema.String.pipe(
+  Schema.decodeTo(
+    Schema.String,
+    SchemaTransformation.transform({
+      decode: (text: string) => text,
+      encode: (): string => {
+        throw new Error("no such format")
+      }
+    })
+  )
+)
+
+inMemory("a worker whose success has an encoder that throws", (test) => {
+  for (const expectation of expectations) {
+    test(`never runs it again and goes on; answer expected: ${expectation}`, () =>
+      Effect.gen(function*() {
+        let runs = 0
+        const group = ActionGroup.make(
+          Action.make("user.create", { payload: { does: Schema.String }, success: { format: Fragile } })
+        )
+        const worker = yield* Worker.start(
+          group.handlers({
+            "user.create": () =>
+              Effect.sync(() => {
+                runs++
+                return { format: "x" }
+              })
+          }),
+          quick
+        )
+        const sent = yield* sendAction("", { expectation })
+        yield* settled
+        assert.strictEqual((yield* worker.status).state, "running")
+        assert.strictEqual(runs, 1)
+        assert.deepStrictEqual(yield* effects(sent), [
+          ...(expectation === "response" ? ["error UNENCODABLE_RESULT"] : []),
+          "dead unencodable UNENCODABLE_RESULT"
+        ])
+        assert.include((yield* deadLetters)[0]?.notes["message"], "no such format")
+        assert.deepStrictEqual(yield* leftovers, nothingLeft)
+      }))
+  }
+})
+
+inMemory("a worker whose answer is larger than clients take", (test) => {
+  for (const expectation of ["response", "callback"] as const) {
+    test(`says so instead, and never runs it again; answer expected: ${expectation}`, () =>
+      Effect.gen(function*() {
+        let runs = 0
+        yield* Worker.start({
+          "user.create": ({ data }) =>
+            Effect.sync(() => {
+              runs++
+              return { text: "x".repeat(Number(data["does"])) }
+            })
+        }, { ...quick, payloadLimit: 2_000 })
+        const small = yield* sendAction("1000", { expectation })
+        const large = yield* sendAction("2000", { expectation })
+        yield* settled
+        assert.strictEqual(runs, 2)
+        assert.lengthOf(yield* answersOf(small), 1)
+        assert.deepStrictEqual(yield* effects(large), [
+          ...(expectation === "response" ? ["error UNENCODABLE_RESULT"] : []),
+          "dead unencodable UNENCODABLE_RESULT"
+        ])
+        assert.include((yield* deadLetters)[0]?.notes["message"], "larger than the limit of 2000 bytes")
+      }))
+  }
+})
+
+inMemory("a worker whose handler fails with an error of an odd shape", (test) => {
+  const odd: ReadonlyArray<readonly [what: string, error: unknown]> = [
+    ["a message that is no string", Object.assign(new Error(), { message: { code: 1 } })],
+    ["a tag that is no string", { _tag: 1, message: 2 }],
+    ["a message of a million characters", new Error("x".repeat(1_000_000))],
+    ["nothing at all", undefined]
+  ]
+  for (const [what, error] of odd) {
+    for (const how of ["fails", "dies"] as const) {
+      test(`answers with text of bounded length: ${what}, it ${how}`, () =>
+        Effect.gen(function*() {
+          yield* Worker.start({
+            "user.create": () => how === "fails" ? Effect.fail(error) : Effect.die(error)
+          }, { ...quick, maxAttempts: 1 })
+          const sent = yield* sendAction("", { expectation: "response" })
+          yield* settled
+          const [answer] = yield* answersOf(sent)
+          const parsed = DomainAction.parseResponse(JSON.stringify(answer))
+          assert.strictEqual(parsed._tag, "Success")
+          assert.isBelow(JSON.stringify(answer).length, 10_000)
+          assert.deepStrictEqual(yield* effects(sent), [
+            "error HANDLER_EXECUTION_ERROR",
+            "dead exhausted HANDLER_EXECUTION_ERROR"
+          ])
+        }))
+    }
+  }
+})
 
 inMemory("a worker whose handler gives what is no JSON", (test) => {
   for (const [what, result] of results) {
