@@ -50,7 +50,10 @@ import { Settings } from "./Settings.ts"
 export interface SendOptions {
   /** A UUID. A call that is repeated with the same id is the same action for its handler. Default: a new one. */
   readonly actionId?: string | undefined
-  /** A UUID that ties the answer to the call. Default: a new one where an answer is expected, else none. */
+  /**
+   * A UUID that ties what comes of the action to it; a callback bears it too. A request takes none: its answer is found
+   * by an id that no other request has. Default: a new one where an answer is expected, else none.
+   */
   readonly correlationId?: string | undefined
   /** Ids on top of those of the {@link ActionContext.ActionContext} that is in force. */
   readonly context?: ActionContext.Input | undefined
@@ -66,9 +69,20 @@ export interface SendOptions {
  * @since 0.1.0
  * @category options
  */
-export interface RequestOptions extends SendOptions {
-  /** How long to wait. The worker knows it, and runs nothing that nobody waits for. Default: `Settings.requestTimeout` (30 seconds). */
+export interface RequestOptions extends Omit<SendOptions, "correlationId"> {
+  /** How long to wait, more than no time. The worker knows it, and runs nothing that nobody waits for. Default: `Settings.requestTimeout` (30 seconds). */
   readonly timeout?: Duration.Input | undefined
+}
+
+/**
+ * Options of `sendMany`.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface SendManyOptions extends Omit<SendOptions, "actionId" | "correlationId"> {
+  /** A UUID for each payload, in their order: a call that is repeated with them sends the same actions. Default: new ones. */
+  readonly actionIds?: ReadonlyArray<string> | undefined
 }
 
 /**
@@ -90,14 +104,26 @@ export interface CallbackOptions<A extends Action.Any, C extends Action.Any> ext
 }
 
 /**
+ * A success as the `data` of a callback: an object as it is, nothing as an empty object, all else as `{ value }`.
+ *
+ * @since 0.1.0
+ * @category utility types
+ */
+export type CallbackData<Success> = [Success] extends [void | undefined | null] ? {}
+  : [AreObjects<NonNullable<Success>>] extends [true] ? Success extends void | undefined | null ? {} : Success
+  : { readonly value: Success }
+
+type AreObjects<A> = A extends ReadonlyArray<unknown> ? false : A extends object ? true : false
+
+/**
  * A sentence in the place of a callback whose payload cannot be what the action answers.
  *
  * @since 0.1.0
  * @category utility types
  */
-export type TakesSuccess<A extends Action.Any, C extends Action.Any> = A["successSchema"]["Encoded"] extends
-  void | undefined | null ? unknown
-  : A["successSchema"]["Encoded"] extends C["payloadSchema"]["Encoded"] ? unknown
+export type TakesSuccess<A extends Action.Any, C extends Action.Any> = unknown extends A["successSchema"]["Encoded"]
+  ? unknown
+  : CallbackData<A["successSchema"]["Encoded"]> extends C["payloadSchema"]["Encoded"] ? unknown
   : "The payload of the callback does not take the success of the action"
 
 /**
@@ -112,7 +138,7 @@ export interface Options {
    * each request, named as the Python client names them. Default: `"shared"`.
    */
   readonly inbox?: "shared" | "per-request" | undefined
-  /** Actions that `sendMany` appends in one call, at least 1. Default: 500. */
+  /** Actions that `sendMany` appends in one call, from 1 to 10,000; fewer where they are large. Default: 500. */
   readonly chunkSize?: number | undefined
 }
 
@@ -158,12 +184,12 @@ export class ActionClient extends Context.Service<ActionClient, {
   /**
    * Appends many actions, a chunk in one call, in their order; returns the ids of the entries. Nothing is sent when one
    * of them does not fit the contract. A `RedisError` leaves what was appended before it, and may leave the chunk that
-   * was on its way with it.
+   * was on its way with it: with the same `actionIds` the call may be repeated, and handlers can tell.
    */
   readonly sendMany: <A extends Action.Any>(
     action: A,
     payloads: Iterable<Action.PayloadInput<A>>,
-    options?: Omit<SendOptions, "actionId" | "correlationId">
+    options?: SendManyOptions
   ) => Effect.Effect<ReadonlyArray<string>, EncodeError | RedisError, Action.ClientServices<A>>
 
   /**
@@ -201,8 +227,21 @@ export class ActionClient extends Context.Service<ActionClient, {
 // make
 // -----------------------------------------------------------------------------
 
+/** Characters of one chunk of `sendMany`: while it is on its way nothing else leaves on the connection. */
+const chunkLength = 1 << 23
+
+/** Arguments of a call are those of a function in ioredis and Effect, whose number has an end. */
+const longestChunk = 10_000
+
 /** Chunks of `sendMany` on their way: the server appends one while the next is written. */
 const chunksAtOnce = 2
+
+/** `undefined` for what is no time, and for no time at all: nobody would wait for the answer, and the action would run. */
+const timeoutOf = (input: Duration.Input): Duration.Duration | undefined => {
+  if (typeof input === "number" && !(input > 0)) return undefined
+  const timeout = Option.getOrUndefined(Duration.fromInput(input))
+  return timeout !== undefined && Duration.toMillis(timeout) > 0 ? timeout : undefined
+}
 
 /** Of an action that has its keys in the order of the wire. */
 const textOf = (action: DomainAction.DomainAction): string | undefined => {
@@ -224,11 +263,13 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const naming = yield* QueueNaming
   const settings = yield* Settings
   const clock = yield* Clock.Clock
-  const chunkSize = Math.max(1, Math.floor(options.chunkSize ?? 500)) || 500
+  const chunkSize = Math.min(longestChunk, Math.max(1, Math.floor(options.chunkSize ?? 500))) || 500
   const service = settings.serviceName
   const block = Math.max(1, Math.min(Duration.toMillis(settings.block), 60_000))
   const appendMany = redis.eval(append.script)
   const shared = options.inbox !== "per-request"
+  /** Of an answer. */
+  const limits: DomainAction.Limits = { ...DomainAction.defaultLimits, maxBytes: settings.payloadLimit }
 
   const waiters = yield* Waiters.make
   const { measured, unclaimed } = yield* requestMetrics(service, waiters.size)
@@ -237,7 +278,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     key: naming.inbox(service, uuid()),
     waiters,
     block,
-    maxBytes: settings.payloadLimit,
+    limits,
     onUnclaimed: unclaimed
   })
   if (shared) {
@@ -363,24 +404,31 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const sendMany = Effect.fnUntraced(function*(
     action: Action.Any,
     payloads: Iterable<unknown>,
-    options: SendOptions = {}
+    options: SendManyOptions = {}
   ) {
     const stream = yield* streamOf(action.type, options.service)
     const context = yield* Effect.withFiber((fiber) => Effect.succeed(contextFor(fiber, options)))
     const all = [...payloads]
+    const { actionIds } = options
+    if (actionIds !== undefined && actionIds.length !== all.length) {
+      const message = `${actionIds.length} actionIds for ${all.length} payloads: each needs its own`
+      return yield* new EncodeError({ actionType: action.type, message })
+    }
     return yield* traced(
       { operation: "send", actionType: action.type, stream, actionId: undefined, count: all.length },
       Effect.fnUntraced(function*(trace) {
-        const messages: Array<ReadonlyArray<string>> = []
-        for (const payload of all) {
-          const text = write(action, payload, context, uuid(), options, trace)
+        const chunks: Array<Array<ReadonlyArray<string>>> = []
+        let room = 0
+        for (const [index, payload] of all.entries()) {
+          const text = write(action, payload, context, actionIds?.[index] ?? uuid(), options, trace)
           const exit = exitOf(text)
           const data = exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text
-          messages.push(trace === undefined ? ["data", data] : ["data", data, "traceparent", trace])
-        }
-        const chunks: Array<ReadonlyArray<ReadonlyArray<string>>> = []
-        for (let from = 0; from < messages.length; from += chunkSize) {
-          chunks.push(messages.slice(from, from + chunkSize))
+          if (room <= 0 || chunks.at(-1)?.length === chunkSize) {
+            chunks.push([])
+            room = chunkLength
+          }
+          room -= data.length
+          chunks.at(-1)?.push(trace === undefined ? ["data", data] : ["data", data, "traceparent", trace])
         }
         const appendChunks = (chunks: ReadonlyArray<ReadonlyArray<ReadonlyArray<string>>>) =>
           Effect.forEach(chunks, (messages) => appendMany({ stream, messages }), { concurrency: chunksAtOnce })
@@ -432,7 +480,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       while (true) {
         const reply = yield* connection.send<[string, string] | null>("BRPOP", list, String(block / 1000))
         if (reply === null) continue
-        const parsed = DomainAction.parseResponse(reply[1], { maxBytes: settings.payloadLimit, maxDepth: 64 })
+        const parsed = DomainAction.parseResponse(reply[1], limits)
         if (parsed._tag === "Success") return parsed.success
         yield* Effect.logWarning(`An answer that cannot be read is dropped: ${parsed.failure.text}`)
       }
@@ -442,11 +490,13 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     Effect.withFiber((fiber) => {
       const stream = streamOf(action.type, options.service)
       if (Exit.isFailure(stream)) return stream
-      const timeout = options.timeout === undefined
-        ? settings.requestTimeout
-        : Duration.fromInputUnsafe(options.timeout)
+      const timeout = options.timeout === undefined ? settings.requestTimeout : timeoutOf(options.timeout)
+      if (timeout === undefined) {
+        const message = "The timeout of a request is a time of more than 0, such as \"5 seconds\""
+        return Effect.fail(new EncodeError({ actionType: action.type, message }))
+      }
       const millis = Duration.toMillis(timeout)
-      const correlationId = options.correlationId ?? uuid()
+      const correlationId = uuid()
       const actionId = options.actionId ?? uuid()
       const list = shared ? answers.key : naming.responseList(service, action.type, correlationId)
       const context = contextFor(fiber, options)
@@ -540,7 +590,7 @@ export const layer: Layer.Layer<ActionClient, never, Redis | QueueNaming | Setti
 
 /**
  * The action was not sent: its payload does not fit the contract, an id is no UUID, or it is larger than the limit. The
- * message says which, and never shows the payload.
+ * message says where, by the names of fields, and shows no value of the payload.
  *
  * @since 0.1.0
  * @category errors

@@ -226,6 +226,26 @@ describe("a reserved connection", () => {
       }).pipe(Effect.provide(layer))
     }))
 
+  it.live("waits for a large reply that comes slowly, and gives up one that stops coming", () =>
+    Effect.gen(function*() {
+      const { layer, proxy, server } = yield* setup({ blockGrace: "200 millis" })
+      yield* Effect.gen(function*() {
+        const redis = yield* Redis.Redis
+        const connection = yield* redis.reserve
+        const values = Array.from({ length: 20 }, () => "x".repeat(50_000))
+        const pop = connection.send<[string, Array<string>]>("BLMPOP", "0.1", "1", "list", "RIGHT", "COUNT", "20")
+        yield* redis.send("LPUSH", "list", ...values)
+        // A million bytes in fifty parts: three times as long as the read may be silent.
+        yield* proxy.throttle(20_000, 20)
+        assert.deepStrictEqual((yield* pop)[1], values)
+        yield* redis.send("LPUSH", "list", ...values)
+        const popping = yield* Effect.forkChild(kindOf(pop))
+        yield* until("it is on its way", Effect.map(server.cli("EXISTS", "list"), (exists) => exists === 0))
+        yield* proxy.throttle(0, 20)
+        assert.strictEqual(yield* Fiber.join(popping), "Connection")
+      }).pipe(Effect.scoped, Effect.provide(layer))
+    }))
+
   it.live("gives up another command whose peer is gone without a word", () =>
     Effect.gen(function*() {
       const { layer, proxy } = yield* setup({ replyTimeout: "300 millis" })

@@ -13,6 +13,7 @@ import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
+import * as Tracer from "effect/Tracer"
 import * as Action from "../src/Action.ts"
 import * as ActionClient from "../src/ActionClient.ts"
 import * as ActionContext from "../src/ActionContext.ts"
@@ -64,6 +65,8 @@ const sent = Effect.gen(function*() {
     return { id, action: JSON.parse(fields[1] ?? "") as DomainAction.DomainAction }
   })
 })
+
+const uuidOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 /** Waits for the entry of a request whose caller waits. */
 const firstSent = Effect.gen(function*() {
@@ -328,6 +331,54 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     assert.strictEqual(yield* send("EXISTS", String(action.callback_queue_name)), 0)
   }),
 
+  "sendMany sends the actions with the ids that it is given, and so can be repeated": Effect.gen(function*() {
+    const { sendMany } = yield* client
+    const actionIds = [uuidOf(1), uuidOf(2), uuidOf(3)]
+    for (const _ of [1, 2]) yield* sendMany(CreateUser, [{ email: "a" }, { email: "b" }, { email: "c" }], { actionIds })
+    assert.deepStrictEqual((yield* sent).map(({ action }) => action.action_id), [...actionIds, ...actionIds])
+  }),
+
+  "sendMany sends large actions in calls that are small enough": Effect.gen(function*() {
+    const redis = yield* Redis
+    const sizes: Array<number> = []
+    const measured = Redis.of({
+      ...redis,
+      eval: (script) => {
+        const run = redis.eval(script)
+        return (...params) => {
+          sizes.push(script.params(...params).reduce<number>((sum, param) => sum + String(param).length, 0))
+          return run(...params)
+        }
+      }
+    })
+    const { sendMany } = yield* Effect.provideService(ActionClient.make(), Redis, measured)
+    const payloads = Array.from({ length: 400 }, () => ({ email: "x".repeat(60_000) }))
+    assert.lengthOf(yield* sendMany(CreateUser, payloads), 400)
+    assert.isAtLeast(sizes.length, 3)
+    assert.isBelow(Math.max(...sizes), 9_000_000)
+  }),
+
+  "a call below a span whose ids are not those of W3C is sent without it": Effect.gen(function*() {
+    const { send } = yield* client
+    const parent = Tracer.externalSpan({ traceId: "not a trace", spanId: "1" })
+    yield* Effect.withParentSpan(send(CreateUser, { email: "a" }), parent)
+    assert.strictEqual((yield* sent)[0]?.action.trace_id, null)
+  }),
+
+  "an answer to an earlier request is not taken for that of a later one": Effect.gen(function*() {
+    const { request } = yield* client
+    const early = yield* Effect.flip(request(CreateUser, { email: "a" }, { timeout: "100 millis" }))
+    assert.strictEqual(early._tag, "RequestTimeout")
+    const { action } = (yield* sent)[0]!
+    const later = yield* Effect.forkChild(
+      request(CreateUser, { email: "a" }, { actionId: action.action_id, timeout: "5 seconds" })
+    )
+    yield* until("it is sent", Effect.map(sent, (entries) => entries.length === 2))
+    yield* answer(action, "early")
+    yield* answer((yield* sent)[1]!.action, "later")
+    assert.deepStrictEqual(yield* Fiber.join(later), { userId: "later" })
+  }),
+
   "sendMany comes to an end whatever the size of its chunks": Effect.gen(function*() {
     for (const chunkSize of [0, -1, 0.5, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       const { sendMany } = yield* ActionClient.make({ chunkSize })
@@ -421,7 +472,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
   }),
 
   "what no worker could read is refused, and nothing is sent": Effect.gen(function*() {
-    const { request, send, sendAction, sendWithCallback } = yield* client
+    const { request, send, sendAction, sendMany, sendWithCallback } = yield* client
     const payload = { email: "hunter2" }
     const nested = Array.from({ length: 100 }).reduce<unknown>((inner) => ({ inner }), 1)
     const Any = Action.make("user.any", { payload: { value: Schema.Unknown } })
@@ -429,7 +480,14 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       // SAFETY: the wrong type is what is tested.
       ["a payload of the wrong type", send(CreateUser, { email: 7 } as unknown as { email: string })],
       ["an action id that is no UUID", send(CreateUser, payload, { actionId: "1" })],
-      ["a correlation id that is no UUID", request(CreateUser, payload, { correlationId: "1" })],
+      ["a correlation id that is no UUID", send(CreateUser, payload, { correlationId: "1" })],
+      ["a timeout of no time", request(CreateUser, payload, { timeout: 0 })],
+      ["a timeout that is over", request(CreateUser, payload, { timeout: -1 })],
+      ["a timeout that is no number", request(CreateUser, payload, { timeout: Number.NaN })],
+      // SAFETY: the wrong text is what is tested.
+      ["a timeout that is no time", request(CreateUser, payload, { timeout: "soon" as "1 second" })],
+      ["fewer ids than payloads", sendMany(CreateUser, [payload, payload], { actionIds: [uuidOf(1)] })],
+      ["one id of many that is no UUID", sendMany(CreateUser, [payload, payload], { actionIds: [uuidOf(1), "2"] })],
       ["a context id that is no UUID", send(CreateUser, payload, { context: { tenantId: "acme" } })],
       ["a service that would break the name", send(CreateUser, payload, { service: "user:streams" })],
       ["a payload over the limit", send(CreateUser, { email: "hunter2".repeat(10_000) })],

@@ -249,10 +249,12 @@ describe("docs/configuration.md", () => {
 
   const options = {
     worker: [["src/Worker.ts", "WorkerOptions"]],
-    calls: [["src/ActionClient.ts", "SendOptions"], ["src/ActionClient.ts", "RequestOptions"], [
-      "src/ActionClient.ts",
-      "CallbackOptions"
-    ]],
+    calls: [
+      ["src/ActionClient.ts", "SendOptions"],
+      ["src/ActionClient.ts", "SendManyOptions"],
+      ["src/ActionClient.ts", "RequestOptions"],
+      ["src/ActionClient.ts", "CallbackOptions"]
+    ],
     client: [["src/ActionClient.ts", "Options"]],
     connection: [["src/IoRedis.ts", "Options"], ["src/IoRedis.ts", "ConnectionOptions"]],
     deadLetters: [["src/DeadLetter.ts", "Options"], ["src/DeadLetter.ts", "ReplayOptions"], [

@@ -38,7 +38,7 @@ export const asking = Effect.gen(function*() {
   const client = yield* ActionClient.ActionClient
   const answer = client.request(CreateUser, { email: "a", born: new Date() })
   const sent = client.send(CreateUser, { email: "a", born: new Date() })
-  const back = client.sendWithCallback(DeleteUser, { userId: "a" }, { callback: CreateUser })
+  const back = client.sendWithCallback(CreateUser, { email: "a", born: new Date() }, { callback: DeleteUser })
   return { answer, sent, back, undeclared: new Undeclared({ email: "a" }) }
 })
 `

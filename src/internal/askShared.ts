@@ -32,7 +32,7 @@ class Request<E> implements Waiter {
   }
 
   answered(response: DomainActionResponse): void {
-    this.end(Effect.succeed(response))
+    this.resume(Effect.succeed(response))
   }
 
   failed(error: RedisError): void {
@@ -45,7 +45,7 @@ class Request<E> implements Waiter {
   }
 
   end(result: Ended<E>): void {
-    this.waiters.remove(this.correlationId, this)
+    this.waiters.remove(this.correlationId)
     this.resume(result)
   }
 }
@@ -72,7 +72,7 @@ export const make = (waiters: Waiters, wake: () => void) =>
         if (Exit.isFailure(exit)) request.end(Effect.failCause(exit.cause))
       })
       return Effect.sync(() => {
-        waiters.remove(correlationId, request)
+        waiters.remove(correlationId)
         sent.interruptUnsafe()
       })
     })

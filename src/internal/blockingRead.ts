@@ -23,8 +23,11 @@ export interface BlockingRead<A> {
   readonly isIdle: () => boolean
 }
 
-/** What a read may take longer than the time that it asks for, in milliseconds, before the connection is given up. */
-const grace = 5_000
+/**
+ * What a read may take longer than the time that it asks for, in milliseconds, before the connection is given up. A large reply
+ * takes its time on a slow network, and `IoRedis` notices by itself, and sooner, when nothing comes at all.
+ */
+const grace = 30_000
 
 const overdue = () => Exit.fail(new RedisError({ cause: new Error("The read did not come back: connection given up") }))
 

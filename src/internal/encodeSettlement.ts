@@ -157,7 +157,7 @@ const waiting = (
       ...entry.record,
       ...change,
       outcomes: entry.record.outcomes + 1,
-      first: entry.record.first === "" && span !== undefined ? traceparent.format(span) : entry.record.first
+      first: entry.record.first === "" && span !== undefined ? traceparent.format(span) ?? "" : entry.record.first
     })
   },
   dead: false,

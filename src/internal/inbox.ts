@@ -4,8 +4,9 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import { parseResponse } from "../DomainAction.ts"
+import { type Limits, parseResponse } from "../DomainAction.ts"
 import type { Connection, Redis, RedisError } from "../Redis.ts"
+import * as batchSize from "./batchSize.ts"
 import * as blockingRead from "./blockingRead.ts"
 import * as ownConnections from "./ownConnections.ts"
 import { failureOf, isFatal, textOf } from "./redisFailure.ts"
@@ -25,13 +26,16 @@ export interface InboxOptions {
   readonly waiters: Waiters
   /** Milliseconds that one read waits. */
   readonly block: number
-  readonly maxBytes: number
+  readonly limits: Limits
   /** An answer came that nobody waits for any more. */
   readonly onUnclaimed: () => void
 }
 
-/** Answers taken in one read. */
-const batch = 100
+/** Answers taken in one read, which takes them out of the list: what is lost on the way is lost. */
+const maxBatch = 100
+
+/** Characters of one read: on a slow network it must not take long to arrive. */
+const readLength = 1 << 22
 
 /** Milliseconds that the list outlives its client; renewed while it lives. */
 const timeToLive = Duration.toMillis("1 hour")
@@ -39,8 +43,8 @@ const timeToLive = Duration.toMillis("1 hour")
 const shortestRetry = 50
 const longestRetry = 2_000
 
-/** Takes up to `batch` answers, oldest first. */
-type Take = (connection: Connection) => Effect.Effect<ReadonlyArray<string>, RedisError>
+/** Takes up to so many answers, oldest first. */
+type Take = (connection: Connection, count: string) => Effect.Effect<ReadonlyArray<string>, RedisError>
 
 export const make = (options: InboxOptions): Inbox => {
   const { key, redis, waiters } = options
@@ -49,7 +53,7 @@ export const make = (options: InboxOptions): Inbox => {
   const own = ownConnections.make(redis, key)
   let renewAt = 0
 
-  const takeMany: Take = (connection) =>
+  const takeMany: Take = (connection, count) =>
     connection.send<[string, ReadonlyArray<string>] | null>(
       "BLMPOP",
       seconds,
@@ -57,18 +61,18 @@ export const make = (options: InboxOptions): Inbox => {
       key,
       "RIGHT",
       "COUNT",
-      String(batch)
+      count
     ).pipe(
       Effect.map((reply) => reply === null ? [] : strings(reply[1]))
     )
 
   /** For servers before 7.0. */
-  const takeOne: Take = (connection) =>
+  const takeOne: Take = (connection, count) =>
     connection.send<[string, string] | null>("BRPOP", key, seconds).pipe(
       Effect.flatMap((reply) =>
         reply === null
           ? Effect.succeed([])
-          : Effect.map(connection.send("RPOP", key, String(batch)), (more) => [reply[1], ...strings(more)])
+          : Effect.map(connection.send("RPOP", key, count), (more) => [reply[1], ...strings(more)])
       )
     )
 
@@ -78,18 +82,19 @@ export const make = (options: InboxOptions): Inbox => {
     Effect.catch(() => Effect.succeed(takeMany))
   )
 
-  const limits = { maxBytes: options.maxBytes, maxDepth: 64 }
+  const sizes = batchSize.make()
+  const count = (): string => String(Math.max(1, Math.min(maxBatch, sizes.affordable(readLength))))
 
   /** Resumes who waits for them; tells why those that are no answer are none. */
   const deliver = (answers: ReadonlyArray<string>): ReadonlyArray<string> => {
     const broken: Array<string> = []
     for (const text of answers) {
-      const parsed = parseResponse(text, limits)
+      const parsed = parseResponse(text, options.limits)
       if (parsed._tag === "Failure") {
         broken.push(parsed.failure.text)
         continue
       }
-      const waiter = waiters.get(parsed.success.correlation_id ?? "")
+      const waiter = waiters.take(parsed.success.correlation_id ?? "")
       if (waiter === undefined) options.onUnclaimed()
       else waiter.answered(parsed.success)
     }
@@ -114,8 +119,9 @@ export const make = (options: InboxOptions): Inbox => {
     const read = yield* blockingRead.make<ReadonlyArray<string>>(options.block)
     yield* own.identify(connection, read.isIdle)
     while (true) {
-      read.start(take(connection))
+      read.start(take(connection, count()))
       const answers = (yield* read.reply) ?? []
+      sizes.learn(answers.length, answers.reduce((sum, answer) => sum + answer.length, 0))
       if (failures > 0) yield* Effect.logInfo("Answers are read again")
       failures = 0
       for (const reason of deliver(answers)) {

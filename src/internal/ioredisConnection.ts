@@ -120,6 +120,8 @@ export interface Connection {
   readonly close: Effect.Effect<void>
 }
 
+const silent = (millis: number): string => `Connection is closed: no reply within ${Math.round(millis)} ms`
+
 /** Milliseconds beyond which Node's timers fire at once. */
 const longestTimer = 2 ** 31 - 1
 
@@ -203,7 +205,7 @@ const request = (
  * fast as ioredis by default and twice as fast as its auto-pipelining (XADD of 400 bytes, 256 at once, client and server on
  * two cores: 290,000/s, 74,000/s and 131,000/s), and unlike the latter it changes neither order nor errors.
  *
- * `limitOf` says how long a command may take; when no reply came by then, the connection counts as dead.
+ * `limitOf` says how long a command may take; when nothing of a reply came by then, the connection counts as dead.
  */
 export const makeConnection = (
   client: Client,
@@ -218,6 +220,7 @@ export const makeConnection = (
   let wakes = Infinity
   let deadline = 0
   let allowed = 0
+  let heard = 0
 
   const uncork = () => {
     const stream = corked
@@ -244,12 +247,20 @@ export const makeConnection = (
     last.place = settled.place
   }
 
+  const received = (): number => streamOf(client)?.bytesRead ?? 0
+
   const look = (): void => {
     watch = undefined
     wakes = Infinity
     if (waiting.length === 0 || deadline === Infinity) return
-    if (deadline > performance.now()) wakeAt(deadline)
-    else close(`Connection is closed: no reply within ${Math.round(allowed)} ms`)
+    const now = performance.now()
+    if (deadline <= now && received() === heard) return close(silent(allowed))
+    if (deadline <= now) {
+      // A large reply is on its way: some commands take out what they reply, and nobody could ask for it again.
+      heard = received()
+      deadline = now + allowed
+    }
+    wakeAt(deadline)
   }
 
   // Left alone by commands that are answered: it looks, when it fires, at what then waits. The socket keeps the process.
@@ -265,6 +276,7 @@ export const makeConnection = (
     const now = performance.now()
     deadline = limit === undefined ? Infinity : Math.max(waiting.length > 1 ? deadline : 0, now) + limit
     allowed = deadline - now
+    heard = received()
     if (deadline < wakes) wakeAt(deadline)
   }
 

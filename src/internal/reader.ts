@@ -9,8 +9,8 @@ import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
 import type { Connection, Redis, RedisError } from "../Redis.ts"
 import type { WorkerError } from "../WorkerError.ts"
+import * as batchSize from "./batchSize.ts"
 import * as blockingRead from "./blockingRead.ts"
-import type { Entry } from "./entry.ts"
 import * as entry from "./entry.ts"
 import type { Intake } from "./intake.ts"
 import type { Names } from "./names.ts"
@@ -53,27 +53,13 @@ export interface Reader {
 /** The most entries of one read: more do not make it faster, and delay the first of them. */
 const maxBatch = 500
 
-/** What an entry is taken to cost before any was seen, so that the first read of a stream of huge entries is small. */
-const sizeAtFirst = 1 << 19
-
 export const make = (options: ReaderOptions): Reader => {
   const { consumer, gate, intake, names, paused, redis, runner, trouble } = options
   const doing = `reading ${names.stream} as ${consumer}`
   let stopping = false
   const own = ownConnections.make(redis, consumer)
-  let averageSize = sizeAtFirst
-
-  const batchSize = (): number => {
-    const affordable = Math.floor(runner.spare() / averageSize)
-    return Math.max(1, Math.min(runner.batch(), maxBatch, affordable))
-  }
-
-  /** Follows the size of entries: at once when they grow, slowly when they shrink. */
-  const learnSize = (entries: ReadonlyArray<Entry>): void => {
-    if (entries.length === 0) return
-    const size = entries.reduce((sum, next) => sum + next.size, 0) / entries.length
-    averageSize = Math.max(1, size > averageSize ? size : averageSize + (size - averageSize) / 4)
-  }
+  const sizes = batchSize.make()
+  const count = (): number => Math.max(1, Math.min(runner.batch(), maxBatch, sizes.affordable(runner.spare())))
 
   const readNew = (connection: Connection): Effect.Effect<unknown, RedisError> =>
     connection.send(
@@ -82,7 +68,7 @@ export const make = (options: ReaderOptions): Reader => {
       names.group,
       consumer,
       "COUNT",
-      String(batchSize()),
+      String(count()),
       "BLOCK",
       String(options.block),
       "STREAMS",
@@ -125,7 +111,7 @@ export const make = (options: ReaderOptions): Reader => {
       options.onRead()
       if (trouble.failing()) yield* trouble.passed(doing)
       const entries = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
-      learnSize(entries)
+      sizes.learn(entries.length, entries.reduce((sum, next) => sum + next.size, 0))
       yield* intake.hold(entries)
     }
   }))

@@ -11,8 +11,17 @@ import type { Entry } from "./entry.ts"
 export const parse = (value: string): Tracer.ExternalSpan | undefined =>
   Option.getOrUndefined(HttpTraceContext.w3c(Headers.fromRecordUnsafe({ traceparent: value })))
 
-export const format = (span: Tracer.AnySpan): string =>
-  `00-${span.traceId.padStart(32, "0")}-${span.spanId.padStart(16, "0")}-${span.sampled ? "01" : "00"}`
+const hexadecimal = /^[0-9a-f]+$/i
+
+/** `undefined` for ids of a tracer that are not those of W3C: they could not be read. */
+export const format = ({ sampled, spanId, traceId }: Tracer.AnySpan): string | undefined => {
+  if (traceId.length > 32 || spanId.length > 16 || !hexadecimal.test(traceId) || !hexadecimal.test(spanId)) {
+    return undefined
+  }
+  return `00-${traceId.toLowerCase().padStart(32, "0")}-${spanId.toLowerCase().padStart(16, "0")}-${
+    sampled ? "01" : "00"
+  }`
+}
 
 /** The trace as the envelope's `trace_id` has it, a UUID of the same 128 bits. */
 export const traceIdOf = (value: string): string => {

@@ -19,11 +19,11 @@ export interface Waiter {
 
 export interface Waiters {
   readonly size: () => number
-  readonly get: (id: string) => Waiter | undefined
+  /** Who waits for this answer, and waits no more. */
+  readonly take: (id: string) => Waiter | undefined
   /** Waits for `millis` milliseconds from now on; `Infinity` for as long as it takes. */
   readonly add: (id: string, waiter: Waiter, millis: number) => void
-  /** Of two requests with one id the later gets the answer; either leaves the other alone. */
-  readonly remove: (id: string, waiter: Waiter) => void
+  readonly remove: (id: string) => void
   readonly failAll: (error: RedisError) => void
 }
 
@@ -41,14 +41,10 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
   const waiting = Table.make<Held>()
-  // Requests whose id another one waits with by now: no answer finds them, but they end in time all the same.
-  const displaced = new Set<Held>()
-  const size = () => waiting.size() + displaced.size
-  const all = () => [...waiting.values(), ...displaced]
 
   const alarm = Alarm.make(clock, (now) => {
     let next = Infinity
-    for (const { deadline, waiter } of all()) {
+    for (const { deadline, waiter } of waiting.values()) {
       if (deadline <= now) waiter.timedOut()
       else next = Math.min(next, deadline)
     }
@@ -60,7 +56,7 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
   let timer = watch()
   let closed = false
   const rest = (): void => {
-    if (closed && size() === 0) timer.interruptUnsafe()
+    if (closed && waiting.size() === 0) timer.interruptUnsafe()
   }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -70,24 +66,27 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
   )
 
   return {
-    size,
-    get: (id) => waiting.get(id)?.waiter,
+    size: waiting.size,
+    take: (id) => {
+      const held = waiting.get(id)
+      if (held === undefined) return undefined
+      waiting.delete(id)
+      rest()
+      return held.waiter
+    },
     add: (id, waiter, millis) => {
       const deadline = monotonicMillis(clock) + millis
       // Whoever still asks a client that has ended is told in time as well.
-      if (closed && size() === 0) timer = watch()
-      const before = waiting.get(id)
-      if (before !== undefined) displaced.add(before)
+      if (closed && waiting.size() === 0) timer = watch()
       waiting.set(id, new Held(waiter, deadline))
       alarm.by(deadline)
     },
-    remove: (id, waiter) => {
-      if (waiting.get(id)?.waiter === waiter) waiting.delete(id)
-      for (const held of displaced) if (held.waiter === waiter) displaced.delete(held)
+    remove: (id) => {
+      waiting.delete(id)
       rest()
     },
     failAll: (error) => {
-      for (const { waiter } of all()) waiter.failed(error)
+      for (const { waiter } of waiting.values()) waiter.failed(error)
     }
   }
 })

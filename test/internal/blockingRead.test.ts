@@ -22,7 +22,7 @@ const makeCommand = Effect.map(Deferred.make<string, RedisError>(), (answer) => 
   }
 })
 
-/** Reads of a second, which are overdue five seconds later. */
+/** Reads of a second, which are overdue thirty seconds later. */
 const start = BlockingRead.make<string>(1_000)
 
 const isOverdue = (exit: Exit.Exit<string | undefined, RedisError>): boolean =>
@@ -63,7 +63,7 @@ describe("a blocking read", () => {
       const command = yield* makeCommand
       read.start(command.run)
       const reply = yield* Effect.forkScoped(Effect.exit(read.reply), { startImmediately: true })
-      yield* TestClock.adjust(Duration.millis(5_999))
+      yield* TestClock.adjust(Duration.millis(30_999))
       assert.isUndefined(reply.pollUnsafe())
       yield* TestClock.adjust(Duration.millis(1))
       assert.isTrue(isOverdue(yield* Fiber.join(reply)))
@@ -83,7 +83,7 @@ describe("a blocking read", () => {
       yield* TestClock.adjust(Duration.minutes(1))
       read.start(second.run)
       const reply = yield* Effect.forkScoped(Effect.exit(read.reply), { startImmediately: true })
-      yield* TestClock.adjust(Duration.millis(5_999))
+      yield* TestClock.adjust(Duration.millis(30_999))
       assert.isUndefined(reply.pollUnsafe())
       yield* TestClock.adjust(Duration.millis(1))
       assert.isTrue(isOverdue(yield* Fiber.join(reply)))
@@ -93,7 +93,7 @@ describe("a blocking read", () => {
     Effect.gen(function*() {
       const read = yield* start
       read.start((yield* makeCommand).run)
-      yield* TestClock.adjust(Duration.seconds(6))
+      yield* TestClock.adjust(Duration.seconds(31))
       assert.isTrue(isOverdue(yield* Effect.exit(read.reply)))
     }).pipe(Effect.scoped))
 

@@ -11,7 +11,7 @@ import { RedisError } from "../../src/Redis.ts"
 /** Adds a waiter that notes how it ended, and is gone then. */
 const waiting = (waiters: Waiters.Waiters, log: Array<string>) => (id: string, millis: number): Waiters.Waiter => {
   const end = (how: string) => () => {
-    waiters.remove(id, waiter)
+    waiters.remove(id)
     log.push(`${id} ${how}`)
   }
   const waiter: Waiters.Waiter = { answered: end("answered"), failed: end("failed"), timedOut: end("timed out") }
@@ -51,7 +51,7 @@ describe("waiters", () => {
       yield* advance(60)
       add("second", 100)
       // SAFETY: this waiter does not look at its answer.
-      waiters.get("first")?.answered({} as never)
+      waiters.take("first")?.answered({} as never)
       yield* advance(99)
       assert.deepStrictEqual(log, ["first answered"])
       yield* advance(1)
@@ -67,26 +67,12 @@ describe("waiters", () => {
       assert.strictEqual(waiters.size(), 1)
     }).pipe(Effect.scoped))
 
-  it.effect("keep their place when one before them with the same id goes", () =>
+  it.effect("are found once", () =>
     Effect.gen(function*() {
       const { add, waiters } = yield* start
-      const first = add("same", 1_000)
-      const second = add("same", 1_000)
-      waiters.remove("same", first)
-      assert.strictEqual(waiters.get("same"), second)
-    }).pipe(Effect.scoped))
-
-  it.effect("with the id of one that waits take its answer, and both end in time", () =>
-    Effect.gen(function*() {
-      const { add, log, waiters } = yield* start
-      add("same", 100)
-      yield* advance(50)
-      add("same", 100)
-      assert.strictEqual(waiters.size(), 2)
-      yield* advance(50)
-      assert.deepStrictEqual(log, ["same timed out"])
-      yield* advance(50)
-      assert.deepStrictEqual(log, ["same timed out", "same timed out"])
+      const waiter = add("a", 1_000)
+      assert.strictEqual(waiters.take("a"), waiter)
+      assert.strictEqual(waiters.take("a"), undefined)
       assert.strictEqual(waiters.size(), 0)
     }).pipe(Effect.scoped))
 

@@ -32,6 +32,8 @@ export interface Proxy {
   readonly cutAfter: (bytes: number, target?: Target) => Effect.Effect<void>
   /** Replies come this many milliseconds later. */
   readonly delay: (millis: number) => Effect.Effect<void>
+  /** Replies come in parts of so many bytes, this many milliseconds apart. */
+  readonly throttle: (bytes: number, millis: number) => Effect.Effect<void>
   /** New connections are refused (`ECONNREFUSED`); open ones stay. */
   readonly refuse: Effect.Effect<void>
   /**
@@ -46,6 +48,8 @@ export interface Proxy {
 type Fault = "none" | "blackhole" | "dropReplies"
 
 interface Pair {
+  /** What a throttle holds back. */
+  held: Buffer
   readonly client: Net.Socket
   readonly server: Net.Socket | undefined
   name: string
@@ -63,6 +67,7 @@ export const start = (port: number): Effect.Effect<Proxy, never, Scope.Scope> =>
     let faultTarget: Target | undefined
     let budget: { bytes: number; target: Target | undefined } | undefined
     let wait = 0
+    let pace: { readonly bytes: number; readonly millis: number } | undefined
 
     const hits = (pair: Pair, target: Target | undefined) => target?.name === undefined || target.name.test(pair.name)
     const active = (pair: Pair): Fault => hits(pair, faultTarget) ? fault : "none"
@@ -73,7 +78,21 @@ export const start = (port: number): Effect.Effect<Proxy, never, Scope.Scope> =>
       pair.server?.destroy()
     }
 
+    const drip = (pair: Pair) => {
+      const bytes = pace?.bytes ?? pair.held.length
+      if (!pair.client.writable) return
+      pair.client.write(pair.held.subarray(0, bytes))
+      pair.held = pair.held.subarray(bytes)
+      if (pair.held.length > 0) setTimeout(() => drip(pair), pace?.millis ?? 0)
+    }
+
     const toClient = (pair: Pair, chunk: Buffer) => {
+      if (pace !== undefined || pair.held.length > 0) {
+        const idle = pair.held.length === 0
+        pair.held = Buffer.concat([pair.held, chunk])
+        if (idle) drip(pair)
+        return
+      }
       if (wait === 0) pair.client.write(chunk)
       else setTimeout(() => pair.client.writable && pair.client.write(chunk), wait)
     }
@@ -82,7 +101,7 @@ export const start = (port: number): Effect.Effect<Proxy, never, Scope.Scope> =>
       // Nobody can tell the name of a new connection yet: a fault for some of them lets it in.
       const silent = fault === "blackhole" && faultTarget?.name === undefined
       const server = silent ? undefined : Net.connect(port, "127.0.0.1")
-      const pair: Pair = { client, server, name: "", lost: silent }
+      const pair: Pair = { client, server, name: "", lost: silent, held: Buffer.alloc(0) }
       pairs.add(pair)
       client.setNoDelay(true)
       client.on("error", () => {})
@@ -174,6 +193,10 @@ export const start = (port: number): Effect.Effect<Proxy, never, Scope.Scope> =>
         Effect.sync(() => {
           wait = millis
         }),
+      throttle: (bytes, millis) =>
+        Effect.sync(() => {
+          pace = { bytes, millis }
+        }),
       // `close` stops listening at once; it only waits for the open connections, which must stay.
       refuse: Effect.sync(() => {
         listener.close()
@@ -183,6 +206,7 @@ export const start = (port: number): Effect.Effect<Proxy, never, Scope.Scope> =>
         faultTarget = undefined
         budget = undefined
         wait = 0
+        pace = undefined
         if (listener.listening) return Effect.void
         listener = Net.createServer(accept)
         return Effect.asVoid(listen(own))
