@@ -57,6 +57,12 @@ export interface SettlerOptions {
 /** Lua's `unpack` takes about 8,000 values; a batch stays far below, and does not hold up the server. */
 const maxBatch = 500
 
+/**
+ * Characters of arguments beyond which a call takes no further entry. A client makes one text of a call, which V8 and the
+ * server limit to half a gigabyte; and while a large one is on its way nothing else is answered on its connection.
+ */
+const maxSize = 8 * 1024 * 1024
+
 /** One call. A class and no literal, see `entry.ts`. */
 class Batch implements SettleParams {
   readonly target: SettleTarget
@@ -66,13 +72,16 @@ class Batch implements SettleParams {
   readonly decisions: ReadonlyArray<Decision>
   readonly acknowledged: ReadonlyArray<string>
   readonly entries: ReadonlyArray<SettleEntry>
+  /** Characters of what is written: the ids do not count. */
+  readonly size: number
   constructor(
     target: SettleTarget,
     firstId: string,
     lastId: string,
     decisions: ReadonlyArray<Decision>,
     acknowledged: ReadonlyArray<string>,
-    entries: ReadonlyArray<SettleEntry>
+    entries: ReadonlyArray<SettleEntry>,
+    size: number
   ) {
     this.target = target
     this.firstId = firstId
@@ -80,7 +89,14 @@ class Batch implements SettleParams {
     this.decisions = decisions
     this.acknowledged = acknowledged
     this.entries = entries
+    this.size = size
   }
+}
+
+const sizeOf = ({ notes, push, wait }: SettleEntry): number => {
+  let size = (push?.payload.length ?? 0) + (wait?.record.length ?? 0)
+  if (notes !== undefined) { for (const note of notes) size += note.length }
+  return size
 }
 
 /** A result that is no JSON (a `bigint`, a cycle) cannot be answered: its effects are done, and it is never run again. */
@@ -107,13 +123,16 @@ const encodeOrBury = (decision: Decision, options: EncodeOptions): SettleEntry |
 const expects = (action: Decision["action"]): boolean =>
   action !== undefined && DomainAction.expects(action) === "response"
 
+/** The call for the first of the decisions: all of them, unless what they write is too much for one. */
 const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
   const plain: Array<Decision> = []
   const special: Array<Decision> = []
   const entries: Array<SettleEntry> = []
   let firstId = decisions[0]?.entry.id ?? "-"
   let lastId = firstId
+  let size = 0
   for (const decision of decisions) {
+    if (size >= maxSize) break
     const id = decision.entry.id
     if (isBefore(lastId, id)) lastId = id
     else if (isBefore(id, firstId)) firstId = id
@@ -123,6 +142,7 @@ const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, optio
     } else {
       special.push(decision)
       entries.push(entry)
+      size += sizeOf(entry)
     }
   }
   return new Batch(
@@ -131,7 +151,8 @@ const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, optio
     lastId,
     special.length === 0 ? plain : plain.concat(special),
     plain.map((decision) => decision.entry.id),
-    entries
+    entries,
+    size
   )
 }
 
@@ -199,12 +220,13 @@ export const make = (options: SettlerOptions): Settler => {
       let left = decisions
       while (left.length > 0) {
         const batch = batchOf(target, left, encode)
+        const rest = left.slice(batch.decisions.length)
         const span = options.telemetry.settling(left)
         const result = yield* Effect.result(evaluate(batch))
         options.telemetry.settled(span, result._tag === "Failure")
         if (result._tag === "Success") {
           const { again, error, incomplete } = conclude(batch, decodeStatuses(result.success))
-          left = again
+          left = again.concat(rest)
           if (incomplete.length > 0) yield* write(incomplete, withNotes)
           if (error !== undefined) yield* trouble.failed(doing, error)
           else if (trouble.failing()) yield* trouble.passed(doing)
@@ -236,8 +258,8 @@ export const make = (options: SettlerOptions): Settler => {
         if (error !== undefined) yield* trouble.failed(doing, error)
         yield* write(again)
       } else if (entry?.push !== undefined && failureOf(result.failure) === "NoPermission") {
-        const { firstId, lastId } = batch
-        const buried = new Batch(target, firstId, lastId, [decision], [], [withoutPush(entry)])
+        const { firstId, lastId, size } = batch
+        const buried = new Batch(target, firstId, lastId, [decision], [], [withoutPush(entry)], size)
         yield* untilPassed(trouble, doing, evaluate(buried))
         written(decision, "undeliverable")
       } else {
