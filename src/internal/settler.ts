@@ -16,7 +16,7 @@ import type { EncodeOptions } from "./encodeSettlement.ts"
 import { Decision, encodeSettlement } from "./encodeSettlement.ts"
 import { isBefore } from "./entry.ts"
 import type { Names } from "./names.ts"
-import { failureOf } from "./redisFailure.ts"
+import { failureOf, textOf } from "./redisFailure.ts"
 import {
   decodeStatuses,
   settle,
@@ -27,10 +27,13 @@ import {
   targetOf
 } from "./scripts/settle.ts"
 import type { Telemetry } from "./telemetry.ts"
-import { type Trouble, untilPassed } from "./trouble.ts"
+import type { Trouble } from "./trouble.ts"
 
-/** What became of a decision: written, or why not. */
-export type Written = "settled" | "lost" | "gone" | "undeliverable"
+/**
+ * What became of a decision: written, or why not. Of an `undeliverable` answer the dead letter holds the text, of an
+ * `unwritable` one it only says what the server had against it.
+ */
+export type Written = "settled" | "lost" | "gone" | "undeliverable" | "unwritable"
 
 export interface Settler {
   readonly offer: (decision: Decision) => void
@@ -156,8 +159,29 @@ const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, optio
   )
 }
 
-/** An answer that the user may not push: the entry is buried with the answer in it. */
-const withoutPush = (entry: SettleEntry): SettleEntry =>
+/**
+ * How often in a row a call must fail, and one without entries pass, before the fault is seen in what it writes.
+ */
+const patience = 3
+
+/**
+ * Characters below which a connection that ends is not blamed on the size of a call: the least limit that a server can be
+ * given is a mebibyte, and a proxy may have a lower one.
+ */
+const largeSize = 64 * 1024
+
+/**
+ * Whether a failure may be the fault of what a call writes. A server that is full, that loads or has become a replica refuses
+ * them all; whatever it says without a word for the kind may be about this one. A server ends the connection of a call that is
+ * larger than it takes, as any network does of any call.
+ */
+const mayBeAboutContent = (error: RedisError, { size }: Batch): boolean => {
+  const kind = failureOf(error)
+  return kind === "Other" || (kind === "Connection" && size >= largeSize)
+}
+
+/** The entry without what it pushes: buried with the answer in the letter, or just waiting. */
+const withoutPush = (entry: SettleEntry, error: RedisError): SettleEntry =>
   entry.push === undefined ? entry : {
     ...entry,
     push: undefined,
@@ -166,11 +190,78 @@ const withoutPush = (entry: SettleEntry): SettleEntry =>
       ...entry.notes ?? [],
       ...(entry.dead ? [] : ["reason", "undeliverable"]),
       "undeliverable",
-      "NOPERM this user may not write the answer list",
+      textOf(error),
       "answer",
       entry.push.payload
     ]
   }
+
+/** In place of a result or an error that is too much for the server: a letter, and as an answer, where that is wanted, why. */
+const insteadOf = (settlement: Settlement, answer: boolean): Settlement => {
+  switch (settlement._tag) {
+    case "Reply":
+    case "Callback":
+      return { _tag: "DeadLetter", reason: "undeliverable", error: unwritable, answer }
+    case "Reject":
+      return { _tag: "DeadLetter", reason: "undeliverable", error: { ...settlement.error, details: null }, answer }
+    case "DeadLetter":
+      return { ...settlement, error: { ...settlement.error, details: null }, answer: settlement.answer && answer }
+    case "Retry":
+      return { ...settlement, answer: false }
+    default:
+      return settlement
+  }
+}
+
+const unwritable = {
+  error_type: "UndeliverableAnswer",
+  error_code: "UNDELIVERABLE_ANSWER",
+  message: "The action was handled, and the server does not take its answer",
+  details: null
+}
+
+/** The call that buries an entry without its answer. */
+const unanswered = (
+  target: SettleTarget,
+  { action, attempt, cause, entry, settlement, span }: Decision,
+  options: EncodeOptions,
+  error: RedisError,
+  answer: boolean
+): Batch => {
+  const instead = new Decision(
+    entry,
+    action,
+    attempt,
+    insteadOf(settlement, answer && expects(action)),
+    span,
+    cause
+  )
+  const batch = batchOf(target, [instead], options)
+  return withEntry(batch, (encoded) =>
+    encoded.dead
+      ? {
+        ...encoded,
+        notes: [...encoded.notes ?? [], "undeliverable", `The server does not take it: ${textOf(error)}`]
+      }
+      : encoded)
+}
+
+/** The call for one entry, changed. */
+const withEntry = (batch: Batch, change: (entry: SettleEntry) => SettleEntry): Batch => {
+  const { acknowledged, decisions, firstId, lastId, size, target } = batch
+  return new Batch(target, firstId, lastId, decisions, acknowledged, batch.entries.map(change), size)
+}
+
+/** What a call writes is refused, though Redis takes others. */
+class Refused {
+  readonly error: RedisError
+  /** The call came through: the answer can stand in the dead letter. */
+  readonly keep: boolean
+  constructor(error: RedisError, keep: boolean) {
+    this.error = error
+    this.keep = keep
+  }
+}
 
 export const make = (options: SettlerOptions): Settler => {
   const { consumer, names, redis, trouble } = options
@@ -214,10 +305,19 @@ export const make = (options: SettlerOptions): Settler => {
 
   const doing = `settling in ${names.stream} as ${consumer}`
 
+  const nothing = new Batch(target, "0-0", "0-0", [], [], [], 0)
+
+  /** Whether a failure is about what the call writes: one that writes nothing is taken. */
+  const isAboutContent = (error: RedisError, batch: Batch): Effect.Effect<boolean> =>
+    mayBeAboutContent(error, batch)
+      ? Effect.map(Effect.result(evaluate(nothing)), (result) => result._tag === "Success")
+      : Effect.succeed(false)
+
   type Write = (decisions: ReadonlyArray<Decision>, encode?: EncodeOptions) => Effect.Effect<void, WorkerError>
   const write: Write = Effect.fnUntraced(
     function*(decisions, encode = options.encode) {
       let left = decisions
+      let refusals = 0
       while (left.length > 0) {
         const batch = batchOf(target, left, encode)
         const rest = left.slice(batch.decisions.length)
@@ -228,8 +328,18 @@ export const make = (options: SettlerOptions): Settler => {
           const { again, error, incomplete } = conclude(batch, decodeStatuses(result.success))
           left = again.concat(rest)
           if (incomplete.length > 0) yield* write(incomplete, withNotes)
-          if (error !== undefined) yield* trouble.failed(doing, error)
-          else if (trouble.failing()) yield* trouble.passed(doing)
+          if (error === undefined) {
+            refusals = 0
+            if (trouble.failing()) yield* trouble.passed(doing)
+            continue
+          }
+          yield* trouble.failed(doing, error)
+          refusals = mayBeAboutContent(error, batch) ? refusals + 1 : 0
+          if (refusals >= patience) {
+            yield* writeApart(again, batch.decisions.length === 1 ? new Refused(error, true) : undefined)
+            left = rest
+            refusals = 0
+          }
           continue
         }
         const kind = failureOf(result.failure)
@@ -243,28 +353,70 @@ export const make = (options: SettlerOptions): Settler => {
           return yield* writeApart(left)
         }
         yield* trouble.failed(doing, result.failure)
+        refusals = (yield* isAboutContent(result.failure, batch)) ? refusals + 1 : 0
+        if (refusals >= patience) {
+          yield* writeApart(
+            batch.decisions,
+            batch.decisions.length === 1 ? new Refused(result.failure, false) : undefined
+          )
+          left = rest
+          refusals = 0
+        }
       }
     }
   )
 
-  /** One list that may not be written fails a whole call before it starts: each entry is settled in a call of its own. */
-  const writeApart = Effect.fnUntraced(function*(decisions: ReadonlyArray<Decision>) {
+  /** One entry that is refused fails a whole call, each time: each is settled in a call of its own. */
+  const writeApart = Effect.fnUntraced(function*(decisions: ReadonlyArray<Decision>, refused?: Refused) {
     for (const decision of decisions) {
-      const batch = batchOf(target, [decision], withNotes)
-      const entry = batch.entries[0]
+      written(decision, yield* writeAlone(decision, refused))
+      if (trouble.failing()) yield* trouble.passed(doing)
+    }
+  })
+
+  /**
+   * What is refused alone as well is given up: the answer is kept in the dead letter if the server takes it there. If not, the
+   * letter says so, and the caller, if that goes.
+   */
+  const writeAlone = Effect.fnUntraced(function*(decision: Decision, known?: Refused) {
+    const batch = batchOf(target, [decision], withNotes)
+    const givesUp = batch.entries.some(({ notes, push }) => push !== undefined || notes?.includes("answer"))
+    const whole = known !== undefined && givesUp ? known : yield* attempt(batch, givesUp)
+    if (!(whole instanceof Refused)) return whole
+    const { error, keep } = whole
+    const second = yield* keep
+      ? attempt(withEntry(batch, (entry) => withoutPush(entry, error)), true)
+      : attempt(unanswered(target, decision, withNotes, error, true), true)
+    if (second === "settled") return keep ? "undeliverable" : "unwritable"
+    if (!(second instanceof Refused)) return second
+    const last = yield* attempt(unanswered(target, decision, withNotes, error, false), false)
+    return last === "settled" || last instanceof Refused ? "unwritable" : last
+  })
+
+  /** Sends the call for one entry until it is through, or until it is plain that what it writes is refused. */
+  const attempt = Effect.fnUntraced(function*(batch: Batch, mayBeRefused: boolean) {
+    let refusals = 0
+    while (true) {
       const result = yield* Effect.result(evaluate(batch))
+      let error: RedisError
       if (result._tag === "Success") {
-        const { again, error } = conclude(batch, decodeStatuses(result.success))
-        if (error !== undefined) yield* trouble.failed(doing, error)
-        yield* write(again)
-      } else if (entry?.push !== undefined && failureOf(result.failure) === "NoPermission") {
-        const { firstId, lastId, size } = batch
-        const buried = new Batch(target, firstId, lastId, [decision], [], [withoutPush(entry)], size)
-        yield* untilPassed(trouble, doing, evaluate(buried))
-        written(decision, "undeliverable")
+        const status = decodeStatuses(result.success).get(0)
+        // With its notes no answer is incomplete.
+        if (typeof status !== "object") return status === undefined || status === "incomplete" ? "settled" : status
+        error = new RedisError({ cause: new Error(status.error) })
       } else {
-        yield* write([decision])
+        error = result.failure
       }
+      const kind = failureOf(error)
+      if (kind === "NoGroup") {
+        yield* options.restoreGroup
+        return "lost"
+      }
+      if (kind === "NoPermission" && mayBeRefused) return new Refused(error, true)
+      yield* trouble.failed(doing, error)
+      const isRefusal = mayBeRefused && (yield* isAboutContent(error, batch))
+      refusals = isRefusal ? refusals + 1 : 0
+      if (refusals >= patience) return new Refused(error, result._tag === "Success")
     }
   })
 

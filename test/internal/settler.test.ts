@@ -13,7 +13,7 @@ import type { SettleParams } from "../../src/internal/scripts/settle.ts"
 import * as settler from "../../src/internal/settler.ts"
 import * as trouble from "../../src/internal/trouble.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
-import { Redis, type RedisError } from "../../src/Redis.ts"
+import { Redis, RedisError } from "../../src/Redis.ts"
 import type { Settlement } from "../../src/Settlement.ts"
 
 const naming = QueueNaming.make({ prefix: "nooble4", environment: "dev" })
@@ -103,5 +103,157 @@ describe("a call", () => {
       assert.strictEqual(written.size, 40)
       for (const call of calls) assert.isAtMost(textOf(call).length, 10_000_000)
       assert.isAtMost(calls.length, 6)
+    }))
+})
+
+/** What a server says that takes no call with so much in it, and ends the connection. */
+const closed = Effect.fail(new RedisError({ cause: new Error("Connection is closed.") }))
+const protocol = Effect.fail(new RedisError({ cause: new Error("ERR Protocol error: invalid bulk length") }))
+
+const isEmpty = ({ acknowledged, entries }: Call): boolean => acknowledged.length + entries.length === 0
+
+/** Notes of a dead letter as an object. */
+const notesOf = (call: Call | undefined): Readonly<Record<string, string>> => {
+  const notes = call?.entries[0]?.notes ?? []
+  return Object.fromEntries(notes.flatMap((name, index) => index % 2 === 0 ? [[name, notes[index + 1] ?? ""]] : []))
+}
+
+const pushed = (call: Call | undefined): unknown => JSON.parse(call?.entries[0]?.push?.payload ?? "null")
+
+const callsFor = (calls: ReadonlyArray<Call>, id: string) =>
+  calls.filter(({ entries }) => entries.length === 1 && entries[0]?.id === id)
+
+describe("an answer that a server does not take", () => {
+  for (const [how, failure] of [["ends the connection", closed], ["says why", protocol]] as const) {
+    it.effect(`is given up when the server ${how}: its caller is told, the dead letter says so, what comes later is written`, () =>
+      Effect.gen(function*() {
+        const { calls, settler, written } = yield* start((call) =>
+          textOf(call).length > 1_000_000 ? failure : Effect.succeed([])
+        )
+        settler.offer(reply(1, 10))
+        settler.offer(reply(2, 2_000_000))
+        settler.offer(decided(3, { _tag: "Ack", expired: false }))
+        yield* TestClock.adjust("1 millis")
+        settler.offer(reply(4, 10))
+        yield* flush(settler)
+        assert.deepStrictEqual(Object.fromEntries(written), {
+          "1-0": "settled",
+          "2-0": "unwritable",
+          "3-0": "settled",
+          "4-0": "settled"
+        })
+        const last = callsFor(calls, "2-0").at(-1)
+        assert.deepInclude(notesOf(last), { action_id: action.action_id, reason: "undeliverable" })
+        assert.match(notesOf(last)["undeliverable"] ?? "", /^The server does not take it: (Connection|ERR Protocol)/)
+        assert.deepInclude(pushed(last), { success: false, data: null })
+        assert.isTrue(last?.entries[0]?.dead)
+      }))
+  }
+
+  it.effect("is not told to a caller whose list takes nothing", () =>
+    Effect.gen(function*() {
+      const { calls, settler, written } = yield* start((call) =>
+        call.entries.some(({ push }) => push !== undefined) ? protocol : Effect.succeed([])
+      )
+      settler.offer(reply(1, 10))
+      yield* flush(settler)
+      assert.deepStrictEqual([...written], [["1-0", "unwritable"]])
+      assert.strictEqual(notesOf(calls.at(-1))["reason"], "undeliverable")
+    }))
+
+  it.effect("is kept in the dead letter when only its push is refused", () =>
+    Effect.gen(function*() {
+      const { calls, settler, written } = yield* start((call) =>
+        Effect.succeed(call.entries.flatMap(({ push }, index) =>
+          push === undefined
+            ? []
+            : [call.acknowledged.length + index, "ERR The stream has exhausted the last possible ID"]
+        ))
+      )
+      settler.offer(reply(1, 10))
+      settler.offer(decided(2, { _tag: "Ack", expired: false }))
+      yield* flush(settler)
+      assert.deepStrictEqual(Object.fromEntries(written), { "1-0": "undeliverable", "2-0": "settled" })
+      const notes = notesOf(calls.at(-1))
+      assert.deepInclude(notes, {
+        reason: "undeliverable",
+        undeliverable: "ERR The stream has exhausted the last possible ID"
+      })
+      assert.deepInclude(JSON.parse(notes["answer"] ?? ""), { success: true, data: { text: "x".repeat(10) } })
+    }))
+
+  it.effect("of an attempt that is run again is left out: the retry is written", () =>
+    Effect.gen(function*() {
+      const error = { error_type: "E", error_code: "E", message: "no", details: { text: "x".repeat(2_000_000) } }
+      const { calls, settler, written } = yield* start((call) =>
+        textOf(call).length > 1_000_000 ? closed : Effect.succeed([])
+      )
+      settler.offer(decided(1, { _tag: "Retry", delay: 5, error, answer: true }))
+      yield* flush(settler)
+      assert.deepStrictEqual([...written], [["1-0", "unwritable"]])
+      const [entry] = calls.at(-1)?.entries ?? []
+      assert.deepInclude(entry, { push: undefined, dead: false })
+      assert.strictEqual(entry?.wait?.delay, 5)
+    }))
+
+  it.effect("goes without the details of its error", () =>
+    Effect.gen(function*() {
+      const error = { error_type: "E", error_code: "C", message: "no", details: { text: "x".repeat(2_000_000) } }
+      const { calls, settler } = yield* start((call) => textOf(call).length > 1_000_000 ? closed : Effect.succeed([]))
+      for (
+        const settlement of [
+          { _tag: "Reject", error },
+          { _tag: "DeadLetter", reason: "exhausted", error, answer: true }
+        ] as const
+      ) {
+        settler.offer(decided(1, settlement))
+        yield* flush(settler)
+        assert.deepInclude(pushed(calls.at(-1)), { error: { ...error, details: null } })
+        assert.strictEqual(
+          notesOf(calls.at(-1))["reason"],
+          settlement._tag === "Reject" ? "undeliverable" : settlement.reason
+        )
+      }
+    }))
+})
+
+describe("a server that is away", () => {
+  it.effect("is waited for, with the largest answer", () =>
+    Effect.gen(function*() {
+      let isAway = true
+      const { calls, settler, written } = yield* start(() => isAway ? closed : Effect.succeed([]))
+      settler.offer(reply(1, 100_000))
+      settler.offer(reply(2, 10))
+      for (let minute = 0; minute < 20; minute++) yield* TestClock.adjust("1 minute")
+      assert.strictEqual(written.size, 0)
+      assert.isAbove(calls.length, 100)
+      isAway = false
+      yield* flush(settler)
+      assert.deepStrictEqual([...written], [["1-0", "settled"], ["2-0", "settled"]])
+    }))
+
+  it.effect("for most calls of whatever size is waited for: small answers are not blamed", () =>
+    Effect.gen(function*() {
+      let isAway = true
+      const { settler, written } = yield* start((call) => isAway && !isEmpty(call) ? closed : Effect.succeed([]))
+      settler.offer(reply(1, 10_000))
+      for (let minute = 0; minute < 20; minute++) yield* TestClock.adjust("1 minute")
+      assert.strictEqual(written.size, 0)
+      isAway = false
+      yield* flush(settler)
+      assert.deepStrictEqual([...written], [["1-0", "settled"]])
+    }))
+
+  it.effect("that is full, or has become a replica, is waited for", () =>
+    Effect.gen(function*() {
+      const full = Effect.fail(new RedisError({ cause: new Error("OOM command not allowed") }))
+      let isFull = true
+      const { settler, written } = yield* start((call) => isFull && !isEmpty(call) ? full : Effect.succeed([]))
+      settler.offer(reply(1, 100_000))
+      for (let minute = 0; minute < 20; minute++) yield* TestClock.adjust("1 minute")
+      assert.strictEqual(written.size, 0)
+      isFull = false
+      yield* flush(settler)
+      assert.deepStrictEqual([...written], [["1-0", "settled"]])
     }))
 })
