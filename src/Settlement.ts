@@ -30,7 +30,7 @@ import { bounded, messageOf } from "./internal/errorText.ts"
  * | `unencodable` | the handler ran, but its result does not fit the contract's schema |
  * | `rejected` | the handler refused it for good |
  * | `exhausted` | attempts used up, or no attempt left before the deadline |
- * | `undeliverable` | handled, but the answer could not be pushed; the answer stands in the dead letter |
+ * | `undeliverable` | handled, but the answer could not be pushed; it stands in the dead letter, if the server takes it at all |
  *
  * @since 0.1.0
  * @category models

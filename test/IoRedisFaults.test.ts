@@ -174,6 +174,23 @@ describe("the shared connection", () => {
       assert.match(lines[1]!, /is back$/)
     }))
 
+  it.live("refuses a command that is too long to be made, also while it waits for the connection, and goes on", () =>
+    Effect.gen(function*() {
+      const { layer, proxy } = yield* setup()
+      yield* Effect.gen(function*() {
+        const redis = yield* Redis.Redis
+        const half = "x".repeat(2 ** 28)
+        const tooLong = redis.send("MSET", "a", half, "b", half)
+        assert.strictEqual(yield* kindOf(tooLong), "Other")
+        yield* proxy.refuse
+        yield* proxy.cut()
+        yield* until("the connection is lost", Effect.map(Effect.exit(redis.send("PING")), Exit.isFailure))
+        assert.strictEqual(yield* kindOf(tooLong), "Other")
+        yield* proxy.resume
+        yield* recovers
+      }).pipe(Effect.provide(layer))
+    }))
+
   it.live("works with a server that was restarted empty, scripts included", () =>
     Effect.gen(function*() {
       const { layer, server } = yield* setup()

@@ -6,11 +6,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Schema from "effect/Schema"
 import { mkdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import * as Action from "../src/Action.ts"
+import * as ActionGroup from "../src/ActionGroup.ts"
 import * as DomainAction from "../src/DomainAction.ts"
 import * as Metrics from "../src/Metrics.ts"
 import * as Redis from "../src/Redis.ts"
+import * as Worker from "../src/Worker.ts"
 import * as Trouble from "./support/troubleWorld.ts"
 import { until } from "./support/until.ts"
 
@@ -102,6 +106,40 @@ describe("a server that refuses writes", () => {
       yield* saved("ok")
       yield* Trouble.worksAgain(world, process, load)
       assert.isAtLeast(load.failures.get("RedisError") ?? 0, 1)
+    }))
+})
+
+describe("a server that does not take an answer", () => {
+  const Make = Action.make("user.make", { payload: { size: Schema.Int }, success: { text: Schema.String } })
+
+  it.live("for its size: its caller is told, the action is not run again, and what is decided later is written", () =>
+    Effect.gen(function*() {
+      const world = yield* Trouble.make({ config: ["proto-max-bulk-len 1mb"] })
+      const process = yield* world.connect()
+      const runs: Array<number> = []
+      const handlers = ActionGroup.make(Make).handlers({
+        "user.make": ({ size }) =>
+          Effect.sync(() => {
+            runs.push(size)
+            return { text: "x".repeat(size) }
+          })
+      })
+      const worker = yield* Effect.provideContext(Worker.start(handlers, Trouble.quick), process.context)
+      const client = yield* world.startClient()
+      const ask = (size: number) => client.request(Make, { size }, { timeout: "20 seconds" })
+      const large = yield* Effect.forkChild(Effect.flip(ask(2_000_000)))
+      yield* until("the large one is run", Effect.sync(() => runs.includes(2_000_000)))
+      const small = yield* Effect.forkChild(Effect.forEach([1, 2, 3], (size) => Effect.retry(ask(size), { times: 5 })))
+      assert.deepInclude(yield* Fiber.join(large), { _tag: "RemoteFailure", errorCode: "UNDELIVERABLE_ANSWER" })
+      assert.deepStrictEqual((yield* Fiber.join(small)).map(({ text }) => text), ["x", "xx", "xxx"])
+      assert.deepStrictEqual(runs.filter((size) => size === 2_000_000).length, 1)
+      yield* until("nothing is pending", Effect.map(world.pending, (pending) => pending === 0))
+      const [[, letter]] = (yield* world.server.cli("XRANGE", world.names.deadLetters, "-", "+")) as [
+        [string, ReadonlyArray<string>]
+      ]
+      assert.strictEqual(letter[letter.indexOf("reason") + 1], "undeliverable")
+      assert.strictEqual((yield* worker.status).state, "running")
+      assert.strictEqual((yield* worker.status).trouble.size, 0)
     }))
 })
 

@@ -156,6 +156,19 @@ const traces = tracingChannel("ioredis:command")
 
 const ignore = (): void => {}
 
+/** Characters that each argument takes beside its own: its length, and the ends of two lines. */
+const argumentOverhead = 16
+
+/**
+ * A command is one text for ioredis. One that is longer than V8's longest must not get there: where it has to wait for the
+ * connection, it would throw only when that is ready, in an event of ioredis that nobody catches.
+ */
+const checkLength = (args: ReadonlyArray<string>): void => {
+  let length = 0
+  for (const arg of args) length += arg.length + argumentOverhead
+  if (length > constants.MAX_STRING_LENGTH) throw new RangeError("The arguments are too long for one command")
+}
+
 /**
  * One command, answered by a call instead of a promise.
  *
@@ -163,6 +176,8 @@ const ignore = (): void => {}
  * each keeps its command until the next full collection, and with it the arguments, who waits for the reply, and the reply.
  * A worker spent a sixth of its time on copying that. So a command lets go of everything when it is answered. Where somebody
  * listens to ioredis's own traces they are what matters.
+ *
+ * Throws where no command can be made of the arguments.
  */
 const request = (
   client: Client,
@@ -171,6 +186,7 @@ const request = (
   onReply: (reply: unknown) => void,
   onFailure: (cause: unknown) => void
 ): void => {
+  checkLength(args)
   // Upper case keeps ioredis from turning the replies of some commands into objects.
   const name = command.toUpperCase()
   if (traces.hasSubscribers) {
@@ -312,7 +328,6 @@ export const makeConnection = (
       try {
         request(client, command, args, answered, refused)
       } catch (cause) {
-        // Together the arguments are longer than V8's longest string: nothing of the command was written.
         refused(cause)
       }
     })

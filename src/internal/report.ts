@@ -14,6 +14,7 @@ import type { Written } from "./settler.ts"
 const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity => {
   if (written === "gone") return "Error"
   if (written === "lost" || written === "undeliverable") return "Warn"
+  if (written === "unwritable") return settlement._tag === "Retry" ? "Warn" : "Error"
   switch (settlement._tag) {
     case "DeadLetter":
       return settlement.reason === "poison" || settlement.reason === "unencodable" ? "Error" : "Warn"
@@ -33,6 +34,9 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
     case "undeliverable":
       if (settlement._tag === "Retry") return "The answer of an attempt that is run again could not be pushed"
       return "The answer could not be pushed and is kept in the dead letter"
+    case "unwritable":
+      if (settlement._tag === "Retry") return "The answer of an attempt that is run again could not be pushed"
+      return "The server does not take the answer, which is lost: the dead letter says why"
     case "settled":
       break
   }

@@ -17,7 +17,7 @@ import { Decision, encodeSettlement } from "./encodeSettlement.ts"
 import { isBefore } from "./entry.ts"
 import * as Json from "./json.ts"
 import type { Names } from "./names.ts"
-import { failureOf, type RedisFailure } from "./redisFailure.ts"
+import { failureOf, textOf } from "./redisFailure.ts"
 import {
   decodeStatuses,
   settle,
@@ -28,10 +28,13 @@ import {
   targetOf
 } from "./scripts/settle.ts"
 import type { Telemetry } from "./telemetry.ts"
-import { type Trouble, untilPassed } from "./trouble.ts"
+import type { Trouble } from "./trouble.ts"
 
-/** What became of a decision: written, or why not. */
-export type Written = "settled" | "lost" | "gone" | "undeliverable"
+/**
+ * What became of a decision: written, or why not. Of an `undeliverable` answer the dead letter holds the text, of an
+ * `unwritable` one it only says what the server had against it.
+ */
+export type Written = "settled" | "lost" | "gone" | "undeliverable" | "unwritable"
 
 export interface Settler {
   readonly offer: (decision: Decision) => void
@@ -58,14 +61,11 @@ export interface SettlerOptions {
 /** Lua's `unpack` takes about 8,000 values; a batch stays far below, and does not hold up the server. */
 const maxBatch = 500
 
-/** Characters of answers and notes in one call: V8's longest string, and with it ioredis's command, is not far above. */
-const maxBatchSize = 1 << 23
-
-/** Redis takes no `proto-max-bulk-len` below it, in bytes: a smaller answer is none that the server cannot take. */
-const refusable = 1 << 20
-
-/** Failures of a call while the server answers others, after which it is not the server that is in trouble. */
-const patience = 3
+/**
+ * Characters of arguments beyond which a call takes no further entry. A client makes one text of a call, which V8 and the
+ * server limit to half a gigabyte; and while a large one is on its way nothing else is answered on its connection.
+ */
+const maxSize = 8 * 1024 * 1024
 
 /** One call. A class and no literal, see `entry.ts`. */
 class Batch implements SettleParams {
@@ -76,13 +76,16 @@ class Batch implements SettleParams {
   readonly decisions: ReadonlyArray<Decision>
   readonly acknowledged: ReadonlyArray<string>
   readonly entries: ReadonlyArray<SettleEntry>
+  /** Characters of what is written: the ids do not count. */
+  readonly size: number
   constructor(
     target: SettleTarget,
     firstId: string,
     lastId: string,
     decisions: ReadonlyArray<Decision>,
     acknowledged: ReadonlyArray<string>,
-    entries: ReadonlyArray<SettleEntry>
+    entries: ReadonlyArray<SettleEntry>,
+    size: number
   ) {
     this.target = target
     this.firstId = firstId
@@ -90,7 +93,14 @@ class Batch implements SettleParams {
     this.decisions = decisions
     this.acknowledged = acknowledged
     this.entries = entries
+    this.size = size
   }
+}
+
+const sizeOf = ({ notes, push, wait }: SettleEntry): number => {
+  let size = (push?.payload.length ?? 0) + (wait?.record.length ?? 0)
+  if (notes !== undefined) { for (const note of notes) size += note.length }
+  return size
 }
 
 /**
@@ -118,26 +128,19 @@ const encodeOrBury = (decision: Decision, options: EncodeOptions): SettleEntry |
   }
 }
 
-/** Characters that an entry adds to a call, near enough. */
-const sizeOf = ({ notes, push }: SettleEntry): number => {
-  let size = push?.payload.length ?? 0
-  if (notes !== undefined) { for (const note of notes) size += note.length }
-  return size
-}
-
 const expects = (action: Decision["action"]): boolean =>
   action !== undefined && DomainAction.expects(action) === "response"
 
-/** The first of the decisions: as many as fit into one call. */
+/** The call for the first of the decisions: all of them, unless what they write is too much for one. */
 const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
-  let size = 0
   const plain: Array<Decision> = []
   const special: Array<Decision> = []
   const entries: Array<SettleEntry> = []
   let firstId = decisions[0]?.entry.id ?? "-"
   let lastId = firstId
+  let size = 0
   for (const decision of decisions) {
-    if (size >= maxBatchSize) break
+    if (size >= maxSize) break
     const id = decision.entry.id
     if (isBefore(lastId, id)) lastId = id
     else if (isBefore(id, firstId)) firstId = id
@@ -156,43 +159,114 @@ const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, optio
     lastId,
     special.length === 0 ? plain : plain.concat(special),
     plain.map((decision) => decision.entry.id),
-    entries
+    entries,
+    size
   )
 }
 
-/** An answer that cannot be pushed: the entry is buried with the answer in it. */
-const withoutPush = (entry: SettleEntry, why: string): SettleEntry => ({
-  ...entry,
-  push: undefined,
-  dead: entry.wait === undefined,
-  notes: [
-    ...entry.notes ?? [],
-    ...(entry.dead ? [] : ["reason", "undeliverable"]),
-    "undeliverable",
-    why,
-    ...(entry.push === undefined ? [] : ["answer", entry.push.payload])
-  ]
-})
+/**
+ * How often in a row a call must fail, and one without entries pass, before the fault is seen in what it writes.
+ */
+const patience = 3
 
-const longNote = 4_096
+/**
+ * Characters below which a connection that ends is not blamed on the size of a call: the least limit that a server can be
+ * given is a mebibyte, and a proxy may have a lower one.
+ */
+const largeSize = 64 * 1024
 
-/** The server takes no long value, neither in a list nor in a dead letter. */
-const withoutLongNotes = (entry: SettleEntry): SettleEntry => {
-  const notes = entry.notes ?? []
-  return {
+/**
+ * Whether a failure may be the fault of what a call writes. A server that is full, that loads or has become a replica refuses
+ * them all; whatever it says without a word for the kind may be about this one. A server ends the connection of a call that is
+ * larger than it takes, as any network does of any call.
+ */
+const mayBeAboutContent = (error: RedisError, { size }: Batch): boolean => {
+  const kind = failureOf(error)
+  return kind === "Other" || (kind === "Connection" && size >= largeSize)
+}
+
+/** The entry without what it pushes: buried with the answer in the letter, or just waiting. */
+const withoutPush = (entry: SettleEntry, error: RedisError): SettleEntry =>
+  entry.push === undefined ? entry : {
     ...entry,
-    notes: notes.flatMap((name, index) => {
-      const value = notes[index + 1]
-      return index % 2 === 1 || value === undefined || value.length > longNote ? [] : [name, value]
-    })
+    push: undefined,
+    dead: entry.wait === undefined,
+    notes: [
+      ...entry.notes ?? [],
+      ...(entry.dead ? [] : ["reason", "undeliverable"]),
+      "undeliverable",
+      textOf(error),
+      "answer",
+      entry.push.payload
+    ]
+  }
+
+/** In place of a result or an error that is too much for the server: a letter, and as an answer, where that is wanted, why. */
+const insteadOf = (settlement: Settlement, answer: boolean): Settlement => {
+  switch (settlement._tag) {
+    case "Reply":
+    case "Callback":
+      return { _tag: "DeadLetter", reason: "undeliverable", error: unwritable, answer }
+    case "Reject":
+      return { _tag: "DeadLetter", reason: "undeliverable", error: { ...settlement.error, details: null }, answer }
+    case "DeadLetter":
+      return { ...settlement, error: { ...settlement.error, details: null }, answer: settlement.answer && answer }
+    case "Retry":
+      return { ...settlement, answer: false }
+    default:
+      return settlement
   }
 }
 
-/** Whether it is large enough, of characters of up to three bytes, that a server may not take it. */
-const isRefusable = (entry: SettleEntry): boolean => sizeOf(entry) * 3 >= refusable
+const unwritable = {
+  error_type: "UndeliverableAnswer",
+  error_code: "UNDELIVERABLE_ANSWER",
+  message: "The action was handled, and the server does not take its answer",
+  details: null
+}
 
-/** What a server says, or does, that cannot take a command for its size; and what it says in other trouble, too. */
-const mayBeRefused = (kind: RedisFailure): boolean => kind === "Connection" || kind === "Other"
+/** The call that buries an entry without its answer. */
+const unanswered = (
+  target: SettleTarget,
+  { action, attempt, cause, entry, settlement, span }: Decision,
+  options: EncodeOptions,
+  error: RedisError,
+  answer: boolean
+): Batch => {
+  const instead = new Decision(
+    entry,
+    action,
+    attempt,
+    insteadOf(settlement, answer && expects(action)),
+    span,
+    cause
+  )
+  const batch = batchOf(target, [instead], options)
+  return withEntry(batch, (encoded) =>
+    encoded.dead
+      ? {
+        ...encoded,
+        notes: [...encoded.notes ?? [], "undeliverable", `The server does not take it: ${textOf(error)}`]
+      }
+      : encoded)
+}
+
+/** The call for one entry, changed. */
+const withEntry = (batch: Batch, change: (entry: SettleEntry) => SettleEntry): Batch => {
+  const { acknowledged, decisions, firstId, lastId, size, target } = batch
+  return new Batch(target, firstId, lastId, decisions, acknowledged, batch.entries.map(change), size)
+}
+
+/** What a call writes is refused, though Redis takes others. */
+class Refused {
+  readonly error: RedisError
+  /** The call came through: the answer can stand in the dead letter. */
+  readonly keep: boolean
+  constructor(error: RedisError, keep: boolean) {
+    this.error = error
+    this.keep = keep
+  }
+}
 
 export const make = (options: SettlerOptions): Settler => {
   const { consumer, names, redis, trouble } = options
@@ -236,23 +310,41 @@ export const make = (options: SettlerOptions): Settler => {
 
   const doing = `settling in ${names.stream} as ${consumer}`
 
+  const nothing = new Batch(target, "0-0", "0-0", [], [], [], 0)
+
+  /** Whether a failure is about what the call writes: one that writes nothing is taken. */
+  const isAboutContent = (error: RedisError, batch: Batch): Effect.Effect<boolean> =>
+    mayBeAboutContent(error, batch)
+      ? Effect.map(Effect.result(evaluate(nothing)), (result) => result._tag === "Success")
+      : Effect.succeed(false)
+
   type Write = (decisions: ReadonlyArray<Decision>, encode?: EncodeOptions) => Effect.Effect<void, WorkerError>
   const write: Write = Effect.fnUntraced(
     function*(decisions, encode = options.encode) {
       let left = decisions
-      let failures = 0
+      let refusals = 0
       while (left.length > 0) {
         const batch = batchOf(target, left, encode)
-        const span = options.telemetry.settling(batch.decisions)
+        const rest = left.slice(batch.decisions.length)
+        const span = options.telemetry.settling(left)
         const result = yield* Effect.result(evaluate(batch))
         options.telemetry.settled(span, result._tag === "Failure")
         if (result._tag === "Success") {
           const { again, error, incomplete } = conclude(batch, decodeStatuses(result.success))
-          left = batch.decisions.length === left.length ? again : again.concat(left.slice(batch.decisions.length))
-          failures = 0
+          left = again.concat(rest)
           if (incomplete.length > 0) yield* write(incomplete, withNotes)
-          if (error !== undefined) yield* trouble.failed(doing, error)
-          else if (trouble.failing()) yield* trouble.passed(doing)
+          if (error === undefined) {
+            refusals = 0
+            if (trouble.failing()) yield* trouble.passed(doing)
+            continue
+          }
+          yield* trouble.failed(doing, error)
+          refusals = mayBeAboutContent(error, batch) ? refusals + 1 : 0
+          if (refusals >= patience) {
+            yield* writeApart(again, batch.decisions.length === 1 ? new Refused(error, true) : undefined)
+            left = rest
+            refusals = 0
+          }
           continue
         }
         const kind = failureOf(result.failure)
@@ -266,51 +358,72 @@ export const make = (options: SettlerOptions): Settler => {
           return yield* writeApart(left)
         }
         yield* trouble.failed(doing, result.failure)
-        // What the server cannot take would be sent for ever, and all that is decided later would wait behind it.
-        if (!mayBeRefused(kind) || !batch.entries.some(isRefusable)) continue
-        if (yield* serverAnswers) failures++
-        if (failures >= patience) return yield* writeApart(left)
+        refusals = (yield* isAboutContent(result.failure, batch)) ? refusals + 1 : 0
+        if (refusals >= patience) {
+          yield* writeApart(
+            batch.decisions,
+            batch.decisions.length === 1 ? new Refused(result.failure, false) : undefined
+          )
+          left = rest
+          refusals = 0
+        }
       }
     }
   )
 
-  const serverAnswers = Effect.isSuccess(redis.send("PING"))
-
-  /**
-   * One list that may not be written, or one answer that the server cannot take, fails a whole call before it starts: each
-   * entry is settled in a call of its own.
-   */
-  const writeApart = (decisions: ReadonlyArray<Decision>) => Effect.forEach(decisions, writeAlone, { discard: true })
-
-  const writeAlone = Effect.fnUntraced(function*(decision: Decision) {
-    const batch = batchOf(target, [decision], withNotes)
-    const entry = batch.entries[0]
-    if (entry === undefined) return yield* write([decision])
-    for (let failures = 0; failures < patience;) {
-      const result = yield* Effect.result(evaluate(batch))
-      if (result._tag === "Success") {
-        const { again, error } = conclude(batch, decodeStatuses(result.success))
-        if (error !== undefined) yield* trouble.failed(doing, error)
-        else if (trouble.failing()) yield* trouble.passed(doing)
-        return yield* write(again)
-      }
-      const kind = failureOf(result.failure)
-      if (kind === "NoGroup") return yield* write([decision])
-      if (kind === "NoPermission" && entry.push !== undefined) {
-        return yield* bury(decision, batch, withoutPush(entry, "NOPERM this user may not write the answer list"))
-      }
-      yield* trouble.failed(doing, result.failure)
-      if (isRefusable(entry) && mayBeRefused(kind) && (yield* serverAnswers)) failures++
+  /** One entry that is refused fails a whole call, each time: each is settled in a call of its own. */
+  const writeApart = Effect.fnUntraced(function*(decisions: ReadonlyArray<Decision>, refused?: Refused) {
+    for (const decision of decisions) {
+      written(decision, yield* writeAlone(decision, refused))
+      if (trouble.failing()) yield* trouble.passed(doing)
     }
-    const why = `The server takes no value of this size: ${sizeOf(entry)} characters (proto-max-bulk-len)`
-    yield* bury(decision, batch, withoutLongNotes(withoutPush(entry, why)))
   })
 
-  const bury = (decision: Decision, { firstId, lastId }: Batch, buried: SettleEntry) =>
-    Effect.map(
-      untilPassed(trouble, doing, evaluate(new Batch(target, firstId, lastId, [decision], [], [buried]))),
-      () => written(decision, "undeliverable")
-    )
+  /**
+   * What is refused alone as well is given up: the answer is kept in the dead letter if the server takes it there. If not, the
+   * letter says so, and the caller, if that goes.
+   */
+  const writeAlone = Effect.fnUntraced(function*(decision: Decision, known?: Refused) {
+    const batch = batchOf(target, [decision], withNotes)
+    const givesUp = batch.entries.some(({ notes, push }) => push !== undefined || notes?.includes("answer"))
+    const whole = known !== undefined && givesUp ? known : yield* attempt(batch, givesUp)
+    if (!(whole instanceof Refused)) return whole
+    const { error, keep } = whole
+    const second = yield* keep
+      ? attempt(withEntry(batch, (entry) => withoutPush(entry, error)), true)
+      : attempt(unanswered(target, decision, withNotes, error, true), true)
+    if (second === "settled") return keep ? "undeliverable" : "unwritable"
+    if (!(second instanceof Refused)) return second
+    const last = yield* attempt(unanswered(target, decision, withNotes, error, false), false)
+    return last === "settled" || last instanceof Refused ? "unwritable" : last
+  })
+
+  /** Sends the call for one entry until it is through, or until it is plain that what it writes is refused. */
+  const attempt = Effect.fnUntraced(function*(batch: Batch, mayBeRefused: boolean) {
+    let refusals = 0
+    while (true) {
+      const result = yield* Effect.result(evaluate(batch))
+      let error: RedisError
+      if (result._tag === "Success") {
+        const status = decodeStatuses(result.success).get(0)
+        // With its notes no answer is incomplete.
+        if (typeof status !== "object") return status === undefined || status === "incomplete" ? "settled" : status
+        error = new RedisError({ cause: new Error(status.error) })
+      } else {
+        error = result.failure
+      }
+      const kind = failureOf(error)
+      if (kind === "NoGroup") {
+        yield* options.restoreGroup
+        return "lost"
+      }
+      if (kind === "NoPermission" && mayBeRefused) return new Refused(error, true)
+      yield* trouble.failed(doing, error)
+      const isRefusal = mayBeRefused && (yield* isAboutContent(error, batch))
+      refusals = isRefusal ? refusals + 1 : 0
+      if (refusals >= patience) return new Refused(error, result._tag === "Success")
+    }
+  })
 
   // `forever` would wait a turn of the event loop before each round, and the reader's next read would leave first.
   const run = Effect.forever(

@@ -227,7 +227,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
       if (written === "gone") return withService(Metrics.entriesLost).updateUnsafe(1, context)
       const metrics = metricsOf(decision.action?.action_type)
       outcomeCounter(metrics, decision.settlement).updateUnsafe(1, context)
-      if (written === "undeliverable") {
+      if (written === "undeliverable" || written === "unwritable") {
         withService(Metrics.undeliverable).updateUnsafe(1, context)
         if (decision.settlement._tag !== "Retry") reasonCounter("undeliverable").updateUnsafe(1, context)
       } else if (decision.settlement._tag === "DeadLetter") {

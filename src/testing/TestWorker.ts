@@ -273,7 +273,7 @@ const deliverAll = <HE, HR, E, R>(
   const limit = Duration.toMillis(within)
   let attempts = 0
   const observer: SettlementObserver = (decision, written) => {
-    const settlement = written === "undeliverable" ? undeliverable : decision.settlement
+    const settlement = written === "undeliverable" || written === "unwritable" ? undeliverable : decision.settlement
     settlements.push(settlement)
     if (decision.span !== undefined) attempts++
     if (isFinal(settlement)) Deferred.doneUnsafe(outcome, Exit.void)

@@ -73,6 +73,15 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.deepEqual(yield* stored, [second])
     }))
 
+  test("settle takes a call that settles nothing", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const ids = yield* deliver("me", 2)
+      assert.deepEqual(yield* settled(names, { firstId: "0-0", lastId: "0-0" }), {})
+      assert.deepEqual(yield* stored, ids)
+      assert.equal((yield* owners).length, 2)
+    }))
+
   test("settle deletes nothing with several groups", () =>
     Effect.gen(function*() {
       const names = yield* group
