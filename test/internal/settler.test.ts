@@ -55,7 +55,7 @@ const start: (
       service: "user",
       accepts: naming.accepts,
       responseTimeToLive: 60_000,
-      payloadLimit: 1_000_000,
+      payloadLimit: 100_000_000,
       now: () => 0,
       uuid: () => "00000099-0000-4000-8000-000000000099"
     },
