@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Result from "effect/Result"
@@ -244,7 +244,7 @@ export interface ListOptions extends Filter {
  * @category options
  */
 export interface ReplayOptions {
-  /** A letter that was replayed so often before is refused. Default: 5. */
+  /** A letter that was replayed so often before is refused: a whole number from 0, or `Infinity`. Default: 5. */
   readonly maxHops?: number | undefined
   /** Replays it however often it was replayed. Default: `false`. */
   readonly force?: boolean | undefined
@@ -272,7 +272,7 @@ export interface ReplayManyOptions extends ReplayOptions {
 export interface Options {
   /** Whose dead letters. Default: `Settings.serviceName`. */
   readonly service?: string | undefined
-  /** How long a response list lives on after an answer was delivered to it. Default: 1 hour. */
+  /** How long a response list lives on after an answer was delivered to it, from 1 millisecond on, with an end. Default: 1 hour. */
   readonly responseTimeToLive?: Duration.Input | undefined
 }
 
@@ -426,13 +426,21 @@ export const make: (
           ? cause
           : new QueueNameError({ part: "service", found: service, expected: "a name that the naming takes" })
     })
+    const responseTimeToLive = Math.ceil(
+      Duration.toMillis(Duration.fromInputUnsafe(options.responseTimeToLive ?? "1 hour"))
+    )
+    yield* deadLetters.checkOption(
+      "responseTimeToLive",
+      responseTimeToLive,
+      responseTimeToLive >= 1 && responseTimeToLive < Infinity
+    )
     return DeadLetter.of(
       deadLetters.make({
         redis,
         naming,
         names,
         payloadLimit: settings.payloadLimit,
-        responseTimeToLive: options.responseTimeToLive ?? "1 hour"
+        responseTimeToLive
       })
     )
   }

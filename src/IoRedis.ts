@@ -73,7 +73,7 @@ export type IoRedisOptions = Pick<
 >
 
 /**
- * What {@link layerOptions} and {@link layerClient} have in common. Times are `Duration.Input`.
+ * What {@link layerOptions} and {@link layerClient} have in common. Times are `Duration.Input`, up to 24 days.
  *
  * @since 0.1.0
  * @category models
@@ -90,7 +90,7 @@ export interface ConnectionOptions {
   /** How often shared connections are probed. Default 30 seconds; zero is off. */
   readonly healthCheckInterval?: Duration.Input | undefined
   /**
-   * Pool of the connections behind `Redis.reserve`. Each internal worker holds one while it reads, so `maxConnections` is 64
+   * Pool of the connections behind `Redis.reserve`. Each internal worker holds one while it reads, so `maxConnections` is 128
    * by default, not 10 as in Effect; they are opened when needed and closed after 60 seconds without use. A `reserve` that
    * finds none free fails after `acquireTimeout`, 30 seconds by default.
    */
@@ -160,7 +160,7 @@ export class IoRedis extends Context.Service<IoRedis, {
  * - `UnknownHost`, `Refused`, `TimedOut`: the server was not found, does not listen, or did not answer in time.
  * - `Tls`: no TLS connection could be made.
  * - `Loading`: the server still reads its data from disk, for longer than `connectTimeout`.
- * - `Unsupported`: options that this module cannot work with (`keyPrefix`, Cluster, a URL that is none).
+ * - `Unsupported`: options that this module cannot work with (`keyPrefix`, Cluster, a URL or a time that is none).
  *
  * @since 0.1.0
  * @category errors
@@ -308,7 +308,9 @@ const commandOf = (cause: unknown): string | undefined => {
  * @category layers
  */
 export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings.Settings> = Layer.effectContext(
-  Effect.flatMap(Settings.Settings, ({ redis, serviceName }) => makeFrom(resolve({ ...redis, name: serviceName })))
+  Effect.flatMap(Settings.Settings, ({ consumers, redis, serviceName }) =>
+    // One for each that reads, and some for requests: with none left their answers could not be read.
+    makeFrom(resolve({ ...redis, name: serviceName, pool: { maxConnections: Math.max(128, consumers + 64) } })))
 )
 
 /**

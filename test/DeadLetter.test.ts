@@ -1,5 +1,6 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -528,6 +529,36 @@ onBoth("DeadLetter dry runs", (test) => {
 })
 
 onBoth("DeadLetter redelivers", (test) => {
+  for (const responseTimeToLive of [0, -1, Number.NaN, "Infinity"] as const) {
+    test(`nothing when lists are to live for ${responseTimeToLive}: that is said at once`, () =>
+      Effect.gen(function*() {
+        const made = yield* Effect.exit(DeadLetter.make({ responseTimeToLive }))
+        assert.isTrue(Exit.hasDies(made))
+        assert.match(String(made), /responseTimeToLive/)
+      }))
+  }
+
+  test("no error response into an action stream, where it would be no action", () =>
+    Effect.gen(function*() {
+      const { environment } = yield* Place
+      const deadLetters = yield* DeadLetter.make({ responseTimeToLive: 1.5 })
+      const fields = [
+        "data",
+        actionText({
+          callback_queue_name: `nooble4:${environment}:shop:streams:main`,
+          callback_action_type: "shop.done"
+        })
+      ]
+      const answer = DomainAction.encodeResponse(DomainAction.failure(
+        Result.getOrThrow(DomainAction.parse(actionText({}))),
+        { error_type: "Exhausted", error_code: null, message: "no", details: null },
+        { actionId: uuid(1), timestamp: DomainAction.timestamp(0) }
+      ))
+      const id = yield* bury({ notes: ["undeliverable", "NOPERM", "answer", answer], fields })
+      assert.strictEqual((yield* Effect.flip(deadLetters.redeliver(id)))._tag, "NotDeliverable")
+      assert.strictEqual(yield* deadLetters.count(), 1)
+    }))
+
   test("an answer once its list can be written, and is done with the letter", () =>
     Effect.gen(function*() {
       const { environment, names } = yield* Place

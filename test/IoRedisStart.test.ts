@@ -158,6 +158,37 @@ describe("a start of IoRedis that fails", () => {
       assert.notInclude(error.message, "hunter2")
     }))
 
+  for (
+    const [name, time] of [
+      ["connectTimeout", "Infinity"],
+      ["connectTimeout", 0],
+      ["replyTimeout", Number.NaN],
+      ["replyTimeout", "30 days"],
+      ["blockGrace", -1],
+      ["healthCheckInterval", -1]
+    ] as const
+  ) {
+    it.live(`refuses a ${name} of ${time}`, () =>
+      Effect.gen(function*() {
+        const error = yield* failureOf({ url: "redis://127.0.0.1:1", [name]: time })
+        assert.strictEqual(error.reason, "Unsupported")
+        assert.include(error.message, name)
+      }))
+  }
+
+  it.live("has a connection for each reader of the settings, and more for requests", () =>
+    Effect.gen(function*() {
+      const server = yield* Server.start()
+      const settings = Settings.layerOf({ serviceName: "user", consumers: 150, redis: { url: server.url } })
+      const redis = yield* Effect.flatMap(Layer.build(IoRedis.layer.pipe(Layer.provide(settings))), (context) =>
+        Effect.provideContext(Redis.Redis, context))
+      yield* Effect.scoped(Effect.forEach(Array.from({ length: 160 }), () =>
+        redis.reserve, {
+        concurrency: "unbounded",
+        discard: true
+      }))
+    }))
+
   it.live("leaves no connection behind", () =>
     Effect.gen(function*() {
       const open = new Set<Net.Socket>()

@@ -37,7 +37,8 @@ export interface DeadLettersOptions {
   readonly names: Names
   /** Bytes of `data`, beyond which an action is not decoded. */
   readonly payloadLimit: number
-  readonly responseTimeToLive: Duration.Input
+  /** Whole milliseconds. */
+  readonly responseTimeToLive: number
 }
 
 const defaultMaxHops = 5
@@ -60,13 +61,18 @@ const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ?
 
 const orUndefined = (text: string | undefined): string | undefined => text === "" ? undefined : text
 
-const checkOption = (name: string, value: number | undefined, valid: boolean): Effect.Effect<void> =>
+const noLimits: DomainAction.Limits = { ...DomainAction.defaultLimits, maxBytes: Number.MAX_SAFE_INTEGER }
+
+/** In an action stream an error response would be a malformed entry of somebody else's. */
+const kindOf = (answer: string): "action" | "response" =>
+  Result.isSuccess(DomainAction.parse(answer, noLimits)) ? "action" : "response"
+
+export const checkOption = (name: string, value: number | undefined, valid: boolean): Effect.Effect<void> =>
   value === undefined || valid ? Effect.void : Effect.die(new RangeError(`The option ${name} is ${value}`))
 
 export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
-  const { naming, names, payloadLimit, redis } = options
+  const { naming, names, payloadLimit, redis, responseTimeToLive } = options
   const key = names.deadLetters
-  const responseTimeToLive = Duration.toMillis(Duration.fromInputUnsafe(options.responseTimeToLive))
 
   const notFound = (id: string) => Effect.fail(new DeadLetterNotFound({ id }))
 
@@ -192,6 +198,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
 
   const replayIds = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, options: ReplayOptions) {
     const maxHops = options.maxHops ?? defaultMaxHops
+    yield* checkOption("maxHops", maxHops, maxHops === Infinity || (Number.isInteger(maxHops) && maxHops >= 0))
     const reply = strings(
       yield* redis.eval(replayLetters.script)({
         deadLetters: key,
@@ -315,11 +322,13 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     const { answer, data } = yield* inspect(id)
     if (answer === undefined || data === undefined) return yield* refuse(`The dead letter ${id} holds no answer`)
     // The action was decoded once, by a worker whose limits may have been others.
-    const action = DomainAction.parse(data, { ...DomainAction.defaultLimits, maxBytes: Number.MAX_SAFE_INTEGER })
+    const action = DomainAction.parse(data, noLimits)
     const push = Result.isSuccess(action)
-      ? target(action.success, answer, { accepts: naming.accepts, responseTimeToLive })
+      ? target(action.success, answer, { accepts: naming.accepts, responseTimeToLive }, kindOf(answer))
       : undefined
-    if (push === undefined) return yield* refuse("The naming does not accept the list that the message names")
+    if (push === undefined) {
+      return yield* refuse("The naming does not accept the list that the message names for an answer of this kind")
+    }
     const [status, detail] = strings(
       yield* redis.eval(redeliverAnswer.script)({
         deadLetters: key,

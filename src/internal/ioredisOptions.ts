@@ -2,6 +2,7 @@
  * Options of the ioredis layers with every default in place, and what ioredis gets for each role.
  */
 import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
@@ -35,21 +36,48 @@ export interface Unsupported {
   readonly advice: string
 }
 
-const resolveCommon = (options: ConnectionOptions) => ({
-  // The server takes no blanks and nothing beyond ASCII in a name.
-  name: (options.name ?? "client").replace(/[^\x21-\x7e]/g, "_"),
-  connectTimeout: Duration.toMillis(options.connectTimeout ?? Settings.defaults.redis.connectTimeout),
-  replyTimeout: Duration.toMillis(options.replyTimeout ?? Duration.seconds(10)),
-  blockGrace: Duration.toMillis(options.blockGrace ?? Duration.seconds(3)),
-  healthCheckInterval: Duration.fromInputUnsafe(
-    options.healthCheckInterval ?? Settings.defaults.redis.healthCheckInterval
-  ),
-  pool: {
-    ...options.pool,
-    maxConnections: options.pool?.maxConnections ?? 64,
-    acquireTimeout: options.pool?.acquireTimeout ?? Duration.seconds(30)
+/** Node's timers wait for no longer, and fire at once instead. */
+const longestTime = 2 ** 31 - 1
+
+/** A time in milliseconds; `undefined` for what is none. */
+const millisOf = (input: Duration.Input, least: number): number | undefined => {
+  if (typeof input === "number" && !(input >= least)) return undefined
+  const millis = Option.match(Duration.fromInput(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+  return millis >= least && millis <= longestTime ? millis : undefined
+}
+
+const resolveCommon = (options: ConnectionOptions, address: string) => {
+  const { redis } = Settings.defaults
+  const connectTimeout = millisOf(options.connectTimeout ?? redis.connectTimeout, 1)
+  const replyTimeout = millisOf(options.replyTimeout ?? "10 seconds", 1)
+  const blockGrace = millisOf(options.blockGrace ?? "3 seconds", 1)
+  const interval = millisOf(options.healthCheckInterval ?? redis.healthCheckInterval, 0)
+  if (
+    connectTimeout === undefined || replyTimeout === undefined || blockGrace === undefined || interval === undefined
+  ) {
+    const times = { connectTimeout, replyTimeout, blockGrace, healthCheckInterval: interval }
+    const wrong = Object.entries(times).filter(([, millis]) => millis === undefined).map(([name]) => name)
+    return Result.fail<Unsupported>({
+      reason: "Unsupported",
+      address,
+      detail: `${wrong.join(" and ")} is no time that can be waited for`,
+      advice: "expected a time of at least a millisecond and at most 24 days, such as \"5 seconds\""
+    })
   }
-})
+  return Result.succeed({
+    // The server takes no blanks and nothing beyond ASCII in a name.
+    name: (options.name ?? "client").replace(/[^\x21-\x7e]/g, "_"),
+    connectTimeout,
+    replyTimeout,
+    blockGrace,
+    healthCheckInterval: Duration.millis(interval),
+    pool: {
+      ...options.pool,
+      maxConnections: options.pool?.maxConnections ?? 128,
+      acquireTimeout: options.pool?.acquireTimeout ?? Duration.seconds(30)
+    }
+  })
+}
 
 /** Options given in code or taken from the settings. */
 export const resolve = (options: Options): Result.Result<Resolved, Unsupported> => {
@@ -65,11 +93,12 @@ export const resolve = (options: Options): Result.Result<Resolved, Unsupported> 
   const url = parsed.success
   const extra = options.ioredis
   const password = options.password ?? url.password
-  return Result.succeed({
-    ...resolveCommon(options),
-    address: extra?.sentinels !== undefined
-      ? `Sentinel's ${extra.name ?? "master"}`
-      : extra?.path ?? `${url.host}:${url.port}`,
+  const address = extra?.sentinels !== undefined
+    ? `Sentinel's ${extra.name ?? "master"}`
+    : extra?.path ?? `${url.host}:${url.port}`
+  return Result.map(resolveCommon(options, address), (common) => ({
+    ...common,
+    address,
     tls: url.tls || extra?.tls !== undefined,
     keepAlive: options.keepAlive ?? Settings.defaults.redis.keepAlive,
     client: {
@@ -82,7 +111,7 @@ export const resolve = (options: Options): Result.Result<Resolved, Unsupported> 
       // Many servers behind one address choose their certificate by the name asked for.
       ...url.tls && { tls: { ...isIP(url.host) === 0 && { servername: url.host }, ...extra?.tls } }
     }
-  })
+  }))
 }
 
 /** The options of a client that exists. */
@@ -107,13 +136,13 @@ export const resolveClient = (client: Client, options: ConnectionOptions): Resul
       advice: "leave it out and set QUEUE_PREFIX"
     })
   }
-  return Result.succeed({
-    ...resolveCommon(options),
+  return Result.map(resolveCommon(options, address), (common) => ({
+    ...common,
     address,
     tls: client.options.tls !== undefined,
     keepAlive: undefined,
     client: client.options
-  })
+  }))
 }
 
 /** 50 ms, 100 ms, … up to 1 s, and up to as much again by chance, so that many clients do not return at once. */

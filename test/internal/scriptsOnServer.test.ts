@@ -7,6 +7,7 @@ import { createHash } from "node:crypto"
 import type { LibraryScript } from "../../src/internal/script.ts"
 import { decodeStatuses, settle, type SettleEntry, targetOf } from "../../src/internal/scripts/settle.ts"
 import { countReplacements, moveCallbacks } from "../../src/internal/scripts/streams.ts"
+import { takeDue } from "../../src/internal/scripts/take.ts"
 import { Redis } from "../../src/Redis.ts"
 import { entriesOf, fieldsOf, onServer, pendingOf, Place, send } from "../support/layers.ts"
 import { RedisServer } from "../support/redisServer.ts"
@@ -154,6 +155,43 @@ onServer("scripts", (test) => {
       for (const sample of samples) yield* cli("XADD", names.stream, "*", "data", sample)
       const ids = yield* stored
       assert.deepStrictEqual(yield* evaluate(countReplacements, { stream: names.stream, ids }), [1, 0, 1, 0])
+    }))
+
+  test("moveCallbacks brings callbacks in though the memory of the server is full", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      const list = `${names.stream}:list`
+      const move = evaluate(moveCallbacks, { stream: names.stream, lists: [list], limit: 10 })
+      yield* move
+      yield* send("LPUSH", list, "a", "b")
+      assert.deepStrictEqual(yield* withoutMemory(move), [2, []])
+      assert.strictEqual((yield* stored).length, 2)
+    }))
+
+  test("takeDue puts a suspect off and takes the rest though the memory of the server is full", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      for (let i = 0; i < 2; i++) yield* send("XADD", names.stream, "*", "data", i)
+      yield* read(names.waitingConsumer)
+      const [suspect, other] = yield* stored
+      yield* send("XCLAIM", names.stream, names.group, names.waitingConsumer, 0, suspect!, "RETRYCOUNT", 5, "JUSTID")
+      const take = evaluate(takeDue, {
+        stream: names.stream,
+        retryDue: names.retryDue,
+        retryRecords: names.retryRecords,
+        group: names.group,
+        consumer: "me",
+        aloneConsumer: "",
+        waitingConsumer: names.waitingConsumer,
+        suspectAfter: 3,
+        limit: 10,
+        budget: 1_000_000
+      })
+      // The script is known to the server before its memory is used up.
+      yield* take
+      yield* send("ZADD", names.retryDue, 1, suspect!, 2, other!)
+      yield* withoutMemory(take)
+      assert.deepStrictEqual(yield* owners, [[suspect!, names.waitingConsumer], [other!, "me"]])
     }))
 
   test("settle works off a server whose memory is full, answers and dead letters included", () =>

