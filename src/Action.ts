@@ -21,6 +21,7 @@ import type * as Types from "effect/Types"
 import { type ErrorDetail, isActionType } from "./DomainAction.ts"
 import { isRejected, isRetryLater } from "./HandlerError.ts"
 import * as ActionCodec from "./internal/actionCodec.ts"
+import { bounded } from "./internal/errorText.ts"
 
 const TypeId = "~effect-redis-workers/Action"
 
@@ -447,7 +448,7 @@ const notFinite = /( \| )?"Infinity" \| "-Infinity" \| "NaN"/
 
 const toPathKey = (key: PropertyKey | StandardSchemaV1.PathSegment): string | number => {
   const name = typeof key === "object" ? key.key : key
-  return typeof name === "number" ? name : String(name)
+  return typeof name === "number" ? name : bounded(String(name))
 }
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
@@ -463,14 +464,16 @@ export const validationDetail = (error: Schema.SchemaError): ErrorDetail => {
   const { issues } = formatIssue(error.issue)
   const shown = issues.slice(0, maxIssues).map((issue) => ({
     path: (issue.path ?? []).map(toPathKey),
-    message: issue.message.replace(notFinite, (_, other: string | undefined) => other === undefined ? "number" : "")
+    message: bounded(
+      issue.message.replace(notFinite, (_, other: string | undefined) => other === undefined ? "number" : "")
+    )
   }))
   return {
     error_type: "ValidationError",
     error_code: "VALIDATION_ERROR",
     message: shown[0] === undefined
       ? "The payload is not what the contract says"
-      : `${shown[0].path.length === 0 ? "payload" : shown[0].path.join(".")}: ${shown[0].message}`,
+      : bounded(`${shown[0].path.length === 0 ? "payload" : shown[0].path.join(".")}: ${shown[0].message}`),
     details: { issues: shown, total: issues.length }
   }
 }

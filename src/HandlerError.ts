@@ -8,7 +8,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import type { ErrorDetail } from "./DomainAction.ts"
-import { bounded, messageOf } from "./internal/errorText.ts"
+import { textOr } from "./internal/errorText.ts"
 
 const RetryLaterTypeId = "~effect-redis-workers/HandlerError/RetryLater"
 
@@ -164,8 +164,14 @@ export const isRejected = (u: unknown): u is Rejected => Predicate.hasProperty(u
  * @category encoding
  */
 export const rejectedDetail = (self: Rejected): ErrorDetail => ({
-  error_type: bounded(self.errorType) ?? "Rejected",
-  error_code: bounded(self.errorCode) ?? rejectedCode,
-  message: messageOf(self) ?? "The handler refused the action",
-  details: self.details
+  error_type: textOr(self.errorType, "Rejected"),
+  error_code: textOr(self.errorCode, rejectedCode),
+  message: textOr(self.message, "The action was refused"),
+  details: detailsOf(self.details)
 })
+
+/** Anything else than an object would make the answer unreadable: types promise one, a cast does not keep it. */
+const detailsOf = (details: unknown): ErrorDetail["details"] => {
+  if (details === null || details === undefined) return null
+  return Predicate.isObject(details) ? details : { value: details }
+}

@@ -8,11 +8,10 @@
  * @since 0.1.0
  */
 import * as Duration from "effect/Duration"
-import * as Predicate from "effect/Predicate"
 import type { ErrorDetail } from "./DomainAction.ts"
 import * as DomainAction from "./DomainAction.ts"
 import * as HandlerError from "./HandlerError.ts"
-import { bounded, messageOf } from "./internal/errorText.ts"
+import { bounded, messageOf, textAt } from "./internal/errorText.ts"
 
 // -----------------------------------------------------------------------------
 // settlements
@@ -175,7 +174,7 @@ const detail = (
   error_code: string,
   message: string,
   details: { readonly [key: string]: unknown } | null = null
-): ErrorDetail => ({ error_type, error_code, message, details })
+): ErrorDetail => ({ error_type, error_code, message: bounded(message), details })
 
 /**
  * Decides what becomes of an entry. Rows are tried from the top; the first that fits decides.
@@ -330,7 +329,7 @@ export const undeclared = (error: unknown): HandlerFailure => {
   const after = HandlerError.isRetryLater(error) && error.after !== undefined && Duration.isFinite(error.after)
     ? Math.max(0, Duration.toMillis(error.after))
     : undefined
-  const type = (Predicate.hasProperty(error, "_tag") ? bounded(error._tag) : undefined) ?? "ProcessingError"
+  const type = textAt(error, "_tag") ?? "ProcessingError"
   return {
     error,
     disposition: "retryable",

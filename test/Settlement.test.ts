@@ -451,6 +451,63 @@ describe("Settlement", () => {
       })
     })
 
+    it("is made of texts, whatever a handler fails with or dies of", () => {
+      const odd = (properties: PropertyDescriptorMap) => Object.defineProperties(new Error(), properties)
+      const thrower: PropertyDescriptor = {
+        get: () => {
+          throw new Error("no")
+        }
+      }
+      const causes: ReadonlyArray<unknown> = [
+        odd({ message: { value: { code: 1 } } }),
+        odd({ message: { value: 7 }, _tag: { value: {} }, name: { value: [] } }),
+        odd({ message: thrower, _tag: thrower }),
+        odd({ message: { value: undefined } }),
+        { message: { text: "thrown object" } },
+        Object.create(null),
+        1n,
+        Symbol("s")
+      ]
+      for (const failure of causes.flatMap((cause) => [Settlement.defect(cause), Settlement.undeclared(cause)])) {
+        assert.match(failure.detail.message, /^The handler failed( with ProcessingError)?$/)
+        assert.strictEqual(failure.detail.error_type, "ProcessingError")
+      }
+    })
+
+    it("is of bounded length", () => {
+      const long = "x".repeat(1_000_000)
+      const error = Object.assign(new Error(long), { _tag: long })
+      for (
+        const detail of [
+          Settlement.defect(error).detail,
+          Settlement.undeclared(error).detail,
+          Settlement.undeclared(new Rejected({ message: long, errorType: long, errorCode: long })).detail
+        ]
+      ) {
+        for (const text of [detail.error_type, detail.error_code, detail.message]) {
+          assert.isAtMost(text?.length ?? 0, 4_096)
+        }
+      }
+    })
+
+    it("is not cut in the middle of a character", () => {
+      for (const start of ["", "x"]) {
+        const { message } = Settlement.defect(new Error(start + "\u{1F600}".repeat(10_000))).detail
+        assert.isTrue(message.isWellFormed())
+      }
+    })
+
+    it("is that of a refusal, made readable", () => {
+      // SAFETY: what a handler without types could give.
+      const odd = { message: { a: 1 }, errorType: 1, errorCode: [], details: "text" } as unknown as { message: string }
+      assert.deepStrictEqual(Settlement.undeclared(new Rejected(odd)).detail, {
+        error_type: "Rejected",
+        error_code: "ACTION_REJECTED",
+        message: "The action was refused",
+        details: { value: "text" }
+      })
+    })
+
     it("says what was wrong with a malformed entry", () => {
       const settlement = Settlement.settlementOf(
         { _tag: "Malformed", message: "The entry has no field data" },

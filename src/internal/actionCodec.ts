@@ -12,7 +12,7 @@ import type * as SchemaIssue from "effect/SchemaIssue"
 import type { Any } from "../Action.ts"
 import type { ErrorDetail } from "../DomainAction.ts"
 import { rejectedCode } from "../HandlerError.ts"
-import { bounded } from "./errorText.ts"
+import { bounded, messageOf as errorMessage, textAt } from "./errorText.ts"
 
 /** The annotation of an error schema that says what its errors do to an action. */
 export const dispositionKey = "effect-redis-workers/disposition"
@@ -183,16 +183,21 @@ const membersOf = (
 }
 
 const messageOf = (error: unknown, label: string): string =>
-  bounded(Predicate.hasProperty(error, "message") ? error.message : error) ?? label
+  typeof error === "string" ? bounded(error) : textAt(error, "message") ?? label
 
 // A union that does not fit fails in an effect, though nothing in it waits. Whoever settles an action wants an exit, so it
-// is run here; an effect that waits or needs a service dies of that, and is left as it is.
+// is run here; an effect that waits or needs a service dies of that, and is left as it is. Any other defect is the encoder's.
 const settled = <A, R>(effect: Coding<A, R>): Coding<A, R> => {
   if (Exit.isExit(effect)) return effect
   // SAFETY: a service that is missing is a defect of the exit, which is not used then.
   const exit = Effect.runSyncExit(effect as Coding<A, never>)
-  return Exit.isFailure(exit) && Cause.hasDies(exit.cause) ? effect : exit
+  return Exit.isFailure(exit) && exit.cause.reasons.some(wantsMore) ? effect : exit
 }
+
+const wantsMore = (reason: Cause.Reason<unknown>): boolean =>
+  Cause.isDieReason(reason) && (Cause.isAsyncFiberError(reason.defect) ||
+    // Effect has no class for it.
+    errorMessage(reason.defect)?.startsWith("Service not found") === true)
 
 const noError = Effect.succeed(Option.none())
 

@@ -17,7 +17,7 @@ import { isRejected, isRetryLater } from "../HandlerError.ts"
 import type { HandlerFailure, Outcome, Subject } from "../Settlement.ts"
 import { defect, undeclared } from "../Settlement.ts"
 import { deadlineOf, type Entry } from "./entry.ts"
-import { messageOf } from "./errorText.ts"
+import { bounded } from "./errorText.ts"
 import { exitOf } from "./exit.ts"
 
 export type Data = { readonly [key: string]: unknown } | null
@@ -108,11 +108,12 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
 }
 
 /** Marks how far a run got, so that its exit can be told from the contract's refusals. */
-type Refused = { readonly _tag: typeof refusedTag; readonly outcome: Outcome }
-const refusedTag = "effect-redis-workers/Refused"
-const refused = (outcome: Outcome): Refused => ({ _tag: refusedTag, outcome })
-const isRefused = (error: unknown): error is Refused =>
-  typeof error === "object" && error !== null && "_tag" in error && error._tag === refusedTag
+class Refused {
+  readonly outcome: Outcome
+  constructor(outcome: Outcome) {
+    this.outcome = outcome
+  }
+}
 
 /** Decodes the payload and runs the handler. What synchronous codecs decide, and a handler that is done, are exits. */
 export const handle = (route: Route, action: DomainAction, delivery: Delivery): Effect.Effect<unknown, unknown> => {
@@ -120,11 +121,11 @@ export const handle = (route: Route, action: DomainAction, delivery: Delivery): 
   const decoded = exitOf(decoding)
   if (decoded !== undefined) {
     return Exit.isFailure(decoded)
-      ? Effect.fail(refused(invalid(route, decoded.cause)))
+      ? Effect.fail(new Refused(invalid(route, decoded.cause)))
       : route.handler(decoded.value, delivery)
   }
   return Effect.flatMap(
-    Effect.mapError(decoding, (error) => refused(refusal(route, error))),
+    Effect.mapError(decoding, (error) => new Refused(refusal(route, error))),
     (payload) => route.handler(payload, delivery)
   )
 }
@@ -132,7 +133,7 @@ export const handle = (route: Route, action: DomainAction, delivery: Delivery): 
 /** Says to a caller, who may be another program in another language, what it was that did not fit. */
 const refusal = (route: Route, error: Parameters<typeof validationDetail>[0]): Outcome => {
   const detail = validationDetail(error)
-  const message = `The payload does not fit the contract of ${route.actionType}: ${detail.message}`
+  const message = bounded(`The payload does not fit the contract of ${route.actionType}: ${detail.message}`)
   return { _tag: "Invalid", error: { ...detail, message } }
 }
 
@@ -145,20 +146,22 @@ const invalid = (route: Route, cause: Cause.Cause<Parameters<typeof validationDe
 
 /** Encodes what a handler returned. Synchronous codecs give an exit. */
 export const encodeSuccess = (route: Route, success: unknown): Effect.Effect<Data, unknown> => {
-  const data = route.encodeSuccess(success)
-  const exit = exitOf(data)
-  if (exit === undefined) return Effect.catchCause(data, notEncoded)
-  return Exit.isSuccess(exit) ? exit : notEncoded(exit.cause)
+  const encoding = route.encodeSuccess(success)
+  const data = exitOf(encoding)
+  if (data === undefined) return Effect.catchCause(encoding, unencodable)
+  return Exit.isSuccess(data) ? data : unencodable(data.cause)
 }
 
-/** Its work is done: what the encoder dies of must not run the handler again. */
-const notEncoded = (cause: Cause.Cause<Parameters<typeof validationDetail>[0]>): Effect.Effect<never, unknown> => {
+/** The handler has done its work, so that a defect of an encoder is no reason to run it again. */
+const unencodable = (
+  cause: Cause.Cause<Parameters<typeof validationDetail>[0]>
+): Exit.Exit<never, Refused> => {
+  if (Cause.hasInterruptsOnly(cause)) return Exit.interrupt()
   const failure = cause.reasons.find(Cause.isFailReason)
-  if (failure === undefined && Cause.hasInterruptsOnly(cause)) return Effect.failCause(cause)
   const message = failure === undefined
-    ? `The success cannot be encoded: ${messageOf(Cause.squash(cause)) ?? "its encoder failed"}`
+    ? `The success cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
     : `The success does not fit the contract: ${validationDetail(failure.error).message}`
-  return Effect.fail(refused({ _tag: "Unencodable", message }))
+  return Exit.fail(new Refused({ _tag: "Unencodable", message }))
 }
 
 /** `Exit → Outcome`. */
@@ -171,7 +174,7 @@ export const outcomeOf = (
   if (stop === "lease") return leaseLost
   if (Exit.isSuccess(exit)) return { _tag: "Succeeded", data: exit.value }
   const error = exit.cause.reasons.find(Cause.isFailReason)?.error
-  if (error !== undefined) return isRefused(error) ? error.outcome : failedWith(error, route, overrides)
+  if (error !== undefined) return error instanceof Refused ? error.outcome : failedWithAny(error, route, overrides)
   if (!Cause.hasInterruptsOnly(exit.cause)) return { _tag: "Failed", failure: defect(Cause.squash(exit.cause)) }
   if (stop === "time") return timedOut
   // An interruption that nobody here asked for is the handler's own: given back without an attempt, it would run for ever.
@@ -179,6 +182,15 @@ export const outcomeOf = (
 }
 
 const interruptedItself = new Error("The handler was interrupted by itself")
+
+/** A handler may fail with anything: what throws when it is looked at is a defect of the handler. */
+const failedWithAny: typeof failedWith = (error, route, overrides) => {
+  try {
+    return failedWith(error, route, overrides)
+  } catch (thrown) {
+    return { _tag: "Failed", failure: defect(thrown) }
+  }
+}
 
 const failedWith = (error: unknown, route: Route, overrides: DispositionOverrides | undefined): Outcome => {
   const disposition = dispositionOf(route.action, error, overrides)
@@ -189,8 +201,13 @@ const failedWith = (error: unknown, route: Route, overrides: DispositionOverride
   const detail = detailOf(route, error)
   return Exit.isSuccess(detail)
     ? { _tag: "Failed", failure: { ...failure, disposition, detail: detail.value } satisfies HandlerFailure }
-    : { _tag: "Unencodable", message: "The error does not fit the contract" }
+    : { _tag: "Unencodable", message: unencodableError(detail.cause) }
 }
+
+const unencodableError = (cause: Cause.Cause<unknown>): string =>
+  Cause.hasDies(cause)
+    ? `The error cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
+    : "The error does not fit the contract"
 
 /** A declared error whose schema needs services or waits is described by its message alone. */
 const detailOf = (route: Route, error: unknown): Exit.Exit<ErrorDetail, unknown> => {

@@ -8,7 +8,7 @@ import { isRetryLater } from "../HandlerError.ts"
 import type { Kind } from "../QueueNaming.ts"
 import type { Settlement } from "../Settlement.ts"
 import type { Entry } from "./entry.ts"
-import { bounded, messageOf } from "./errorText.ts"
+import { bounded, messageOf, read, textAt } from "./errorText.ts"
 import type { PushTarget, SettleEntry } from "./scripts/settle.ts"
 import { encodeRecord } from "./scripts/take.ts"
 import * as traceparent from "./traceparent.ts"
@@ -130,14 +130,11 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
 const reasonBehind = (error: unknown): { readonly type: string; readonly message: string } | undefined => {
   if (!isRetryLater(error) || error.cause === undefined) return undefined
   const { cause } = error
-  const tag = Predicate.hasProperty(cause, "_tag") && typeof cause._tag === "string" ? cause._tag : undefined
-  const name = Predicate.isError(cause) ? cause.name : error._tag
-  return { type: bounded(tag ?? name) ?? error._tag, message: textOf(cause) ?? error.message }
+  const name = Predicate.isError(cause) ? textAt(cause, "name") : undefined
+  // A `RedisError` has no message of its own, but a cause that has.
+  const message = typeof cause === "string" ? bounded(cause) : messageOf(cause) ?? messageOf(read(cause, "cause"))
+  return { type: textAt(cause, "_tag") ?? name ?? error._tag, message: message ?? error.message }
 }
-
-/** A `RedisError` has no message of its own, but a cause that has. */
-const textOf = (error: unknown): string | undefined =>
-  bounded(error) ?? messageOf(error) ?? (Predicate.isError(error) ? messageOf(error.cause) : undefined)
 
 const settled = ({ deliveries, id }: Entry) => ({ id, deliveries, push: undefined, wait: undefined })
 

@@ -1,17 +1,38 @@
 /**
- * What of an error is told in an answer or a dead letter: a string of bounded length, whatever its class made of `message`.
+ * The texts of an error that go into answers, dead letters and logs: strings, whatever the error holds, and bounded.
  */
 import * as Predicate from "effect/Predicate"
 
-/** Characters; what is longer is cut, and ends with an ellipsis. */
-const longest = 8_192
+/** Characters of one text. */
+const longest = 4_096
 
-/** A text that goes out: `undefined` for what is no string, and for an empty one. */
-export const bounded = (text: unknown): string | undefined => {
-  if (typeof text !== "string" || text === "") return undefined
-  return text.length > longest ? `${text.slice(0, longest)}…` : text
+/** A text that is not longer than one may be. No character is cut in two. */
+export const bounded = (text: string): string => {
+  if (text.length <= longest) return text
+  const end = text.charCodeAt(longest - 2)
+  const isHalf = end >= 0xd800 && end < 0xdc00
+  return `${text.slice(0, isHalf ? longest - 2 : longest - 1)}…`
 }
 
-/** The message of an error; `undefined` when it has none that can be told. */
+/** What should be a text: types promise it, handlers in JavaScript and casts do not keep it. */
+export const textOr = (value: unknown, otherwise: string): string =>
+  typeof value === "string" ? bounded(value) : otherwise
+
+/** A property of what a handler failed with, which may be anything: its getter may throw, too. */
+export const read = (u: unknown, key: "_tag" | "cause" | "message" | "name"): unknown => {
+  try {
+    return Predicate.hasProperty(u, key) ? u[key] : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** A property that is a text with something in it. */
+export const textAt = (u: unknown, key: "_tag" | "message" | "name"): string | undefined => {
+  const value = read(u, key)
+  return typeof value === "string" && value !== "" ? bounded(value) : undefined
+}
+
+/** The message of an error. */
 export const messageOf = (error: unknown): string | undefined =>
-  Predicate.isError(error) ? bounded(error.message) : undefined
+  Predicate.isError(error) ? textAt(error, "message") : undefined

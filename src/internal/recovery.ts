@@ -114,10 +114,7 @@ export const make = (options: RecoveryOptions): Recovery => {
   const hold = Effect.fnUntraced(function*() {
     const timeToLive = leaseLives * Math.max(options.claimIdle, 10_000)
     const held = Number(
-      yield* redis.eval(holdLease.script)({ lease: names.lease, claimIdle: options.claimIdle, timeToLive }).pipe(
-        // A full server takes no new key. Workers go on with their own lease: they are what makes it less full.
-        Effect.catchIf((error) => failureOf(error) === "OutOfMemory", () => Effect.succeed(lease))
-      )
+      yield* redis.eval(holdLease.script)({ lease: names.lease, claimIdle: options.claimIdle, timeToLive })
     )
     if (held > options.claimIdle && lease !== held) {
       yield* Effect.logWarning(

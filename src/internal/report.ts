@@ -5,9 +5,9 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
-import * as Predicate from "effect/Predicate"
 import * as References from "effect/References"
 import type { Decision } from "./encodeSettlement.ts"
+import { read } from "./errorText.ts"
 import type { Names } from "./names.ts"
 import type { Written } from "./settler.ts"
 
@@ -65,8 +65,7 @@ export const lostLogger = (names: Names, context: Context.Context<never>) => {
 }
 
 /** What the handler itself named as the cause, else its error. */
-const behind = (error: unknown): unknown =>
-  Predicate.hasProperty(error, "cause") && error.cause !== undefined ? error.cause : error
+const behind = (error: unknown): unknown => read(error, "cause") ?? error
 
 export const settlementLogger = (names: Names, context: Context.Context<never>) => {
   const fork = Effect.runForkWith(context)

@@ -15,6 +15,7 @@ import type { WorkerError } from "../WorkerError.ts"
 import type { EncodeOptions } from "./encodeSettlement.ts"
 import { Decision, encodeSettlement } from "./encodeSettlement.ts"
 import { isBefore } from "./entry.ts"
+import { messageOf } from "./errorText.ts"
 import * as Json from "./json.ts"
 import type { Names } from "./names.ts"
 import { failureOf, textOf } from "./redisFailure.ts"
@@ -124,7 +125,7 @@ const encodeOrBury = (decision: Decision, options: EncodeOptions): SettleEntry |
       ? bury(`The answer is larger than the limit of ${options.payloadLimit} bytes (WORKER_PAYLOAD_LIMIT)`)
       : entry
   } catch (error) {
-    return bury(`The result is no JSON: ${error instanceof Error ? error.message : String(error)}`)
+    return bury(`The result is no JSON: ${messageOf(error) ?? "what makes it so failed"}`)
   }
 }
 

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
 import type * as Scope from "effect/Scope"
 import * as Action from "../../src/Action.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
@@ -242,6 +243,54 @@ describe("outcomeOf", () => {
       Object.defineProperty(broken, "email", { value: 1 })
       assert.strictEqual((yield* outcome(() => Effect.fail(broken)))._tag, "Unencodable")
     }))
+
+  it.effect("is unencodable when an encoder dies, at once or later: the work is done (8)", () =>
+    Effect.gen(function*() {
+      const dying = (before: Effect.Effect<void>) =>
+        Schema.String.pipe(Schema.decodeTo(Schema.String, {
+          decode: SchemaGetter.passthrough(),
+          encode: SchemaGetter.transformEffect(() => Effect.andThen(before, Effect.die(new Error("broken encoder"))))
+        }))
+      class Odd
+        extends Schema.TaggedError<Odd>()("Odd", { text: dying(Effect.void) }, Action.disposition("retryable"))
+      {}
+      const odd = (before: Effect.Effect<void>) =>
+        Action.make("user.odd", { success: { text: dying(before) }, error: Odd })
+      const cases = [
+        [odd(Effect.void), Effect.succeed({ text: "a" })],
+        [odd(Effect.yieldNow), Effect.succeed({ text: "a" })],
+        [odd(Effect.void), Effect.fail(new Odd({ text: "a" }))]
+      ] as const
+      for (const [action, result] of cases) {
+        const routes = yield* ActionGroup.make(action).handlers({ "user.odd": () => result }).build
+        const route = routes.get("user.odd")!
+        const exit = yield* Effect.exit(runRoute(route, actionOf({ action_type: "user.odd" }), delivery))
+        const found = outcomeOf(exit, undefined, route, undefined)
+        assert.strictEqual(found._tag, "Unencodable")
+        assert.match(found._tag === "Unencodable" ? found.message : "", /cannot be encoded: broken encoder$/)
+      }
+    }))
+
+  it.effect("describes a declared error by its message alone when its schema needs services or waits", () =>
+    Effect.gen(function*() {
+      const asking = (effect: Effect.Effect<string, never, Prefix>) =>
+        Schema.String.pipe(Schema.decodeTo(Schema.String, {
+          decode: SchemaGetter.passthrough(),
+          encode: SchemaGetter.transformEffect(() => effect)
+        }))
+      for (const effect of [Prefix, Effect.promise(() => Promise.resolve("u"))]) {
+        class Odd extends Schema.TaggedError<Odd>()("Odd", { text: asking(Effect.map(effect, String)) }) {}
+        const Odder = Action.make("user.odd", { error: Odd })
+        const routes = yield* ActionGroup.make(Odder).handlers({
+          "user.odd": () => Effect.fail(new Odd({ text: "a" }))
+        }).build
+        const route = routes.get("user.odd")!
+        const exit = yield* Effect.exit(runRoute(route, actionOf({ action_type: "user.odd" }), delivery))
+        const found = outcomeOf(exit, undefined, route, undefined)
+        assert.deepInclude(found._tag === "Failed" ? found.failure : {}, { disposition: "rejected" })
+        assert.deepInclude(found._tag === "Failed" ? found.failure.detail : {}, { error_type: "Odd", details: null })
+      }
+    }).pipe(Effect.provideService(Prefix, "u")))
 
   it.effect("is the disposition of the error: its annotation, then the worker's word (9, 10)", () =>
     Effect.gen(function*() {

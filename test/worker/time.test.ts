@@ -43,47 +43,7 @@ const near = (actual: ReadonlyArray<number>, expected: ReadonlyArray<number>, to
   })
 }
 
-/** A worker that holds two of the actions of {@link sendLarge}, and how many it runs. */
-const frugal = Effect.gen(function*() {
-  let running = 0
-  let most = 0
-  let ended = 0
-  yield* Worker.start({
-    "user.create": (_, { attempt, deliveries }) =>
-      Effect.suspend(() => {
-        if (attempt + deliveries === 2) return Effect.fail(new RetryLater({ after: "1 minute" }))
-        most = Math.max(most, ++running)
-        return Effect.sync(() => {
-          running--
-          ended++
-        }).pipe(Effect.delay("5 seconds"))
-      })
-  }, { claimIdle: "10 seconds", memoryLimit: 10_000, shutdownGrace: 0 })
-  return { most: () => most, ended: () => ended }
-})
-
-const sendLarge = (count: number) => Effect.repeat(sendAction("x".repeat(6_000)), { times: count - 1 })
-
 inMemory("the times of a worker", (test) => {
-  test("retries that are due at once are taken as far as the memory limit allows", () =>
-    Effect.gen(function*() {
-      yield* sendLarge(8)
-      const { ended, most } = yield* frugal
-      yield* passing(100_000, 500)
-      assert.deepStrictEqual([most(), ended()], [2, 8])
-    }))
-
-  test("what a dead consumer left is taken as far as the memory limit allows", () =>
-    Effect.gen(function*() {
-      const { names } = yield* Place
-      yield* send("XGROUP", "CREATE", names.stream, names.group, "0", "MKSTREAM")
-      yield* sendLarge(8)
-      yield* send("XREADGROUP", "GROUP", names.group, "dead", "STREAMS", names.stream, ">")
-      const { ended, most } = yield* frugal
-      yield* passing(100_000, 500)
-      assert.deepStrictEqual([most(), ended()], [2, 8])
-    }))
-
   test("retries follow the schedule, replayed from the attempt", () =>
     Effect.gen(function*() {
       const { times } = yield* failing(4, { retry: Schedule.exponential("1 second") })

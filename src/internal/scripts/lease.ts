@@ -15,19 +15,16 @@ export const holdLease = define<{
   readonly timeToLive: number
 }>({
   lua: `local current, wished = tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(ARGV[1])
-if wished > current then
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-elseif wished == current then
-  -- A full server allows this, and no SET.
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end
+-- A server whose memory is full lets this be the first write, and no SET: without a lease, entries that run would be taken.
+if wished >= current then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+if wished > current then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
 return math.max(current, wished)
 `,
   twin: (redis, [key = ""], [claimIdle = "0", timeToLive = "0"]) => {
     const current = Number(redis.call("GET", key) ?? 0)
     const wished = Number(claimIdle)
+    if (wished >= current) redis.call("PEXPIRE", key, timeToLive)
     if (wished > current) redis.call("SET", key, claimIdle, "PX", timeToLive)
-    else if (wished === current) redis.call("PEXPIRE", key, timeToLive)
     return Math.max(current, wished)
   },
   keys: (params) => [params.lease],

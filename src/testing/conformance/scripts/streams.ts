@@ -163,6 +163,17 @@ export const streamCases: ReadonlyArray<Case> = cases("scripts: streams", (test)
       assert.deepEqual(yield* stored, ids)
     }))
 
+  test("trim removes nothing that is to be retained for longer than the server's clock counts", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const ids = yield* large(20)
+      yield* read("me")
+      yield* send("XACK", names.stream, names.group, ...ids)
+      const { count, groups } = yield* trimmed({ retain: 1e15 })
+      assert.deepEqual([count, groups], [0, [names.group, 0, ids.at(-1)]])
+      assert.deepEqual(yield* stored, ids)
+    }))
+
   test("trim orders ids as numbers", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
