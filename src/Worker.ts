@@ -245,6 +245,7 @@ const startHandlers = Effect.fnUntraced(function*<E, R>(handlers: ActionGroup.Ha
 
 type Parts = Effect.Success<ReturnType<typeof assemble>>
 
+// Not to be interrupted: the fibers belong to nobody before the finalizer is there. Nothing in here waits.
 const supervise = Effect.fnUntraced(function*(parts: Parts) {
   let state: WorkerState = "running"
   const ended = yield* Deferred.make<void, WorkerError>()
@@ -277,7 +278,7 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
   }).pipe(Effect.asVoid)
 
   const fail = Effect.fnUntraced(function*(error: WorkerError) {
-    if (state === "draining" || state === "stopped") return
+    if (state === "draining" || state === "stopped" || state === "failed") return
     state = "failed"
     yield* Effect.logError(
       `The worker of ${parts.names.service} ended: ${error.message}`,
@@ -287,19 +288,21 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
     yield* Deferred.fail(ended, error)
   }, Effect.uninterruptible)
 
-  // Any death of a fiber ends the worker: a worker that lives on without reading would be the worst of all.
+  // Any end of a fiber ends the worker: a worker that lives on without reading would be the worst of all. `fail` knows of the
+  // interruptions that are its own, or a drain's; another one comes from a layer below.
   const watch = (fiber: Fiber.Fiber<unknown, WorkerError>) =>
     Effect.flatMap(Fiber.await(fiber), (exit) => {
-      if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return Effect.void
-      const error = Cause.squash(exit.cause)
+      const error = Exit.isSuccess(exit) ? undefined : Cause.squash(exit.cause)
+      if (error instanceof WorkerError) return fail(error)
+      const isDefect = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
       return fail(
-        error instanceof WorkerError
-          ? error
-          : new WorkerError({
-            reason: "Unexpected",
-            message: "A defect ended the worker: please report it",
-            cause: error
-          })
+        new WorkerError({
+          reason: "Unexpected",
+          message: isDefect
+            ? "A defect ended the worker: please report it"
+            : "A part of the worker ended though nobody asked it to: please report it",
+          cause: error
+        })
       )
     })
   yield* Effect.forkDetach(watch(intake))
@@ -323,7 +326,7 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
     }),
     drain
   })
-})
+}, Effect.uninterruptible)
 
 // -----------------------------------------------------------------------------
 // Programs and layers
