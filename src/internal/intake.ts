@@ -38,15 +38,19 @@ const maxFound = 10_000
 export const fromTaken = (taken: TakenEntry): entry.Entry =>
   entry.make(taken.id, taken.fields, taken.deliveries, taken.record)
 
+const isDoubtful = ({ data }: entry.Entry): boolean => data?.includes("\uFFFD") === true
+
 const replacements = (text: string | undefined): number => (text?.split("\uFFFD").length ?? 1) - 1
 
 export const make = (options: IntakeOptions): Intake => {
   const { consumer, names, redis, runner } = options
 
   /** U+FFFD may be what was sent, or stand for bytes that are no UTF-8: only the server's bytes tell. */
-  const markBroken = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>) {
-    const doubtful = entries.filter((next) => next.data?.includes("\uFFFD"))
-    if (doubtful.length === 0) return entries
+  const markBroken = (entries: ReadonlyArray<entry.Entry>) =>
+    entries.some(isDoubtful) ? compareWithServer(entries) : Effect.succeed(entries)
+
+  const compareWithServer = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>) {
+    const doubtful = entries.filter(isDoubtful)
     const counts = yield* redis.eval(countReplacements.script)({
       stream: names.stream,
       ids: doubtful.map((next) => next.id)
