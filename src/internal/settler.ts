@@ -3,7 +3,8 @@
  *
  * While a call is on its way the next batch gathers, so the batches grow with the
  * load and no timer is needed. A call that failed is sent again: the script
- * settles only what is still ours.
+ * settles only what is still ours. What a server that takes other calls refuses
+ * again and again is buried, so that nothing waits behind it for ever.
  */
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -327,7 +328,7 @@ export const make = (options: SettlerOptions): Settler => {
       while (left.length > 0) {
         const batch = batchOf(target, left, encode)
         const rest = left.slice(batch.decisions.length)
-        const span = options.telemetry.settling(left)
+        const span = options.telemetry.settling(batch.decisions)
         const result = yield* Effect.result(evaluate(batch))
         options.telemetry.settled(span, result._tag === "Failure")
         if (result._tag === "Success") {
