@@ -343,6 +343,21 @@ describe("Under TestClock, a lease", () => {
       })))
   }
 
+  it.effect("is kept by whoever renews it, also when a longer one that held for all is forgotten", () =>
+    onMemory(Effect.gen(function*() {
+      const { go, handlers, runs } = yield* held
+      const patient = yield* Worker.start(handlers, { claimIdle: "10 minutes" })
+      yield* Worker.start(handlers, { claimIdle: "30 seconds" })
+      yield* patient.drain
+      yield* send("a")
+      yield* Queue.take(runs)
+      yield* Worker.start(handlers, { claimIdle: "5 seconds" })
+      for (let minutes = 0; minutes < 60; minutes++) yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* Queue.size(runs), 0)
+      yield* Deferred.succeed(go, undefined)
+      yield* until("it is settled", Effect.map(pending, (rows) => rows.length === 0))
+    })))
+
   it.effect("that another took over ends the handler at the next renewal, and nothing is written", () =>
     onMemory(Effect.gen(function*() {
       const { events, go, handlers, runs } = yield* held

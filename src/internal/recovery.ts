@@ -154,7 +154,8 @@ export const make = (options: RecoveryOptions): Recovery => {
 
   const renewing = Effect.forever(
     Effect.andThen(
-      Effect.suspend(() => Effect.sleep(Duration.millis(lease / 3))),
+      // By its own lease, also while a longer one holds: that one is forgotten once nobody wants it any more.
+      Effect.sleep(Duration.millis(options.claimIdle / 3)),
       // Two more failures like the first, and the lease is lost: it is tried again as soon as it can be.
       Effect.repeat(guarded(`renewing in ${names.stream}`, renewAll), { until: (renewed) => renewed })
     )
@@ -229,7 +230,6 @@ export const make = (options: RecoveryOptions): Recovery => {
   let suspected = false
 
   const takeIdleOnce = Effect.fnUntraced(function*(consumer: Consumer) {
-    yield* hold()
     const parameters = parametersFor(consumer)
     const { lost, rest, suspects, taken } = decodeTake(
       yield* redis.eval(takeIdle.script)({
