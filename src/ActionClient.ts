@@ -19,6 +19,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
 import * as Action from "./Action.ts"
 import * as ActionContext from "./ActionContext.ts"
 import * as DomainAction from "./DomainAction.ts"
@@ -252,6 +253,9 @@ const textOf = (action: DomainAction.DomainAction): string | undefined => {
   }
 }
 
+/** Requests with a list of their own that are under way at once: each holds a connection. */
+const maxAlone = 64
+
 /**
  * Makes a client. Its inbox is read from the first request on, and removed with the scope.
  *
@@ -472,9 +476,11 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
 
   const askShared = AskShared.make(waiters, answers.wake)
 
+  const alone = Semaphore.makeUnsafe(maxAlone)
+
   /** Waits at a list of the request's own, on a connection of its own. */
   const askAlone = (list: string, sending: Effect.Effect<string, RedisError>) =>
-    Effect.scoped(Effect.gen(function*() {
+    alone.withPermit(Effect.scoped(Effect.gen(function*() {
       const connection = yield* redis.reserve
       yield* sending
       while (true) {
@@ -484,7 +490,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
         if (parsed._tag === "Success") return parsed.success
         yield* Effect.logWarning(`An answer that cannot be read is dropped: ${parsed.failure.text}`)
       }
-    }))
+    })))
 
   const ask = (action: Action.Any, payload: unknown, options: RequestOptions) =>
     Effect.withFiber((fiber) => {

@@ -32,6 +32,7 @@ import { blockOf, destroy, makeClient, makeConnection, open, type OpenFailure } 
 import { commandError, connectionError, startFailure } from "./internal/ioredisError.ts"
 import { greetLoading, openLasting } from "./internal/ioredisLasting.ts"
 import { blockingOptions, resolve, resolveClient, type Resolved, type Unsupported } from "./internal/ioredisOptions.ts"
+import * as poolBounds from "./internal/poolBounds.ts"
 import * as Redis from "./Redis.ts"
 import * as Settings from "./Settings.ts"
 
@@ -90,9 +91,10 @@ export interface ConnectionOptions {
   /** How often shared connections are probed. Default 30 seconds; zero is off. */
   readonly healthCheckInterval?: Duration.Input | undefined
   /**
-   * Pool of the connections behind `Redis.reserve`. Each internal worker holds one while it reads, so `maxConnections` is 128
-   * by default, not 10 as in Effect; they are opened when needed and closed after 60 seconds without use. A `reserve` that
-   * finds none free fails after `acquireTimeout`, 30 seconds by default.
+   * Pool of the connections behind `Redis.reserve`. Each internal worker holds one while it reads, and a client that asks one
+   * more: they are opened when needed and closed after 60 seconds without use, as many as there are readers. `maxConnections`
+   * bounds them, by default nothing does: a worker with more readers is refused, and a `reserve` that finds none free fails
+   * after `acquireTimeout`, 30 seconds by default.
    */
   readonly pool?: Redis.PoolOptions | undefined
 }
@@ -266,6 +268,7 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   )
 
   const redis = yield* Redis.make({ send: shared.send, connect, subscribe, pool: resolved.pool })
+  poolBounds.register(redis, resolved.pool.maxConnections)
 
   return Context.make(Redis.Redis, redis).pipe(
     Context.add(IoRedis, {
@@ -308,15 +311,13 @@ const commandOf = (cause: unknown): string | undefined => {
  * @category layers
  */
 export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings.Settings> = Layer.effectContext(
-  Effect.flatMap(Settings.Settings, ({ consumers, redis, serviceName }) =>
-    // One for each that reads, and some for requests: with none left their answers could not be read.
-    makeFrom(resolve({ ...redis, name: serviceName, pool: { maxConnections: Math.max(128, consumers + 64) } })))
+  Effect.flatMap(Settings.Settings, ({ redis, serviceName }) => makeFrom(resolve({ ...redis, name: serviceName })))
 )
 
 /**
  * `Redis` and {@link IoRedis} from options in code.
  *
- * **Example** (A pool for many readers, and Sentinel)
+ * **Example** (A pool with a bound, and Sentinel)
  *
  * ```ts
  * import { IoRedis } from "effect-redis-workers"

@@ -25,6 +25,7 @@ import type { Decision } from "./encodeSettlement.ts"
 import * as eventLoop from "./eventLoop.ts"
 import { ensureGroup } from "./group.ts"
 import { namesOf } from "./names.ts"
+import * as poolBounds from "./poolBounds.ts"
 import * as recovery from "./recovery.ts"
 import { lostLogger, settlementLogger } from "./report.ts"
 import { trimming } from "./retention.ts"
@@ -158,6 +159,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         cause
       })
   })
+  yield* poolBounds.seat(redis, options.consumers)
   const troubles = trouble.make()
   const server = serverClock.make(redis, clock)
   const gate = Latch.makeUnsafe(true)

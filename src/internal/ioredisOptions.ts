@@ -25,7 +25,7 @@ export interface Resolved {
   readonly replyTimeout: number
   readonly blockGrace: number
   readonly healthCheckInterval: Duration.Duration
-  readonly pool: Redis.PoolOptions
+  readonly pool: Redis.PoolOptions & { readonly maxConnections: number }
 }
 
 /** Options that cannot work. */
@@ -73,7 +73,8 @@ const resolveCommon = (options: ConnectionOptions, address: string) => {
     healthCheckInterval: Duration.millis(interval),
     pool: {
       ...options.pool,
-      maxConnections: options.pool?.maxConnections ?? 128,
+      // As many as are asked for: readers hold theirs for good, and how many there are is for workers to say.
+      maxConnections: options.pool?.maxConnections ?? Number.POSITIVE_INFINITY,
       acquireTimeout: options.pool?.acquireTimeout ?? Duration.seconds(30)
     }
   })
