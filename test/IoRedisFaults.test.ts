@@ -263,6 +263,20 @@ describe("a reserved connection", () => {
       }).pipe(Effect.scoped, Effect.provide(layer))
     }))
 
+  it.live("takes a reply that came while this process was busy for longer than BLOCK plus grace", () =>
+    Effect.gen(function*() {
+      // Without a proxy, which would be busy as well.
+      const server = yield* Server.start()
+      yield* Effect.gen(function*() {
+        const connection = yield* Effect.flatMap(Redis.Redis, (redis) => redis.reserve)
+        const reading = yield* Effect.forkChild(connection.send("BRPOP", "late", "0.1"))
+        yield* until("the read blocks", blocked(server, "brpop"))
+        const busy = performance.now() + 400
+        while (performance.now() < busy);
+        assert.isNull(yield* Fiber.join(reading))
+      }).pipe(Effect.scoped, Effect.provide(IoRedis.layerOptions({ url: server.url, blockGrace: "200 millis" })))
+    }))
+
   it.live("gives up another command whose peer is gone without a word", () =>
     Effect.gen(function*() {
       const { layer, proxy } = yield* setup({ replyTimeout: "300 millis" })

@@ -72,7 +72,11 @@ export const make = (options: InboxOptions): Inbox => {
       Effect.flatMap((reply) =>
         reply === null
           ? Effect.succeed([])
-          : Effect.map(connection.send("RPOP", key, count), (more) => [reply[1], ...strings(more)])
+          : connection.send("RPOP", key, count).pipe(
+            Effect.map((more) => [reply[1], ...strings(more)]),
+            // The first is here all the same. The next read finds out what is wrong.
+            Effect.catch(() => Effect.succeed([reply[1]]))
+          )
       )
     )
 

@@ -269,14 +269,21 @@ export const makeConnection = (
     watch = undefined
     wakes = Infinity
     if (waiting.length === 0 || deadline === Infinity) return
+    if (deadline > performance.now()) wakeAt(deadline)
+    // What came while this process was busy is read first.
+    else setImmediate(judge)
+  }
+
+  const judge = (): void => {
+    if (waiting.length === 0 || deadline === Infinity || wakes !== Infinity) return
     const now = performance.now()
-    if (deadline <= now && received() === heard) return close(silent(allowed))
-    if (deadline <= now) {
+    if (received() > heard) {
       // A large reply is on its way: some commands take out what they reply, and nobody could ask for it again.
       heard = received()
       deadline = now + allowed
     }
-    wakeAt(deadline)
+    if (deadline > now) wakeAt(deadline)
+    else close(silent(allowed))
   }
 
   // Left alone by commands that are answered: it looks, when it fires, at what then waits. The socket keeps the process.
