@@ -15,6 +15,7 @@ import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type { StandardSchemaV1 } from "effect/StandardSchema"
 import type * as Types from "effect/Types"
@@ -453,9 +454,45 @@ const toPathKey = (key: PropertyKey | StandardSchemaV1.PathSegment): string | nu
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
+/** The path of the first issue, with `*` for each key that no contract names: those of records are part of the payload. */
+const declaredPath = (issue: SchemaIssue.Issue): ReadonlyArray<string | number> => {
+  const path: Array<string | number> = []
+  // Whose keys the next pointer names.
+  let parent: SchemaAST.AST | undefined
+  for (let next = issue;;) {
+    switch (next._tag) {
+      case "Pointer": {
+        const [first, ...rest] = next.path
+        if (first !== undefined) path.push(isDeclared(parent, first) ? toPathKey(first) : "*", ...rest.map(toPathKey))
+        parent = undefined
+        next = next.issue
+        break
+      }
+      case "Composite":
+        parent = next.ast
+        next = next.issues[0]
+        break
+      case "AnyOf":
+        if (next.issues[0] === undefined) return path
+        next = next.issues[0]
+        break
+      case "Filter":
+      case "Encoding":
+        next = next.issue
+        break
+      default:
+        return path
+    }
+  }
+}
+
+const isDeclared = (parent: SchemaAST.AST | undefined, key: PropertyKey): boolean =>
+  parent === undefined || !SchemaAST.isObjects(parent) || parent.propertySignatures.some(({ name }) => name === key)
+
 /**
  * The `error` of the response to an action whose payload its contract refuses: at most 20 issues with their paths, and
- * none of the values.
+ * none of the values. Its message, which is logged, shows no key of a record either (`*`); the paths do, since who sent the
+ * payload has to find them.
  *
  * @since 0.1.0
  * @category codecs
@@ -468,12 +505,13 @@ export const validationDetail = (error: Schema.SchemaError): ErrorDetail => {
       issue.message.replace(notFinite, (_, other: string | undefined) => other === undefined ? "number" : "")
     )
   }))
+  const path = declaredPath(error.issue)
   return {
     error_type: "ValidationError",
     error_code: "VALIDATION_ERROR",
     message: shown[0] === undefined
       ? "The payload is not what the contract says"
-      : bounded(`${shown[0].path.length === 0 ? "payload" : shown[0].path.join(".")}: ${shown[0].message}`),
+      : bounded(`${path.length === 0 ? "payload" : path.join(".")}: ${shown[0].message}`),
     details: { issues: shown, total: issues.length }
   }
 }

@@ -178,6 +178,29 @@ describe("payload", () => {
       })
     }))
 
+  it.effect("that is refused shows none of the keys that it chose itself in the message", () =>
+    Effect.gen(function*() {
+      const refused = (decoding: Effect.Effect<unknown, Schema.SchemaError>) =>
+        Effect.map(Effect.flip(decoding), Action.validationDetail)
+      const Mails = Schema.Record(Schema.String, Schema.Struct({ sent: Schema.Number }))
+      const Days = Schema.NullOr(Schema.Array(Schema.Struct({ mails: Mails })))
+      const Report = Action.codec(Action.make("user.report", { payload: { days: Days } }))
+      const detail = yield* refused(Report.decodePayload({ days: [{ mails: { "ana@example.com": { sent: "no" } } }] }))
+      assert.strictEqual(detail.message, "days.0.mails.*.sent: Expected number")
+      assert.deepStrictEqual(detail.details?.["issues"], [
+        { path: ["days", 0, "mails", "ana@example.com", "sent"], message: "Expected number" }
+      ])
+
+      const Rest = Action.codec(Action.make("user.rest", {
+        payload: Schema.StructWithRest(Schema.Struct({ id: Schema.String }), [
+          Schema.Record(Schema.String, Schema.String)
+        ])
+      }))
+      const chosen = yield* refused(Rest.decodePayload({ id: "a", "ana@example.com": 1 }))
+      assert.strictEqual(chosen.message, "*: Expected string")
+      assert.strictEqual((yield* refused(Rest.decodePayload({ id: 1 }))).message, "id: Expected string")
+    }))
+
   it.effect("of a hostile size is refused at its first fault", () =>
     Effect.gen(function*() {
       const List = Action.codec(Action.make("user.list", { payload: { ids: Schema.Array(Schema.String) } }))
