@@ -28,6 +28,7 @@ import { requestMetrics, traced } from "./internal/clientTelemetry.ts"
 import * as envelope from "./internal/envelope.ts"
 import { exitOf } from "./internal/exit.ts"
 import * as inbox from "./internal/inbox.ts"
+import { InvalidOption } from "./internal/invalidOption.ts"
 import * as Json from "./internal/json.ts"
 import { strings } from "./internal/reply.ts"
 import { append } from "./internal/scripts/streams.ts"
@@ -94,9 +95,9 @@ export interface SendManyOptions extends Omit<SendOptions, "actionId" | "correla
  */
 export interface CallbackOptions<A extends Action.Any, C extends Action.Any> extends SendOptions {
   /**
-   * The contract that the answer comes back as; this service's own worker handles it. It goes through a callback list,
-   * as every service understands it. `{ action, to: "stream" }` lets a worker of this library write to the action stream
-   * directly.
+   * The contract that the answer comes back as; this service's own worker handles it. Its payload is the success: as it
+   * stands where that is an object, `{}` where it is nothing, else `{ value }`. It goes through a callback list, as every
+   * service understands it. `{ action, to: "stream" }` lets a worker of this library write to the action stream directly.
    */
   readonly callback: (C & TakesSuccess<A, C>) | {
     readonly action: C & TakesSuccess<A, C>
@@ -110,7 +111,8 @@ export interface CallbackOptions<A extends Action.Any, C extends Action.Any> ext
  * @since 0.1.0
  * @category utility types
  */
-export type CallbackData<Success> = [Success] extends [void | undefined | null] ? {}
+export type CallbackData<Success> = unknown extends Success ? { readonly value: Success }
+  : [Success] extends [void | undefined | null] ? {}
   : [AreObjects<NonNullable<Success>>] extends [true] ? Success extends void | undefined | null ? {} : Success
   : { readonly value: Success }
 
@@ -119,13 +121,28 @@ type AreObjects<A> = A extends ReadonlyArray<unknown> ? false : A extends object
 /**
  * A sentence in the place of a callback whose payload cannot be what the action answers.
  *
+ * **Details**
+ *
+ * What has methods, such as a date, may be an object in JSON or not: its schema decides, so that both forms are taken.
+ *
  * @since 0.1.0
  * @category utility types
  */
-export type TakesSuccess<A extends Action.Any, C extends Action.Any> = unknown extends A["successSchema"]["Encoded"]
-  ? unknown
-  : CallbackData<A["successSchema"]["Encoded"]> extends C["payloadSchema"]["Encoded"] ? unknown
+export type TakesSuccess<A extends Action.Any, C extends Action.Any> = Takes<
+  C["payloadSchema"]["Encoded"],
+  A["successSchema"]["Encoded"]
+> extends true ? unknown
   : "The payload of the callback does not take the success of the action"
+
+type Takes<Payload, Success> = CallbackData<Success> extends Payload ? true
+  : [Methods<NonNullable<Success>>] extends [never] ? false
+  : { readonly value: Success } extends Payload ? true
+  : false
+
+type Methods<A> = A extends ReadonlyArray<unknown> ? never
+  : A extends object
+    ? { [K in keyof A]: unknown extends A[K] ? never : A[K] extends (...args: never) => unknown ? K : never }[keyof A]
+  : never
 
 /**
  * Options of a client.
@@ -257,7 +274,7 @@ const textOf = (action: DomainAction.DomainAction): string | undefined => {
 const maxAlone = 64
 
 /**
- * Makes a client. Its inbox is read from the first request on, and removed with the scope.
+ * Makes a client. Its inbox is read from the first request on, and removed with the scope. Fails when an option is wrong.
  *
  * @since 0.1.0
  * @category constructors
@@ -267,7 +284,14 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const naming = yield* QueueNaming
   const settings = yield* Settings
   const clock = yield* Clock.Clock
-  const chunkSize = Math.min(longestChunk, Math.max(1, Math.floor(options.chunkSize ?? 500))) || 500
+  const chunkSize = options.chunkSize ?? 500
+  if (!Number.isInteger(chunkSize) || chunkSize < 1 || chunkSize > longestChunk) {
+    return yield* new InvalidOption({
+      option: "chunkSize",
+      found: chunkSize,
+      expected: `a whole number from 1 to ${longestChunk}`
+    })
+  }
   const service = settings.serviceName
   const block = Math.max(1, Math.min(Duration.toMillis(settings.block), 60_000))
   const appendMany = redis.eval(append.script)
@@ -579,8 +603,9 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
  * @since 0.1.0
  * @category layers
  */
-export const layerOptions = (options: Options): Layer.Layer<ActionClient, never, Redis | QueueNaming | Settings> =>
-  Layer.effect(ActionClient, make(options))
+export const layerOptions = (
+  options: Options
+): Layer.Layer<ActionClient, InvalidOption, Redis | QueueNaming | Settings> => Layer.effect(ActionClient, make(options))
 
 /**
  * A client: one inbox, one blocking connection, however many requests wait.
@@ -588,11 +613,21 @@ export const layerOptions = (options: Options): Layer.Layer<ActionClient, never,
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<ActionClient, never, Redis | QueueNaming | Settings> = layerOptions({})
+export const layer: Layer.Layer<ActionClient, never, Redis | QueueNaming | Settings> = Layer.orDie(layerOptions({}))
 
 // -----------------------------------------------------------------------------
 // errors
 // -----------------------------------------------------------------------------
+
+export {
+  /**
+   * An option of the client is none; the message says what is expected.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  InvalidOption
+} from "./internal/invalidOption.ts"
 
 /**
  * The action was not sent: its payload does not fit the contract, an id is no UUID, or it is larger than the limit. The

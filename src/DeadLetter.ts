@@ -10,7 +10,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Result from "effect/Result"
@@ -20,7 +20,9 @@ import type * as ActionGroup from "./ActionGroup.ts"
 import type { DomainAction } from "./DomainAction.ts"
 import type { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./internal/deadLetterErrors.ts"
 import * as deadLetters from "./internal/deadLetters.ts"
+import { InvalidOption } from "./internal/invalidOption.ts"
 import { namesOf } from "./internal/names.ts"
+import { millis } from "./internal/optionTime.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
@@ -345,19 +347,22 @@ export type DryRunError<C> = C extends ActionGroup.Any ? never : ActionGroup.Bui
  */
 export class DeadLetter extends Context.Service<DeadLetter, {
   /** The letters that match, a page at a time. */
-  readonly list: (options?: ListOptions) => Effect.Effect<Page, RedisError>
+  readonly list: (options?: ListOptions) => Effect.Effect<Page, InvalidOption | RedisError>
 
   /** The letters that match, one after the other. */
-  readonly stream: (options?: Omit<ListOptions, "limit" | "cursor">) => Stream.Stream<Letter, RedisError>
+  readonly stream: (options?: Omit<ListOptions, "limit" | "cursor">) => Stream.Stream<
+    Letter,
+    InvalidOption | RedisError
+  >
 
   /** One letter with all that it holds. */
   readonly inspect: (id: string) => Effect.Effect<Details, DeadLetterNotFound | RedisError>
 
   /** How many letters match. */
-  readonly count: (filter?: Filter) => Effect.Effect<number, RedisError>
+  readonly count: (filter?: Filter) => Effect.Effect<number, InvalidOption | RedisError>
 
   /** How many there are of which kind. */
-  readonly summary: (filter?: Filter) => Effect.Effect<Summary, RedisError>
+  readonly summary: (filter?: Filter) => Effect.Effect<Summary, InvalidOption | RedisError>
 
   /**
    * Puts the entry back into the action stream, its bytes as they came, and removes the letter; returns the id of the new
@@ -366,14 +371,17 @@ export class DeadLetter extends Context.Service<DeadLetter, {
   readonly replay: (
     id: string,
     options?: ReplayOptions
-  ) => Effect.Effect<string, DeadLetterNotFound | TooManyHops | NotReplayable | RedisError>
+  ) => Effect.Effect<string, DeadLetterNotFound | TooManyHops | NotReplayable | InvalidOption | RedisError>
 
   /**
    * Replays the letters that match, the oldest first. Letters that become dead again meanwhile are not replayed again.
    *
    * Unless the filter names them, `undeliverable` and `unencodable` are left out: their handlers have done their work.
    */
-  readonly replayMany: (filter: Filter, options?: ReplayManyOptions) => Effect.Effect<ReplayReport, RedisError>
+  readonly replayMany: (
+    filter: Filter,
+    options?: ReplayManyOptions
+  ) => Effect.Effect<ReplayReport, InvalidOption | RedisError>
 
   /** Removes a letter for good. */
   readonly discard: (id: string) => Effect.Effect<void, DeadLetterNotFound | RedisError>
@@ -381,12 +389,12 @@ export class DeadLetter extends Context.Service<DeadLetter, {
   /** Removes the letters that match (`{}`: all), the oldest first; returns how many. */
   readonly discardMany: (filter: Filter, options?: { readonly limit?: number | undefined }) => Effect.Effect<
     number,
-    RedisError
+    InvalidOption | RedisError
   >
 
   /**
    * Sends the answer that is kept in a letter, once what kept it from its list is mended: the naming accepts the list now,
-   * or the key is free or a list.
+   * or the key is free or a list. An error response is sent to no action stream.
    */
   readonly redeliver: (id: string) => Effect.Effect<Redelivered, DeadLetterNotFound | NotDeliverable | RedisError>
 
@@ -398,7 +406,7 @@ export class DeadLetter extends Context.Service<DeadLetter, {
   readonly dryRun: <C extends Contracts>(
     contracts: C,
     filter?: Filter
-  ) => Effect.Effect<DryRun, DryRunError<C> | RedisError, DryRunServices<C>>
+  ) => Effect.Effect<DryRun, DryRunError<C> | InvalidOption | RedisError, DryRunServices<C>>
 }>()("effect-redis-workers/DeadLetter") {}
 
 // -----------------------------------------------------------------------------
@@ -406,19 +414,31 @@ export class DeadLetter extends Context.Service<DeadLetter, {
 // -----------------------------------------------------------------------------
 
 /**
- * Makes the service. Fails when the service's name cannot be part of a key.
+ * Makes the service. Fails when the service's name cannot be part of a key, or an option is wrong.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const make: (
   options?: Options
-) => Effect.Effect<DeadLetter["Service"], QueueNameError, Redis | QueueNaming | Settings> = Effect.fnUntraced(
+) => Effect.Effect<
+  DeadLetter["Service"],
+  InvalidOption | QueueNameError,
+  Redis | QueueNaming | Settings
+> = Effect.fnUntraced(
   function*(options: Options = {}) {
     const redis = yield* Redis
     const naming = yield* QueueNaming
     const settings = yield* Settings
     const service = options.service ?? settings.serviceName
+    const responseTimeToLive = millis(options.responseTimeToLive ?? "1 hour")
+    if (!(responseTimeToLive >= 1) || !Number.isSafeInteger(responseTimeToLive)) {
+      return yield* new InvalidOption({
+        option: "responseTimeToLive",
+        found: responseTimeToLive,
+        expected: "a time from 1 millisecond, and an end to it"
+      })
+    }
     const names = yield* Effect.try({
       try: () => namesOf(naming, service),
       catch: (cause: unknown) =>
@@ -426,14 +446,6 @@ export const make: (
           ? cause
           : new QueueNameError({ part: "service", found: service, expected: "a name that the naming takes" })
     })
-    const responseTimeToLive = Math.ceil(
-      Duration.toMillis(Duration.fromInputUnsafe(options.responseTimeToLive ?? "1 hour"))
-    )
-    yield* deadLetters.checkOption(
-      "responseTimeToLive",
-      responseTimeToLive,
-      responseTimeToLive >= 1 && responseTimeToLive < Infinity
-    )
     return DeadLetter.of(
       deadLetters.make({
         redis,
@@ -458,7 +470,8 @@ export const make: (
  */
 export const layerOptions = (
   options: Options
-): Layer.Layer<DeadLetter, QueueNameError, Redis | QueueNaming | Settings> => Layer.effect(DeadLetter, make(options))
+): Layer.Layer<DeadLetter, InvalidOption | QueueNameError, Redis | QueueNaming | Settings> =>
+  Layer.effect(DeadLetter, make(options))
 
 /**
  * The dead letters of this service.
@@ -466,7 +479,10 @@ export const layerOptions = (
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<DeadLetter, QueueNameError, Redis | QueueNaming | Settings> = layerOptions({})
+export const layer: Layer.Layer<DeadLetter, QueueNameError, Redis | QueueNaming | Settings> = Layer.effect(
+  DeadLetter,
+  Effect.catchTag(make(), "InvalidOption", Effect.die)
+)
 
 // -----------------------------------------------------------------------------
 // errors
@@ -502,3 +518,13 @@ export {
    */
   TooManyHops
 } from "./internal/deadLetterErrors.ts"
+
+export {
+  /**
+   * An option of the service or of a call is none; the message says what is expected.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  InvalidOption
+} from "./internal/invalidOption.ts"

@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -529,36 +529,6 @@ onBoth("DeadLetter dry runs", (test) => {
 })
 
 onBoth("DeadLetter redelivers", (test) => {
-  for (const responseTimeToLive of [0, -1, Number.NaN, "Infinity"] as const) {
-    test(`nothing when lists are to live for ${responseTimeToLive}: that is said at once`, () =>
-      Effect.gen(function*() {
-        const made = yield* Effect.exit(DeadLetter.make({ responseTimeToLive }))
-        assert.isTrue(Exit.hasDies(made))
-        assert.match(String(made), /responseTimeToLive/)
-      }))
-  }
-
-  test("no error response into an action stream, where it would be no action", () =>
-    Effect.gen(function*() {
-      const { environment } = yield* Place
-      const deadLetters = yield* DeadLetter.make({ responseTimeToLive: 1.5 })
-      const fields = [
-        "data",
-        actionText({
-          callback_queue_name: `nooble4:${environment}:shop:streams:main`,
-          callback_action_type: "shop.done"
-        })
-      ]
-      const answer = DomainAction.encodeResponse(DomainAction.failure(
-        Result.getOrThrow(DomainAction.parse(actionText({}))),
-        { error_type: "Exhausted", error_code: null, message: "no", details: null },
-        { actionId: uuid(1), timestamp: DomainAction.timestamp(0) }
-      ))
-      const id = yield* bury({ notes: ["undeliverable", "NOPERM", "answer", answer], fields })
-      assert.strictEqual((yield* Effect.flip(deadLetters.redeliver(id)))._tag, "NotDeliverable")
-      assert.strictEqual(yield* deadLetters.count(), 1)
-    }))
-
   test("an answer once its list can be written, and is done with the letter", () =>
     Effect.gen(function*() {
       const { environment, names } = yield* Place
@@ -609,6 +579,38 @@ onBoth("DeadLetter redelivers", (test) => {
       assert.strictEqual((yield* Effect.flip(deadLetters.redeliver(letter!)))._tag, "NotDeliverable")
     }))
 
+  test("and rounds a time to live up to what the server takes", () =>
+    Effect.gen(function*() {
+      const { environment } = yield* Place
+      const deadLetters = yield* DeadLetter.make({ responseTimeToLive: 59_999.5 })
+      const list = `nooble4:${environment}:shop:responses:inbox:1`
+      const data = actionText({ callback_queue_name: list })
+      const id = yield* bury({ reason: "undeliverable", notes: ["answer", "{}"], fields: ["data", data] })
+      yield* deadLetters.redeliver(id)
+      assert.deepStrictEqual(yield* send("LRANGE", list, 0, -1), ["{}"])
+      const left = yield* send<number>("PTTL", list)
+      assert.isTrue(left > 30_000 && left <= 60_000, `${left}`)
+      assert.deepStrictEqual(yield* letterIds, [])
+    }))
+
+  test("an action to an action stream, and an error response to none", () =>
+    Effect.gen(function*() {
+      const naming = yield* QueueNaming.QueueNaming
+      const deadLetters = yield* DeadLetter.make()
+      const stream = naming.actionStream("shop")
+      const answers = [actionText({ action_type: "shop.done" }), "{\"success\":false}"]
+      const data = actionText({ callback_queue_name: stream, callback_action_type: "shop.done" })
+      const [done, failed] = yield* Effect.forEach(answers, (answer) =>
+        bury({ reason: "undeliverable", notes: ["answer", answer], fields: ["data", data] }))
+      yield* deadLetters.redeliver(done!)
+      const error = yield* Effect.flip(deadLetters.redeliver(failed!))
+      assert.strictEqual(error._tag, "NotDeliverable")
+      assert.match(error.message, /for an answer of this kind/)
+      const [[, fields] = [], ...more] = yield* entriesOf(stream)
+      assert.deepStrictEqual([fields, more], [["data", answers[0]!], []])
+      assert.deepStrictEqual(yield* letterIds, [failed])
+    }))
+
   test("nothing to a list that the naming does not accept", () =>
     Effect.gen(function*() {
       const naming = yield* QueueNaming.QueueNaming
@@ -626,6 +628,57 @@ onBoth("DeadLetter redelivers", (test) => {
       const mended = yield* DeadLetter.make().pipe(Effect.provide(generous))
       yield* mended.redeliver(id)
       assert.deepStrictEqual(yield* send("LRANGE", list, 0, -1), ["{}"])
+    }))
+})
+
+const tagOf = (value: unknown): unknown => Predicate.hasProperty(value, "_tag") ? value._tag : value
+
+onBoth("DeadLetter refuses", (test) => {
+  test("a time to live that the server does not take", () =>
+    Effect.gen(function*() {
+      for (const time of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 1e16, "-5 millis", "soon" as "1 day"] as const) {
+        const error = yield* Effect.flip(DeadLetter.make({ responseTimeToLive: time }))
+        assert.instanceOf(error, DeadLetter.InvalidOption, String(time))
+        assert.strictEqual(error.option, "responseTimeToLive")
+      }
+    }))
+
+  test("options of a call that are none, and does nothing then", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      const deadLetters = yield* DeadLetter.make()
+      yield* buryMany(3)
+      const id = yield* bury({ hops: 5 })
+      const calls: ReadonlyArray<readonly [what: string, call: Effect.Effect<unknown, { readonly _tag: string }>]> = [
+        ...[-1, Number.NaN].flatMap((maxHops) =>
+          [
+            [`replay, maxHops ${maxHops}`, deadLetters.replay(id, { maxHops })],
+            [`replayMany, maxHops ${maxHops}`, deadLetters.replayMany({}, { maxHops })]
+          ] as const
+        ),
+        ...[-1, 0.5, Number.NaN].flatMap((limit) =>
+          [
+            [`list, limit ${limit}`, deadLetters.list({ limit })],
+            [`replayMany, limit ${limit}`, deadLetters.replayMany({}, { limit })],
+            [`discardMany, limit ${limit}`, deadLetters.discardMany({}, { limit })]
+          ] as const
+        ),
+        ["no rate", deadLetters.replayMany({}, { ratePerSecond: 0 })],
+        ...[-1, Number.NaN, "soon" as "1 day"].flatMap((time) =>
+          [
+            [`list, newerThan ${time}`, deadLetters.list({ newerThan: time })],
+            [`stream, olderThan ${time}`, Stream.runDrain(deadLetters.stream({ olderThan: time }))],
+            [`discardMany, olderThan ${time}`, deadLetters.discardMany({ olderThan: time })],
+            [`replayMany, olderThan ${time}`, deadLetters.replayMany({ olderThan: time })],
+            [`dryRun, newerThan ${time}`, deadLetters.dryRun(UserActions, { newerThan: time })]
+          ] as const
+        )
+      ]
+      for (const [what, call] of calls) {
+        assert.strictEqual((yield* Effect.result(call)).pipe(Result.merge, tagOf), "InvalidOption", what)
+      }
+      assert.strictEqual(yield* deadLetters.count(), 4)
+      assert.strictEqual(yield* length(names.stream), 0)
     }))
 })
 

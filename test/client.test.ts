@@ -379,10 +379,34 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     assert.deepStrictEqual(yield* Fiber.join(later), { userId: "later" })
   }),
 
-  "sendMany comes to an end whatever the size of its chunks": Effect.gen(function*() {
-    for (const chunkSize of [0, -1, 0.5, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
-      const { sendMany } = yield* ActionClient.make({ chunkSize })
-      assert.lengthOf(yield* sendMany(CreateUser, [{ email: "a" }, { email: "b" }, { email: "c" }]), 3)
+  "sendMany takes chunks of any size that a client can have": Effect.gen(function*() {
+    const redis = yield* Redis
+    let calls = 0
+    const counting: Connection["eval"] = (script) => {
+      const run = redis.eval(script)
+      return (...params) => {
+        calls++
+        return run(...params)
+      }
+    }
+    const payloads = Array.from({ length: 10_001 }, () => ({ email: "a" }))
+    for (const [chunkSize, count] of [[1, 3], [2, 3], [10_000, 10_001]] as const) {
+      const counted = Redis.of({ ...redis, eval: counting })
+      const { sendMany } = yield* Effect.provideService(ActionClient.make({ chunkSize }), Redis, counted)
+      calls = 0
+      assert.lengthOf(yield* sendMany(CreateUser, payloads.slice(0, count)), count)
+      assert.strictEqual(calls, Math.ceil(count / chunkSize))
+    }
+  }),
+
+  "a size of chunks that is none is refused": Effect.gen(function*() {
+    for (const chunkSize of [0, -1, 0.5, 1.5, 10_001, Number.NaN, Number.POSITIVE_INFINITY]) {
+      const error = yield* Effect.flip(ActionClient.make({ chunkSize }))
+      assert.instanceOf(error, ActionClient.InvalidOption)
+      assert.strictEqual(
+        error.message,
+        `The option chunkSize is ${chunkSize}: expected a whole number from 1 to 10000`
+      )
     }
   }),
 
@@ -421,6 +445,46 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
   "a callback comes back as an action of one's own, through a list": callback("list"),
 
   "a callback comes back as an action of one's own, through the stream": callback("stream"),
+
+  "a callback takes any success: nothing as no fields, and what is no object as a value": Effect.gen(function*() {
+    const Delete = Action.make("user.delete")
+    const Deleted = Action.make("user.deleted", { payload: { reason: Schema.optionalKey(Schema.String) } })
+    const Find = Action.make("user.find", {
+      payload: { known: Schema.Boolean },
+      success: Schema.NullOr(Schema.Struct({ userId: Schema.String }))
+    })
+    const Found = Action.make("user.found", { payload: { userId: Schema.optionalKey(Schema.String) } })
+    const List = Action.make("user.list", { success: Schema.Array(Schema.Date) })
+    const Listed = Action.make("user.listed", { payload: { value: Schema.Array(Schema.Date) } })
+    const Since = Action.make("user.since", { success: Schema.Date })
+    const Told = Action.make("user.told", { payload: { value: Schema.Date } })
+    const got = yield* Queue.unbounded<unknown>()
+    const note = (payload: unknown) => Effect.asVoid(Queue.offer(got, payload))
+    const day = new Date(0)
+    yield* Worker.start(
+      ActionGroup.make(Delete, Deleted, Find, Found, List, Listed, Since, Told).handlers({
+        "user.delete": () => Effect.void,
+        "user.deleted": note,
+        "user.find": ({ known }) => Effect.succeed(known ? { userId: "u" } : null),
+        "user.found": note,
+        "user.list": () => Effect.succeed([day]),
+        "user.listed": note,
+        "user.since": () => Effect.succeed(day),
+        "user.told": note
+      })
+    )
+    const { sendWithCallback } = yield* client
+    yield* sendWithCallback(Delete, {}, { callback: Deleted })
+    assert.deepStrictEqual(yield* Queue.take(got), {})
+    yield* sendWithCallback(Find, { known: true }, { callback: Found })
+    assert.deepStrictEqual(yield* Queue.take(got), { userId: "u" })
+    yield* sendWithCallback(Find, { known: false }, { callback: Found })
+    assert.deepStrictEqual(yield* Queue.take(got), {})
+    yield* sendWithCallback(List, {}, { callback: Listed })
+    assert.deepStrictEqual(yield* Queue.take(got), { value: [day] })
+    yield* sendWithCallback(Since, {}, { callback: Told })
+    assert.deepStrictEqual(yield* Queue.take(got), { value: day })
+  }),
 
   "ids travel from a delivery to all that its handler sends": Effect.gen(function*() {
     const seen = yield* Queue.unbounded<{ readonly type: string; readonly context: ActionContext.ActionContext }>()

@@ -7,7 +7,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Metric from "effect/Metric"
-import * as Option from "effect/Option"
 import type { Route } from "../ActionGroup.ts"
 import { defaultLimits } from "../DomainAction.ts"
 import * as Metrics from "../Metrics.ts"
@@ -25,6 +24,7 @@ import type { Decision } from "./encodeSettlement.ts"
 import * as eventLoop from "./eventLoop.ts"
 import { ensureGroup } from "./group.ts"
 import { namesOf } from "./names.ts"
+import { millis } from "./optionTime.ts"
 import * as poolBounds from "./poolBounds.ts"
 import * as recovery from "./recovery.ts"
 import { lostLogger, settlementLogger } from "./report.ts"
@@ -57,18 +57,6 @@ const clockInterval = Duration.seconds(30)
 
 /** How long an interrupted handler may take to end, and what is decided to be written. */
 const lastGrace = Duration.seconds(5)
-
-/**
- * Whole milliseconds: the server takes no others. What is no time comes out as `NaN`, and a negative number as itself, where
- * Effect would make zero of them.
- */
-const millis = (input: Duration.Input): number => {
-  if (typeof input === "number" && !(input >= 0)) return input
-  return Option.match(Duration.fromInput(input), {
-    onNone: () => Number.NaN,
-    onSome: (duration) => Math.ceil(Duration.toMillis(duration))
-  })
-}
 
 /** Options over settings, checked. */
 const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Values) {
@@ -118,7 +106,7 @@ const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Va
     })
   }
   for (const name of ["block", "claimIdle", "responseTimeToLive"] as const) {
-    if (!(resolved[name] >= 1) || !Number.isFinite(resolved[name])) {
+    if (!(resolved[name] >= 1) || !Number.isSafeInteger(resolved[name])) {
       return yield* new WorkerError({
         reason: "InvalidOptions",
         message: `The option ${name} is ${resolved[name]} ms: expected a time from 1 millisecond, and an end to it`

@@ -1,11 +1,12 @@
 /**
  * From what the scripts reply about dead letters to typed values, and from a filter to what a script is asked for.
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { Filter, Letter, Reason } from "../DeadLetter.ts"
 import type { Redis, RedisError } from "../Redis.ts"
 import { millisOf } from "./entry.ts"
+import { InvalidOption } from "./invalidOption.ts"
+import { millis } from "./optionTime.ts"
 import { knownReasons, scanLetters, type ScanParams, surveyLetters } from "./scripts/deadLetter.ts"
 
 // -----------------------------------------------------------------------------
@@ -104,18 +105,28 @@ export interface Range {
   readonly to: string
 }
 
-const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
+/** What is no time would match all letters, and those that call may drop them. */
+const age = (option: "olderThan" | "newerThan", filter: Filter): Effect.Effect<number | undefined, InvalidOption> => {
+  const input = filter[option]
+  if (input === undefined) return Effect.undefined
+  const found = millis(input)
+  return found >= 0
+    ? Effect.succeed(found)
+    : Effect.fail(new InvalidOption({ option, found, expected: "a time from 0, such as \"7 days\"" }))
+}
 
 /** `undefined` when no letter can match. */
 export const rangeOf = Effect.fnUntraced(function*(redis: Redis["Service"], deadLetters: string, filter: Filter) {
+  const newerThan = yield* age("newerThan", filter)
+  const olderThan = yield* age("olderThan", filter)
   // A filter that lists nothing takes nothing, though an empty list stands for any in the scripts.
   for (const names of [filter.reason, filter.actionType, filter.errorType]) {
     if (Array.isArray(names) && names.length === 0) return undefined
   }
   const [now, , , last] = array(yield* redis.eval(surveyLetters.script)({ deadLetters }))
   if (typeof last !== "string" || last === "") return undefined
-  const youngest = filter.newerThan === undefined ? 0 : Number(now) - millis(filter.newerThan)
-  const oldest = filter.olderThan === undefined ? Number.POSITIVE_INFINITY : Number(now) - millis(filter.olderThan)
+  const youngest = newerThan === undefined ? 0 : Number(now) - newerThan
+  const oldest = olderThan === undefined ? Number.POSITIVE_INFINITY : Number(now) - olderThan
   if (oldest < 0) return undefined
   const range: Range = {
     from: youngest > 0 ? String(Math.ceil(youngest)) : "-",

@@ -11,12 +11,13 @@ import * as DomainAction from "../DomainAction.ts"
 import type { Redis, RedisError } from "../Redis.ts"
 import { eachScan, type Row } from "./deadLetterReading.ts"
 import * as entry from "./entry.ts"
+import type { InvalidOption } from "./invalidOption.ts"
 import type { ScanParams } from "./scripts/deadLetter.ts"
 
 export interface TrialOptions {
   readonly redis: Redis["Service"]
   readonly payloadLimit: number
-  readonly scanOf: (filter: Filter) => Effect.Effect<ScanParams | undefined, RedisError>
+  readonly scanOf: (filter: Filter) => Effect.Effect<ScanParams | undefined, InvalidOption | RedisError>
 }
 
 /** Letters that a group names. */

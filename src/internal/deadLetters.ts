@@ -26,6 +26,7 @@ import * as reading from "./deadLetterReading.ts"
 import { dryRun } from "./deadLetterTrial.ts"
 import { target } from "./encodeSettlement.ts"
 import * as entry from "./entry.ts"
+import { InvalidOption } from "./invalidOption.ts"
 import type { Names } from "./names.ts"
 import { strings } from "./reply.ts"
 import { countLetters, readLetter, type ScanParams } from "./scripts/deadLetter.ts"
@@ -37,7 +38,7 @@ export interface DeadLettersOptions {
   readonly names: Names
   /** Bytes of `data`, beyond which an action is not decoded. */
   readonly payloadLimit: number
-  /** Whole milliseconds. */
+  /** Whole milliseconds, at least one. */
   readonly responseTimeToLive: number
 }
 
@@ -61,14 +62,27 @@ const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ?
 
 const orUndefined = (text: string | undefined): string | undefined => text === "" ? undefined : text
 
+const checkOption = (
+  option: string,
+  found: number | undefined,
+  valid: (found: number) => boolean,
+  expected: string
+): Effect.Effect<void, InvalidOption> =>
+  found === undefined || valid(found) ? Effect.void : Effect.fail(new InvalidOption({ option, found, expected }))
+
+const isCount = (found: number): boolean =>
+  found === Number.POSITIVE_INFINITY || (Number.isInteger(found) && found >= 0)
+
+const checkLimit = (limit: number) => checkOption("limit", limit, isCount, "a whole number from 0, or Infinity")
+
+const checkHops = ({ maxHops }: ReplayOptions) =>
+  checkOption("maxHops", maxHops, isCount, "a whole number from 0, or Infinity")
+
 const noLimits: DomainAction.Limits = { ...DomainAction.defaultLimits, maxBytes: Number.MAX_SAFE_INTEGER }
 
 /** In an action stream an error response would be a malformed entry of somebody else's. */
 const kindOf = (answer: string): "action" | "response" =>
   Result.isSuccess(DomainAction.parse(answer, noLimits)) ? "action" : "response"
-
-export const checkOption = (name: string, value: number | undefined, valid: boolean): Effect.Effect<void> =>
-  value === undefined || valid ? Effect.void : Effect.die(new RangeError(`The option ${name} is ${value}`))
 
 export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   const { naming, names, payloadLimit, redis, responseTimeToLive } = options
@@ -89,7 +103,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
 
   const list = Effect.fn("DeadLetter.list")(function*(options: ListOptions = {}) {
     const limit = options.limit ?? defaultPage
-    yield* checkOption("limit", options.limit, Number.isInteger(limit) && limit > 0)
+    yield* checkOption("limit", limit, (limit) => Number.isInteger(limit) && limit > 0, "a whole number from 1")
     const letters: Array<Letter> = []
     const params = yield* scanOf(options, options.order)
     if (params === undefined) return { letters, cursor: undefined } satisfies Page
@@ -105,7 +119,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   })
 
   const stream: DeadLetter["Service"]["stream"] = (options = {}) =>
-    Stream.paginate<ScanParams | undefined, Letter, RedisError>(
+    Stream.paginate<ScanParams | undefined, Letter, InvalidOption | RedisError>(
       undefined,
       Effect.fnUntraced(function*(rest) {
         const params = rest ?? (yield* scanOf(options, options.order))
@@ -198,7 +212,6 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
 
   const replayIds = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, options: ReplayOptions) {
     const maxHops = options.maxHops ?? defaultMaxHops
-    yield* checkOption("maxHops", maxHops, maxHops === Infinity || (Number.isInteger(maxHops) && maxHops >= 0))
     const reply = strings(
       yield* redis.eval(replayLetters.script)({
         deadLetters: key,
@@ -239,6 +252,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   })
 
   const replay = Effect.fn("DeadLetter.replay")(function*(id: string, options: ReplayOptions = {}) {
+    yield* checkHops(options)
     const result = isId(id) ? (yield* replayIds([id], options))[0] : undefined
     if (result?._tag === "Replayed") return result.entryId
     if (result?._tag === "Refused") return yield* Effect.fail(result.error)
@@ -249,8 +263,9 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     function*(filter: Filter, options: ReplayManyOptions = {}) {
       const rate = options.ratePerSecond
       const limit = options.limit ?? Number.POSITIVE_INFINITY
-      yield* checkOption("ratePerSecond", rate, rate !== undefined && rate > 0)
-      yield* checkOption("limit", options.limit, limit >= 0)
+      yield* checkHops(options)
+      yield* checkOption("ratePerSecond", rate, (rate) => rate > 0, "a number above 0")
+      yield* checkLimit(limit)
       const report = { replayed: 0, missing: 0, refused: 0, refusals: Array<TooManyHops | NotReplayable>() }
       // A tenth of a second's worth at once: no burst, and few calls.
       const size = rate === undefined ? batch : Math.max(1, Math.min(batch, Math.floor(rate / 10)))
@@ -297,7 +312,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   const discardMany = Effect.fn("DeadLetter.discardMany")(
     function*(filter: Filter, options: { readonly limit?: number | undefined } = {}) {
       const limit = options.limit ?? Number.POSITIVE_INFINITY
-      yield* checkOption("limit", options.limit, limit >= 0)
+      yield* checkLimit(limit)
       const params = yield* scanOf(filter, "oldest")
       let removed = 0
       if (params !== undefined && limit > 0) {

@@ -133,7 +133,8 @@ export const layer = <H extends ActionGroup.AnyHandlers = ActionGroup.Handlers>(
           const action = DomainAction.parse(fields[fields.indexOf("data") + 1] ?? "")
           if (Result.isSuccess(action)) sent.push({ stream, action: action.success })
         })
-      )
+      ),
+      Effect.orDie
     )
     return Context.make(ActionClient.ActionClient, client).pipe(
       Context.add(RecordedClient, {

@@ -512,6 +512,13 @@ const twins: ReadonlyArray<Fault> = [
   },
   {
     file: "scripts/deadLetterMoves.ts",
+    search:
+      "    if (!/^\\d+$/.test(ttl) || ttl.length > maxDigits) return [\"refused\", `ERR no time to live: ${ttl}`]\n",
+    replace: "",
+    why: "a time to live that the server does not take fails after the answer is pushed"
+  },
+  {
+    file: "scripts/deadLetterMoves.ts",
     search: "if (dropped === 0) dropped = Number(redis.call(\"XTRIM\", key, \"MINID\", \"=\", oldest))",
     replace: "",
     why: "letters of one block outlive their age"

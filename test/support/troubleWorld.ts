@@ -208,7 +208,7 @@ export const make: (
         return { ...process, worker, stop: Effect.andThen(Scope.close(scope, Exit.void), process.stop) }
       }),
       startClient: Effect.fnUntraced(function*(redis) {
-        return yield* within(yield* connect({ name: "caller", ...redis }), ActionClient.make())
+        return yield* within(yield* connect({ name: "caller", ...redis }), Effect.orDie(ActionClient.make()))
       }),
       left: Effect.gen(function*() {
         const [pending] = (yield* server.cli("XPENDING", names.stream, names.group)) as [number]

@@ -9,6 +9,9 @@ import { luaLetter, notesOf, valuesOf } from "./deadLetter.ts"
 /** The field that tells a worker how often an entry came back from the dead letters. It is the last of its entry. */
 export const replaysField = "replays"
 
+/** Digits of a number of milliseconds that the server can add to its time. */
+const maxDigits = 16
+
 /** The most names and values of an entry that Lua can hand to one command, with some room. */
 export const maxValues = 7_800
 
@@ -109,7 +112,8 @@ return done
 /**
  * Pushes the answer that is kept in a letter. A letter that was only about its answer is removed; another one stays, under
  * a new id and without the answer. Replies with `missing`, `unanswered`, `refused` and why, or `delivered` and the id
- * under which the letter stays (empty: removed).
+ * under which the letter stays (empty: removed). A time to live that the server would not take is refused before anything
+ * is written: the answer would be there, and be pushed again by each call.
  */
 export const redeliverAnswer = define<{
   readonly deadLetters: string
@@ -122,6 +126,7 @@ export const redeliverAnswer = define<{
   lua: `${luaLetter}
 local dead, target = KEYS[1], KEYS[2]
 local id, kind, ttl = ARGV[1], ARGV[2], ARGV[3]
+if not ttl:match('^%d+$') or #ttl > ${maxDigits} then return { 'refused', 'ERR no time to live: ' .. ttl } end
 local letter = redis.call('XRANGE', dead, id, id)[1]
 if not letter then return { 'missing', '' } end
 local fields = letter[2]
@@ -159,6 +164,7 @@ if kind == 'list' and ttl ~= '0' then redis.call('PEXPIRE', target, ttl) end
 return { 'delivered', kept }
 `,
   twin: (redis, [dead = "", target = ""], [id = "", kind = "", ttl = "0"]) => {
+    if (!/^\d+$/.test(ttl) || ttl.length > maxDigits) return ["refused", `ERR no time to live: ${ttl}`]
     const row = rows(redis.call("XRANGE", dead, id, id))[0]
     if (row === undefined) return ["missing", ""]
     const fields = strings(rows(row)[1])

@@ -337,6 +337,19 @@ const movingCases = (test: Test): void => {
       same("nothing is pushed", yield* send("EXISTS", yield* key("list")), 0)
     }))
 
+  test("redeliverAnswer refuses a time to live that is none, and pushes nothing then", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      const list = yield* key("list")
+      yield* write({ reason: "undeliverable", answer: "{}" })
+      for (const time of [-1, 0.5, 1e16, 1e21, Number.POSITIVE_INFINITY, Number.NaN]) {
+        const refused = ["refused", `ERR no time to live: ${time}`]
+        same(`${time}`, yield* redelivered("1-0", list, "list", time), refused)
+      }
+      same("nothing is pushed", yield* send("EXISTS", list), 0)
+      same("letters left", yield* send("XLEN", names.deadLetters), 1)
+    }))
+
   const bounded = Effect.fnUntraced(function*(change: {
     readonly maxCount?: number
     readonly maxAge?: number

@@ -120,7 +120,7 @@ const programs: Readonly<Record<string, (world: World) => Effect.Effect<unknown,
       deadLetters,
       target: chance.pick(targets),
       kind: chance.pick<"list" | "stream">(["list", "stream"]),
-      timeToLive: chance.pick([0, 3_000_000]),
+      timeToLive: chance.pick([0, 3_000_000, 3_000_000, 0.5]),
       id: idIn(world)
     })
   },
