@@ -25,11 +25,13 @@ import * as ActionContext from "./ActionContext.ts"
 import * as DomainAction from "./DomainAction.ts"
 import * as AskShared from "./internal/askShared.ts"
 import { requestMetrics, traced } from "./internal/clientTelemetry.ts"
+import { Deadline, within } from "./internal/deadline.ts"
 import * as envelope from "./internal/envelope.ts"
 import { exitOf } from "./internal/exit.ts"
 import * as inbox from "./internal/inbox.ts"
 import { InvalidOption } from "./internal/invalidOption.ts"
 import * as Json from "./internal/json.ts"
+import { monotonicMillis } from "./internal/monotonic.ts"
 import { strings } from "./internal/reply.ts"
 import { append } from "./internal/scripts/streams.ts"
 import * as traceparent from "./internal/traceparent.ts"
@@ -72,7 +74,10 @@ export interface SendOptions {
  * @category options
  */
 export interface RequestOptions extends Omit<SendOptions, "correlationId"> {
-  /** How long to wait, more than no time. The worker knows it, and runs nothing that nobody waits for. Default: `Settings.requestTimeout` (30 seconds). */
+  /**
+   * How long to wait, more than no time. The worker knows it, and runs nothing that nobody waits for. Default:
+   * `Settings.requestTimeout` (30 seconds); in a handler no longer than its own time lasts.
+   */
   readonly timeout?: Duration.Input | undefined
 }
 
@@ -516,11 +521,19 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       }
     })))
 
+  const requestMillis = Duration.toMillis(settings.requestTimeout)
+  const defaultTimeout = (deadline: number): Duration.Duration =>
+    deadline === Number.POSITIVE_INFINITY
+      ? settings.requestTimeout
+      : Duration.millis(within(deadline, monotonicMillis(clock), requestMillis))
+
   const ask = (action: Action.Any, payload: unknown, options: RequestOptions) =>
     Effect.withFiber((fiber) => {
       const stream = streamOf(action.type, options.service)
       if (Exit.isFailure(stream)) return stream
-      const timeout = options.timeout === undefined ? settings.requestTimeout : timeoutOf(options.timeout)
+      const timeout = options.timeout === undefined
+        ? defaultTimeout(fiber.getRef(Deadline))
+        : timeoutOf(options.timeout)
       if (timeout === undefined) {
         const message = "The timeout of a request is a time of more than 0, such as \"5 seconds\""
         return Effect.fail(new EncodeError({ actionType: action.type, message }))

@@ -7,11 +7,14 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Action from "../src/Action.ts"
 import * as ActionClient from "../src/ActionClient.ts"
 import * as ActionGroup from "../src/ActionGroup.ts"
+import * as DomainAction from "../src/DomainAction.ts"
 import { RetryLater } from "../src/HandlerError.ts"
+import * as QueueNaming from "../src/QueueNaming.ts"
 import * as Worker from "../src/Worker.ts"
 import { entriesOf, eventually, inMemory, onBoth, onServer, pendingOf, Place, type Test } from "./support/layers.ts"
 
@@ -231,5 +234,71 @@ inMemory("Deadlines to the millisecond", (test) => {
       )
       yield* send(CreateUser, { email: "a" })
       assert.isFalse(Duration.isFinite(yield* Deferred.await(left)))
+    }))
+})
+
+inMemory("a request that a handler makes", (test) => {
+  const Ask = Action.make("other.ask")
+
+  /** The limit that the worker of `other` is told, once it is asked. */
+  const told = Effect.gen(function*() {
+    const { actionStream } = yield* QueueNaming.QueueNaming
+    const entries = entriesOf(actionStream("other"))
+    yield* eventually("the other is asked", Effect.map(entries, (rows) => rows.length > 0))
+    return Result.getOrThrow(DomainAction.parse((yield* entries)[0]![1][1]!)).metadata?.["timeout_ms"]
+  })
+
+  const asking = Effect.fnUntraced(function*(
+    options: Worker.WorkerOptions,
+    nested: (request: ActionClient.ActionClient["Service"]["request"]) => Effect.Effect<unknown, unknown>
+  ) {
+    const { request, send } = yield* ActionClient.make()
+    yield* Worker.start(
+      Users.handlers({
+        "user.create": ({ email: userId }) => Effect.as(Effect.orDie(nested(request)), { userId, left: 0 })
+      }),
+      { shutdownGrace: 0, ...options }
+    )
+    return { request, send }
+  })
+
+  test("waits no longer than the caller of its handler does", () =>
+    Effect.gen(function*() {
+      const { request } = yield* asking({}, (request) => request(Ask, {}))
+      yield* Effect.forkChild(Effect.exit(request(CreateUser, { email: "a" }, { timeout: "5 seconds" })))
+      const millis = Number(yield* told)
+      assert.isAtMost(millis, 5_000)
+      assert.isAbove(millis, 4_000)
+    }))
+
+  test("waits no longer than its handler may take", () =>
+    Effect.gen(function*() {
+      const { send } = yield* asking({ handlerTimeout: "2 seconds" }, (request) => request(Ask, {}))
+      yield* send(CreateUser, { email: "a" })
+      assert.strictEqual(yield* told, 2_000)
+    }))
+
+  test("waits as long as its call says", () =>
+    Effect.gen(function*() {
+      const { request } = yield* asking({}, (request) => request(Ask, {}, { timeout: "1 minute" }))
+      yield* Effect.forkChild(Effect.exit(request(CreateUser, { email: "a" }, { timeout: "5 seconds" })))
+      assert.strictEqual(yield* told, 60_000)
+    }))
+
+  test("waits as long as any other where its handler has no limit", () =>
+    Effect.gen(function*() {
+      const { send } = yield* asking({}, (request) => request(Ask, {}))
+      yield* send(CreateUser, { email: "a" })
+      assert.strictEqual(yield* told, 30_000)
+    }))
+
+  test("waits as long as any other when it is made by what outlives its handler", () =>
+    Effect.gen(function*() {
+      const { pass } = yield* Place
+      const { request } = yield* asking({}, (request) =>
+        Effect.forkDetach(Effect.andThen(Effect.sleep("1 minute"), request(Ask, {}))))
+      yield* request(CreateUser, { email: "a" }, { timeout: "5 seconds" })
+      yield* pass("1 minute")
+      assert.strictEqual(yield* told, 30_000)
     }))
 })
