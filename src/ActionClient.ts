@@ -450,18 +450,20 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     return yield* traced(
       { operation: "send", actionType: action.type, stream, actionId: undefined, count: all.length },
       Effect.fnUntraced(function*(trace) {
-        const chunks: Array<Array<ReadonlyArray<string>>> = []
+        const chunks: Array<ReadonlyArray<ReadonlyArray<string>>> = []
+        let chunk: Array<ReadonlyArray<string>> = []
         let room = 0
-        for (const [index, payload] of all.entries()) {
-          const text = write(action, payload, context, actionIds?.[index] ?? uuid(), options, trace)
+        for (let index = 0; index < all.length; index++) {
+          const text = write(action, all[index], context, actionIds?.[index] ?? uuid(), options, trace)
           const exit = exitOf(text)
           const data = exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text
-          if (room <= 0 || chunks.at(-1)?.length === chunkSize) {
-            chunks.push([])
+          if (room <= 0 || chunk.length === chunkSize) {
+            chunk = []
+            chunks.push(chunk)
             room = chunkLength
           }
           room -= data.length
-          chunks.at(-1)?.push(trace === undefined ? ["data", data] : ["data", data, "traceparent", trace])
+          chunk.push(trace === undefined ? ["data", data] : ["data", data, "traceparent", trace])
         }
         const appendChunks = (chunks: ReadonlyArray<ReadonlyArray<ReadonlyArray<string>>>) =>
           Effect.forEach(chunks, (messages) => appendMany({ stream, messages }), { concurrency: chunksAtOnce })
