@@ -32,6 +32,7 @@ import * as inbox from "./internal/inbox.ts"
 import { InvalidOption } from "./internal/invalidOption.ts"
 import * as Json from "./internal/json.ts"
 import { monotonicMillis } from "./internal/monotonic.ts"
+import { exactMillis } from "./internal/optionTime.ts"
 import { strings } from "./internal/reply.ts"
 import { append } from "./internal/scripts/streams.ts"
 import * as traceparent from "./internal/traceparent.ts"
@@ -260,11 +261,8 @@ const longestChunk = 10_000
 const chunksAtOnce = 2
 
 /** `undefined` for what is no time, and for no time at all: nobody would wait for the answer, and the action would run. */
-const timeoutOf = (input: Duration.Input): Duration.Duration | undefined => {
-  if (typeof input === "number" && !(input > 0)) return undefined
-  const timeout = Option.getOrUndefined(Duration.fromInput(input))
-  return timeout !== undefined && Duration.toMillis(timeout) > 0 ? timeout : undefined
-}
+const timeoutOf = (input: Duration.Input): Duration.Duration | undefined =>
+  exactMillis(input) > 0 ? Duration.fromInputUnsafe(input) : undefined
 
 /** Of an action that has its keys in the order of the wire. */
 const textOf = (action: DomainAction.DomainAction): string | undefined => {

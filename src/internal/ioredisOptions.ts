@@ -2,7 +2,6 @@
  * Options of the ioredis layers with every default in place, and what ioredis gets for each role.
  */
 import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
@@ -11,6 +10,7 @@ import type { ConnectionOptions, Options } from "../IoRedis.ts"
 import type * as Redis from "../Redis.ts"
 import * as Settings from "../Settings.ts"
 import type { ClientOptions } from "./ioredisConnection.ts"
+import { exactMillis } from "./optionTime.ts"
 import { expectedRedisUrl, parseRedisUrl } from "./redisUrl.ts"
 
 /** Options with every default in place, times in milliseconds. */
@@ -41,8 +41,7 @@ const longestTime = 2 ** 31 - 1
 
 /** A time in milliseconds; `undefined` for what is none. */
 const millisOf = (input: Duration.Input, least: number): number | undefined => {
-  if (typeof input === "number" && !(input >= least)) return undefined
-  const millis = Option.match(Duration.fromInput(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+  const millis = exactMillis(input)
   return millis >= least && millis <= longestTime ? millis : undefined
 }
 

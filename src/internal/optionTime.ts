@@ -1,17 +1,20 @@
 /**
- * Times in options, as the server takes them.
+ * Times in options: what is none is told from what is.
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 
 /**
- * Whole milliseconds. What is no time comes out as `NaN`, and a negative number as itself, where Effect would make zero of
- * them.
+ * Milliseconds. What is no time comes out as `NaN`, and a negative number as itself, where Effect would make zero of them.
  */
-export const millis = (input: Duration.Input): number => {
+export const exactMillis = (input: Duration.Input): number => {
   if (typeof input === "number" && !(input >= 0)) return input
-  return Option.match(Duration.fromInput(input), {
-    onNone: () => Number.NaN,
-    onSome: (duration) => Math.ceil(Duration.toMillis(duration))
-  })
+  return Option.match(Duration.fromInput(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
+}
+
+/** Whole milliseconds, since the server takes no others; see {@link exactMillis}. */
+export const millis = (input: Duration.Input): number => {
+  const exact = exactMillis(input)
+  // Half a millisecond below zero would be rounded up to none.
+  return exact > 0 ? Math.ceil(exact) : exact
 }
