@@ -26,9 +26,9 @@ export default defineConfig({
     codeSplitting: {
       includeDependenciesRecursively: false,
       groups: [
-        { name: "testing", test: /src\/testing\//, priority: 2 },
+        { name: "testing", test: /src\/(testing\/|internal\/faultyRedis)/, priority: 2 },
         // `RedisMemory` imports it when a server is made.
-        { name: "memory", test: /src\/internal\/memory\//, priority: 1 },
+        { name: "memory", test: /src\/internal\/(memory|twins)\//, priority: 1 },
         { name: "core", test: /src\//, priority: 0 }
       ]
     }

@@ -1,8 +1,8 @@
 /**
- * What a Lua script of the library and its TypeScript twin have in common.
+ * What a Lua script is: its text, and what turns typed parameters into keys and arguments; and what its twin is.
  *
- * A twin is a line-by-line port of the Lua beside it. `RedisMemory` runs twins,
- * a real server runs the Lua; one conformance suite compares the two.
+ * A twin (`twins/`) is a line-by-line port of the Lua (`scripts/`) to TypeScript. `RedisMemory` runs twins, a real server
+ * runs the Lua; one conformance suite compares the two.
  */
 import * as Redis from "../Redis.ts"
 
@@ -35,20 +35,19 @@ export interface Definition {
   readonly twin: Twin
 }
 
-/** A script that the library runs: the two sources, and what turns typed parameters into keys and arguments. */
-export interface LibraryScript<Params> extends Definition {
+/** A script that the library runs. */
+export interface LibraryScript<Params> {
+  readonly lua: string
   readonly script: Redis.Script<{ params: [Params]; result: unknown }>
 }
 
 export const define = <Params>(options: {
   readonly lua: string
-  readonly twin: Twin
   /** Every key that the script touches: undeclared keys are refused by clustered and multi-threaded servers. */
   readonly keys: (params: Params) => ReadonlyArray<string>
   readonly args: (params: Params) => ReadonlyArray<string>
 }): LibraryScript<Params> => ({
   lua: options.lua,
-  twin: options.twin,
   script: Redis.script(
     (params: Params) => [...options.keys(params), ...options.args(params)],
     { lua: options.lua, numberOfKeys: (params: Params) => options.keys(params).length }
@@ -62,25 +61,8 @@ export const luaNow = `local function now()
 end
 `
 
-export const twinNow = (redis: ScriptRedis): number => {
-  const time = rows(redis.call("TIME"))
-  return Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000)
-}
-
 /** Whole numbers as Redis wants them: Lua 5.1 would print a large one with an exponent. */
 export const luaInteger = `local function integer(value)
   return string.format('%.0f', value)
 end
 `
-
-const encoder = new TextEncoder()
-
-/** Lua's length of a string. */
-export const byteLength = (text: string): number => encoder.encode(text).length
-
-/** A reply that a twin knows to be an array. */
-export const rows = (reply: ScriptReply): ReadonlyArray<ScriptReply> => Array.isArray(reply) ? reply : []
-
-/** A reply that a twin knows to be an array of strings. */
-export const strings = (reply: ScriptReply | undefined): ReadonlyArray<string> =>
-  Array.isArray(reply) ? reply.map(String) : []

@@ -8,7 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Redis from "../../Redis.ts"
 import type { Definition } from "../script.ts"
-import { definitions } from "../scripts/all.ts"
+import { definitions } from "../twins/all.ts"
 import * as Dump from "./dump.ts"
 import * as Engine from "./engine.ts"
 

@@ -2,15 +2,14 @@
  * Scripts that end a dead letter: back into the action stream, its answer to the list it was for, or dropped by age and
  * number. What is written and what is removed is one step.
  */
-import type { ScriptReply } from "../script.ts"
-import { byteLength, define, luaInteger, luaNow, ReplyError, rows, strings, twinNow } from "../script.ts"
-import { luaLetter, notesOf, valuesOf } from "./deadLetter.ts"
+import { define, luaInteger, luaNow } from "../script.ts"
+import { luaLetter } from "./deadLetter.ts"
 
 /** The field that tells a worker how often an entry came back from the dead letters. It is the last of its entry. */
 export const replaysField = "replays"
 
 /** Digits of a number of milliseconds that the server can add to its time. */
-const maxDigits = 16
+export const maxDigits = 16
 
 /** The most names and values of an entry that Lua can hand to one command, with some room. */
 export const maxValues = 7_800
@@ -71,40 +70,6 @@ for i = 3, #ARGV do
 end
 return done
 `,
-  twin: (redis, [dead = "", stream = ""], [maxHops = "0", budget = "0", ...ids]) => {
-    const done: Array<ScriptReply> = []
-    let bytes = 0
-    redis.call("XDEL", dead, "0-0")
-    for (const id of ids) {
-      if (bytes >= Number(budget)) break
-      const row = rows(redis.call("XRANGE", dead, id, id))[0]
-      const fields = row === undefined ? [] : strings(rows(row)[1])
-      const letter = notesOf(fields)
-      const values = [...(letter === undefined ? [] : valuesOf(fields, letter) ?? [])]
-      const hops = Number(letter?.notes.get("hops")) || 0
-      if (row === undefined) {
-        done.push("missing", "")
-      } else if (values.length === 0) {
-        done.push("foreign", "")
-      } else if (Number(maxHops) >= 0 && hops >= Number(maxHops)) {
-        done.push("hops", String(hops))
-      } else if (values.length > maxValues) {
-        done.push("wide", String(values.length / 2))
-      } else {
-        if (values.at(-2) !== replaysField) values.push(replaysField, "")
-        values[values.length - 1] = String(hops + 1)
-        for (const value of values) bytes += byteLength(value)
-        const added = redis.pcall("XADD", stream, "*", ...values)
-        if (added instanceof ReplyError) {
-          done.push("failed", added.message)
-          break
-        }
-        redis.call("XDEL", dead, id)
-        done.push("replayed", added)
-      }
-    }
-    return done
-  },
   keys: (params) => [params.deadLetters, params.stream],
   args: (params) => [String(params.maxHops), String(params.budget), ...params.ids]
 })
@@ -163,41 +128,6 @@ redis.call('XDEL', dead, id)
 if kind == 'list' and ttl ~= '0' then redis.call('PEXPIRE', target, ttl) end
 return { 'delivered', kept }
 `,
-  twin: (redis, [dead = "", target = ""], [id = "", kind = "", ttl = "0"]) => {
-    if (!/^\d+$/.test(ttl) || ttl.length > maxDigits) return ["refused", `ERR no time to live: ${ttl}`]
-    const row = rows(redis.call("XRANGE", dead, id, id))[0]
-    if (row === undefined) return ["missing", ""]
-    const fields = strings(rows(row)[1])
-    const letter = notesOf(fields)
-    const answer = letter?.notes.get("answer")
-    if (letter === undefined || answer === undefined) return ["unanswered", ""]
-    const held = redis.call("TYPE", target)
-    if (held !== "none" && held !== kind) return ["refused", `WRONGTYPE the answer ${kind} holds a ${held}`]
-    redis.call("XDEL", dead, "0-0")
-    const pushed = kind === "stream"
-      ? redis.pcall("XADD", target, "*", "data", answer)
-      : redis.pcall("LPUSH", target, answer)
-    if (pushed instanceof ReplyError) return ["refused", pushed.message]
-    let kept: ScriptReply = ""
-    if (letter.notes.get("reason") !== "undeliverable") {
-      const rest: Array<string> = []
-      for (let i = 0; i < fields.length; i += 2) {
-        const name = fields[i] ?? ""
-        if (i < letter.first && (name === "answer" || name === "undeliverable")) continue
-        rest.push(name, fields[i + 1] ?? "")
-      }
-      const added = redis.pcall("XADD", dead, "*", ...rest)
-      if (added instanceof ReplyError) {
-        if (kind === "stream") redis.call("XDEL", target, String(pushed))
-        else redis.call("LPOP", target)
-        return ["refused", added.message]
-      }
-      kept = added
-    }
-    redis.call("XDEL", dead, id)
-    if (kind === "list" && ttl !== "0") redis.call("PEXPIRE", target, ttl)
-    return ["delivered", kept]
-  },
   keys: (params) => [params.deadLetters, params.target],
   args: (params) => [params.id, params.kind, String(params.timeToLive)]
 })
@@ -228,21 +158,6 @@ local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
 local age = first and now() - tonumber(first[1]:match('^%d+')) or 0
 return { dropped, length - dropped, integer(math.max(0, age)) }
 `,
-  twin: (redis, [key = ""], [maxCount = "-1", maxAge = "-1", limit = "0"]) => {
-    const length = Number(redis.call("XLEN", key))
-    let dropped = 0
-    if (Number(maxCount) >= 0 && length > Number(maxCount)) {
-      dropped = Number(redis.call("XTRIM", key, "MAXLEN", "=", Math.max(Number(maxCount), length - Number(limit))))
-    }
-    if (Number(maxAge) >= 0 && dropped === 0) {
-      const oldest = Math.max(0, twinNow(redis) - Number(maxAge))
-      dropped = Number(redis.call("XTRIM", key, "MINID", "~", oldest, "LIMIT", limit))
-      if (dropped === 0) dropped = Number(redis.call("XTRIM", key, "MINID", "=", oldest))
-    }
-    const first = rows(rows(redis.call("XRANGE", key, "-", "+", "COUNT", 1))[0] ?? null)[0]
-    const age = first === undefined ? 0 : twinNow(redis) - Number(String(first).split("-")[0])
-    return [dropped, length - dropped, String(Math.max(0, age))]
-  },
   keys: (params) => [params.deadLetters],
   args: (params) => [String(params.maxCount), String(params.maxAge), String(params.limit)]
 })

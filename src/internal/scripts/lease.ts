@@ -2,7 +2,7 @@
  * Leases: how long the group lets a consumer be silent, and the renewal of what
  * a consumer holds.
  */
-import { define, luaInteger, luaNow, rows, strings, twinNow } from "../script.ts"
+import { define, luaInteger, luaNow } from "../script.ts"
 
 /**
  * Records a group's lease and replies with the one that holds: the longest of
@@ -20,13 +20,6 @@ if wished >= current then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 if wished > current then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
 return math.max(current, wished)
 `,
-  twin: (redis, [key = ""], [claimIdle = "0", timeToLive = "0"]) => {
-    const current = Number(redis.call("GET", key) ?? 0)
-    const wished = Number(claimIdle)
-    if (wished >= current) redis.call("PEXPIRE", key, timeToLive)
-    if (wished > current) redis.call("SET", key, claimIdle, "PX", timeToLive)
-    return Math.max(current, wished)
-  },
   keys: (params) => [params.lease],
   args: (params) => [String(params.claimIdle), String(params.timeToLive)]
 })
@@ -61,19 +54,6 @@ for _, id in ipairs(held) do
 end
 return { lost, gone }
 `,
-  twin: (redis, [stream = ""], [group = "", consumer = "", ...ids]) => {
-    const held: Array<string> = []
-    const lost: Array<string> = []
-    for (const id of ids) {
-      const row = rows(redis.call("XPENDING", stream, group, id, id, 1))[0]
-      if (row !== undefined && rows(row)[1] === consumer) held.push(id)
-      else lost.push(id)
-    }
-    const kept = new Set(
-      held.length === 0 ? [] : strings(redis.call("XCLAIM", stream, group, consumer, 0, ...held, "JUSTID"))
-    )
-    return [lost, held.filter((id) => !kept.has(id))]
-  },
   keys: (params) => [params.stream],
   args: (params) => [params.group, params.consumer, ...params.ids]
 })
@@ -122,22 +102,6 @@ end
 if released == 0 then redis.call('XGROUP', 'DELCONSUMER', stream, group, consumer) end
 return released
 `,
-  twin: (redis, [stream = "", due = "", records = ""], [group = "", consumer = "", waiting = "", limit = "0"]) => {
-    let released = 0
-    for (const row of rows(redis.call("XPENDING", stream, group, "-", "+", limit, consumer)).map(strings)) {
-      if (row[1] !== consumer) continue
-      const id = row[0] ?? ""
-      if (rows(redis.call("XCLAIM", stream, group, waiting, 0, id, "JUSTID")).length > 0) {
-        const record = String(redis.call("HGET", records, id) ?? "0 0 0 ")
-        const [, attempts = "0", outcomes = "0", since = "0 "] = /^(\d+) (\d+) (.*)$/.exec(record) ?? []
-        redis.call("HSET", records, id, `${attempts} ${Number(outcomes) + 1} ${since}`)
-        redis.call("ZADD", due, twinNow(redis), id)
-      }
-      released++
-    }
-    if (released === 0) redis.call("XGROUP", "DELCONSUMER", stream, group, consumer)
-    return released
-  },
   keys: (params) => [params.stream, params.retryDue, params.retryRecords],
   args: (params) => [params.group, params.consumer, params.waitingConsumer, String(params.limit)]
 })

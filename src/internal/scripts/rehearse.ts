@@ -2,7 +2,7 @@
  * Runs every command that settling and claiming need once, on nothing: a user who may not run one of them, or a key that
  * holds another type, is found out before a handler has run, and not between its answer and its acknowledgement.
  */
-import { define, ReplyError } from "../script.ts"
+import { define } from "../script.ts"
 
 export const rehearse = define<{
   readonly stream: string
@@ -34,26 +34,6 @@ redis.call('HDEL', records, nothing)
 redis.call('ZREM', due, nothing)
 return 1
 `,
-  twin: (redis, [stream = "", due = "", records = "", dead = ""], [group = "", waiting = ""]) => {
-    const nothing = "0-0"
-    const held = redis.call("TYPE", dead)
-    if (held !== "none" && held !== "stream") throw new ReplyError(`WRONGTYPE ${dead} holds a ${held}`)
-    redis.call("XINFO", "GROUPS", stream)
-    redis.call("XINFO", "CONSUMERS", stream, group)
-    redis.call("XPENDING", stream, group, nothing, nothing, 1)
-    redis.call("XRANGE", stream, nothing, nothing)
-    redis.call("HGET", records, nothing)
-    redis.call("EXISTS", records)
-    redis.call("ZRANGE", due, 0, 0)
-    redis.call("ZSCORE", due, nothing)
-    redis.call("XCLAIM", stream, group, waiting, 0, nothing, "JUSTID")
-    redis.call("XACK", stream, group, nothing)
-    redis.call("XDEL", stream, nothing)
-    redis.call("XTRIM", stream, "MINID", nothing)
-    redis.call("HDEL", records, nothing)
-    redis.call("ZREM", due, nothing)
-    return 1
-  },
   keys: (params) => [params.stream, params.retryDue, params.retryRecords, params.deadLetters],
   args: (params) => [params.group, params.waitingConsumer]
 })

@@ -2,7 +2,7 @@
  * Scripts over whole streams: append many messages, move callbacks in, trim what
  * every group is done with, and count what only the server can see.
  */
-import { define, luaInteger, luaNow, rows, strings, twinNow } from "../script.ts"
+import { define, luaInteger, luaNow } from "../script.ts"
 
 /** Appends messages in one call; replies with the entry ids. Each message is its field and value pairs. */
 export const append = define<{
@@ -17,15 +17,6 @@ while ARGV[cursor] do
 end
 return ids
 `,
-  twin: (redis, [stream = ""], args) => {
-    const ids: Array<string> = []
-    for (let cursor = 0; cursor < args.length;) {
-      const last = cursor + Number(args[cursor])
-      ids.push(String(redis.call("XADD", stream, "*", ...args.slice(cursor + 1, last + 1))))
-      cursor = last + 1
-    }
-    return ids
-  },
   keys: (params) => [params.stream],
   args: (params) => params.messages.flatMap((fields) => [String(fields.length), ...fields])
 })
@@ -60,26 +51,6 @@ for i = 2, #KEYS do
 end
 return { moved, refused }
 `,
-  twin: (redis, [stream = "", ...lists], [limit = "0"]) => {
-    let moved = 0
-    const refused: Array<string> = []
-    for (const list of lists) {
-      const held = redis.call("TYPE", list)
-      if (held === "list") {
-        redis.call("XDEL", stream, "0-0")
-        while (moved < Number(limit)) {
-          const message = redis.call("LINDEX", list, -1)
-          if (message === null) break
-          redis.call("XADD", stream, "*", "data", String(message))
-          redis.call("RPOP", list)
-          moved++
-        }
-      } else if (held !== "none") {
-        refused.push(list)
-      }
-    }
-    return [moved, refused]
-  },
   keys: (params) => [params.stream, ...params.lists],
   args: (params) => [String(params.limit)]
 })
@@ -122,30 +93,6 @@ local newest = integer(math.max(0, now() - tonumber(ARGV[2]))) .. '-0'
 if before(newest, lowest) then lowest = newest end
 return { redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest, 'LIMIT', ARGV[1]), groups }
 `,
-  twin: (redis, [stream = ""], [limit = "0", retain = "0"]) => {
-    const before = (a: string, b: string) => {
-      const [ams = "", aseq = ""] = a.split("-")
-      const [bms = "", bseq = ""] = b.split("-")
-      if (ams !== bms) return ams.length === bms.length ? ams < bms : ams.length < bms.length
-      return aseq.length === bseq.length ? aseq < bseq : aseq.length < bseq.length
-    }
-    const groups: Array<string | number> = []
-    let lowest: string | undefined
-    for (const info of rows(redis.call("XINFO", "GROUPS", stream)).map(rows)) {
-      const value = (field: string) => info[info.indexOf(field) + 1] ?? null
-      const pending = Number(value("pending"))
-      const name = String(value("name"))
-      const first = pending > 0
-        ? String(rows(redis.call("XPENDING", stream, name))[1])
-        : String(value("last-delivered-id"))
-      groups.push(name, pending, first)
-      if (lowest === undefined || before(first, lowest)) lowest = first
-    }
-    if (lowest === undefined) return [0, groups]
-    const newest = `${Math.max(0, twinNow(redis) - Number(retain))}-0`
-    if (before(newest, lowest)) lowest = newest
-    return [redis.call("XTRIM", stream, "MINID", "~", lowest, "LIMIT", limit), groups]
-  },
   keys: (params) => [params.stream],
   args: (params) => [String(params.limit), String(params.retain)]
 })
@@ -171,13 +118,6 @@ for i = 1, #ARGV do
 end
 return counts
 `,
-  twin: (redis, [stream = ""], ids) =>
-    ids.map((id) => {
-      const entry = rows(redis.call("XRANGE", stream, id, id))[0]
-      const fields = entry === undefined ? [] : strings(rows(entry)[1])
-      const at = fields.findIndex((field, index) => index % 2 === 0 && field === "data")
-      return at === -1 ? 0 : (fields[at + 1] ?? "").split("\uFFFD").length - 1
-    }),
   keys: (params) => [params.stream],
   args: (params) => params.ids
 })

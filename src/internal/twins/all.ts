@@ -7,7 +7,7 @@ import { settle } from "./settle.ts"
 import { append, countReplacements, moveCallbacks, trim } from "./streams.ts"
 import { takeDue, takeIdle, takeOwn } from "./take.ts"
 
-/** Every script of the library, for `RedisMemory` to register and for the conformance suite to compare. */
+/** Every script of the library with its twin, for `RedisMemory` to register and for the conformance suite to compare. */
 export const definitions: ReadonlyArray<Definition> = [
   append,
   boundLetters,
