@@ -12,32 +12,30 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Semaphore from "effect/Semaphore"
-import * as Action from "./Action.ts"
+import type * as Action from "./Action.ts"
 import * as ActionContext from "./ActionContext.ts"
 import * as DomainAction from "./DomainAction.ts"
+import { answerOf } from "./internal/answerOf.ts"
+import * as AskAlone from "./internal/askAlone.ts"
 import * as AskShared from "./internal/askShared.ts"
+import { EncodeError, type RemoteFailure, RequestTimeout } from "./internal/clientErrors.ts"
 import { requestMetrics, traced } from "./internal/clientTelemetry.ts"
 import { Deadline, within } from "./internal/deadline.ts"
-import * as envelope from "./internal/envelope.ts"
 import { exitOf } from "./internal/exit.ts"
 import * as inbox from "./internal/inbox.ts"
 import { InvalidOption } from "./internal/invalidOption.ts"
-import * as Json from "./internal/json.ts"
 import { monotonicMillis } from "./internal/monotonic.ts"
 import { exactMillis } from "./internal/optionTime.ts"
 import { strings } from "./internal/reply.ts"
 import { append } from "./internal/scripts/streams.ts"
-import * as traceparent from "./internal/traceparent.ts"
 import { uuid } from "./internal/uuid.ts"
 import * as Waiters from "./internal/waiters.ts"
+import * as Writing from "./internal/writing.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
@@ -264,18 +262,6 @@ const chunksAtOnce = 2
 const timeoutOf = (input: Duration.Input): Duration.Duration | undefined =>
   exactMillis(input) > 0 ? Duration.fromInputUnsafe(input) : undefined
 
-/** Of an action that has its keys in the order of the wire. */
-const textOf = (action: DomainAction.DomainAction): string | undefined => {
-  try {
-    return JSON.stringify(action)
-  } catch {
-    return undefined
-  }
-}
-
-/** Requests with a list of their own that are under way at once: each holds a connection. */
-const maxAlone = 64
-
 /**
  * Makes a client. Its inbox is read from the first request on, and removed with the scope. Fails when an option is wrong.
  *
@@ -321,78 +307,11 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // writing
   // ---------------------------------------------------------------------------
 
-  interface Answer {
-    readonly list: string
-    readonly type: string | null
-    readonly correlationId: string
-  }
-
-  /** Ids, payload and notes as the text of an envelope; an `Exit` that is already there where the schemas are synchronous. */
-  const write = (
-    action: Action.Any,
-    payload: unknown,
-    context: ActionContext.ActionContext,
-    actionId: string,
-    options: SendOptions,
-    trace: string | undefined,
-    answer?: Answer,
-    timeout?: number
-  ): Effect.Effect<string, EncodeError, unknown> =>
-    Effect.flatMapEager(
-      Effect.mapErrorEager(
-        Action.codec(action).encodePayload(payload),
-        (error) =>
-          new EncodeError({
-            actionType: action.type,
-            message: `The payload does not fit the contract of ${action.type}: ${
-              Action.validationDetail(error).message
-            }`
-          })
-      ),
-      (data) =>
-        encode({
-          action_id: actionId,
-          action_type: action.type,
-          timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
-          // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
-          tenant_id: context.tenantId ?? null,
-          session_id: context.sessionId ?? null,
-          task_id: context.taskId ?? null,
-          agent_id: context.agentId ?? null,
-          user_id: context.userId ?? null,
-          origin_service: service,
-          correlation_id: answer?.correlationId ?? options.correlationId ?? null,
-          trace_id: context.traceId ?? (trace === undefined ? null : traceparent.traceIdOf(trace)),
-          callback_queue_name: answer?.list ?? null,
-          callback_action_type: answer?.type ?? null,
-          execution_config: null,
-          query_config: null,
-          rag_config: null,
-          data,
-          metadata: timeout === undefined ? options.metadata ?? null : { ...options.metadata, timeout_ms: timeout }
-        }, true)
-    )
+  const { encode, write } = Writing.make({ service, payloadLimit: settings.payloadLimit, clock })
 
   const contextFor = (fiber: Fiber.Fiber<unknown, unknown>, options: SendOptions): ActionContext.ActionContext => {
     const context = fiber.getRef(ActionContext.ActionContext)
     return options.context === undefined ? context : ActionContext.merge(context, options.context)
-  }
-
-  /** Refuses here what every worker would refuse there. `own`: nobody else has the envelope, it need not be copied. */
-  const encode = (action: DomainAction.DomainAction, own: boolean): Effect.Effect<string, EncodeError> => {
-    const checked = envelope.action(action, own)
-    const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
-    if (checked._tag === "Failure") return refuse(checked.failure.text)
-    const text = textOf(checked.success)
-    if (text === undefined) return refuse("The action is no JSON: it holds a bigint or refers to itself")
-    if (Json.isLarger(text, settings.payloadLimit)) {
-      return refuse(`The action is larger than the limit of ${settings.payloadLimit} bytes (WORKER_PAYLOAD_LIMIT)`)
-    }
-    const { maxDepth } = DomainAction.defaultLimits
-    if (Json.isDeeper(text, maxDepth)) return refuse(`The action is nested deeper than ${maxDepth} levels`)
-    return Json.mayHoldProto(text) && Json.holdsProto(JSON.parse(text))
-      ? refuse("The action holds a key __proto__")
-      : Effect.succeed(text)
   }
 
   const streamOf = (type: string, service: string | undefined): Exit.Exit<string, EncodeError> => {
@@ -414,7 +333,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // ---------------------------------------------------------------------------
 
   /** Sends one action, with or without somebody who waits for it. */
-  const sendOne = (action: Action.Any, payload: unknown, options: SendOptions, answer?: Answer) =>
+  const sendOne = (action: Action.Any, payload: unknown, options: SendOptions, answer?: Writing.AnswerTarget) =>
     Effect.withFiber((fiber) => {
       const stream = streamOf(action.type, options.service)
       if (Exit.isFailure(stream)) return stream
@@ -504,22 +423,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // ---------------------------------------------------------------------------
 
   const askShared = AskShared.make(waiters, answers.wake)
-
-  const alone = Semaphore.makeUnsafe(maxAlone)
-
-  /** Waits at a list of the request's own, on a connection of its own. */
-  const askAlone = (list: string, sending: Effect.Effect<string, RedisError>) =>
-    alone.withPermit(Effect.scoped(Effect.gen(function*() {
-      const connection = yield* redis.reserve
-      yield* sending
-      while (true) {
-        const reply = yield* connection.send<[string, string] | null>("BRPOP", list, String(block / 1000))
-        if (reply === null) continue
-        const parsed = DomainAction.parseResponse(reply[1], limits)
-        if (parsed._tag === "Success") return parsed.success
-        yield* Effect.logWarning(`An answer that cannot be read is dropped: ${parsed.failure.text}`)
-      }
-    })))
+  const askAlone = AskAlone.make({ redis, block, limits })
 
   const requestMillis = Duration.toMillis(settings.requestTimeout)
   const defaultTimeout = (deadline: number): Duration.Duration =>
@@ -558,7 +462,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
               const response = shared
                 ? askShared(correlationId, sending, millis, late)
                 : Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
-              return Effect.flatMap(response, (response) => read(action, response))
+              return Effect.flatMap(response, (response) => answerOf(action, response))
             }
           )
         }
@@ -567,37 +471,6 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
 
   const request = (action: Action.Any, payload: unknown, options: RequestOptions = {}) =>
     measured(action.type, ask(action, payload, options))
-
-  const read = (action: Action.Any, response: DomainAction.DomainActionResponse) => {
-    const codec = Action.codec(action)
-    if (response.success) {
-      return Effect.mapErrorEager(codec.decodeSuccess(response.data), (error) =>
-        new RemoteFailure({
-          actionType: action.type,
-          errorType: "UnreadableAnswer",
-          errorCode: "RESPONSE_DECODE_ERROR",
-          message: `The answer is not what the contract says: ${Action.validationDetail(error).message}`,
-          details: null
-        }))
-    }
-    const detail = response.error ?? {
-      error_type: "Unknown",
-      error_code: null,
-      message: "The service failed without saying why",
-      details: null
-    }
-    return Effect.flatMap(codec.decodeError(detail), (declared) =>
-      Effect.fail(
-        Option.getOrElse(declared, () =>
-          new RemoteFailure({
-            actionType: action.type,
-            errorType: detail.error_type,
-            errorCode: detail.error_code,
-            message: detail.message,
-            details: detail.details
-          }))
-      ))
-  }
 
   // SAFETY: each method runs the codecs of the very action it is given, so that payload, success, error and services
   // are those of its contract; inside they are unknown.
@@ -642,50 +515,28 @@ export {
   InvalidOption
 } from "./internal/invalidOption.ts"
 
-/**
- * The action was not sent: its payload does not fit the contract, an id is no UUID, or it is larger than the limit. The
- * message says where, by the names of fields, and shows no value of the payload.
- *
- * @since 0.1.0
- * @category errors
- */
-export class EncodeError extends Data.TaggedError("EncodeError")<{
-  readonly actionType: string
-  readonly message: string
-}> {}
-
-/**
- * No answer came in time. The outcome is unknown: the action may still be waiting, running or done. Repeat the request
- * with the same `actionId` where its handler is idempotent.
- *
- * @since 0.1.0
- * @category errors
- */
-export class RequestTimeout extends Data.TaggedError("RequestTimeout")<{
-  readonly actionType: string
-  readonly actionId: string
-  readonly correlationId: string
-  readonly timeout: Duration.Duration
-}> {
-  override get message(): string {
-    return `No answer to ${this.actionType} within ${Duration.format(this.timeout)}: the outcome is unknown, ` +
-      `repeat it with actionId ${this.actionId} if its handler is idempotent (or does no worker of that service run, ` +
-      "with the same QUEUE_PREFIX and ENVIRONMENT?)"
-  }
-}
-
-/**
- * The service failed in a way that the contract does not declare; the fields are those of its `ErrorDetail`.
- *
- * @since 0.1.0
- * @category errors
- */
-export class RemoteFailure extends Data.TaggedError("RemoteFailure")<{
-  readonly actionType: string
-  /** E.g. `ValidationError`, `ProcessingError`, `NotImplemented`. */
-  readonly errorType: string
-  /** E.g. `VALIDATION_ERROR`, `HANDLER_EXECUTION_ERROR`, `ACTION_NOT_IMPLEMENTED`. */
-  readonly errorCode: string | null
-  readonly message: string
-  readonly details: { readonly [key: string]: unknown } | null
-}> {}
+export {
+  /**
+   * The action was not sent: its payload does not fit the contract, an id is no UUID, or it is larger than the limit. The
+   * message says where, by the names of fields, and shows no value of the payload.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  EncodeError,
+  /**
+   * The service failed in a way that the contract does not declare; the fields are those of its `ErrorDetail`.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  RemoteFailure,
+  /**
+   * No answer came in time. The outcome is unknown: the action may still be waiting, running or done. Repeat the request
+   * with the same `actionId` where its handler is idempotent.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  RequestTimeout
+} from "./internal/clientErrors.ts"
