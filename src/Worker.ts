@@ -251,9 +251,10 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
   const ended = yield* Deferred.make<void, WorkerError>()
   const { gate, paused } = parts
 
-  // Two groups of fibers: what takes entries stops first, what keeps and settles them lasts until all is written.
+  // Two groups of fibers: what takes entries stops first, what keeps and settles them lasts until all is written. The latter
+  // runs before the worker is there for others, who would take one that cannot tell yet how late its event loop is for ready.
+  const support = yield* Effect.forkDetach(parts.support, { startImmediately: true })
   const intake = yield* Effect.forkDetach(parts.intake)
-  const support = yield* Effect.forkDetach(parts.support)
   const stopping = Latch.makeUnsafe(false)
 
   const stopAll = Effect.fnUntraced(function*(draining: Effect.Effect<void>) {
