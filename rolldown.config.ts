@@ -26,6 +26,7 @@ export default defineConfig({
     codeSplitting: {
       includeDependenciesRecursively: false,
       groups: [
+        // Only the kit for tests makes connections that fail.
         { name: "testing", test: /src\/(testing\/|internal\/faultyRedis)/, priority: 2 },
         // `RedisMemory` imports it when a server is made.
         { name: "memory", test: /src\/internal\/(memory|twins)\//, priority: 1 },
