@@ -367,8 +367,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     return yield* traced(
       { operation: "send", actionType: action.type, stream, actionId: undefined, count: all.length },
       Effect.fnUntraced(function*(trace) {
-        const chunks: Array<ReadonlyArray<ReadonlyArray<string>>> = []
-        let chunk: Array<ReadonlyArray<string>> = []
+        const chunks: Array<ReadonlyArray<string>> = []
+        let chunk: Array<string> = []
         let room = 0
         for (let index = 0; index < all.length; index++) {
           const text = write(action, all[index], context, actionIds?.[index] ?? uuid(), options, trace)
@@ -380,10 +380,12 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
             room = chunkLength
           }
           room -= data.length
-          chunk.push(trace === undefined ? ["data", data] : ["data", data, "traceparent", trace])
+          chunk.push(data)
         }
-        const appendChunks = (chunks: ReadonlyArray<ReadonlyArray<ReadonlyArray<string>>>) =>
-          Effect.forEach(chunks, (messages) => appendMany({ stream, messages }), { concurrency: chunksAtOnce })
+        const appendChunks = (chunks: ReadonlyArray<ReadonlyArray<string>>) =>
+          Effect.forEach(chunks, (texts) => appendMany({ stream, texts, traceparent: trace }), {
+            concurrency: chunksAtOnce
+          })
         // The first alone, since it may find that the server does not have the script yet: the next would overtake it.
         const first = yield* appendChunks(chunks.slice(0, 1))
         const others = yield* appendChunks(chunks.slice(1))

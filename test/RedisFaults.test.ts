@@ -103,7 +103,7 @@ describe("RedisFaults", () => {
       const redis = yield* Redis
       yield* RedisFaults.deliverTwice
       yield* send("XADD", "s", "*", "data", "one")
-      yield* redis.eval(append.script)({ stream: "s", messages: [["data", "two"], ["data", "three"]] })
+      yield* redis.eval(append.script)({ stream: "s", texts: ["two", "three"] })
       const entries = yield* redis.send<ReadonlyArray<[string, ReadonlyArray<string>]>>("XRANGE", "s", "-", "+")
       assert.deepStrictEqual(entries.map(([, fields]) => fields[1]), ["one", "one", "two", "three", "two", "three"])
     }))
@@ -123,7 +123,7 @@ describe("RedisFaults", () => {
   test("forgets scripts, and a script runs all the same", () =>
     Effect.gen(function*() {
       const redis = yield* Redis
-      const add = redis.eval(append.script)({ stream: "s", messages: [["data", "one"]] })
+      const add = redis.eval(append.script)({ stream: "s", texts: ["one"] })
       yield* add
       const digest = yield* redis.send<string>("SCRIPT", "LOAD", append.lua)
       yield* RedisFaults.next(RedisFaults.forgetScripts, "SCRIPT")
@@ -182,7 +182,7 @@ describe("RedisFaults", () => {
         const redis = yield* Redis
         const connection = yield* redis.reserve
         yield* RedisFaults.next(RedisFaults.dropReply, append)
-        yield* Effect.flip(connection.eval(append.script)({ stream: "s", messages: [["data", "one"]] }))
+        yield* Effect.flip(connection.eval(append.script)({ stream: "s", texts: ["one"] }))
         assert.strictEqual(yield* send("XLEN", "s"), 1)
       }))
 
@@ -222,9 +222,9 @@ describe("RedisFaults", () => {
           assert.strictEqual(failureOf(yield* Fiber.join(reading)), "Connection")
           assert.strictEqual(yield* redis.send("DBSIZE"), 0)
           yield* RedisFaults.next(RedisFaults.dropReply, append)
-          yield* Effect.flip(redis.eval(append.script)({ stream: "s", messages: [["data", "one"]] }))
+          yield* Effect.flip(redis.eval(append.script)({ stream: "s", texts: ["one"] }))
           yield* RedisFaults.next(RedisFaults.forgetScripts, append)
-          yield* redis.eval(append.script)({ stream: "s", messages: [["data", "two"]] })
+          yield* redis.eval(append.script)({ stream: "s", texts: ["two"] })
           assert.strictEqual(yield* redis.send("XLEN", "s"), 2)
         })).pipe(Effect.provide(RedisFaults.layer().pipe(Layer.provide(IoRedis.layerOptions({ url: server.url })))))
         yield* until(

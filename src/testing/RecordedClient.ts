@@ -76,12 +76,11 @@ const recording = (
     if ((script as unknown) !== append.script) return run
     return (...params) => {
       // SAFETY: the script is the one that appends messages, so its parameters are those.
-      const [{ messages, stream }] = params as unknown as [
-        { readonly stream: string; readonly messages: ReadonlyArray<ReadonlyArray<string>> }
-      ]
+      const [{ stream, texts, traceparent }] = params as unknown as [Parameters<typeof append.script.params>[0]]
+      const trace = traceparent === undefined ? [] : ["traceparent", traceparent]
       return Effect.tap(run(...params), () =>
         Effect.sync(() => {
-          for (const fields of messages) note(stream, fields)
+          for (const text of texts) note(stream, ["data", text, ...trace])
         }))
     }
   }

@@ -428,9 +428,9 @@ const twins: ReadonlyArray<Fault> = [
   },
   {
     file: "twins/streams.ts",
-    search: "ids.push(String(redis.call(\"XADD\", stream, \"*\", ...args.slice(cursor + 1, last + 1))))",
-    replace: "ids.unshift(String(redis.call(\"XADD\", stream, \"*\", ...args.slice(cursor + 1, last + 1))))",
-    why: "append tells its ids in the wrong order"
+    search: "texts.map((text) =>",
+    replace: "texts.toReversed().map((text) =>",
+    why: "append writes in the wrong order"
   },
   {
     file: "twins/streams.ts",

@@ -4,21 +4,27 @@
  */
 import { define, luaInteger, luaNow } from "../script.ts"
 
-/** Appends messages in one call; replies with the entry ids. Each message is its field and value pairs. */
+/**
+ * Appends the texts of actions in one call; replies with the entry ids. All have the same `traceparent`, or none. A text is
+ * one argument: with its fields beside it, client and server would need a fifth more time for each.
+ */
 export const append = define<{
   readonly stream: string
-  readonly messages: ReadonlyArray<ReadonlyArray<string>>
+  readonly texts: ReadonlyArray<string>
+  readonly traceparent?: string | undefined
 }>({
-  lua: `local ids, cursor = {}, 1
-while ARGV[cursor] do
-  local last = cursor + tonumber(ARGV[cursor])
-  ids[#ids + 1] = redis.call('XADD', KEYS[1], '*', unpack(ARGV, cursor + 1, last))
-  cursor = last + 1
+  lua: `local ids, traceparent = {}, ARGV[1]
+for i = 2, #ARGV do
+  if traceparent == '' then
+    ids[i - 1] = redis.call('XADD', KEYS[1], '*', 'data', ARGV[i])
+  else
+    ids[i - 1] = redis.call('XADD', KEYS[1], '*', 'data', ARGV[i], 'traceparent', traceparent)
+  end
 end
 return ids
 `,
   keys: (params) => [params.stream],
-  args: (params) => params.messages.flatMap((fields) => [String(fields.length), ...fields])
+  args: (params) => [params.traceparent ?? "", ...params.texts]
 })
 
 /**

@@ -7,15 +7,14 @@ import { now, rows, strings } from "./support.ts"
 
 export const append: Definition = {
   lua: scripts.append.lua,
-  twin: (redis, [stream = ""], args) => {
-    const ids: Array<string> = []
-    for (let cursor = 0; cursor < args.length;) {
-      const last = cursor + Number(args[cursor])
-      ids.push(String(redis.call("XADD", stream, "*", ...args.slice(cursor + 1, last + 1))))
-      cursor = last + 1
-    }
-    return ids
-  }
+  twin: (redis, [stream = ""], [traceparent = "", ...texts]) =>
+    texts.map((text) =>
+      String(
+        traceparent === ""
+          ? redis.call("XADD", stream, "*", "data", text)
+          : redis.call("XADD", stream, "*", "data", text, "traceparent", traceparent)
+      )
+    )
 }
 
 export const moveCallbacks: Definition = {

@@ -4,14 +4,14 @@ import { append, countReplacements, moveCallbacks } from "../../internal/scripts
 import { Redis } from "../../Redis.ts"
 import { type Case, cases, expect, failing, holds, key, keys, refuse, same, send } from "./case.ts"
 
-const added = (stream: string, ...values: ReadonlyArray<string>) =>
-  Redis.use((redis) => redis.eval(append.script)({ stream, messages: values.map((value) => ["data", value]) }))
+const added = (stream: string, ...texts: ReadonlyArray<string>) =>
+  Redis.use((redis) => redis.eval(append.script)({ stream, texts }))
 
 export const scriptingCases: ReadonlyArray<Case> = cases("scripting", (test) => {
   test("EVAL runs a script on its keys and arguments", () =>
     Effect.gen(function*() {
       const stream = yield* key("stream")
-      const reply = yield* send<ReadonlyArray<string>>("EVAL", append.lua, 1, stream, 2, "data", "ß€😀", 2, "data", "")
+      const reply = yield* send<ReadonlyArray<string>>("EVAL", append.lua, 1, stream, "", "ß€😀", "")
       same("ids", reply.length, 2)
       const rows = yield* send<ReadonlyArray<ReadonlyArray<unknown>>>("XRANGE", stream, "-", "+")
       same("entries", rows, [[reply[0], ["data", "ß€😀"]], [reply[1], ["data", ""]]])
@@ -44,7 +44,7 @@ export const scriptingCases: ReadonlyArray<Case> = cases("scripting", (test) => 
       yield* expect([0], "SCRIPT", "EXISTS", digest)
       yield* added(stream, "2")
       yield* send("SCRIPT", "FLUSH")
-      yield* connection.eval(append.script)({ stream, messages: [["data", "3"]] })
+      yield* connection.eval(append.script)({ stream, texts: ["3"] })
       yield* expect(3, "XLEN", stream)
     }))
 
@@ -59,7 +59,7 @@ export const scriptingCases: ReadonlyArray<Case> = cases("scripting", (test) => 
         "a script that cannot write",
         /^WRONGTYPE Operation against a key holding the wrong kind of value/,
         "WrongType",
-        redis.eval(append.script)({ stream: a, messages: [["data", "1"]] })
+        redis.eval(append.script)({ stream: a, texts: ["1"] })
       )
       const moving = redis.eval(moveCallbacks.script)({ stream, lists: [a, b], limit: 10 })
       same("one callback fits", yield* moving, [1, []])

@@ -27,21 +27,34 @@ export const streamCases: ReadonlyArray<Case> = cases("scripts: streams", (test)
   test("append adds messages in order and replies with their ids", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
-      const messages = [["data", "1"], ["data", "ß€😀", "traceparent", "00-1-2-01"], ["data", ""]]
-      const ids = yield* evaluate(append, { stream: names.stream, messages })
+      const ids = yield* evaluate(append, { stream: names.stream, texts: ["1", "ß€😀", ""] })
       const entries = yield* entriesOf(names.stream)
       assert.deepEqual(entries.map(([id]) => id), ids)
-      assert.deepEqual(entries.map(([, fields]) => fields), messages)
+      assert.deepEqual(entries.map(([, fields]) => fields), [["data", "1"], ["data", "ß€😀"], ["data", ""]])
+    }))
+
+  test("append gives every message the traceparent", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      const traceparent = "00-1-2-01"
+      yield* evaluate(append, { stream: names.stream, texts: ["1", "2"], traceparent })
+      assert.deepEqual((yield* entriesOf(names.stream)).map(([, fields]) => fields), [
+        ["data", "1", "traceparent", traceparent],
+        ["data", "2", "traceparent", traceparent]
+      ])
     }))
 
   test("append adds a thousand messages in one call, and none at all", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
-      const messages = Array.from({ length: 1_000 }, (_, index) => ["data", String(index)])
-      assert.deepEqual(yield* evaluate(append, { stream: names.stream, messages: [] }), [])
-      const ids = yield* evaluate(append, { stream: names.stream, messages })
+      const texts = Array.from({ length: 1_000 }, (_, index) => String(index))
+      assert.deepEqual(yield* evaluate(append, { stream: names.stream, texts: [] }), [])
+      const ids = yield* evaluate(append, { stream: names.stream, texts })
       assert.equal(new Set(ids as ReadonlyArray<string>).size, 1_000)
-      assert.deepEqual((yield* entriesOf(names.stream)).map(([, fields]) => fields), messages)
+      assert.deepEqual(
+        (yield* entriesOf(names.stream)).map(([, fields]) => fields),
+        texts.map((text) => ["data", text])
+      )
     }))
 
   test("moveCallbacks moves the oldest first, list after list", () =>

@@ -247,7 +247,8 @@ const programs: Readonly<Record<string, (world: World) => Effect.Effect<unknown,
   append: ({ chance, pair, targets }) =>
     pair.evaluate("append", append, {
       stream: chance.pick([targets[2], targets[0], targets[3]]),
-      messages: chance.oneIn(5) ? [] : chance.times(5, () => fieldsOf(chance))
+      texts: chance.oneIn(5) ? [] : chance.times(5, () => chance.pick(values)),
+      traceparent: chance.pick([undefined, "", "00-1-2-01"])
     }),
   moveCallbacks: (world) =>
     Effect.andThen(
