@@ -21,7 +21,7 @@ export const read = async (
   count: number
 ): Promise<ReadonlyArray<readonly [id: string, data: string]>> => {
   const reply = await redis.xreadgroup(
-    ...["GROUP", group, `by-hand-${process.pid}`, "COUNT", count, "BLOCK", 1000, "STREAMS", stream, ">"] as const
+    ...["GROUP", group, `by-hand-${process.pid}`, "COUNT", count, "BLOCK", 200, "STREAMS", stream, ">"] as const
   )
   return reply === null ? [] : reply[0]![1].map(([id, fields]) => [id, fields![1]!] as const)
 }

@@ -58,7 +58,7 @@ const makeInbox = (redis: Redis, list: string) => {
   const isOver = () => over
   const loop = async () => {
     while (!isOver()) {
-      const [, texts] = await redis.blmpop(1, 1, list, "RIGHT", "COUNT", 100) ?? ["", []]
+      const [, texts] = await redis.blmpop(0.2, 1, list, "RIGHT", "COUNT", 100) ?? ["", []]
       for (const text of texts) {
         const answer = JSON.parse(text) as Answer
         waiting.get(answer.correlation_id)?.(answer)
