@@ -34,6 +34,12 @@ const rest = [JsonObject] as const
 const nullable = <S extends Schema.Constraint>(schema: S) =>
   Schema.NullOr(schema).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
 
+// One of each kind for all keys: to make one takes its time at every import.
+const NullableId = nullable(Id)
+const NullableString = nullable(Schema.String)
+const NullableActionType = nullable(ActionType)
+const NullableObject = nullable(JsonObject)
+
 // -----------------------------------------------------------------------------
 // Schemas
 // -----------------------------------------------------------------------------
@@ -55,27 +61,27 @@ export const DomainAction = Schema.StructWithRest(
     action_type: ActionType,
     /** ISO 8601, up to microseconds; kept as it was written. */
     timestamp: Schema.String,
-    tenant_id: nullable(Id),
-    session_id: nullable(Id),
-    task_id: nullable(Id),
-    agent_id: nullable(Id),
-    user_id: nullable(Id),
+    tenant_id: NullableId,
+    session_id: NullableId,
+    task_id: NullableId,
+    agent_id: NullableId,
+    user_id: NullableId,
     /** The service that sent it. */
-    origin_service: nullable(Schema.String),
+    origin_service: NullableString,
     /** Ties an answer to its request. */
-    correlation_id: nullable(Id),
+    correlation_id: NullableId,
     /** 128 bits: without its dashes it is a W3C trace id. */
-    trace_id: nullable(Id),
+    trace_id: NullableId,
     /** The list that the answer is pushed to. */
-    callback_queue_name: nullable(Schema.String),
+    callback_queue_name: NullableString,
     /** Set: the answer is a new action of this type. `null`: it is a {@link DomainActionResponse}. */
-    callback_action_type: nullable(ActionType),
-    execution_config: nullable(JsonObject),
-    query_config: nullable(JsonObject),
-    rag_config: nullable(JsonObject),
+    callback_action_type: NullableActionType,
+    execution_config: NullableObject,
+    query_config: NullableObject,
+    rag_config: NullableObject,
     /** The payload. */
     data: JsonObject,
-    metadata: nullable(JsonObject)
+    metadata: NullableObject
   }),
   rest
 )
@@ -99,10 +105,10 @@ export const ErrorDetail = Schema.StructWithRest(
     /** The kind of error, e.g. `ValidationError`, `NotFound`, `ProcessingError`. */
     error_type: Schema.String,
     /** A code for programs, e.g. `HANDLER_EXECUTION_ERROR`. */
-    error_code: nullable(Schema.String),
+    error_code: NullableString,
     /** A sentence for people. */
     message: Schema.String,
-    details: nullable(JsonObject)
+    details: NullableObject
   }),
   rest
 )
@@ -118,17 +124,17 @@ export type ErrorDetail = typeof ErrorDetail.Type
 const Written = Schema.StructWithRest(
   Schema.Struct({
     action_id: Id,
-    action_type: nullable(Schema.String),
+    action_type: NullableString,
     status_code: nullable(Schema.Int),
     success: nullable(Schema.Boolean),
     timestamp: Schema.String,
-    data: nullable(JsonObject),
+    data: NullableObject,
     error: nullable(ErrorDetail),
-    correlation_id: nullable(Id),
-    trace_id: nullable(Id),
-    task_id: nullable(Id),
-    tenant_id: nullable(Id),
-    session_id: nullable(Id)
+    correlation_id: NullableId,
+    trace_id: NullableId,
+    task_id: NullableId,
+    tenant_id: NullableId,
+    session_id: NullableId
   }),
   rest
 ).check(
