@@ -190,7 +190,7 @@ export const makeServer = (options?: Options): Effect.Effect<Server> =>
  *
  * A blocking command holds up the commands behind it on its connection, as it
  * does on a real one. Interrupting it takes it off the server; closing the
- * scope ends the client's connections.
+ * scope ends the client's connections. The pool has no bound unless `maxConnections` gives it one.
  *
  * @since 0.1.0
  * @category constructors

@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Redis from "../../Redis.ts"
+import * as poolBounds from "../poolBounds.ts"
 import type { Definition } from "../script.ts"
 import { definitions } from "../twins/all.ts"
 import * as Dump from "./dump.ts"
@@ -49,7 +50,9 @@ const makeClient = (
         open = false
       })
     )
-    return yield* Redis.make({
+    // As on a real server: a reader that waits for a connection would wait for ever, without a word.
+    const maxConnections = pool?.maxConnections ?? Number.POSITIVE_INFINITY
+    const redis = yield* Redis.make({
       // a client connects again when its connection was killed
       send: sendWith(engine, () => {
         if (shared.closed && open) shared = Engine.connect(engine)
@@ -62,7 +65,7 @@ const makeClient = (
           close: Effect.sync(() => Engine.close(engine, connection))
         }
       }),
-      pool,
+      pool: { ...pool, maxConnections },
       subscribe: (channel, onMessage) =>
         Effect.as(
           Effect.acquireRelease(
@@ -72,6 +75,8 @@ const makeClient = (
           Effect.never
         )
     })
+    poolBounds.register(redis, maxConnections)
+    return redis
   })
 
 const sendWith =
