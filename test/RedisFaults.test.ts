@@ -120,6 +120,18 @@ describe("RedisFaults", () => {
       assert.strictEqual(yield* send("RPOP", "answers"), null)
     }))
 
+  test("brings an answer twice to whoever asks for more of them the next time", () =>
+    Effect.gen(function*() {
+      yield* RedisFaults.answerTwice
+      const connection = yield* (yield* Redis).reserve
+      const pop = (count: number) => connection.send("BLMPOP", "1", "1", "answers", "RIGHT", "COUNT", String(count))
+      yield* send("LPUSH", "answers", "one")
+      assert.deepStrictEqual(yield* pop(8), ["answers", ["one"]])
+      assert.deepStrictEqual(yield* pop(10), ["answers", ["one"]])
+      yield* send("LPUSH", "answers", "two")
+      assert.deepStrictEqual(yield* pop(14), ["answers", ["two"]])
+    }))
+
   test("forgets scripts, and a script runs all the same", () =>
     Effect.gen(function*() {
       const redis = yield* Redis

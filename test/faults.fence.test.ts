@@ -5,12 +5,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { RetryLater } from "../src/HandlerError.ts"
 import { renew } from "../src/internal/scripts/lease.ts"
 import { settle } from "../src/internal/scripts/settle.ts"
 import { takeIdle } from "../src/internal/scripts/take.ts"
+import * as Metrics from "../src/Metrics.ts"
 import * as RedisFaults from "../src/testing/RedisFaults.ts"
 import * as Model from "./support/modelWorld.ts"
 
@@ -245,12 +247,18 @@ describe("an answer that comes twice", () => {
       Effect.gen(function*() {
         yield* started(world, yield* world.start("a"))
         const { client, faults } = yield* world.makeSender()
+        const unclaimed = Effect.map(
+          Metric.value(Metric.withAttributes(Metrics.answersUnclaimed, { service: "work" })),
+          ({ count }) => count
+        )
+        const before = yield* unclaimed
         yield* faults.always(RedisFaults.replyTwice, RedisFaults.pops)
         for (const key of ["one", "two", "three"]) {
           const call = yield* Effect.forkChild(client.request(Model.Do, { key }))
           yield* TestClock.adjust("1 second")
           assert.strictEqual((yield* Fiber.join(call)).key, key)
         }
+        assert.strictEqual((yield* unclaimed) - before, 3)
       })
   )
 })

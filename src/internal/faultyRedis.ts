@@ -82,6 +82,19 @@ interface Rule {
 
 const textOf = ({ args, lua, name }: Command): string => JSON.stringify([name, lua, ...args])
 
+/**
+ * What tells that a command asks for the same again: how many it asks for at most may differ, and whoever takes answers asks
+ * for more as it learns how small they are.
+ */
+const questionOf = (command: Command): string =>
+  isRead(command.name)
+    ? textOf({ ...command, args: command.args.map((arg, index, args) => isCount(args, index) ? "" : arg) })
+    : textOf(command)
+
+const isRead = (name: string): boolean => /^(?:B?[LR]M?POP|XREAD|XREADGROUP)$/.test(name)
+
+const isCount = (args: ReadonlyArray<string>, index: number): boolean => args[index - 1]?.toUpperCase() === "COUNT"
+
 /** The error of a connection that was lost on purpose, in the words of a client. */
 class LostConnection extends Error {
   override readonly name = "LostConnection"
@@ -101,7 +114,7 @@ export const make = Effect.fnUntraced(function*(
   const draw = generator(seed)
   const injected: Array<Injected> = []
   const links = new Set<Link>()
-  /** Replies that come once more, by command. */
+  /** Replies that come once more, by {@link questionOf} their commands. */
   const replies = new Map<string, unknown>()
   let rules: ReadonlyArray<Rule> = []
   let policy = options.policy
@@ -172,7 +185,7 @@ export const make = Effect.fnUntraced(function*(
       case "ReplyTwice":
         return Effect.tap(run, (reply) =>
           Effect.sync(() => {
-            if (reply !== null) replies.set(textOf(command), reply)
+            if (reply !== null) replies.set(questionOf(command), reply)
           }))
       case "ForgetScripts":
         return Effect.andThen(forget, run)
@@ -188,11 +201,11 @@ export const make = Effect.fnUntraced(function*(
   ): Effect.Effect<A, Redis.RedisError> =>
     Effect.suspend(() => {
       if (isCut || link.closed) return Effect.fail(lostConnection())
-      const text = replies.size > 0 ? textOf(command) : ""
-      if (replies.has(text)) {
-        // SAFETY: it was the reply to the very same command.
-        const reply = replies.get(text) as A
-        replies.delete(text)
+      const question = replies.size > 0 ? questionOf(command) : ""
+      if (replies.has(question)) {
+        // SAFETY: it was the reply to the same question.
+        const reply = replies.get(question) as A
+        replies.delete(question)
         return Effect.succeed(reply)
       }
       const fault = choose(command)
