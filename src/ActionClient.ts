@@ -157,7 +157,7 @@ type Methods<A> = A extends ReadonlyArray<unknown> ? never
 export interface Options {
   /**
    * `"shared"`: one list and one connection for all answers. `"per-request"`: a list and, while it waits, a connection for
-   * each request, named as the Python client names them. Default: `"shared"`.
+   * each request, named as the Python client names them; at most 64 at once, and others wait unsent. Default: `"shared"`.
    */
   readonly inbox?: "shared" | "per-request" | undefined
   /** Actions that `sendMany` appends in one call, from 1 to 10,000; fewer where they are large. Default: 500. */
@@ -456,16 +456,29 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
         { operation: "request", actionType: action.type, stream: stream.value, actionId, count: 1 },
         (trace) => {
           const answer = { list, type: null, correlationId }
-          const limit = Number.isFinite(millis) ? millis : undefined
+          const written = (millis: number) => {
+            const limit = Number.isFinite(millis) ? millis : undefined
+            return write(action, payload, context, actionId, options, trace, answer, limit)
+          }
+          if (!shared) {
+            const deadline = monotonicMillis(clock) + millis
+            // Written when it can leave: what it waited for a connection is no time for the handler.
+            const sending = Effect.suspend(() =>
+              Effect.flatMapEager(
+                written(Math.max(1, Math.ceil(deadline - monotonicMillis(clock)))),
+                (text) => add(stream.value, text, trace)
+              )
+            )
+            const response = Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
+            return Effect.flatMap(response, (response) => answerOf(action, response))
+          }
           return Effect.flatMapEager(
-            write(action, payload, context, actionId, options, trace, answer, limit),
-            (text) => {
-              const sending = add(stream.value, text, trace)
-              const response = shared
-                ? askShared(correlationId, sending, millis, late)
-                : Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
-              return Effect.flatMap(response, (response) => answerOf(action, response))
-            }
+            written(millis),
+            (text) =>
+              Effect.flatMap(
+                askShared(correlationId, add(stream.value, text, trace), millis, late),
+                (response) => answerOf(action, response)
+              )
           )
         }
       )

@@ -185,6 +185,26 @@ inMemory("Deadlines to the millisecond", (test) => {
       assert.isAtMost(Math.abs(left - (60_000 - passed)), 5)
     }))
 
+  test("what waited for a connection is taken off the time that its handler has", () =>
+    Effect.gen(function*() {
+      const { names, pass } = yield* Place
+      const { request } = yield* ActionClient.make({ inbox: "per-request" })
+      const sent = Effect.map(entriesOf(names.stream), (rows) => rows.length)
+      const asking = yield* Effect.forEach(
+        Array.from({ length: 65 }),
+        () => Effect.forkChild(request(CreateUser, { email: "a" }, { timeout: "30 seconds" }))
+      )
+      yield* eventually("as many are sent as may be at once", Effect.map(sent, (count) => count === 64))
+      yield* pass("20 seconds")
+      yield* Fiber.interrupt(asking[0]!)
+      yield* eventually("the last is sent", Effect.map(sent, (count) => count === 65))
+      const [, fields] = (yield* entriesOf(names.stream)).at(-1)!
+      const { metadata } = Result.getOrThrow(DomainAction.parse(fields[1]!))
+      assert.isAtMost(Number(metadata?.["timeout_ms"]), 10_000)
+      assert.isAbove(Number(metadata?.["timeout_ms"]), 9_000)
+      yield* Fiber.interruptAll(asking)
+    }))
+
   test("what waits behind others in the worker is not run when its time is over", () =>
     Effect.gen(function*() {
       const place = yield* Place

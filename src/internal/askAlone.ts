@@ -19,10 +19,10 @@ const maxAlone = 64
 /** Sends once there is a connection, and waits for as long as it takes. */
 export const make = ({ block, limits, redis }: AskAloneOptions) => {
   const permits = Semaphore.makeUnsafe(maxAlone)
-  return (
+  return <E, R>(
     list: string,
-    sending: Effect.Effect<string, RedisError>
-  ): Effect.Effect<DomainActionResponse, RedisError> =>
+    sending: Effect.Effect<string, E, R>
+  ): Effect.Effect<DomainActionResponse, E | RedisError, R> =>
     permits.withPermit(Effect.scoped(Effect.gen(function*() {
       const connection = yield* redis.reserve
       yield* sending
