@@ -23,7 +23,10 @@ export const enqueue = Effect.fnUntraced(function*<A extends Action.Any>(
     ...ActionContext.toFields(yield* ActionContext.ActionContext),
     data: yield* Effect.orDie(Action.codec(action).encodePayload(payload))
   })
-  yield* sql`INSERT INTO outbox (envelope) VALUES (${DomainAction.encode(envelope)})`
+  const text = DomainAction.encode(envelope)
+  // What no worker would take ends the transaction here: in the outbox it would hold up all that is behind it.
+  yield* Effect.orDie(Effect.fromResult(DomainAction.parse(text)))
+  yield* sql`INSERT INTO outbox (envelope) VALUES (${text})`
 })
 
 /** Sends what waits, oldest first; run it beside the worker, repeated. */
