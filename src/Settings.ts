@@ -295,6 +295,8 @@ const duration = (
       return match === null ? trimmed : Duration.millis(Number(match[1]) * timeUnits[match[2] ?? "s"]!)
     },
     check: (value) => {
+      // To `Duration` it is no time at all: `Number(undefined)` would turn off what the setting is for.
+      if (Number.isNaN(value)) return undefined
       // SAFETY: fromInput answers none for whatever is no Duration.Input, so the claim is checked by the call itself.
       const decoded = Duration.fromInput(value as Duration.Input)
       if (Option.isNone(decoded)) return undefined

@@ -286,6 +286,27 @@ describe("IoRedis.layerClient", () => {
       client.disconnect()
     }))
 
+  it.live.each([
+    { address: "/nowhere/redis.sock", client: () => new Client({ path: "/nowhere/redis.sock", lazyConnect: true }) },
+    { address: "127.0.0.1:1", client: () => new Client({ host: "127.0.0.1", port: 1, lazyConnect: true }) },
+    {
+      address: "Sentinel's primary",
+      client: () => new Client({ sentinels: [{ host: "127.0.0.1", port: 1 }], name: "primary", lazyConnect: true })
+    }
+  ])(
+    "says that it was $address that could not be reached",
+    ({ address, client: makeClient }) =>
+      Effect.gen(function*() {
+        const client = makeClient()
+        const error = yield* Redis.Redis.pipe(
+          Effect.provide(IoRedis.layerClient(client, { connectTimeout: "1 second" })),
+          Effect.flip
+        )
+        assert.include(error.message, `Redis at ${address}`)
+        client.disconnect()
+      })
+  )
+
   it.live("refuses a client with a keyPrefix", () =>
     Effect.gen(function*() {
       const client = new Client({ keyPrefix: "x:", lazyConnect: true })

@@ -224,6 +224,25 @@ describe("Settings in code", () => {
     ])
   })
 
+  it("refuses what is no number for a time", () => {
+    const settings = Settings.make({
+      serviceName: "user",
+      shutdownGrace: Number.NaN,
+      unknownFor: Number.NaN,
+      redis: { healthCheckInterval: Number.NaN }
+    })
+    assert.isTrue(Result.isFailure(settings))
+    if (Result.isSuccess(settings)) return
+    assert.deepStrictEqual(
+      new Set(settings.failure.problems.map((problem) => problem.name)),
+      new Set([
+        "redis.healthCheckInterval",
+        "shutdownGrace",
+        "unknownFor"
+      ])
+    )
+  })
+
   it.effect("fails the layer with the typed error", () =>
     Effect.gen(function*() {
       const error = yield* Settings.Settings.pipe(Effect.provide(Settings.layerOf({ serviceName: "" })), Effect.flip)

@@ -79,6 +79,10 @@ const resolveCommon = (options: ConnectionOptions, address: string) => {
   })
 }
 
+/** What messages call the server. */
+const addressOf = ({ host, name, path, port, sentinels }: RedisOptions): string =>
+  sentinels ? `Sentinel's ${name ?? "master"}` : path ?? `${host ?? "localhost"}:${port ?? 6379}`
+
 /** Options given in code or taken from the settings. */
 export const resolve = (options: Options): Result.Result<Resolved, Unsupported> => {
   const parsed = parseRedisUrl(options.url ?? Settings.defaults.redis.url)
@@ -93,9 +97,7 @@ export const resolve = (options: Options): Result.Result<Resolved, Unsupported> 
   const url = parsed.success
   const extra = options.ioredis
   const password = options.password ?? url.password
-  const address = extra?.sentinels !== undefined
-    ? `Sentinel's ${extra.name ?? "master"}`
-    : extra?.path ?? `${url.host}:${url.port}`
+  const address = addressOf({ ...extra, host: url.host, port: url.port })
   return Result.map(resolveCommon(options, address), (common) => ({
     ...common,
     address,
@@ -116,8 +118,7 @@ export const resolve = (options: Options): Result.Result<Resolved, Unsupported> 
 
 /** The options of a client that exists. */
 export const resolveClient = (client: Client, options: ConnectionOptions): Result.Result<Resolved, Unsupported> => {
-  const { host, port } = client.options
-  const address = `${host ?? "localhost"}:${port ?? 6379}`
+  const address = addressOf(client.options)
   // A Cluster is no `Redis` to the compiler, but a cast or plain JavaScript gets it here.
   if ((client as { readonly isCluster: boolean }).isCluster) {
     return Result.fail({
