@@ -144,7 +144,7 @@ export interface Report {
   readonly settlement: Settlement
   /** All settlements in their order: a retry, say, and then a reply. */
   readonly settlements: ReadonlyArray<Settlement>
-  /** How often the handler was run. */
+  /** How often it was started, also where the payload did not fit the contract and no handler ran. */
   readonly attempts: number
   /** The response that a caller would get. */
   readonly response: Option.Option<DomainAction.DomainActionResponse>
