@@ -18,7 +18,6 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
@@ -255,7 +254,6 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
   // runs before the worker is there for others, who would take one that cannot tell yet how late its event loop is for ready.
   const support = yield* Effect.forkDetach(parts.support, { startImmediately: true })
   const intake = yield* Effect.forkDetach(parts.intake)
-  const stopping = Latch.makeUnsafe(false)
 
   const stopAll = Effect.fnUntraced(function*(draining: Effect.Effect<void>) {
     yield* Fiber.interrupt(intake)
@@ -263,20 +261,22 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
     yield* Fiber.interrupt(support)
   })
 
-  const drain = Effect.suspend(() => {
-    if (state === "draining" || state === "stopped" || state === "failed") {
-      return Effect.asVoid(Effect.exit(Deferred.await(ended)))
-    }
-    state = "draining"
-    stopping.openUnsafe()
-    return stopAll(parts.drain).pipe(
-      Effect.andThen(Effect.sync(() => {
-        state = "stopped"
-      })),
-      Effect.andThen(Deferred.succeed(ended, undefined)),
-      Effect.uninterruptible
-    )
-  }).pipe(Effect.asVoid)
+  // Whoever says that it drains has to do it: not even between the two may it be interrupted.
+  const drain = Effect.uninterruptibleMask((restore) =>
+    Effect.suspend(() => {
+      if (state === "draining" || state === "stopped" || state === "failed") {
+        return restore(Effect.asVoid(Effect.exit(Deferred.await(ended))))
+      }
+      state = "draining"
+      return stopAll(parts.drain).pipe(
+        Effect.andThen(Effect.sync(() => {
+          state = "stopped"
+        })),
+        Effect.andThen(Deferred.succeed(ended, undefined)),
+        Effect.asVoid
+      )
+    })
+  )
 
   const fail = Effect.fnUntraced(function*(error: WorkerError) {
     if (state === "draining" || state === "stopped" || state === "failed") return
@@ -285,7 +285,7 @@ const supervise = Effect.fnUntraced(function*(parts: Parts) {
       `The worker of ${parts.names.service} ended: ${error.message}`,
       Cause.fail(error.cause ?? error)
     )
-    yield* stopAll(parts.abandon)
+    yield* stopAll(parts.abandon(Effect.asVoid(Fiber.await(support))))
     yield* Deferred.fail(ended, error)
   }, Effect.uninterruptible)
 

@@ -397,6 +397,10 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     { concurrency: "unbounded", discard: true }
   )
 
+  const giveBack = Effect.forEach(everyone, (next) => next.release, { concurrency: "unbounded" }).pipe(
+    Effect.timeoutOption(lastGrace)
+  )
+
   /** Reading has ended: finish what runs, give back the rest. */
   const drain = Effect.gen(function*() {
     for (const next of everyone) next.runner.stopStarting()
@@ -414,21 +418,25 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           : `What was decided in ${names.stream} could not be written in time: others run its actions again`
       )
     }
-    const released = yield* Effect.forEach(everyone, (next) => next.release, { concurrency: "unbounded" }).pipe(
-      Effect.timeoutOption(lastGrace)
-    )
+    const released = yield* giveBack
     const count = released._tag === "Some" ? released.value.reduce((sum, next) => sum + next, 0) : 0
     if (count > 0) yield* Effect.logInfo(`Gave back ${count} actions of ${names.stream}`)
   }).pipe(Effect.catchCause((cause) => Effect.logError("The drain did not end well", cause)))
 
-  /** The worker has failed: handlers are interrupted, what was decided and cannot be written stays pending. */
-  const abandon = Effect.gen(function*() {
-    for (const next of everyone) {
-      next.runner.stopStarting()
-      next.runner.interruptRunning()
-    }
-    yield* Effect.timeoutOption(quiet, lastGrace)
-  })
+  /**
+   * The worker has failed: handlers are interrupted. What was decided is written and the rest given back as far as the server
+   * takes it, so that no entry counts a death that was not its own; what is not stays pending. `unsupported` ends with
+   * {@link support}, without which nothing more is written.
+   */
+  const abandon = (unsupported: Effect.Effect<void>) =>
+    Effect.gen(function*() {
+      for (const next of everyone) {
+        next.runner.stopStarting()
+        next.runner.interruptRunning()
+      }
+      yield* Effect.timeoutOption(Effect.andThen(quiet, Effect.raceFirst(flushed, unsupported)), lastGrace)
+      yield* giveBack
+    }).pipe(Effect.catchCause((cause) => Effect.logError("The end of a failed worker did not go well", cause)))
 
   const consumerStatus = (next: consumer.Consumer): ConsumerStatus => ({
     name: next.name,

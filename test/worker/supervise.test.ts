@@ -7,9 +7,12 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
-import { Redis } from "../../src/Redis.ts"
+import * as Action from "../../src/Action.ts"
+import * as ActionClient from "../../src/ActionClient.ts"
+import { moveCallbacks } from "../../src/internal/scripts/streams.ts"
+import { Redis, RedisError } from "../../src/Redis.ts"
 import * as Worker from "../../src/Worker.ts"
-import { eventually, inMemory, Place } from "../support/layers.ts"
+import { eventually, inMemory, pendingOf, Place } from "../support/layers.ts"
 
 /** Does something before each call of Redis. */
 const tapped = (redis: Redis["Service"], before: (call: "send" | "eval" | "reserve") => Effect.Effect<void>) => {
@@ -28,8 +31,8 @@ const tapped = (redis: Redis["Service"], before: (call: "send" | "eval" | "reser
 
 const handlers = { "user.create": () => Effect.void }
 
-/** Starts a worker, and interrupts the start at its operation of that number. Returns how many there were, or `undefined`. */
-const startUntil = Effect.fnUntraced(function*(scope: Scope.Scope, redis: Redis["Service"], last: number) {
+/** Interrupts an effect at its operation of that number. Returns how many there were, or `undefined` if it did not end well. */
+const until = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>, last: number) {
   const inner = new Scheduler.MixedScheduler()
   let target: Fiber.Fiber<unknown, unknown> | undefined
   let operations = 0
@@ -42,15 +45,9 @@ const startUntil = Effect.fnUntraced(function*(scope: Scope.Scope, redis: Redis[
       return true
     }
   }
-  target = yield* Effect.forkChild(
-    Worker.start(handlers).pipe(
-      Effect.provideService(Scope.Scope, scope),
-      Effect.provideService(Redis, redis),
-      Effect.provideService(Scheduler.Scheduler, scheduler)
-    )
-  )
+  target = yield* Effect.forkChild(Effect.provideService(effect, Scheduler.Scheduler, scheduler))
   const fiber = target
-  yield* eventually("the start is over", Effect.sync(() => fiber.pollUnsafe() !== undefined))
+  yield* eventually("it is over", Effect.sync(() => fiber.pollUnsafe() !== undefined))
   return Exit.isSuccess(yield* Fiber.await(fiber)) ? operations : undefined
 })
 
@@ -62,7 +59,13 @@ inMemory("a start", (test) => {
       const redis = tapped(yield* Redis, (call) => Effect.sync(() => void calls.push(call)))
       const start = Effect.fnUntraced(function*(last: number) {
         const scope = yield* Scope.make()
-        const operations = yield* startUntil(scope, redis, last)
+        const operations = yield* until(
+          Worker.start(handlers).pipe(
+            Effect.provideService(Scope.Scope, scope),
+            Effect.provideService(Redis, redis)
+          ),
+          last
+        )
         yield* Scope.close(scope, Exit.void)
         calls.length = 0
         yield* pass("2 minutes")
@@ -76,6 +79,66 @@ inMemory("a start", (test) => {
         if ((yield* start(last)) === undefined) interrupted++
       }
       assert.isAbove(interrupted, operations / 2)
+    }))
+})
+
+inMemory("a drain", (test) => {
+  test("that is interrupted, at whichever of its steps, is done all the same or not begun", () =>
+    Effect.gen(function*() {
+      const drain = Effect.fnUntraced(function*(last: number) {
+        const scope = yield* Scope.make()
+        const worker = yield* Effect.provideService(Worker.start(handlers, { block: "1 second" }), Scope.Scope, scope)
+        const operations = yield* until(worker.drain, last)
+        const { state } = yield* worker.status
+        assert.include(["running", "stopped"], state, `interrupted at ${last}`)
+        if (state === "stopped") yield* worker.await
+        yield* Scope.close(scope, Exit.void)
+        assert.strictEqual((yield* worker.status).state, "stopped")
+        return operations
+      })
+      const operations = yield* drain(Infinity)
+      assert.isDefined(operations)
+      for (let last = 1; last <= operations; last++) yield* drain(last)
+    }))
+})
+
+inMemory("a worker that cannot go on", (test) => {
+  test("writes what is decided and gives back the rest, at the cost of no delivery", () =>
+    Effect.gen(function*() {
+      const { names, pass } = yield* Place
+      const redis = yield* Redis
+      let armed = false
+      const refused = new RedisError({
+        cause: new Error("NOPERM this user has no permissions to run the 'rpop' command")
+      })
+      const worker = yield* Worker.start({
+        "user.create": () => Effect.never,
+        "user.delete": () => Effect.void
+      }).pipe(
+        Effect.provideService(
+          Redis,
+          Redis.of({
+            ...redis,
+            eval: (script) => {
+              const run = redis.eval(script)
+              const moves = (script as unknown) === moveCallbacks.script
+              return (...params) => Effect.suspend(() => moves && armed ? Effect.fail(refused) : run(...params))
+            }
+          })
+        )
+      )
+      const { send } = yield* ActionClient.make()
+      yield* send(Action.make("user.create"), {})
+      yield* eventually(
+        "it runs",
+        Effect.map(worker.status, ({ consumers }) => consumers.some((next) => next.running === 1))
+      )
+      armed = true
+      yield* pass("1 second")
+      assert.deepInclude(yield* Effect.flip(worker.await), { _tag: "WorkerError", reason: "NoPermission" })
+      const pending = yield* pendingOf(names)
+      assert.deepStrictEqual(pending.map(([, consumer]) => consumer), [names.waitingConsumer])
+      assert.match(String(yield* redis.send("HGET", names.retryRecords, pending[0]![0])), /^0 1 /)
     }))
 })
 
