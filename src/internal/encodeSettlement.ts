@@ -112,12 +112,12 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       return waiting(
         decision,
         settlement.delay,
-        { attempts: attempt },
+        { attempts: attempt, unknownSince: 0 },
         answer && target(action, answer, options, "response")
       )
     }
     case "Release":
-      return waiting(decision, 0, {}, undefined)
+      return waiting(decision, 0, { unknownSince: 0 }, undefined)
     case "Yield":
       return waiting(decision, settlement.delay, { unknownSince: settlement.since }, undefined)
   }
@@ -140,6 +140,7 @@ const settled = ({ deliveries, id }: Entry) => ({ id, deliveries, push: undefine
 
 const notAccepted = "The naming does not accept the list that the message names"
 
+/** A worker that ran it knows its type: how long it was unknown before counts no more. */
 const waiting = (
   { entry, span }: Decision,
   delay: number,

@@ -233,6 +233,14 @@ describe("encodeSettlement", () => {
     assert.deepStrictEqual(decodeRecord(encoded?.wait?.record ?? ""), { ...record, outcomes: 3 })
   })
 
+  it("forgets since when a type was unknown once it was run", () => {
+    const yielded = { entry: entry.make("5-1", ["data", "{}"], 4, { ...record, unknownSince: 17 }) }
+    for (const settlement of [{ _tag: "Retry", delay: 10, error, answer: false }, { _tag: "Release" }] as const) {
+      const encoded = encode(settlement, undefined, yielded)
+      assert.strictEqual(decodeRecord(encoded?.wait?.record ?? "").unknownSince, 0)
+    }
+  })
+
   it("records since when a type is unknown", () => {
     const encoded = encode({ _tag: "Yield", delay: 250, since: 17 })
     assert.strictEqual(encoded?.wait?.delay, 250)
