@@ -53,7 +53,12 @@ export const make = (options: ConsumerOptions): Consumer => {
       options.onWritten(decision, written, name)
     }
   })
-  const ownIntake = intake.make({ ...shared, runner: ownRunner, onGone: options.onGone })
+  const ownIntake = intake.make({
+    ...shared,
+    runner: ownRunner,
+    payloadLimit: options.runner.dispatch.limits.maxBytes,
+    onGone: options.onGone
+  })
   const releaseSome = redis.eval(release.script)({
     stream: names.stream,
     retryDue: names.retryDue,

@@ -7,6 +7,7 @@ import type { Redis, RedisError } from "../Redis.ts"
 import { millisOf } from "./entry.ts"
 import { InvalidOption } from "./invalidOption.ts"
 import { millis } from "./optionTime.ts"
+import { replacementsIn } from "./replacements.ts"
 import { knownReasons, scanLetters, type ScanParams, surveyLetters } from "./scripts/deadLetter.ts"
 
 // -----------------------------------------------------------------------------
@@ -47,7 +48,7 @@ const said = (text: string | undefined): string | undefined => text === "" ? und
 const numeric = (text: string | undefined): number => Number(text) || 0
 
 /** Whether bytes that are no UTF-8 were replaced on the way: then there are more U+FFFD than the server counts. */
-export const isBroken = (text: string, counted: unknown): boolean => text.split("\uFFFD").length - 1 > Number(counted)
+export const isBroken = (text: string, counted: unknown): boolean => replacementsIn(text) > Number(counted)
 
 export const letterFrom = (id: string, size: number, notes: Notes): Letter => {
   const reason = notes.get("reason")

@@ -6,6 +6,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { Redis, RedisError } from "../Redis.ts"
 import * as entry from "./entry.ts"
 import type { Names } from "./names.ts"
+import { hasReplacements, replacementsIn } from "./replacements.ts"
 import * as reply from "./reply.ts"
 import type { Runner } from "./runner.ts"
 import { countReplacements } from "./scripts/streams.ts"
@@ -25,6 +26,8 @@ export interface IntakeOptions {
   readonly names: Names
   readonly consumer: string
   readonly runner: Runner
+  /** Bytes of `data`, beyond which an entry is refused. */
+  readonly payloadLimit: number
   /** Entries that were deleted from the stream while they were pending. */
   readonly onGone: (ids: ReadonlyArray<string>) => Effect.Effect<void>
 }
@@ -38,12 +41,12 @@ const maxFound = 10_000
 export const fromTaken = (taken: TakenEntry): entry.Entry =>
   entry.make(taken.id, taken.fields, taken.deliveries, taken.record)
 
-const isDoubtful = ({ data }: entry.Entry): boolean => data?.includes("\uFFFD") === true
-
-const replacements = (text: string | undefined): number => (text?.split("\uFFFD").length ?? 1) - 1
-
 export const make = (options: IntakeOptions): Intake => {
   const { consumer, names, redis, runner } = options
+
+  /** What is over the limit is refused whatever its bytes are: neither this process nor the server has to look at them. */
+  const isDoubtful = ({ data }: entry.Entry): boolean =>
+    data !== undefined && data.length <= options.payloadLimit && hasReplacements(data)
 
   /** U+FFFD may be what was sent, or stand for bytes that are no UTF-8: only the server's bytes tell. */
   const markBroken = (entries: ReadonlyArray<entry.Entry>) =>
@@ -57,7 +60,7 @@ export const make = (options: IntakeOptions): Intake => {
     })
     const broken = new Set<string>()
     doubtful.forEach((next, index) => {
-      if (Array.isArray(counts) && replacements(next.data) !== Number(counts[index])) broken.add(next.id)
+      if (Array.isArray(counts) && replacementsIn(next.data ?? "") !== Number(counts[index])) broken.add(next.id)
     })
     return entries.map((next) => broken.has(next.id) ? entry.withBroken(next, true) : next)
   })

@@ -8,8 +8,13 @@ import type * as Tracer from "effect/Tracer"
 import type { DomainAction } from "../DomainAction.ts"
 import type { Entry } from "./entry.ts"
 
+/** Characters of a header of version 00, the only one that is read. A stranger's field may be as long as a stream's entry. */
+const exactLength = 55
+
 export const parse = (value: string): Tracer.ExternalSpan | undefined =>
-  Option.getOrUndefined(HttpTraceContext.w3c(Headers.fromRecordUnsafe({ traceparent: value })))
+  value.length === exactLength
+    ? Option.getOrUndefined(HttpTraceContext.w3c(Headers.fromRecordUnsafe({ traceparent: value })))
+    : undefined
 
 const hexadecimal = /^[0-9a-f]+$/i
 

@@ -5,6 +5,8 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
+import { countReplacements } from "../../src/internal/scripts/streams.ts"
+import { Redis } from "../../src/Redis.ts"
 import * as Worker from "../../src/Worker.ts"
 import { hostile } from "../fixtures/index.ts"
 import { entriesOf, onBoth, onServer, Place, send, type Test } from "../support/layers.ts"
@@ -84,6 +86,31 @@ const malformedCases = (test: Test): void => {
         "data is larger than 10000 bytes",
         "data is nested deeper than 5 levels"
       ])
+    }))
+
+  test("what is over the limit is not looked at for bytes that are no UTF-8, here or at the server", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      const redis = yield* Redis
+      let looked = 0
+      const { seen } = yield* Effect.provideService(startWorker({ payloadLimit: 10_000 }), Redis, {
+        ...redis,
+        eval: (script) => {
+          const run = redis.eval(script)
+          if ((script as unknown) !== countReplacements.script) return run
+          return (...params) => Effect.andThen(Effect.sync(() => looked++), run(...params))
+        }
+      })
+      yield* send("XADD", names.stream, "*", "data", "\uFFFD".repeat(10_001))
+      yield* settled
+      assert.strictEqual(looked, 0)
+      yield* send("XADD", names.stream, "*", "data", "\uFFFD".repeat(3_000))
+      yield* settled
+      assert.strictEqual(looked, 1)
+      const letters = yield* deadLetters
+      assert.strictEqual(letters[0]?.notes["message"], "data is larger than 10000 bytes")
+      assert.strictEqual(letters.length, 2)
+      assert.deepStrictEqual(seen.runs, [])
     }))
 
   test("a thousand entries that are no actions hold up nothing", () =>

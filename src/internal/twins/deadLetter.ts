@@ -1,6 +1,7 @@
 /**
  * Twins of the scripts that look at dead letters.
  */
+import { replacementsIn } from "../replacements.ts"
 import type { Definition, ScriptRedis, ScriptReply } from "../script.ts"
 import * as scripts from "../scripts/deadLetter.ts"
 import { chunk, knownReasons } from "../scripts/deadLetter.ts"
@@ -105,7 +106,6 @@ const scan = (redis: ScriptRedis, key: string, args: ReadonlyArray<string>, foun
 }
 
 /** U+FFFD as the server's bytes have it: more of them in the client's text stand for bytes that are no UTF-8. */
-const replacements = (text: string): number => text.split("\uFFFD").length - 1
 
 export const scanLetters: Definition = {
   lua: scripts.scanLetters.lua,
@@ -118,7 +118,7 @@ export const scanLetters: Definition = {
         if (values[i] !== "data") continue
         const text = values[i + 1] ?? ""
         const size = byteLength(text)
-        return size > dataLimit ? ["l", String(size), 0] : ["d", text, replacements(text)]
+        return size > dataLimit ? ["l", String(size), 0] : ["d", text, replacementsIn(text)]
       }
       return ["-", "", 0]
     }
@@ -173,8 +173,8 @@ export const readLetter: Definition = {
       fields.reduce((sum, field) => sum + byteLength(field), 0),
       fields.slice(0, read === undefined ? 0 : letter?.first ?? 0),
       values,
-      values.reduce((sum, value) => sum + replacements(value), 0),
-      data < 0 ? 0 : replacements(values[data + 1] ?? "")
+      values.reduce((sum, value) => sum + replacementsIn(value), 0),
+      data < 0 ? 0 : replacementsIn(values[data + 1] ?? "")
     ]
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Twins of the scripts over whole streams.
  */
+import { replacementsIn } from "../replacements.ts"
 import type { Definition } from "../script.ts"
 import * as scripts from "../scripts/streams.ts"
 import { now, rows, strings } from "./support.ts"
@@ -76,6 +77,6 @@ export const countReplacements: Definition = {
       const entry = rows(redis.call("XRANGE", stream, id, id))[0]
       const fields = entry === undefined ? [] : strings(rows(entry)[1])
       const at = fields.findIndex((field, index) => index % 2 === 0 && field === "data")
-      return at === -1 ? 0 : (fields[at + 1] ?? "").split("\uFFFD").length - 1
+      return at === -1 ? 0 : replacementsIn(fields[at + 1] ?? "")
     })
 }
