@@ -60,16 +60,16 @@ export const codecOf = (action: Any): AnyCodec => {
 
 const encodedAst = (schema: Schema.Top): SchemaAST.AST => SchemaAST.toEncoded(Schema.toCodecJson(schema).ast)
 
-// A suspended schema is taken for an object without a look: it may refer to what is not defined yet.
-const shapeOfAst = (ast: SchemaAST.AST): Shape => {
+const shapeOfAst = (ast: SchemaAST.AST, openings: number): Shape => {
   switch (ast._tag) {
     case "Objects":
-    case "Suspend":
       return "object"
+    case "Suspend":
+      return openings === 0 ? "object" : shapeOfAst(ast.thunk(), openings - 1)
     case "Null":
       return "void"
     case "Union": {
-      const shapes = ast.types.map(shapeOfAst)
+      const shapes = ast.types.map((type) => shapeOfAst(type, openings))
       if (shapes.every((shape) => shape === "object")) return "object"
       return shapes.includes("other") ? "other" : "nullable"
     }
@@ -78,7 +78,14 @@ const shapeOfAst = (ast: SchemaAST.AST): Shape => {
   }
 }
 
-export const shapeOf = (schema: Schema.Top): Shape => shapeOfAst(encodedAst(schema))
+/**
+ * A suspended schema is taken for an object unless it may be opened: while contracts are made it may refer to what is not
+ * defined yet. `openings` bounds those that lie in one another.
+ */
+export const shapeOf = (schema: Schema.Top, openings = 0): Shape => shapeOfAst(encodedAst(schema), openings)
+
+/** Suspended schemas in one another, beyond which one is taken for an object. */
+const maxOpenings = 8
 
 const isRecord = (u: unknown): u is { readonly [key: string]: unknown } =>
   typeof u === "object" && u !== null && !Array.isArray(u)
@@ -254,7 +261,7 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
 }
 
 const make = (action: Any): AnyCodec => {
-  const successShape = shapeOf(action.successSchema)
+  const successShape = shapeOf(action.successSchema, maxOpenings)
   return {
     decodePayload: decoder(action.payloadSchema),
     encodePayload: payloadEncoder(action.payloadSchema),
