@@ -160,7 +160,7 @@ export interface ConsumerStatus {
   readonly held: number
   /** Settlements that are not written yet. */
   readonly unwritten: number
-  /** When a read last came back, in milliseconds by this process's clock; `undefined` before the first. */
+  /** When a read was last sent or came back, in milliseconds by this process's clock; `undefined` before the first. */
   readonly lastRead: number | undefined
   /** Whether it reads new entries; one runs suspected killers alone and does not. */
   readonly reads: boolean

@@ -34,7 +34,7 @@ export interface ReaderOptions {
   readonly paused: Latch.Latch
   readonly trouble: Trouble
   readonly restoreGroup: Effect.Effect<void, WorkerError>
-  /** A read came back, with entries or without. */
+  /** A read was sent, or came back, with entries or without. */
   readonly onRead: () => void
   /** The connection was given up. */
   readonly onReconnect: () => void
@@ -100,6 +100,7 @@ export const make = (options: ReaderOptions): Reader => {
         // Paused while there was no room: the next session waits for the end of the pause, without a connection.
         if (!gate.isOpen()) return
       }
+      options.onRead()
       read.start(readNew(connection))
       if (ahead) {
         // The command is written at the end of this turn of the event loop.

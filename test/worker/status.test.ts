@@ -4,9 +4,10 @@
 import { assert } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Health from "../../src/Health.ts"
 import * as Worker from "../../src/Worker.ts"
 import { actionOf } from "../support/jobs.ts"
-import { entriesOf, eventually, onBoth, Place, send } from "../support/layers.ts"
+import { entriesOf, eventually, inMemory, onBoth, Place, send } from "../support/layers.ts"
 
 onBoth("the status of a worker", (test) => {
   test("says full while it waits for room, though there is a little left", () =>
@@ -29,5 +30,42 @@ onBoth("the status of a worker", (test) => {
       yield* Deferred.succeed(go, undefined)
       yield* eventually("all are settled", Effect.map(entriesOf(names.stream), (rows) => rows.length === 0))
       assert.strictEqual((yield* reader)?.full, false)
+    }))
+})
+
+inMemory("the health of a worker", (test) => {
+  const ready = (worker: Worker.Worker["Service"]) =>
+    Effect.map(
+      Effect.provideService(Health.readiness(), Worker.Worker, worker),
+      ({ problems, ready }) => ready ? "ready" : problems.join()
+    )
+
+  test("is good at once when it goes on reading after a pause", () =>
+    Effect.gen(function*() {
+      const { pass } = yield* Place
+      const worker = yield* Worker.start({ "user.create": () => Effect.void })
+      yield* pass("1 second")
+      yield* worker.pause
+      yield* pass("2 minutes")
+      yield* worker.resume
+      yield* pass("100 millis")
+      assert.strictEqual(yield* ready(worker), "ready")
+    }))
+
+  test("is good at once when it goes on reading after it was full", () =>
+    Effect.gen(function*() {
+      const { names, pass } = yield* Place
+      for (let n = 0; n < 2; n++) {
+        yield* send("XADD", names.stream, "*", "data", actionOf("user.create", n, { data: {} }))
+      }
+      const worker = yield* Worker.start({ "user.create": () => Effect.sleep("1 minute") }, {
+        concurrency: 1,
+        readAhead: 1
+      })
+      yield* pass("119 seconds")
+      assert.strictEqual(yield* ready(worker), "ready")
+      yield* pass("2 seconds")
+      assert.deepStrictEqual(yield* entriesOf(names.stream), [])
+      assert.strictEqual(yield* ready(worker), "ready")
     }))
 })
