@@ -124,7 +124,7 @@ export const pending: Metric.Gauge<number> = gauge(
 )
 
 /**
- * Entries not delivered yet, by `service`; absent while the server cannot tell.
+ * Entries not delivered yet, by `service`; while the server cannot tell, what it said last.
  *
  * @since 0.1.0
  * @category worker

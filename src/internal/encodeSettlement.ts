@@ -102,8 +102,9 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
         "message",
         behind?.message ?? settlement.error.message
       ]
-      if (answer !== undefined && push === undefined) notes.push("undeliverable", notAccepted, "answer", answer)
-      return { ...settled(entry), push, dead: true, notes }
+      const undelivered = answer !== undefined && push === undefined
+      if (undelivered) notes.push("undeliverable", notAccepted, "answer", answer)
+      return { ...settled(entry), push, dead: true, notes, undelivered }
     }
     case "Retry": {
       const answer = settlement.answer
@@ -257,6 +258,7 @@ const answered = (
   return {
     ...settled(decision.entry),
     dead: true,
-    notes: [...noteOf(decision), "reason", "undeliverable", "undeliverable", notAccepted, "answer", payload]
+    notes: [...noteOf(decision), "reason", "undeliverable", "undeliverable", notAccepted, "answer", payload],
+    undelivered: true
   }
 }

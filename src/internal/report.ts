@@ -13,8 +13,9 @@ import type { Written } from "./settler.ts"
 
 const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity => {
   if (written === "gone") return "Error"
-  if (written === "lost" || written === "undeliverable") return "Warn"
+  if (written === "lost") return "Warn"
   if (written === "unwritable") return settlement._tag === "Retry" ? "Warn" : "Error"
+  if (written === "undeliverable" && settlement._tag !== "DeadLetter") return "Warn"
   switch (settlement._tag) {
     case "DeadLetter":
       return settlement.reason === "poison" || settlement.reason === "unencodable" ? "Error" : "Warn"
@@ -33,6 +34,8 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
       return "Not settled: the entry was deleted by others"
     case "undeliverable":
       if (settlement._tag === "Retry") return "The answer of an attempt that is run again could not be pushed"
+      // A letter that there was anyway is told as such; its notes say that nobody was told.
+      if (settlement._tag === "DeadLetter") break
       return "The answer could not be pushed and is kept in the dead letter"
     case "unwritable":
       if (settlement._tag === "Retry") return "The answer of an attempt that is run again could not be pushed"

@@ -55,31 +55,53 @@ const sizeOf = ({ notes, push, wait }: SettleEntry): number => {
   return size
 }
 
-/**
- * A result that is no JSON (a `bigint`, a cycle), or that no client takes, cannot be answered: its effects are done, and it is
- * never run again.
- */
-const encodeOrBury = (decision: Decision, options: EncodeOptions): SettleEntry | undefined => {
-  const bury = (message: string): SettleEntry | undefined => {
-    const { action, attempt, cause, entry, span } = decision
-    const settlement: Settlement = {
+/** Why nothing is written of what a handler gave. */
+class Unencodable {
+  readonly message: string
+  constructor(message: string) {
+    this.message = message
+  }
+}
+
+/** Whoever gets an answer, or an action, refuses it as this does: a caller would wait for it in vain. */
+const unreadable = (payload: string, maxBytes: number): Unencodable | undefined => {
+  const { maxDepth } = DomainAction.defaultLimits
+  if (Json.isLarger(payload, maxBytes)) {
+    return new Unencodable(`The answer is larger than the limit of ${maxBytes} bytes (WORKER_PAYLOAD_LIMIT)`)
+  }
+  if (Json.isDeeper(payload, maxDepth)) return new Unencodable(`The answer is nested deeper than ${maxDepth} levels`)
+  return Json.mayHoldProto(payload) && Json.holdsProto(JSON.parse(payload))
+    ? new Unencodable("The answer holds a key __proto__")
+    : undefined
+}
+
+/** What the script is asked to do, unless the result is no JSON (a `bigint`, a cycle) or one that nobody takes. */
+const encode = (decision: Decision, options: EncodeOptions): SettleEntry | Unencodable | undefined => {
+  try {
+    const entry = encodeSettlement(decision, options)
+    return entry?.push !== undefined && entry.wait === undefined && !entry.dead
+      ? unreadable(entry.push.payload, options.payloadLimit) ?? entry
+      : entry
+  } catch (error) {
+    return new Unencodable(`The result is no JSON: ${messageOf(error) ?? "what makes it so failed"}`)
+  }
+}
+
+/** In place of what cannot be written: its effects are done, and it is never run again. */
+const buried = ({ action, attempt, cause, entry, span }: Decision, { message }: Unencodable): Decision =>
+  new Decision(
+    entry,
+    action,
+    attempt,
+    {
       _tag: "DeadLetter",
       reason: "unencodable",
       error: { error_type: "UnencodableResult", error_code: "UNENCODABLE_RESULT", message, details: null },
       answer: expects(action)
-    }
-    return encodeSettlement(new Decision(entry, action, attempt, settlement, span, cause), options)
-  }
-  try {
-    const entry = encodeSettlement(decision, options)
-    return entry?.push !== undefined && entry.wait === undefined && !entry.dead &&
-        Json.isLarger(entry.push.payload, options.payloadLimit)
-      ? bury(`The answer is larger than the limit of ${options.payloadLimit} bytes (WORKER_PAYLOAD_LIMIT)`)
-      : entry
-  } catch (error) {
-    return bury(`The result is no JSON: ${messageOf(error) ?? "what makes it so failed"}`)
-  }
-}
+    },
+    span,
+    cause
+  )
 
 const expects = (action: Decision["action"]): boolean =>
   action !== undefined && DomainAction.expects(action) === "response"
@@ -92,12 +114,15 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
   let firstId = decisions[0]?.entry.id ?? "-"
   let lastId = firstId
   let size = 0
-  for (const decision of decisions) {
+  for (const made of decisions) {
     if (size >= maxSize) break
-    const id = decision.entry.id
+    const id = made.entry.id
     if (isBefore(lastId, id)) lastId = id
     else if (isBefore(id, firstId)) firstId = id
-    const entry = encodeOrBury(decision, options)
+    const encoded = encode(made, options)
+    // What is written is what is counted and logged.
+    const decision = encoded instanceof Unencodable ? buried(made, encoded) : made
+    const entry = encoded instanceof Unencodable ? encodeSettlement(decision, options) : encoded
     if (entry === undefined) {
       plain.push(decision)
     } else {

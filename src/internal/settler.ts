@@ -14,7 +14,7 @@ import type { WorkerError } from "../WorkerError.ts"
 import type { Decision, EncodeOptions } from "./encodeSettlement.ts"
 import type { Names } from "./names.ts"
 import { failureOf } from "./redisFailure.ts"
-import { decodeStatuses, settle, type SettleStatus, targetOf } from "./scripts/settle.ts"
+import { decodeStatuses, settle, type SettleEntry, type SettleStatus, targetOf } from "./scripts/settle.ts"
 import { Batch, batchOf, unanswered, withEntry, withoutPush } from "./settleBatch.ts"
 import type { Telemetry } from "./telemetry.ts"
 import type { Trouble } from "./trouble.ts"
@@ -71,6 +71,9 @@ const mayBeAboutContent = (error: RedisError, { size }: Batch): boolean => {
   return kind === "Other" || (kind === "Connection" && size >= largeSize)
 }
 
+/** What became of a decision that the script carried out. */
+const settledAs = (entry: SettleEntry | undefined): Written => entry?.undelivered === true ? "undeliverable" : "settled"
+
 /** What a call writes is refused, though Redis takes others. */
 class Refused {
   readonly error: RedisError
@@ -111,7 +114,7 @@ export const make = (options: SettlerOptions): Settler => {
     let error: RedisError | undefined
     batch.decisions.forEach((decision, index) => {
       const status = statuses.get(index)
-      if (status === undefined) written(decision, "settled")
+      if (status === undefined) written(decision, settledAs(batch.entries[index - batch.acknowledged.length]))
       else if (status === "incomplete") incomplete.push(decision)
       else if (typeof status === "string") written(decision, status)
       else {
@@ -187,8 +190,10 @@ export const make = (options: SettlerOptions): Settler => {
 
   /** One entry that is refused fails a whole call, each time: each is settled in a call of its own. */
   const writeApart = Effect.fnUntraced(function*(decisions: ReadonlyArray<Decision>, refused?: Refused) {
-    for (const decision of decisions) {
-      written(decision, yield* writeAlone(decision, refused))
+    for (const next of decisions) {
+      const batch = batchOf(target, [next], withNotes)
+      const decision = batch.decisions[0] ?? next
+      written(decision, yield* writeAlone(decision, batch, refused))
       if (trouble.failing()) yield* trouble.passed(doing)
     }
   })
@@ -197,11 +202,10 @@ export const make = (options: SettlerOptions): Settler => {
    * What is refused alone as well is given up: the answer is kept in the dead letter if the server takes it there. If not, the
    * letter says so, and the caller, if that goes.
    */
-  const writeAlone = Effect.fnUntraced(function*(decision: Decision, known?: Refused) {
-    const batch = batchOf(target, [decision], withNotes)
+  const writeAlone = Effect.fnUntraced(function*(decision: Decision, batch: Batch, known?: Refused) {
     const givesUp = batch.entries.some(({ notes, push }) => push !== undefined || notes?.includes("answer"))
     const whole = known !== undefined && givesUp ? known : yield* attempt(batch, givesUp)
-    if (!(whole instanceof Refused)) return whole
+    if (!(whole instanceof Refused)) return whole === "settled" ? settledAs(batch.entries[0]) : whole
     const { error, keep } = whole
     const second = yield* keep
       ? attempt(withEntry(batch, (entry) => withoutPush(entry, error)), true)

@@ -227,12 +227,14 @@ export const make = (options: TelemetryOptions): Telemetry => {
       if (written === "gone") return withService(Metrics.entriesLost).updateUnsafe(1, context)
       const metrics = metricsOf(decision.action?.action_type)
       outcomeCounter(metrics, decision.settlement).updateUnsafe(1, context)
-      if (written === "undeliverable" || written === "unwritable") {
+      const isUndelivered = written === "undeliverable" || written === "unwritable"
+      if (isUndelivered) {
         withService(Metrics.undeliverable).updateUnsafe(1, context)
-        if (decision.settlement._tag !== "Retry") reasonCounter("undeliverable").updateUnsafe(1, context)
-      } else if (decision.settlement._tag === "DeadLetter") {
-        reasonCounter(decision.settlement.reason).updateUnsafe(1, context)
       }
+      const { settlement } = decision
+      // A letter that there was anyway keeps its reason.
+      if (settlement._tag === "DeadLetter") reasonCounter(settlement.reason).updateUnsafe(1, context)
+      else if (isUndelivered && settlement._tag !== "Retry") reasonCounter("undeliverable").updateUnsafe(1, context)
       if (decision.action !== undefined && isFinal(decision.settlement)) {
         metrics.attempts.updateUnsafe(decision.attempt, context)
       }

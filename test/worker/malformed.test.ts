@@ -6,12 +6,23 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import { countReplacements } from "../../src/internal/scripts/streams.ts"
+import * as Metrics from "../../src/Metrics.ts"
 import { Redis } from "../../src/Redis.ts"
 import * as Worker from "../../src/Worker.ts"
 import { hostile } from "../fixtures/index.ts"
-import { entriesOf, onBoth, onServer, Place, send, type Test } from "../support/layers.ts"
+import { entriesOf, eventually, type LogLine, onBoth, onServer, Place, send, type Test } from "../support/layers.ts"
 import { RedisServer } from "../support/redisServer.ts"
-import { deadLetters, effects, leftovers, nothingLeft, quick, sendAction, settled, startWorker } from "./world.ts"
+import {
+  count,
+  deadLetters,
+  effects,
+  leftovers,
+  nothingLeft,
+  quick,
+  sendAction,
+  settled,
+  startWorker
+} from "./world.ts"
 
 const text = hostile.filter(({ reason }) => reason !== "NotUtf8")
 const binary = hostile.filter(({ reason }) => reason === "NotUtf8")
@@ -191,6 +202,34 @@ const answerCases = (test: Test): void => {
       const [entry] = yield* entriesOf(list)
       assert.deepInclude(JSON.parse(entry?.[1][1] ?? "null"), { action_type: "client.created", origin_service: "user" })
       assert.deepStrictEqual((yield* deadLetters).map(({ notes }) => notes["reason"]), ["undeliverable"])
+    }))
+
+  test("a list whose name the naming refuses is counted and told as an answer that could not be pushed", () =>
+    Effect.gen(function*() {
+      const { environment, logs } = yield* Place
+      const counted = Effect.all({
+        answers: count(Metrics.undeliverable, { service: "user" }),
+        undeliverable: count(Metrics.deadLetters, { service: "user", reason: "undeliverable" }),
+        exhausted: count(Metrics.deadLetters, { service: "user", reason: "exhausted" })
+      })
+      const before = yield* counted
+      yield* startWorker({ maxAttempts: 1 })
+      const list = `stolen-${environment}`
+      yield* sendAction("ok", { expectation: "response", list })
+      yield* sendAction("die", { expectation: "response", list })
+      yield* settled
+      const isTold = ({ text }: LogLine) => /could not be pushed|^Dead letter/.test(text)
+      yield* eventually("both are logged", Effect.sync(() => logs.filter(isTold).length === 2))
+      const after = yield* counted
+      assert.deepStrictEqual({
+        answers: after.answers - before.answers,
+        undeliverable: after.undeliverable - before.undeliverable,
+        exhausted: after.exhausted - before.exhausted
+      }, { answers: 2, undeliverable: 1, exhausted: 1 })
+      assert.deepStrictEqual(
+        logs.filter(isTold).map(({ level, text }) => `${level} ${text.replace(/:.*/s, "")}`).toSorted(),
+        ["Warn Dead letter (exhausted)", "Warn The answer could not be pushed and is kept in the dead letter"]
+      )
     }))
 
   for (const expectation of ["response", "callback"] as const) {

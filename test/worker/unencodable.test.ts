@@ -9,10 +9,12 @@ import * as Action from "../../src/Action.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected } from "../../src/HandlerError.ts"
+import * as Metrics from "../../src/Metrics.ts"
 import * as Worker from "../../src/Worker.ts"
-import { inMemory } from "../support/layers.ts"
+import { eventually, inMemory, Place } from "../support/layers.ts"
 import {
   answersOf,
+  count,
   deadLetters,
   effects,
   expectations,
@@ -105,6 +107,68 @@ inMemory("a worker whose answer is larger than clients take", (test) => {
         assert.include((yield* deadLetters)[0]?.notes["message"], "larger than the limit of 2000 bytes")
       }))
   }
+})
+
+/** Arrays in one another. */
+const nested = (levels: number): unknown => levels === 0 ? 0 : [nested(levels - 1)]
+
+inMemory("a worker whose answer is one that clients refuse", (test) => {
+  const refused: ReadonlyArray<readonly [what: string, answer: object, message: string]> = [
+    ["nested too deep", { tree: nested(63) }, "The answer is nested deeper than 64 levels"],
+    ["with a key __proto__", JSON.parse("{\"a\":{\"__proto__\":1}}") as object, "The answer holds a key __proto__"]
+  ]
+  for (const [what, answer, message] of refused) {
+    for (const expectation of ["response", "callback"] as const) {
+      test(`says so instead: ${what}; answer expected: ${expectation}`, () =>
+        Effect.gen(function*() {
+          yield* Worker.start({ "user.create": () => Effect.succeed(answer) }, quick)
+          const sent = yield* sendAction("", { expectation })
+          yield* settled
+          assert.deepStrictEqual(yield* effects(sent), [
+            ...(expectation === "response" ? ["error UNENCODABLE_RESULT"] : []),
+            "dead unencodable UNENCODABLE_RESULT"
+          ])
+          assert.strictEqual((yield* deadLetters)[0]?.notes["message"], message)
+        }))
+    }
+  }
+
+  test("answers with as many levels as a client reads", () =>
+    Effect.gen(function*() {
+      const tree = nested(62)
+      yield* Worker.start({ "user.create": () => Effect.succeed({ tree }) }, quick)
+      const sent = yield* sendAction("", { expectation: "response" })
+      yield* settled
+      const [answer] = yield* answersOf(sent)
+      const parsed = DomainAction.parseResponse(JSON.stringify(answer))
+      assert.deepStrictEqual(parsed._tag === "Success" ? parsed.success.data : parsed, { tree })
+    }))
+
+  test("counts and logs it as the dead letter that it is", () =>
+    Effect.gen(function*() {
+      const { logs } = yield* Place
+      const counted = Effect.all({
+        letters: count(Metrics.deadLetters, { service: "user", reason: "unencodable" }),
+        ended: count(Metrics.actions, { service: "user", action_type: "user.create", outcome: "dead_letter" }),
+        replies: count(Metrics.actions, { service: "user", action_type: "user.create", outcome: "reply" })
+      })
+      const before = yield* counted
+      yield* Worker.start({ "user.create": () => Effect.succeed({ tree: nested(63) }) }, quick)
+      yield* sendAction("", { expectation: "response" })
+      yield* settled
+      yield* eventually("it is logged", Effect.sync(() => logs.some(({ text }) => text.startsWith("Dead letter"))))
+      const after = yield* counted
+      assert.deepStrictEqual(
+        {
+          letters: after.letters - before.letters,
+          ended: after.ended - before.ended,
+          replies: after.replies - before.replies
+        },
+        { letters: 1, ended: 1, replies: 0 }
+      )
+      const line = logs.find(({ text }) => text.startsWith("Dead letter (unencodable)"))
+      assert.strictEqual(line?.level, "Error")
+    }))
 })
 
 inMemory("a worker whose handler fails with an error of an odd shape", (test) => {

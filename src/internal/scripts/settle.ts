@@ -38,6 +38,8 @@ export interface SettleEntry {
    * rule they are of no use: when it cannot be pushed it is left as it is, and reported as `incomplete`.
    */
   readonly notes: ReadonlyArray<string> | undefined
+  /** Its answer stands in the notes, because the naming does not accept the list that it was for. Nothing to the script. */
+  readonly undelivered?: boolean | undefined
 }
 
 /** Where entries are settled, and in whose name. */
