@@ -215,9 +215,9 @@ export const target = (
   if (action === undefined || key === null || key === undefined) return undefined
   if (action.callback_action_type === null) {
     // A client may name any list of its own, also one for all its answers.
-    return options.accepts(key, "response") || options.accepts(key, "callback")
-      ? new ListTarget(key, payload, options.responseTimeToLive)
-      : undefined
+    if (options.accepts(key, "response")) return new ListTarget(key, payload, options.responseTimeToLive)
+    // Callbacks of others may wait in that one: whoever forges a request must not make them expire.
+    return options.accepts(key, "callback") ? new ListTarget(key, payload, 0) : undefined
   }
   if (options.accepts(key, "stream")) {
     // In an action stream a response would be a malformed entry of somebody else's.

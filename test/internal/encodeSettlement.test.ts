@@ -134,6 +134,12 @@ describe("encodeSettlement", () => {
     assert.strictEqual(encode(callback, actionOf(responses, "client.created"))?.push?.key, responses)
   })
 
+  it("lets no answer expire in a list of callbacks, since those of others may wait there", () => {
+    assert.strictEqual(encode(reply, actionOf(callbacks))?.push?.timeToLive, 0)
+    assert.strictEqual(encode(callback, actionOf(callbacks, "client.created"))?.push?.timeToLive, 0)
+    assert.isAbove(encode(reply, actionOf(responses))?.push?.timeToLive ?? 0, 0)
+  })
+
   it("keeps an answer in a dead letter where the message names what may not be written", () => {
     const lists = [
       stream,
