@@ -66,7 +66,7 @@ export const make = (
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i]
     const value = String(fields[i + 1])
-    size += value.length
+    size += String(name).length + value.length
     if (name === "data") data ??= value
     else if (name === "traceparent") traceparent ??= value
     else if (name === replaysField && i + 2 >= fields.length && replaysPattern.test(value)) replays = Number(value)

@@ -48,8 +48,8 @@ describe("entry", () => {
       assert.strictEqual(entry.make("1-1", ["data", ""]).data, "")
     })
 
-    it("counts the characters of all values", () => {
-      assert.strictEqual(entry.make("1-1", ["data", "12345", "note", "678"]).size, 8)
+    it("counts the characters of all names and values", () => {
+      assert.strictEqual(entry.make("1-1", ["data", "12345", "note", "678"]).size, 16)
     })
 
     it("keeps what is recorded of earlier runs", () => {
