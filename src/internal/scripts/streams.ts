@@ -27,6 +27,9 @@ return ids
   args: (params) => [params.traceparent ?? "", ...params.texts]
 })
 
+/** Bytes beyond which a call moves no further callback: while it runs nobody else is served. */
+export const moveBudget = 8 * 1024 * 1024
+
 /**
  * Moves callbacks from their lists into the action stream, oldest first: each is
  * in the stream before it leaves the list. Replies with how many were moved and
@@ -37,19 +40,20 @@ export const moveCallbacks = define<{
   readonly lists: ReadonlyArray<string>
   readonly limit: number
 }>({
-  lua: `local moved, refused = 0, {}
+  lua: `local moved, bytes, refused = 0, 0, {}
 for i = 2, #KEYS do
   local held = redis.call('TYPE', KEYS[i]).ok
   if held == 'list' then
     -- A full server refuses the first write of a script when it needs memory. This one needs none, and what follows frees
     -- about as much as it takes.
     redis.call('XDEL', KEYS[1], '0-0')
-    while moved < tonumber(ARGV[1]) do
+    while moved < tonumber(ARGV[1]) and bytes < ${moveBudget} do
       local message = redis.call('LINDEX', KEYS[i], -1)
       if not message then break end
       redis.call('XADD', KEYS[1], '*', 'data', message)
       redis.call('RPOP', KEYS[i])
       moved = moved + 1
+      bytes = bytes + #message
     end
   elseif held ~= 'none' then
     refused[#refused + 1] = KEYS[i]
@@ -95,8 +99,12 @@ for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   if not lowest or before(first, lowest) then lowest = first end
 end
 if not lowest then return { 0, groups } end
-local newest = integer(math.max(0, now() - tonumber(ARGV[2]))) .. '-0'
-if before(newest, lowest) then lowest = newest end
+-- Ids may be ahead of the clock, after it jumped back: where nothing is to be kept they are trimmed all the same.
+local retain = tonumber(ARGV[2])
+if retain > 0 then
+  local newest = integer(math.max(0, now() - retain)) .. '-0'
+  if before(newest, lowest) then lowest = newest end
+end
 return { redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest, 'LIMIT', ARGV[1]), groups }
 `,
   keys: (params) => [params.stream],

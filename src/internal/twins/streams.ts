@@ -4,7 +4,7 @@
 import { replacementsIn } from "../replacements.ts"
 import type { Definition } from "../script.ts"
 import * as scripts from "../scripts/streams.ts"
-import { now, rows, strings } from "./support.ts"
+import { byteLength, now, rows, strings } from "./support.ts"
 
 export const append: Definition = {
   lua: scripts.append.lua,
@@ -22,17 +22,19 @@ export const moveCallbacks: Definition = {
   lua: scripts.moveCallbacks.lua,
   twin: (redis, [stream = "", ...lists], [limit = "0"]) => {
     let moved = 0
+    let bytes = 0
     const refused: Array<string> = []
     for (const list of lists) {
       const held = redis.call("TYPE", list)
       if (held === "list") {
         redis.call("XDEL", stream, "0-0")
-        while (moved < Number(limit)) {
+        while (moved < Number(limit) && bytes < scripts.moveBudget) {
           const message = redis.call("LINDEX", list, -1)
           if (message === null) break
           redis.call("XADD", stream, "*", "data", String(message))
           redis.call("RPOP", list)
           moved++
+          bytes += byteLength(String(message))
         }
       } else if (held !== "none") {
         refused.push(list)
@@ -64,8 +66,10 @@ export const trim: Definition = {
       if (lowest === undefined || before(first, lowest)) lowest = first
     }
     if (lowest === undefined) return [0, groups]
-    const newest = `${Math.max(0, now(redis) - Number(retain))}-0`
-    if (before(newest, lowest)) lowest = newest
+    if (Number(retain) > 0) {
+      const newest = `${Math.max(0, now(redis) - Number(retain))}-0`
+      if (before(newest, lowest)) lowest = newest
+    }
     return [redis.call("XTRIM", stream, "MINID", "~", lowest, "LIMIT", limit), groups]
   }
 }

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
-import { append, countReplacements, moveCallbacks, trim } from "../../../internal/scripts/streams.ts"
+import { append, countReplacements, moveBudget, moveCallbacks, trim } from "../../../internal/scripts/streams.ts"
 import { type Case, cases, entriesOf, errorOf, Place, send } from "../case.ts"
 import { add, deliver, evaluate, group, read, stored } from "./setup.ts"
 
@@ -85,6 +85,28 @@ export const streamCases: ReadonlyArray<Case> = cases("scripts: streams", (test)
       assert.deepEqual(yield* send("LRANGE", b, 0, -1), ["4"])
       assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 3 }), [1, []])
       assert.deepEqual((yield* entriesOf(names.stream)).map(([, fields]) => fields[1]), ["1", "2", "3", "4"])
+    }))
+
+  test("moveCallbacks ends a call early when what it moves is large", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      const [a, b] = yield* lists
+      for (let n = 0; n < 3; n++) yield* send("LPUSH", a, String(n).repeat(moveBudget / 2))
+      const params = { stream: names.stream, lists: [a, b], limit: 100 }
+      assert.deepEqual(yield* evaluate(moveCallbacks, params), [2, []])
+      assert.equal(yield* send("LLEN", a), 1)
+      assert.deepEqual(yield* evaluate(moveCallbacks, params), [1, []])
+    }))
+
+  test("trim takes what every group is done with though its ids are ahead of the clock, but what is to be kept", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      for (let n = 1; n <= 300; n++) {
+        yield* send("XADD", names.stream, `9999999999999-${n}`, "data", `${n}`.repeat(1_000))
+      }
+      yield* send("XGROUP", "CREATE", names.stream, names.group, "$")
+      assert.equal((yield* trimmed({ retain: 1_000 })).count, 0)
+      assert.ok((yield* trimmed()).count > 0)
     }))
 
   test("moveCallbacks leaves keys of another type alone, names them, and moves the rest", () =>
