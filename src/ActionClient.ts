@@ -460,26 +460,19 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
             const limit = Number.isFinite(millis) ? millis : undefined
             return write(action, payload, context, actionId, options, trace, answer, limit)
           }
-          if (!shared) {
+          const send = (text: string) => add(stream.value, text, trace)
+          const alone = () => {
             const deadline = monotonicMillis(clock) + millis
             // Written when it can leave: what it waited for a connection is no time for the handler.
             const sending = Effect.suspend(() =>
-              Effect.flatMapEager(
-                written(Math.max(1, Math.ceil(deadline - monotonicMillis(clock)))),
-                (text) => add(stream.value, text, trace)
-              )
+              Effect.flatMapEager(written(Math.max(1, Math.ceil(deadline - monotonicMillis(clock)))), send)
             )
-            const response = Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
-            return Effect.flatMap(response, (response) => answerOf(action, response))
+            return Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
           }
-          return Effect.flatMapEager(
-            written(millis),
-            (text) =>
-              Effect.flatMap(
-                askShared(correlationId, add(stream.value, text, trace), millis, late),
-                (response) => answerOf(action, response)
-              )
-          )
+          const response = shared
+            ? Effect.flatMapEager(written(millis), (text) => askShared(correlationId, send(text), millis, late))
+            : alone()
+          return Effect.flatMap(response, (response) => answerOf(action, response))
         }
       )
     })

@@ -26,7 +26,7 @@ import { bounded, messageOf, textAt } from "./internal/errorText.ts"
  * | `poison` | delivered too often without an outcome: it kills its workers |
  * | `unknown` | no worker that knows its type appeared in time |
  * | `invalid` | the payload is refused by the contract's schema |
- * | `unencodable` | the handler ran, but its result does not fit the contract's schema |
+ * | `unencodable` | the handler ran, but its result does not fit the contract's schema, or is what no client takes |
  * | `rejected` | the handler refused it for good |
  * | `exhausted` | attempts used up, or no attempt left before the deadline |
  * | `undeliverable` | handled, but the answer could not be pushed; it stands in the dead letter, if the server takes it at all |

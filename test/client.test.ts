@@ -26,6 +26,7 @@ import { type Connection, Redis } from "../src/Redis.ts"
 import * as RedisMemory from "../src/RedisMemory.ts"
 import * as Settings from "../src/Settings.ts"
 import * as Worker from "../src/Worker.ts"
+import { counted } from "./support/counted.ts"
 import * as Server from "./support/redisServer.ts"
 import { until } from "./support/until.ts"
 
@@ -251,11 +252,8 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
   "an answer that comes too late is dropped, counted, and is nobody else's": Effect.gen(function*() {
     const { request } = yield* client
     const { serviceName } = yield* Settings.Settings
-    const counted = Effect.map(
-      Metric.value(Metric.withAttributes(Metrics.answersUnclaimed, { service: serviceName })),
-      ({ count }) => count
-    )
-    const before = yield* counted
+    const unclaimed = counted(Metrics.answersUnclaimed, { service: serviceName })
+    const before = yield* unclaimed
     yield* Effect.flip(request(CreateUser, { email: "late" }, { timeout: "50 millis" }))
     const late = (yield* sent)[0]!.action
     yield* answer(late, "late")
@@ -269,7 +267,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     yield* until("it is sent", Effect.map(sent, (entries) => entries.length === 3))
     yield* answer((yield* sent)[2]!.action, "c")
     assert.deepStrictEqual(yield* Fiber.join(another), { userId: "c" })
-    assert.strictEqual((yield* counted) - before, 2)
+    assert.strictEqual((yield* unclaimed) - before, 2)
     assert.strictEqual(yield* send("EXISTS", inbox), 0)
   }),
 

@@ -5,7 +5,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { RetryLater } from "../src/HandlerError.ts"
@@ -14,6 +13,7 @@ import { settle } from "../src/internal/scripts/settle.ts"
 import { takeIdle } from "../src/internal/scripts/take.ts"
 import * as Metrics from "../src/Metrics.ts"
 import * as RedisFaults from "../src/testing/RedisFaults.ts"
+import { counted } from "./support/counted.ts"
 import * as Model from "./support/modelWorld.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
@@ -247,10 +247,7 @@ describe("an answer that comes twice", () => {
       Effect.gen(function*() {
         yield* started(world, yield* world.start("a"))
         const { client, faults } = yield* world.makeSender()
-        const unclaimed = Effect.map(
-          Metric.value(Metric.withAttributes(Metrics.answersUnclaimed, { service: "work" })),
-          ({ count }) => count
-        )
+        const unclaimed = counted(Metrics.answersUnclaimed, { service: "work" })
         const before = yield* unclaimed
         yield* faults.always(RedisFaults.replyTwice, RedisFaults.pops)
         for (const key of ["one", "two", "three"]) {

@@ -113,12 +113,12 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       return waiting(
         decision,
         settlement.delay,
-        { attempts: attempt, unknownSince: 0 },
+        { attempts: attempt },
         answer && target(action, answer, options, "response")
       )
     }
     case "Release":
-      return waiting(decision, 0, { unknownSince: 0 }, undefined)
+      return waiting(decision, 0, {}, undefined)
     case "Yield":
       return waiting(decision, settlement.delay, { unknownSince: settlement.since }, undefined)
   }
@@ -141,7 +141,6 @@ const settled = ({ deliveries, id }: Entry) => ({ id, deliveries, push: undefine
 
 const notAccepted = "The naming does not accept the list that the message names"
 
-/** A worker that ran it knows its type: how long it was unknown before counts no more. */
 const waiting = (
   { entry, span }: Decision,
   delay: number,
@@ -154,6 +153,8 @@ const waiting = (
     delay: Math.ceil(delay),
     record: encodeRecord({
       ...entry.record,
+      // Whoever ran it knows its type: how long it was unknown before counts no more.
+      unknownSince: 0,
       ...change,
       outcomes: entry.record.outcomes + 1,
       first: entry.record.first === "" && span !== undefined ? traceparent.format(span) ?? "" : entry.record.first

@@ -9,8 +9,8 @@ import type { EncodeOptions } from "./encodeSettlement.ts"
 import { Decision, encodeSettlement } from "./encodeSettlement.ts"
 import { isBefore } from "./entry.ts"
 import { messageOf } from "./errorText.ts"
-import * as Json from "./json.ts"
 import { textOf } from "./redisFailure.ts"
+import { refusalOf } from "./refusal.ts"
 import type { SettleEntry, SettleParams, SettleTarget } from "./scripts/settle.ts"
 
 /**
@@ -63,25 +63,13 @@ class Unencodable {
   }
 }
 
-/** Whoever gets an answer, or an action, refuses it as this does: a caller would wait for it in vain. */
-const unreadable = (payload: string, maxBytes: number): Unencodable | undefined => {
-  const { maxDepth } = DomainAction.defaultLimits
-  if (Json.isLarger(payload, maxBytes)) {
-    return new Unencodable(`The answer is larger than the limit of ${maxBytes} bytes (WORKER_PAYLOAD_LIMIT)`)
-  }
-  if (Json.isDeeper(payload, maxDepth)) return new Unencodable(`The answer is nested deeper than ${maxDepth} levels`)
-  return Json.mayHoldProto(payload) && Json.holdsProto(JSON.parse(payload))
-    ? new Unencodable("The answer holds a key __proto__")
-    : undefined
-}
-
 /** What the script is asked to do, unless the result is no JSON (a `bigint`, a cycle) or one that nobody takes. */
 const encode = (decision: Decision, options: EncodeOptions): SettleEntry | Unencodable | undefined => {
   try {
     const entry = encodeSettlement(decision, options)
-    return entry?.push !== undefined && entry.wait === undefined && !entry.dead
-      ? unreadable(entry.push.payload, options.payloadLimit) ?? entry
-      : entry
+    if (entry?.push === undefined || entry.wait !== undefined || entry.dead) return entry
+    const refusal = refusalOf(entry.push.payload, options.payloadLimit)
+    return refusal === undefined ? entry : new Unencodable(`The answer ${refusal}`)
   } catch (error) {
     return new Unencodable(`The result is no JSON: ${messageOf(error) ?? "what makes it so failed"}`)
   }

@@ -225,19 +225,15 @@ export const make = (options: TelemetryOptions): Telemetry => {
     written: (decision, written) => {
       if (written === "lost") return withService(Metrics.settlementsRefused).updateUnsafe(1, context)
       if (written === "gone") return withService(Metrics.entriesLost).updateUnsafe(1, context)
-      const metrics = metricsOf(decision.action?.action_type)
-      outcomeCounter(metrics, decision.settlement).updateUnsafe(1, context)
+      const { action, attempt, settlement } = decision
+      const metrics = metricsOf(action?.action_type)
+      outcomeCounter(metrics, settlement).updateUnsafe(1, context)
       const isUndelivered = written === "undeliverable" || written === "unwritable"
-      if (isUndelivered) {
-        withService(Metrics.undeliverable).updateUnsafe(1, context)
-      }
-      const { settlement } = decision
+      if (isUndelivered) withService(Metrics.undeliverable).updateUnsafe(1, context)
       // A letter that there was anyway keeps its reason.
       if (settlement._tag === "DeadLetter") reasonCounter(settlement.reason).updateUnsafe(1, context)
       else if (isUndelivered && settlement._tag !== "Retry") reasonCounter("undeliverable").updateUnsafe(1, context)
-      if (decision.action !== undefined && isFinal(decision.settlement)) {
-        metrics.attempts.updateUnsafe(decision.attempt, context)
-      }
+      if (action !== undefined && isFinal(settlement)) metrics.attempts.updateUnsafe(attempt, context)
     },
     count: (counter, amount) => withService(counter).updateUnsafe(amount, context),
     measure: (gauge, value) => withService(gauge).updateUnsafe(value, context)

@@ -9,7 +9,7 @@ import type * as ActionContext from "../ActionContext.ts"
 import * as DomainAction from "../DomainAction.ts"
 import { EncodeError } from "./clientErrors.ts"
 import * as envelope from "./envelope.ts"
-import * as Json from "./json.ts"
+import { refusalOf } from "./refusal.ts"
 import * as traceparent from "./traceparent.ts"
 
 /** Where an answer goes, as what, and how it is found. */
@@ -44,14 +44,8 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     if (checked._tag === "Failure") return refuse(checked.failure.text)
     const text = textOf(checked.success)
     if (text === undefined) return refuse("The action is no JSON: it holds a bigint or refers to itself")
-    if (Json.isLarger(text, payloadLimit)) {
-      return refuse(`The action is larger than the limit of ${payloadLimit} bytes (WORKER_PAYLOAD_LIMIT)`)
-    }
-    const { maxDepth } = DomainAction.defaultLimits
-    if (Json.isDeeper(text, maxDepth)) return refuse(`The action is nested deeper than ${maxDepth} levels`)
-    return Json.mayHoldProto(text) && Json.holdsProto(JSON.parse(text))
-      ? refuse("The action holds a key __proto__")
-      : Effect.succeed(text)
+    const refusal = refusalOf(text, payloadLimit)
+    return refusal === undefined ? Effect.succeed(text) : refuse(`The action ${refusal}`)
   }
 
   /** Ids, payload and notes as the text of an envelope; an `Exit` that is already there where the schemas are synchronous. */

@@ -10,19 +10,10 @@ import * as Metrics from "../../src/Metrics.ts"
 import { Redis } from "../../src/Redis.ts"
 import * as Worker from "../../src/Worker.ts"
 import { hostile } from "../fixtures/index.ts"
+import { counted } from "../support/counted.ts"
 import { entriesOf, eventually, type LogLine, onBoth, onServer, Place, send, type Test } from "../support/layers.ts"
 import { RedisServer } from "../support/redisServer.ts"
-import {
-  count,
-  deadLetters,
-  effects,
-  leftovers,
-  nothingLeft,
-  quick,
-  sendAction,
-  settled,
-  startWorker
-} from "./world.ts"
+import { deadLetters, effects, leftovers, nothingLeft, quick, sendAction, settled, startWorker } from "./world.ts"
 
 const text = hostile.filter(({ reason }) => reason !== "NotUtf8")
 const binary = hostile.filter(({ reason }) => reason === "NotUtf8")
@@ -207,12 +198,12 @@ const answerCases = (test: Test): void => {
   test("a list whose name the naming refuses is counted and told as an answer that could not be pushed", () =>
     Effect.gen(function*() {
       const { environment, logs } = yield* Place
-      const counted = Effect.all({
-        answers: count(Metrics.undeliverable, { service: "user" }),
-        undeliverable: count(Metrics.deadLetters, { service: "user", reason: "undeliverable" }),
-        exhausted: count(Metrics.deadLetters, { service: "user", reason: "exhausted" })
+      const all = Effect.all({
+        answers: counted(Metrics.undeliverable, { service: "user" }),
+        undeliverable: counted(Metrics.deadLetters, { service: "user", reason: "undeliverable" }),
+        exhausted: counted(Metrics.deadLetters, { service: "user", reason: "exhausted" })
       })
-      const before = yield* counted
+      const before = yield* all
       yield* startWorker({ maxAttempts: 1 })
       const list = `stolen-${environment}`
       yield* sendAction("ok", { expectation: "response", list })
@@ -220,7 +211,7 @@ const answerCases = (test: Test): void => {
       yield* settled
       const isTold = ({ text }: LogLine) => /could not be pushed|^Dead letter/.test(text)
       yield* eventually("both are logged", Effect.sync(() => logs.filter(isTold).length === 2))
-      const after = yield* counted
+      const after = yield* all
       assert.deepStrictEqual({
         answers: after.answers - before.answers,
         undeliverable: after.undeliverable - before.undeliverable,

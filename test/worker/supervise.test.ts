@@ -10,7 +10,8 @@ import * as Scope from "effect/Scope"
 import * as Action from "../../src/Action.ts"
 import * as ActionClient from "../../src/ActionClient.ts"
 import { moveCallbacks } from "../../src/internal/scripts/streams.ts"
-import { Redis, RedisError } from "../../src/Redis.ts"
+import { Redis } from "../../src/Redis.ts"
+import * as RedisFaults from "../../src/testing/RedisFaults.ts"
 import * as Worker from "../../src/Worker.ts"
 import { eventually, inMemory, pendingOf, Place } from "../support/layers.ts"
 
@@ -107,25 +108,11 @@ inMemory("a worker that cannot go on", (test) => {
     Effect.gen(function*() {
       const { names, pass } = yield* Place
       const redis = yield* Redis
-      let armed = false
-      const refused = new RedisError({
-        cause: new Error("NOPERM this user has no permissions to run the 'rpop' command")
-      })
-      const worker = yield* Worker.start({
-        "user.create": () => Effect.never,
-        "user.delete": () => Effect.void
-      }).pipe(
-        Effect.provideService(
-          Redis,
-          Redis.of({
-            ...redis,
-            eval: (script) => {
-              const run = redis.eval(script)
-              const moves = (script as unknown) === moveCallbacks.script
-              return (...params) => Effect.suspend(() => moves && armed ? Effect.fail(refused) : run(...params))
-            }
-          })
-        )
+      const { faults, redis: faulty } = yield* RedisFaults.make(redis)
+      const worker = yield* Effect.provideService(
+        Worker.start({ "user.create": () => Effect.never, "user.delete": () => Effect.void }),
+        Redis,
+        faulty
       )
       const { send } = yield* ActionClient.make()
       yield* send(Action.make("user.create"), {})
@@ -133,7 +120,10 @@ inMemory("a worker that cannot go on", (test) => {
         "it runs",
         Effect.map(worker.status, ({ consumers }) => consumers.some((next) => next.running === 1))
       )
-      armed = true
+      yield* faults.always(
+        RedisFaults.refuse("NOPERM this user has no permissions to run the 'rpop' command"),
+        moveCallbacks
+      )
       yield* pass("1 second")
       assert.deepInclude(yield* Effect.flip(worker.await), { _tag: "WorkerError", reason: "NoPermission" })
       const pending = yield* pendingOf(names)

@@ -11,10 +11,10 @@ import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected } from "../../src/HandlerError.ts"
 import * as Metrics from "../../src/Metrics.ts"
 import * as Worker from "../../src/Worker.ts"
+import { counted } from "../support/counted.ts"
 import { eventually, inMemory, Place } from "../support/layers.ts"
 import {
   answersOf,
-  count,
   deadLetters,
   effects,
   expectations,
@@ -147,17 +147,17 @@ inMemory("a worker whose answer is one that clients refuse", (test) => {
   test("counts and logs it as the dead letter that it is", () =>
     Effect.gen(function*() {
       const { logs } = yield* Place
-      const counted = Effect.all({
-        letters: count(Metrics.deadLetters, { service: "user", reason: "unencodable" }),
-        ended: count(Metrics.actions, { service: "user", action_type: "user.create", outcome: "dead_letter" }),
-        replies: count(Metrics.actions, { service: "user", action_type: "user.create", outcome: "reply" })
+      const all = Effect.all({
+        letters: counted(Metrics.deadLetters, { service: "user", reason: "unencodable" }),
+        ended: counted(Metrics.actions, { service: "user", action_type: "user.create", outcome: "dead_letter" }),
+        replies: counted(Metrics.actions, { service: "user", action_type: "user.create", outcome: "reply" })
       })
-      const before = yield* counted
+      const before = yield* all
       yield* Worker.start({ "user.create": () => Effect.succeed({ tree: nested(63) }) }, quick)
       yield* sendAction("", { expectation: "response" })
       yield* settled
       yield* eventually("it is logged", Effect.sync(() => logs.some(({ text }) => text.startsWith("Dead letter"))))
-      const after = yield* counted
+      const after = yield* all
       assert.deepStrictEqual(
         {
           letters: after.letters - before.letters,

@@ -2,7 +2,6 @@
  * A service `user` whose handlers do what the message asks for, and what there is to see of it afterwards.
  */
 import * as Effect from "effect/Effect"
-import * as Metric from "effect/Metric"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import { randomUUID } from "node:crypto"
@@ -248,7 +247,3 @@ export const leftovers = Effect.gen(function*() {
 })
 
 export const nothingLeft = { stream: 0, pending: 0, retries: 0 }
-
-/** How often something was counted. Other tests of the file count as well. */
-export const count = (counter: Metric.Counter<number>, attributes: Record<string, string>) =>
-  Effect.map(Metric.value(Metric.withAttributes(counter, attributes)), (state) => state.count)

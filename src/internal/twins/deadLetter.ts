@@ -105,8 +105,6 @@ const scan = (redis: ScriptRedis, key: string, args: ReadonlyArray<string>, foun
   }
 }
 
-/** U+FFFD as the server's bytes have it: more of them in the client's text stand for bytes that are no UTF-8. */
-
 export const scanLetters: Definition = {
   lua: scripts.scanLetters.lua,
   twin: (redis, [key = ""], args) => {
