@@ -27,9 +27,9 @@ export default defineConfig({
       includeDependenciesRecursively: false,
       groups: [
         // Only the kit for tests makes connections that fail.
-        { name: "testing", test: /src\/(testing\/|internal\/faultyRedis)/, priority: 2 },
+        { name: "testing", test: /src\/(testing\/|internal\/testing\/)/, priority: 2 },
         // `RedisMemory` imports it when a server is made.
-        { name: "memory", test: /src\/internal\/(memory|twins)\//, priority: 1 },
+        { name: "memory", test: /src\/internal\/(memory\/|scripts\/[a-zA-Z]+\.twin\.ts)/, priority: 1 },
         { name: "core", test: /src\//, priority: 0 }
       ]
     }

@@ -21,8 +21,8 @@ import type { StandardSchemaV1 } from "effect/StandardSchema"
 import type * as Types from "effect/Types"
 import { type ErrorDetail, isActionType } from "./DomainAction.ts"
 import { isRejected, isRetryLater } from "./HandlerError.ts"
-import * as ActionCodec from "./internal/actionCodec.ts"
-import { bounded } from "./internal/errorText.ts"
+import * as ActionCodec from "./internal/contract/codec.ts"
+import { bounded } from "./internal/wire/errorText.ts"
 
 const TypeId = "~effect-redis-workers/Action"
 

@@ -20,22 +20,22 @@ import * as Layer from "effect/Layer"
 import type * as Action from "./Action.ts"
 import * as ActionContext from "./ActionContext.ts"
 import * as DomainAction from "./DomainAction.ts"
-import { answerOf } from "./internal/answerOf.ts"
-import * as AskAlone from "./internal/askAlone.ts"
-import * as AskShared from "./internal/askShared.ts"
-import { EncodeError, type RemoteFailure, RequestTimeout } from "./internal/clientErrors.ts"
-import { requestMetrics, traced } from "./internal/clientTelemetry.ts"
-import { Deadline, within } from "./internal/deadline.ts"
-import { exitOf } from "./internal/exit.ts"
-import * as inbox from "./internal/inbox.ts"
-import { InvalidOption } from "./internal/invalidOption.ts"
-import { monotonicMillis } from "./internal/monotonic.ts"
-import { exactMillis } from "./internal/optionTime.ts"
-import { strings } from "./internal/reply.ts"
+import { Deadline, within } from "./internal/base/deadline.ts"
+import { exitOf } from "./internal/base/exit.ts"
+import { InvalidOption } from "./internal/base/invalidOption.ts"
+import { monotonicMillis } from "./internal/base/monotonic.ts"
+import { exactMillis } from "./internal/base/optionTime.ts"
+import { uuid } from "./internal/base/uuid.ts"
+import { answerOf } from "./internal/client/answer.ts"
+import * as Writing from "./internal/client/append.ts"
+import * as AskAlone from "./internal/client/askAlone.ts"
+import * as AskShared from "./internal/client/askShared.ts"
+import { EncodeError, type RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"
+import * as inbox from "./internal/client/inbox.ts"
+import { requestMetrics, traced } from "./internal/client/telemetry.ts"
+import * as Waiters from "./internal/client/waiters.ts"
+import { strings } from "./internal/redis/reply.ts"
 import { append } from "./internal/scripts/streams.ts"
-import { uuid } from "./internal/uuid.ts"
-import * as Waiters from "./internal/waiters.ts"
-import * as Writing from "./internal/writing.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
@@ -521,7 +521,7 @@ export {
    * @category errors
    */
   InvalidOption
-} from "./internal/invalidOption.ts"
+} from "./internal/base/invalidOption.ts"
 
 export {
   /**
@@ -547,4 +547,4 @@ export {
    * @category errors
    */
   RequestTimeout
-} from "./internal/clientErrors.ts"
+} from "./internal/client/errors.ts"

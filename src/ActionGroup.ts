@@ -17,7 +17,7 @@ import type * as Action from "./Action.ts"
 import type { Delivery } from "./Delivery.ts"
 import { type DomainAction, type ErrorDetail, isActionType } from "./DomainAction.ts"
 import type { Rejected, RetryLater } from "./HandlerError.ts"
-import { type AnyHandler, contractRoute, rawRoute } from "./internal/routes.ts"
+import { type AnyHandler, contractRoute, rawRoute } from "./internal/contract/route.ts"
 
 const TypeId = "~effect-redis-workers/ActionGroup"
 

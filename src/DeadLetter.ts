@@ -18,11 +18,11 @@ import type * as Stream from "effect/Stream"
 import type * as Action from "./Action.ts"
 import type * as ActionGroup from "./ActionGroup.ts"
 import type { DomainAction } from "./DomainAction.ts"
-import type { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./internal/deadLetterErrors.ts"
-import * as deadLetters from "./internal/deadLetters.ts"
-import { InvalidOption } from "./internal/invalidOption.ts"
-import { namesOf } from "./internal/names.ts"
-import { millis } from "./internal/optionTime.ts"
+import { InvalidOption } from "./internal/base/invalidOption.ts"
+import { millis } from "./internal/base/optionTime.ts"
+import type { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./internal/deadLetter/errors.ts"
+import * as deadLetters from "./internal/deadLetter/operations.ts"
+import { namesOf } from "./internal/redis/names.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
@@ -517,7 +517,7 @@ export {
    * @category errors
    */
   TooManyHops
-} from "./internal/deadLetterErrors.ts"
+} from "./internal/deadLetter/errors.ts"
 
 export {
   /**
@@ -527,4 +527,4 @@ export {
    * @category errors
    */
   InvalidOption
-} from "./internal/invalidOption.ts"
+} from "./internal/base/invalidOption.ts"

@@ -14,7 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import * as envelope from "./internal/envelope.ts"
+import * as envelope from "./internal/wire/envelope.ts"
 
 // -----------------------------------------------------------------------------
 // Parts

@@ -8,7 +8,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import type { ErrorDetail } from "./DomainAction.ts"
-import { textOr } from "./internal/errorText.ts"
+import { textOr } from "./internal/wire/errorText.ts"
 
 const RetryLaterTypeId = "~effect-redis-workers/HandlerError/RetryLater"
 

@@ -13,7 +13,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import * as envelope from "./internal/envelope.ts"
+import * as envelope from "./internal/wire/envelope.ts"
 import { Settings } from "./Settings.ts"
 
 // -----------------------------------------------------------------------------

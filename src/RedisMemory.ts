@@ -21,7 +21,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { DumpedKey } from "./internal/memory/dump.ts"
 import type * as Memory from "./internal/memory/server.ts"
-import type { Definition } from "./internal/script.ts"
+import type { Definition } from "./internal/scripts/script.ts"
 import * as Redis from "./Redis.ts"
 
 export {
@@ -33,7 +33,7 @@ export {
    * @category scripts
    */
   ReplyError
-} from "./internal/script.ts"
+} from "./internal/scripts/script.ts"
 
 export type {
   /**
@@ -64,7 +64,7 @@ export type {
    * @category scripts
    */
   Twin
-} from "./internal/script.ts"
+} from "./internal/scripts/script.ts"
 
 export type {
   /**

@@ -42,7 +42,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { expectedRedisUrl, parseRedisUrl } from "./internal/redisUrl.ts"
+import { expectedRedisUrl, parseRedisUrl } from "./internal/redis/url.ts"
 
 // -----------------------------------------------------------------------------
 // types

@@ -11,7 +11,7 @@ import * as Duration from "effect/Duration"
 import type { ErrorDetail } from "./DomainAction.ts"
 import * as DomainAction from "./DomainAction.ts"
 import * as HandlerError from "./HandlerError.ts"
-import { bounded, messageOf, textAt } from "./internal/errorText.ts"
+import { bounded, messageOf, textAt } from "./internal/wire/errorText.ts"
 
 // -----------------------------------------------------------------------------
 // settlements

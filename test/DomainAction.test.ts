@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as DomainAction from "../src/DomainAction.ts"
-import { holdsProto } from "../src/internal/json.ts"
+import { holdsProto } from "../src/internal/wire/json.ts"
 import { golden, goldens, hostile } from "./fixtures/index.ts"
 
 const id = (n: number) => `${n.toString(16).padStart(8, "0")}-0000-4000-8000-${n.toString(16).padStart(12, "0")}`

@@ -53,7 +53,7 @@ describe("the packed package", () => {
 
   it("keeps its internal modules to itself", async () => {
     const { stdout } = await evaluate(`
-      await import("effect-redis-workers/internal/script").catch((error) => console.log(error.code))
+      await import("effect-redis-workers/internal/scripts/script").catch((error) => console.log(error.code))
     `)
     assert.strictEqual(stdout, "ERR_PACKAGE_PATH_NOT_EXPORTED\n")
   })

@@ -25,8 +25,8 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as faultyRedis from "../internal/faultyRedis.ts"
 import { append } from "../internal/scripts/streams.ts"
+import * as faultyRedis from "../internal/testing/faultyRedis.ts"
 import * as Redis from "../Redis.ts"
 
 // -----------------------------------------------------------------------------

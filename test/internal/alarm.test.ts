@@ -6,8 +6,8 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
-import * as Alarm from "../../src/internal/alarm.ts"
-import { monotonicMillis } from "../../src/internal/monotonic.ts"
+import * as Alarm from "../../src/internal/base/alarm.ts"
+import { monotonicMillis } from "../../src/internal/base/monotonic.ts"
 
 const advance = (millis: number) => TestClock.adjust(Duration.millis(millis))
 

@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { defaultSchedule, delayAfter, type RetrySchedule } from "../../src/internal/backoff.ts"
+import { defaultSchedule, delayAfter, type RetrySchedule } from "../../src/internal/worker/backoff.ts"
 
 const delays = (schedule: RetrySchedule, attempts: ReadonlyArray<number>): ReadonlyArray<number> =>
   attempts.map(delayAfter(schedule, Context.empty()))

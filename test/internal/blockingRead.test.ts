@@ -9,7 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import * as BlockingRead from "../../src/internal/blockingRead.ts"
+import * as BlockingRead from "../../src/internal/redis/blockingRead.ts"
 import type { RedisError } from "../../src/Redis.ts"
 
 /** A command that the server answers when told to. */

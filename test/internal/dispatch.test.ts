@@ -12,6 +12,7 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import type { Delivery } from "../../src/Delivery.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected, RetryLater } from "../../src/HandlerError.ts"
+import * as entry from "../../src/internal/wire/entry.ts"
 import {
   dispatch,
   type DispatchOptions,
@@ -19,8 +20,7 @@ import {
   handle,
   outcomeOf,
   type Stop
-} from "../../src/internal/dispatch.ts"
-import * as entry from "../../src/internal/entry.ts"
+} from "../../src/internal/worker/dispatch.ts"
 import type { Outcome } from "../../src/Settlement.ts"
 
 // -----------------------------------------------------------------------------

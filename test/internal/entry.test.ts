@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as DomainAction from "../../src/DomainAction.ts"
-import * as entry from "../../src/internal/entry.ts"
+import * as entry from "../../src/internal/wire/entry.ts"
 import { golden } from "../fixtures/index.ts"
 
 const part = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))

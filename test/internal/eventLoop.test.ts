@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as EventLoop from "../../src/internal/eventLoop.ts"
+import * as EventLoop from "../../src/internal/worker/eventLoop.ts"
 
 /** A clock whose time and timers move when the test says so, also between two steps of the loop. */
 const start = Effect.gen(function*() {

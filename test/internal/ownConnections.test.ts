@@ -3,7 +3,7 @@
  */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as ownConnections from "../../src/internal/ownConnections.ts"
+import * as ownConnections from "../../src/internal/redis/ownConnections.ts"
 import { Redis } from "../../src/Redis.ts"
 import { onBoth, Place } from "../support/layers.ts"
 

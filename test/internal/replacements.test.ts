@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { hasReplacements, replacementsIn } from "../../src/internal/replacements.ts"
+import { hasReplacements, replacementsIn } from "../../src/internal/wire/replacements.ts"
 
 describe("replacements", () => {
   it("counts each, wherever it stands", () => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as reply from "../../src/internal/reply.ts"
+import * as reply from "../../src/internal/redis/reply.ts"
 
 const fields = ["data", "{}", "traceparent", "00-1"]
 const entry: reply.RawEntry = ["5-1", fields]

@@ -4,7 +4,7 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
-import type { LibraryScript } from "../../src/internal/script.ts"
+import type { LibraryScript } from "../../src/internal/scripts/script.ts"
 import { decodeStatuses, settle, type SettleEntry, targetOf } from "../../src/internal/scripts/settle.ts"
 import { countReplacements, moveCallbacks } from "../../src/internal/scripts/streams.ts"
 import { takeDue } from "../../src/internal/scripts/take.ts"

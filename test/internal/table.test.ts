@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
-import * as Table from "../../src/internal/table.ts"
+import * as Table from "../../src/internal/base/table.ts"
 
 interface Value {
   readonly number: number

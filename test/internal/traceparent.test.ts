@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as traceparent from "../../src/internal/traceparent.ts"
+import * as traceparent from "../../src/internal/wire/traceparent.ts"
 
 const valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

@@ -5,7 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
-import * as Waiters from "../../src/internal/waiters.ts"
+import * as Waiters from "../../src/internal/client/waiters.ts"
 import { RedisError } from "../../src/Redis.ts"
 
 /** Adds a waiter that notes how it ended, and is gone then. */

@@ -282,249 +282,249 @@ const memory: ReadonlyArray<Fault> = [
 
 const twins: ReadonlyArray<Fault> = [
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "if (owned.has(id)) return owned.get(id) === deliveries",
     replace: "if (owned.has(id)) return true",
     why: "a late outcome settles a later delivery"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "pending.filter((row) => row[1] === consumer).map((row) => [String(row[0]), row[3]] as const)",
     replace:
       "rows(redis.call(\"XPENDING\", stream, group, \"-\", \"+\", 9)).map(rows).map((row) => [String(row[0]), row[3]] as const)",
     why: "the entries of another consumer are settled"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "    if (done.has(id)) return false\n",
     replace: "",
     why: "an entry that stands twice in a batch is settled twice"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "if (extra !== \"0\") redis.call(\"PEXPIRE\", key, extra)",
     replace: "if (extra !== \"0\") redis.call(\"PEXPIRE\", key, extra)\n      else redis.call(\"PERSIST\", key)",
     why: "a push without a time to live takes away the one that is there"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "if (kind === \"l\" && renewed.get(key) === extra) return",
     replace: "if (kind === \"l\" && renewed.has(key)) return",
     why: "a list lives no longer than its first answer says"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "if (letter === undefined) return report(index, \"incomplete\")",
     replace: "if (letter === undefined) return",
     why: "an answer without notes that cannot be pushed is reported as settled"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "if (kind === \"l\" && renewed.get(key)",
     replace: "if (renewed.get(key)",
     why: "an action for a stream is pushed to the list that has its name"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "          renewed.delete(answer.key)\n",
     replace: "",
     why: "a list that is made anew in a call lives for ever"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "      acknowledge()\n      const buried",
     replace: "      plain = []\n      const buried",
     why: "entries before a dead letter are not acknowledged"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "letter.push(\"undeliverable\", reply.message, \"answer\", answer.payload)",
     replace: "letter.push(\"undeliverable\", reply.message)",
     why: "an answer that cannot be delivered is lost"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "redis.call(\"LPOP\", answer.key)",
     replace: "redis.call(\"TYPE\", answer.key)",
     why: "an answer is not taken back when its dead letter cannot be written"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: ".length === 1) redis.call(\"XDEL\", stream, ...acknowledged)",
     replace: ".length > 0) redis.call(\"XDEL\", stream, ...acknowledged)",
     why: "entries are deleted that another group has not read"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "redis.call(\"XCLAIM\", stream, group, waiting, 0, id, \"JUSTID\")",
     replace: "redis.call(\"XCLAIM\", stream, group, waiting, 0, id)",
     why: "a retry is counted as a delivery already when it is decided"
   },
   {
-    file: "twins/settle.ts",
+    file: "scripts/settle.twin.ts",
     search: "    letter.push(\"packed\", fields.map((field) => `${byteLength(field)}:${field},`).join(\"\"))",
     replace: "    letter.push(\"packed\", fields.map((field) => `${field.length}:${field},`).join(\"\"))",
     why: "packed fields are measured in characters"
   },
   {
-    file: "twins/take.ts",
+    file: "scripts/take.twin.ts",
     search: "} else if (rows(row)[1] !== waiting) {",
     replace: "} else if (rows(row)[1] === \"nobody\") {",
     why: "a due entry is taken from the consumer that runs it"
   },
   {
-    file: "twins/take.ts",
+    file: "scripts/take.twin.ts",
     search: "redis.call(\"ZADD\", due, time + putOff, id)",
     replace: "redis.call(\"ZREM\", due, id)",
     why: "a suspect that has to wait is forgotten"
   },
   {
-    file: "twins/take.ts",
+    file: "scripts/take.twin.ts",
     search: "Math.max(Number(args[7]), Number(redis.call(\"GET\", leaseKey) ?? 0))",
     replace: "Number(args[7])",
     why: "the longer lease of the group is not kept"
   },
   {
-    file: "twins/take.ts",
+    file: "scripts/take.twin.ts",
     search: "if (Number(value(\"idle\")) >= removeAfter) {",
     replace: "if (Number(value(\"idle\")) >= 0) {",
     why: "consumers are removed that were idle for a moment"
   },
   {
-    file: "twins/take.ts",
+    file: "scripts/take.twin.ts",
     search: "        target = alone\n",
     replace: "",
     why: "a suspect runs beside others"
   },
   {
-    file: "twins/take.ts",
+    file: "scripts/take.twin.ts",
     search: "redis.call(\"XCLAIM\", stream, group, consumer, 0, id, \"RETRYCOUNT\", deliveries)",
     replace: "redis.call(\"XCLAIM\", stream, group, consumer, 0, id)",
     why: "taking the own entries counts a delivery"
   },
   {
-    file: "twins/lease.ts",
+    file: "scripts/lease.twin.ts",
     search: "return Math.max(current, wished)",
     replace: "return wished",
     why: "a shorter lease is replied than the one that holds"
   },
   {
-    file: "twins/lease.ts",
+    file: "scripts/lease.twin.ts",
     search: "if (row !== undefined && rows(row)[1] === consumer) held.push(id)",
     replace: "if (row !== undefined) held.push(id)",
     why: "renewing takes an entry back from who took it over"
   },
   {
-    file: "twins/lease.ts",
+    file: "scripts/lease.twin.ts",
     search: "if (released === 0) redis.call(\"XGROUP\", \"DELCONSUMER\", stream, group, consumer)\n    return",
     replace: "return",
     why: "a consumer that is done stays in the group"
   },
   {
-    file: "twins/lease.ts",
+    file: "scripts/lease.twin.ts",
     search: "`${attempts} ${Number(outcomes) + 1} ${since}`",
     replace: "`${Number(attempts) + 1} ${Number(outcomes) + 1} ${since}`",
     why: "a release costs an attempt"
   },
   {
-    file: "twins/streams.ts",
+    file: "scripts/streams.twin.ts",
     search: "texts.map((text) =>",
     replace: "texts.toReversed().map((text) =>",
     why: "append writes in the wrong order"
   },
   {
-    file: "twins/streams.ts",
+    file: "scripts/streams.twin.ts",
     search: "redis.call(\"LINDEX\", list, -1)",
     replace: "redis.call(\"LINDEX\", list, 0)",
     why: "callbacks are moved that are not the ones removed"
   },
   {
-    file: "twins/streams.ts",
+    file: "scripts/streams.twin.ts",
     search: "      const first = pending > 0\n",
     replace: "      const first = pending > 1e9\n",
     why: "trimming takes what is pending"
   },
   {
-    file: "twins/streams.ts",
+    file: "scripts/streams.twin.ts",
     search: "if (before(newest, lowest)) lowest = newest\n",
     replace: "\n",
     why: "trimming takes what is to be retained"
   },
   {
-    file: "twins/streams.ts",
+    file: "scripts/streams.twin.ts",
     search: "fields.findIndex((field, index) => index % 2 === 0 && field === \"data\")",
     replace: "fields.findIndex((field) => field !== \"data\") - 1",
     why: "replacements are counted in another field"
   },
   {
-    file: "twins/rehearse.ts",
+    file: "scripts/rehearse.twin.ts",
     search: "if (held !== \"none\" && held !== \"stream\") throw new ReplyError(`WRONGTYPE ${dead} holds a ${held}`)",
     replace: "",
     why: "a dead-letter stream of another type is not noticed"
   },
   {
-    file: "twins/deadLetter.ts",
+    file: "scripts/deadLetter.twin.ts",
     search: "wanted[2]?.has(letter?.notes.get(\"error_type\") ?? \"\") !== false",
     replace: "true",
     why: "letters are not filtered by the type of their error"
   },
   {
-    file: "twins/deadLetter.ts",
+    file: "scripts/deadLetter.twin.ts",
     search: "if (matched >= limit || bytes >= budget) return id\n      if (reverse) to = `(${id}`",
     replace: "if (matched >= limit) return id\n      if (reverse) to = `(${id}`",
     why: "a scan reads beyond its bytes"
   },
   {
-    file: "twins/deadLetter.ts",
+    file: "scripts/deadLetter.twin.ts",
     search: "i % 2 === 1 && fields[i - 1] === \"answer\" ? \"\" : text",
     replace: "text",
     why: "a scan tells answers"
   },
   {
-    file: "twins/deadLetter.ts",
+    file: "scripts/deadLetter.twin.ts",
     search: "    group[5] = id\n",
     replace: "",
     why: "the last letter of a count is the first"
   },
   {
-    file: "twins/deadLetter.ts",
+    file: "scripts/deadLetter.twin.ts",
     search: "if (!notes.has(name)) notes.set(name, value)",
     replace: "notes.set(name, value)",
     why: "of a note that stands there twice the last counts"
   },
   {
-    file: "twins/deadLetterMoves.ts",
+    file: "scripts/deadLetterMoves.twin.ts",
     search: "hops >= Number(maxHops)) {",
     replace: "hops > Number(maxHops)) {",
     why: "a letter is replayed once too often"
   },
   {
-    file: "twins/deadLetterMoves.ts",
+    file: "scripts/deadLetterMoves.twin.ts",
     search: "        redis.call(\"XDEL\", dead, id)\n        done.push",
     replace: "        done.push",
     why: "a replayed letter stays, and can be replayed again"
   },
   {
-    file: "twins/deadLetterMoves.ts",
+    file: "scripts/deadLetterMoves.twin.ts",
     search: "if (i < letter.first && (name === \"answer\" || name === \"undeliverable\")) continue",
     replace: "if (name === \"answer\" || name === \"undeliverable\") continue",
     why: "a field of the sender is taken for the kept answer"
   },
   {
-    file: "twins/deadLetterMoves.ts",
+    file: "scripts/deadLetterMoves.twin.ts",
     search:
       "    if (!/^\\d+$/.test(ttl) || ttl.length > maxDigits) return [\"refused\", `ERR no time to live: ${ttl}`]\n",
     replace: "",
     why: "a time to live that the server does not take fails after the answer is pushed"
   },
   {
-    file: "twins/deadLetterMoves.ts",
+    file: "scripts/deadLetterMoves.twin.ts",
     search: "if (dropped === 0) dropped = Number(redis.call(\"XTRIM\", key, \"MINID\", \"=\", oldest))",
     replace: "",
     why: "letters of one block outlive their age"
   },
   {
-    file: "twins/deadLetterMoves.ts",
+    file: "scripts/deadLetterMoves.twin.ts",
     search: "Math.max(Number(maxCount), length - Number(limit))",
     replace: "Number(maxCount)",
     why: "bounding drops any number in one call"

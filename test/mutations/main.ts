@@ -59,7 +59,7 @@ const examine = async (folder: string, fault: Fault | undefined): Promise<string
   const report = await Effect.runPromise(
     Conformance.run(RedisMemory.layer, {
       // Where the fault is likely to be found comes first.
-      cases: fault?.file.startsWith("twins") === true ? [...scripts, ...others] : [...others, ...scripts],
+      cases: fault?.file.endsWith(".twin.ts") === true ? [...scripts, ...others] : [...others, ...scripts],
       timeout: "10 seconds",
       stopAtFirst: true
     })

@@ -1,7 +1,7 @@
 /**
  * Reading arguments and writing numbers the way the server does.
  */
-import { ReplyError } from "../script.ts"
+import { ReplyError } from "../scripts/script.ts"
 
 export const syntaxError = (): ReplyError => new ReplyError("ERR syntax error")
 

@@ -1,7 +1,7 @@
 /**
  * What a command is here, and what it may use.
  */
-import type { ReplyError, ScriptReply } from "../script.ts"
+import type { ReplyError, ScriptReply } from "../scripts/script.ts"
 import type { Scripts } from "./scripting.ts"
 import type { Store } from "./store.ts"
 

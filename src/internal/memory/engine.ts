@@ -7,8 +7,8 @@
  * end of its connection.
  */
 import type * as Clock from "effect/Clock"
-import type { Definition } from "../script.ts"
-import { ReplyError } from "../script.ts"
+import type { Definition } from "../scripts/script.ts"
+import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Client, Context, Host, Reply, Result, Wait } from "./command.ts"
 import { isWait } from "./command.ts"

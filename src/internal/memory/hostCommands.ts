@@ -1,5 +1,5 @@
 /** Commands on the server and on connections. */
-import { ReplyError } from "../script.ts"
+import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Client, Context, Handlers, Reply } from "./command.ts"
 

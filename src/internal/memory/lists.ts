@@ -1,5 +1,5 @@
 /** Commands on lists, those that block included. */
-import { ReplyError } from "../script.ts"
+import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply, Wait } from "./command.ts"
 import * as Deque from "./deque.ts"

@@ -3,8 +3,8 @@
  * TypeScript twin.
  */
 import { createHash } from "node:crypto"
-import type { Definition, ScriptRedis, ScriptReply, Twin } from "../script.ts"
-import { ReplyError } from "../script.ts"
+import type { Definition, ScriptRedis, ScriptReply, Twin } from "../scripts/script.ts"
+import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply } from "./command.ts"
 

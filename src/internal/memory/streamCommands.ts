@@ -1,5 +1,5 @@
 /** Commands on streams as such: adding, reading, trimming. */
-import { ReplyError } from "../script.ts"
+import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply, Wait } from "./command.ts"
 import * as Ids from "./ids.ts"

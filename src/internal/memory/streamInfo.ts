@@ -1,5 +1,5 @@
 /** XINFO: what streams, groups and consumers look like. */
-import { ReplyError } from "../script.ts"
+import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply } from "./command.ts"
 import * as Ids from "./ids.ts"

@@ -1,5 +1,5 @@
 /** Commands on strings. */
-import { ReplyError } from "../script.ts"
+import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply } from "./command.ts"
 import * as Store from "./store.ts"

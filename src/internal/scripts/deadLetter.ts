@@ -2,7 +2,7 @@
  * Scripts that look at dead letters: they read, filter and count on the server, so that neither payloads nor the letters
  * that a filter leaves out travel. Each call does a bounded amount of work and says where the next one goes on.
  */
-import { define, luaInteger, luaNow } from "../script.ts"
+import { define, luaInteger, luaNow } from "./script.ts"
 
 // -----------------------------------------------------------------------------
 // the form of a dead letter

@@ -2,7 +2,7 @@
  * Leases: how long the group lets a consumer be silent, and the renewal of what
  * a consumer holds.
  */
-import { define, luaInteger, luaNow } from "../script.ts"
+import { define, luaInteger, luaNow } from "./script.ts"
 
 /**
  * Records a group's lease and replies with the one that holds: the longest of

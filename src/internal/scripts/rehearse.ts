@@ -2,7 +2,7 @@
  * Runs every command that settling and claiming need once, on nothing: a user who may not run one of them, or a key that
  * holds another type, is found out before a handler has run, and not between its answer and its acknowledgement.
  */
-import { define } from "../script.ts"
+import { define } from "./script.ts"
 
 export const rehearse = define<{
   readonly stream: string

@@ -9,8 +9,8 @@
  * when we own the entry anew, for a retry that came due in between: each delivery
  * is counted, and an outcome settles only the delivery that it is the outcome of.
  */
-import type { Names } from "../names.ts"
-import { define, luaInteger, luaNow } from "../script.ts"
+import type { Names } from "../redis/names.ts"
+import { define, luaInteger, luaNow } from "./script.ts"
 
 /** A list or stream to push an answer to. */
 export interface PushTarget {

@@ -2,7 +2,7 @@
  * Scripts over whole streams: append many messages, move callbacks in, trim what
  * every group is done with, and count what only the server can see.
  */
-import { define, luaInteger, luaNow } from "../script.ts"
+import { define, luaInteger, luaNow } from "./script.ts"
 
 /**
  * Appends the texts of actions in one call; replies with the entry ids. All have the same `traceparent`, or none. A text is

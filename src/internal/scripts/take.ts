@@ -7,7 +7,7 @@
  * what kills its workers. It is given to `aloneConsumer` only, one at a time in
  * a process, so that a crash charges nothing but the real killer again.
  */
-import { define, luaInteger, luaNow } from "../script.ts"
+import { define, luaInteger, luaNow } from "./script.ts"
 
 interface TakeParams {
   readonly stream: string

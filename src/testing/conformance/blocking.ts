@@ -1,8 +1,8 @@
 /** Commands that wait at the server: what wakes them, in which order, and what an interruption leaves behind. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import { failureOf } from "../../internal/redisFailure.ts"
-import { streamEntries } from "../../internal/reply.ts"
+import { failureOf } from "../../internal/redis/failure.ts"
+import { streamEntries } from "../../internal/redis/reply.ts"
 import { Redis } from "../../Redis.ts"
 import {
   block,

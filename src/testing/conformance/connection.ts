@@ -1,8 +1,8 @@
 /** What a client learns of its connection and of the server. */
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
-import { failureOf } from "../../internal/redisFailure.ts"
-import { record } from "../../internal/reply.ts"
+import { failureOf } from "../../internal/redis/failure.ts"
+import { record } from "../../internal/redis/reply.ts"
 import { Redis } from "../../Redis.ts"
 import {
   block,

@@ -1,6 +1,6 @@
 /** Consumer groups and their pending lists. */
 import * as Effect from "effect/Effect"
-import { record, streamEntries } from "../../internal/reply.ts"
+import { record, streamEntries } from "../../internal/redis/reply.ts"
 import { type Case, cases, expect, expectEntries, holds, key, Place, refuse, same, send } from "./case.ts"
 
 const noGroup = (stream: string, group: string) => `NOGROUP No such key '${stream}' or consumer group '${group}'`

@@ -1,6 +1,6 @@
 /** Streams as such: adding, reading, deleting, trimming. */
 import * as Effect from "effect/Effect"
-import { record, streamEntries } from "../../internal/reply.ts"
+import { record, streamEntries } from "../../internal/redis/reply.ts"
 import {
   type Case,
   cases,

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
-import { record } from "../../../internal/reply.ts"
+import { record } from "../../../internal/redis/reply.ts"
 import { decodeRenewal, holdLease, release, renew } from "../../../internal/scripts/lease.ts"
 import { type Case, cases, Place, send } from "../case.ts"
 import { add, age, deliver, dueIn, evaluate, group, owners } from "./setup.ts"

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
-import type { Names } from "../../../internal/names.ts"
-import { record } from "../../../internal/reply.ts"
+import type { Names } from "../../../internal/redis/names.ts"
+import { record } from "../../../internal/redis/reply.ts"
 import {
   decodeStatuses,
   type PushTarget,

@@ -1,6 +1,6 @@
 /** What the cases of all scripts have in common. */
 import * as Effect from "effect/Effect"
-import type { LibraryScript } from "../../../internal/script.ts"
+import type { LibraryScript } from "../../../internal/scripts/script.ts"
 import { Redis } from "../../../Redis.ts"
 import { Place, type Row, send, serverTime } from "../case.ts"
 

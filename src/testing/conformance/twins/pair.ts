@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
-import type { LibraryScript } from "../../../internal/script.ts"
+import type { LibraryScript } from "../../../internal/scripts/script.ts"
 import { Redis, type RedisError } from "../../../Redis.ts"
 import * as RedisMemory from "../../../RedisMemory.ts"
 import { messageOf, Place, same } from "../case.ts"

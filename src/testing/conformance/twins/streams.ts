@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import { type Names, namesOf } from "../../../internal/names.ts"
+import { type Names, namesOf } from "../../../internal/redis/names.ts"
 import { holdLease, release, renew } from "../../../internal/scripts/lease.ts"
 import { rehearse } from "../../../internal/scripts/rehearse.ts"
 import { settle, type SettleEntry, targetOf } from "../../../internal/scripts/settle.ts"

@@ -1,0 +1,39 @@
+/**
+ * The answer to a request → what its contract says of it: a success, a declared error, or a failure that it does not know.
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Action from "../../Action.ts"
+import type { DomainActionResponse } from "../../DomainAction.ts"
+import { RemoteFailure } from "./errors.ts"
+
+export const answerOf = (action: Action.Any, response: DomainActionResponse) => {
+  const codec = Action.codec(action)
+  if (response.success) {
+    return Effect.mapErrorEager(codec.decodeSuccess(response.data), (error) =>
+      new RemoteFailure({
+        actionType: action.type,
+        errorType: "UnreadableAnswer",
+        errorCode: "RESPONSE_DECODE_ERROR",
+        message: `The answer is not what the contract says: ${Action.validationDetail(error).message}`,
+        details: null
+      }))
+  }
+  const detail = response.error ?? {
+    error_type: "Unknown",
+    error_code: null,
+    message: "The service failed without saying why",
+    details: null
+  }
+  return Effect.flatMap(codec.decodeError(detail), (declared) =>
+    Effect.fail(
+      Option.getOrElse(declared, () =>
+        new RemoteFailure({
+          actionType: action.type,
+          errorType: detail.error_type,
+          errorCode: detail.error_code,
+          message: detail.message,
+          details: detail.details
+        }))
+    ))
+}

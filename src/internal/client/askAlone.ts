@@ -1,0 +1,37 @@
+/**
+ * One request whose answer comes to a list of its own, read on a connection of its own.
+ */
+import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
+import { type DomainActionResponse, type Limits, parseResponse } from "../../DomainAction.ts"
+import type { Redis, RedisError } from "../../Redis.ts"
+
+export interface AskAloneOptions {
+  readonly redis: Redis["Service"]
+  /** Milliseconds that one read waits. */
+  readonly block: number
+  readonly limits: Limits
+}
+
+/** Requests with a list of their own that are under way at once: each holds a connection. */
+const maxAlone = 64
+
+/** Sends once there is a connection, and waits for as long as it takes. */
+export const make = ({ block, limits, redis }: AskAloneOptions) => {
+  const permits = Semaphore.makeUnsafe(maxAlone)
+  return <E, R>(
+    list: string,
+    sending: Effect.Effect<string, E, R>
+  ): Effect.Effect<DomainActionResponse, E | RedisError, R> =>
+    permits.withPermit(Effect.scoped(Effect.gen(function*() {
+      const connection = yield* redis.reserve
+      yield* sending
+      while (true) {
+        const reply = yield* connection.send<[string, string] | null>("BRPOP", list, String(block / 1000))
+        if (reply === null) continue
+        const parsed = parseResponse(reply[1], limits)
+        if (parsed._tag === "Success") return parsed.success
+        yield* Effect.logWarning(`An answer that cannot be read is dropped: ${parsed.failure.text}`)
+      }
+    })))
+}

@@ -1,0 +1,159 @@
+/**
+ * One list for all answers to this client, read by one blocking connection however many requests wait.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import { type Limits, parseResponse } from "../../DomainAction.ts"
+import type { Connection, Redis, RedisError } from "../../Redis.ts"
+import * as batchSize from "../redis/batchSize.ts"
+import * as blockingRead from "../redis/blockingRead.ts"
+import { failureOf, isFatal, textOf } from "../redis/failure.ts"
+import * as ownConnections from "../redis/ownConnections.ts"
+import { strings } from "../redis/reply.ts"
+import type { Waiters } from "./waiters.ts"
+
+export interface Inbox {
+  readonly key: string
+  /** Reads answers until interrupted, on a connection that it holds from a request on until a read brought nothing. */
+  readonly run: Effect.Effect<never>
+  readonly wake: () => void
+}
+
+export interface InboxOptions {
+  readonly redis: Redis["Service"]
+  readonly key: string
+  readonly waiters: Waiters
+  /** Milliseconds that one read waits. */
+  readonly block: number
+  readonly limits: Limits
+  /** An answer came that nobody waits for any more. */
+  readonly onUnclaimed: () => void
+}
+
+/** Answers taken in one read, which takes them out of the list: what is lost on the way is lost. */
+const maxBatch = 100
+
+/** Characters of one read: on a slow network it must not take long to arrive. */
+const readLength = 1 << 22
+
+/** Milliseconds that the list outlives its client; renewed while it lives. */
+const timeToLive = Duration.toMillis("1 hour")
+
+const shortestRetry = 50
+const longestRetry = 2_000
+
+/** Takes up to so many answers, oldest first. */
+type Take = (connection: Connection, count: string) => Effect.Effect<ReadonlyArray<string>, RedisError>
+
+export const make = (options: InboxOptions): Inbox => {
+  const { key, redis, waiters } = options
+  const needed = Latch.makeUnsafe(false)
+  const seconds = String(options.block / 1000)
+  const own = ownConnections.make(redis, key)
+  let renewAt = 0
+
+  const takeMany: Take = (connection, count) =>
+    connection.send<[string, ReadonlyArray<string>] | null>(
+      "BLMPOP",
+      seconds,
+      "1",
+      key,
+      "RIGHT",
+      "COUNT",
+      count
+    ).pipe(
+      Effect.map((reply) => reply === null ? [] : strings(reply[1]))
+    )
+
+  /** For servers before 7.0. */
+  const takeOne: Take = (connection, count) =>
+    connection.send<[string, string] | null>("BRPOP", key, seconds).pipe(
+      Effect.flatMap((reply) =>
+        reply === null
+          ? Effect.succeed([])
+          : connection.send("RPOP", key, count).pipe(
+            Effect.map((more) => [reply[1], ...strings(more)]),
+            // The first is here all the same. The next read finds out what is wrong.
+            Effect.catch(() => Effect.succeed([reply[1]]))
+          )
+      )
+    )
+
+  // By what the server says it can do, never by its version. A user who may not ask gets the newer command.
+  const chooseTake = redis.send<ReadonlyArray<unknown>>("COMMAND", "INFO", "BLMPOP").pipe(
+    Effect.map((info): Take => Array.isArray(info) && info[0] === null ? takeOne : takeMany),
+    Effect.catch(() => Effect.succeed(takeMany))
+  )
+
+  const sizes = batchSize.make()
+  const count = (): string => String(Math.max(1, Math.min(maxBatch, sizes.affordable(readLength))))
+
+  /** Resumes who waits for them; tells why those that are no answer are none. */
+  const deliver = (answers: ReadonlyArray<string>): ReadonlyArray<string> => {
+    const broken: Array<string> = []
+    for (const text of answers) {
+      const parsed = parseResponse(text, options.limits)
+      if (parsed._tag === "Failure") {
+        broken.push(parsed.failure.text)
+        continue
+      }
+      const waiter = waiters.take(parsed.success.correlation_id ?? "")
+      if (waiter === undefined) options.onUnclaimed()
+      else waiter.answered(parsed.success)
+    }
+    return broken
+  }
+
+  /** The list would live for ever when its client dies, and nobody else knows its name. */
+  const renew = Effect.clockWith((clock) => {
+    const now = clock.currentTimeMillisUnsafe()
+    if (now < renewAt) return Effect.void
+    renewAt = now + timeToLive / 4
+    return redis.send("PEXPIRE", key, String(timeToLive))
+  })
+
+  const session = Effect.scoped(Effect.gen(function*() {
+    // A client that only sends needs no connection here.
+    yield* needed.await
+    // A pop that was left behind at the server would take an answer that nobody receives.
+    yield* own.end
+    const take = yield* chooseTake
+    const connection = yield* redis.reserve
+    const read = yield* blockingRead.make<ReadonlyArray<string>>(options.block)
+    yield* own.identify(connection, read.isIdle)
+    while (true) {
+      read.start(take(connection, count()))
+      const answers = (yield* read.reply) ?? []
+      sizes.learn(answers.length, answers.reduce((sum, answer) => sum + answer.length, 0))
+      if (failures > 0) yield* Effect.logInfo("Answers are read again")
+      failures = 0
+      for (const reason of deliver(answers)) {
+        yield* Effect.logWarning(`An answer that cannot be read is dropped: ${reason}`)
+      }
+      yield* renew
+      // Nobody asked for as long as a read waits: the connection goes back to the pool, which could not close before.
+      if (answers.length === 0 && waiters.size() === 0) return needed.closeUnsafe()
+    }
+  }))
+
+  let failures = 0
+  const recover = Effect.fnUntraced(function*(error: RedisError) {
+    if (isFatal(failureOf(error))) {
+      // Waiting would not help: everybody who waits is told now.
+      waiters.failAll(error)
+    }
+    if (failures++ === 0) {
+      yield* Effect.logWarning(`Answers cannot be read now: ${textOf(error)}; trying again until it passes`)
+    }
+    yield* Effect.sleep(Duration.millis(Math.min(longestRetry, shortestRetry * 2 ** Math.min(failures, 6))))
+  })
+
+  return {
+    key,
+    run: Effect.forever(Effect.catch(session, recover)),
+    wake: () => {
+      needed.openUnsafe()
+    }
+  }
+}

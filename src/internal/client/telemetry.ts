@@ -1,0 +1,128 @@
+/**
+ * What a client tells of its calls: a span for each where there is a tracer, and metrics of requests.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
+import * as Tracer from "effect/Tracer"
+import * as Metrics from "../../Metrics.ts"
+import * as traceparent from "../wire/traceparent.ts"
+
+export interface Call {
+  readonly operation: "send" | "request"
+  readonly actionType: string
+  readonly stream: string
+  readonly actionId: string | undefined
+  readonly count: number
+}
+
+/**
+ * Runs a call with the `traceparent` that goes out with it. Without a tracer there is no span, and what a caller
+ * brought along from elsewhere is passed on.
+ */
+export const traced = <A, E, R>(
+  call: Call,
+  run: (traceparent: string | undefined) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
+  // SAFETY: `run` needs no parent span of its own; `useSpan` takes nothing out of `R` here.
+  Effect.withFiber((fiber) => {
+    if (fiber.cache.tracer === undefined) {
+      const parent = Context.getOption(fiber.context, Tracer.ParentSpan)
+      return run(parent._tag === "Some" ? traceparent.format(parent.value) : undefined)
+    }
+    return Effect.useSpan(`${call.operation} ${call.actionType}`, {
+      kind: call.operation === "request" ? "client" : "producer",
+      attributes: {
+        "messaging.system": "redis",
+        "messaging.operation.type": "send",
+        "messaging.operation.name": call.operation,
+        "messaging.destination.name": call.stream,
+        "messaging.redis.action_type": call.actionType,
+        ...(call.actionId === undefined ? {} : { "messaging.message.id": call.actionId }),
+        ...(call.count === 1 ? {} : { "messaging.batch.message_count": call.count })
+      }
+    }, (span) =>
+      Effect.onExit(run(traceparent.format(span)), (exit) =>
+        Effect.sync(() => {
+          const tag = errorTag(exit)
+          if (tag !== undefined) span.attribute("error.type", tag)
+        })))
+  }) as Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>>
+
+const errorTag = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
+  if (exit._tag === "Success") return undefined
+  const error = exit.cause.reasons.find(Cause.isFailReason)?.error
+  if (error === undefined) return Cause.hasInterruptsOnly(exit.cause) ? "Interrupted" : "Defect"
+  return typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "Error"
+}
+
+const outcomeOf = (exit: Exit.Exit<unknown, unknown>): string => {
+  switch (errorTag(exit)) {
+    case undefined:
+      return "success"
+    case "RequestTimeout":
+      return "timeout"
+    case "RemoteFailure":
+      return "remote_failure"
+    case "RedisError":
+      return "redis_error"
+    case "EncodeError":
+      return "encode_error"
+    case "Interrupted":
+    case "Defect":
+      return "interrupted"
+    default:
+      return "declared_error"
+  }
+}
+
+export interface RequestMetrics {
+  /** Counts and times a request however it ends. */
+  readonly measured: <A, E, R>(actionType: string, request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** An answer came that nobody waits for any more. */
+  readonly unclaimed: () => void
+}
+
+export const requestMetrics = Effect.fnUntraced(function*(service: string, open: () => number) {
+  const context = yield* Effect.context<never>()
+  const clock = yield* Clock.Clock
+  yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      Metric.registerUnsafe(Metric.withAttributes(Metrics.requestsOpen, { service }), context, {
+        get: () => ({ value: open() }),
+        update: () => {},
+        modify: () => {}
+      })
+    ),
+    (registration) => Effect.sync(registration.remove)
+  )
+  // Contracts name the types, so that their number is that of the program's own.
+  const counters = new Map<string, Metric.Counter<number>>()
+  const durations = new Map<string, Metric.Histogram<number>>()
+  const record = (action_type: string, started: number, exit: Exit.Exit<unknown, unknown>): void => {
+    const outcome = outcomeOf(exit)
+    const key = `${action_type} ${outcome}`
+    let counter = counters.get(key)
+    if (counter === undefined) {
+      counter = Metric.withAttributes(Metrics.requests, { service, action_type, outcome })
+      counters.set(key, counter)
+    }
+    let duration = durations.get(action_type)
+    if (duration === undefined) {
+      duration = Metric.withAttributes(Metrics.requestDuration, { service, action_type })
+      durations.set(action_type, duration)
+    }
+    counter.updateUnsafe(1, context)
+    duration.updateUnsafe(clock.currentTimeMillisUnsafe() - started, context)
+  }
+  const measured: RequestMetrics["measured"] = (actionType, request) =>
+    Effect.suspend(() => {
+      const started = clock.currentTimeMillisUnsafe()
+      return Effect.onExit(request, (exit) => Effect.sync(() => record(actionType, started, exit)))
+    })
+  const unclaimed = Metric.withAttributes(Metrics.answersUnclaimed, { service })
+  return { measured, unclaimed: () => unclaimed.updateUnsafe(1, context) }
+})

@@ -1,0 +1,272 @@
+/**
+ * How the values of a contract become JSON and back. Parsers are built at the first use of a contract, once.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
+import type * as SchemaIssue from "effect/SchemaIssue"
+import type { Any } from "../../Action.ts"
+import type { ErrorDetail } from "../../DomainAction.ts"
+import { rejectedCode } from "../../HandlerError.ts"
+import { bounded, messageOf as errorMessage, textAt } from "../wire/errorText.ts"
+
+/** The annotation of an error schema that says what its errors do to an action. */
+export const dispositionKey = "effect-redis-workers/disposition"
+
+/** What a schema encodes to: `nullable` is an object or `null`, `other` may be anything. */
+export type Shape = "object" | "nullable" | "void" | "other"
+
+/** One declared error: a member of the union, or the whole error schema. */
+export interface ErrorMember {
+  /** The `_tag` that it has on the wire. */
+  readonly tag: string | undefined
+  /** Its tag, or the identifier of its schema, or `Error`. */
+  readonly label: string
+  readonly disposition: "rejected" | "retryable"
+  readonly is: (u: unknown) => boolean
+}
+
+type Coding<A, R = unknown> = Effect.Effect<A, Schema.SchemaError, R>
+
+/** `Action.Codec` of any contract. */
+export interface AnyCodec<R = unknown> {
+  readonly decodePayload: (data: unknown) => Coding<unknown, R>
+  readonly encodePayload: (payload: unknown) => Coding<Schema.JsonObject, R>
+  readonly decodeSuccess: (data: unknown) => Coding<unknown, R>
+  readonly encodeSuccess: (success: unknown) => Coding<Schema.JsonObject | null, R>
+  readonly encodeError: (error: unknown) => Coding<ErrorDetail, R>
+  readonly decodeError: (detail: ErrorDetail) => Effect.Effect<Option.Option<unknown>, never, R>
+  readonly memberOf: (error: unknown) => ErrorMember | undefined
+}
+
+const codecs = new WeakMap<Any, AnyCodec>()
+
+export const codecOf = (action: Any): AnyCodec => {
+  let codec = codecs.get(action)
+  if (codec === undefined) {
+    codec = make(action)
+    codecs.set(action, codec)
+  }
+  return codec
+}
+
+// -----------------------------------------------------------------------------
+// Shapes
+// -----------------------------------------------------------------------------
+
+const encodedAst = (schema: Schema.Top): SchemaAST.AST => SchemaAST.toEncoded(Schema.toCodecJson(schema).ast)
+
+const shapeOfAst = (ast: SchemaAST.AST, openings: number): Shape => {
+  switch (ast._tag) {
+    case "Objects":
+      return "object"
+    case "Suspend":
+      return openings === 0 ? "object" : shapeOfAst(ast.thunk(), openings - 1)
+    case "Null":
+      return "void"
+    case "Union": {
+      const shapes = ast.types.map((type) => shapeOfAst(type, openings))
+      if (shapes.every((shape) => shape === "object")) return "object"
+      return shapes.includes("other") ? "other" : "nullable"
+    }
+    default:
+      return "other"
+  }
+}
+
+/**
+ * A suspended schema is taken for an object unless it may be opened: while contracts are made it may refer to what is not
+ * defined yet. `openings` bounds those that lie in one another.
+ */
+export const shapeOf = (schema: Schema.Top, openings = 0): Shape => shapeOfAst(encodedAst(schema), openings)
+
+/** Suspended schemas in one another, beyond which one is taken for an object. */
+const maxOpenings = 8
+
+const isRecord = (u: unknown): u is { readonly [key: string]: unknown } =>
+  typeof u === "object" && u !== null && !Array.isArray(u)
+
+// -----------------------------------------------------------------------------
+// Payload and success
+// -----------------------------------------------------------------------------
+
+/** Beyond this many values a refused payload is not looked through again for its other faults. */
+const maxValues = 2_000
+
+const countValues = (u: unknown, limit: number): number => {
+  let count = 1
+  if (typeof u !== "object" || u === null) return count
+  for (const value of Array.isArray(u) ? u : Object.values(u)) {
+    count += countValues(value, limit - count)
+    if (count > limit) return count
+  }
+  return count
+}
+
+// The first fault ends the decoding: all faults of a hostile payload could fill the memory. A payload of a sensible size
+// that was refused is decoded once more for the rest of them, since its sender wants to know.
+const decoder = (schema: Schema.Top) => {
+  const codec = Schema.toCodecJson(schema)
+  const decode = Schema.decodeUnknownEffect(codec)
+  return (data: unknown): Coding<unknown> => {
+    const result = decode(data)
+    return Exit.isExit(result) && Exit.isSuccess(result) ? result : Effect.catchEager(
+      result,
+      (error) => countValues(data, maxValues) <= maxValues ? decode(data, { errors: "all" }) : Effect.fail(error)
+    )
+  }
+}
+
+const payloadEncoder = (schema: Schema.Top) => {
+  const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(schema))
+  const toSchemaError = (issue: SchemaIssue.Issue) => new Schema.SchemaError(issue)
+  // SAFETY: `Action.make` refuses a payload that does not encode to an object.
+  return (payload: unknown) =>
+    Effect.flatMapEager(Effect.mapErrorEager(schema.makeEffect(payload), toSchemaError), encode) as Coding<
+      Schema.JsonObject
+    >
+}
+
+const successEncoder = (schema: Schema.Top, shape: Shape) => {
+  const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(schema))
+  return shape === "other"
+    ? (success: unknown): Coding<Schema.JsonObject> => Effect.mapEager(encode(success), (value) => ({ value }))
+    // SAFETY: the other shapes are an object, `null`, or one of the two.
+    : encode as (success: unknown) => Coding<Schema.JsonObject | null>
+}
+
+const successDecoder = (schema: Schema.Top, shape: Shape) => {
+  const decode = Schema.decodeUnknownEffect(Schema.toCodecJson(schema))
+  switch (shape) {
+    case "void": {
+      // Whatever answers an action that promises nothing will do.
+      const nothing = decode(null)
+      return (_data: unknown): Coding<unknown> => nothing
+    }
+    case "other":
+      // An answer without `value` was not written by this library: it is the success as it stands.
+      return (data: unknown): Coding<unknown> =>
+        decode(isRecord(data) && Object.hasOwn(data, "value") ? data["value"] : data)
+    default:
+      return decode
+  }
+}
+
+// -----------------------------------------------------------------------------
+// Errors
+// -----------------------------------------------------------------------------
+
+const resolveDisposition = SchemaAST.resolveAt<"rejected" | "retryable">(dispositionKey)
+
+const tagOf = (schema: Schema.Top): string | undefined => {
+  const encoded = encodedAst(schema)
+  if (!SchemaAST.isObjects(encoded)) return undefined
+  const type = encoded.propertySignatures.find((signature) => signature.name === "_tag")?.type
+  return type !== undefined && SchemaAST.isLiteral(type) && typeof type.literal === "string" ? type.literal : undefined
+}
+
+const membersOf = (
+  ast: SchemaAST.AST,
+  inherited: "rejected" | "retryable" = "rejected"
+): ReadonlyArray<ErrorMember> => {
+  if (SchemaAST.isNever(ast)) return []
+  const disposition = resolveDisposition(ast) ?? inherited
+  // A union that is itself transformed is one error: its members are not what crosses the wire.
+  if (SchemaAST.isUnion(ast) && ast.encoding === undefined) {
+    return ast.types.flatMap((type) => membersOf(type, disposition))
+  }
+  const schema = Schema.make<Schema.Top>(ast)
+  const tag = tagOf(schema)
+  return [{
+    tag,
+    label: tag ?? SchemaAST.resolveIdentifier(ast) ?? "Error",
+    disposition,
+    is: Schema.is(schema)
+  }]
+}
+
+const messageOf = (error: unknown, label: string): string =>
+  typeof error === "string" ? bounded(error) : textAt(error, "message") ?? label
+
+// A union that does not fit fails in an effect, though nothing in it waits. Whoever settles an action wants an exit, so it
+// is run here; an effect that waits or needs a service dies of that, and is left as it is. Any other defect is the encoder's.
+const settled = <A, R>(effect: Coding<A, R>): Coding<A, R> => {
+  if (Exit.isExit(effect)) return effect
+  // SAFETY: a service that is missing is a defect of the exit, which is not used then.
+  const exit = Effect.runSyncExit(effect as Coding<A, never>)
+  return Exit.isFailure(exit) && exit.cause.reasons.some(wantsMore) ? effect : exit
+}
+
+const wantsMore = (reason: Cause.Reason<unknown>): boolean =>
+  Cause.isDieReason(reason) && (Cause.isAsyncFiberError(reason.defect) ||
+    // Effect has no class for it.
+    errorMessage(reason.defect)?.startsWith("Service not found") === true)
+
+const noError = Effect.succeed(Option.none())
+
+const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "decodeError"> => {
+  const members = membersOf(action.errorSchema.ast)
+  const codec = Schema.toCodecJson(action.errorSchema)
+  const encode = Schema.encodeUnknownEffect(codec)
+  const decode = Schema.decodeUnknownEffect(codec)
+
+  // A tag that is declared decides alone, so that a broken error of that kind counts as the kind that it claims to be.
+  const memberOf = (error: unknown): ErrorMember | undefined => {
+    const tag = Predicate.hasProperty(error, "_tag") ? error._tag : undefined
+    return members.find((member) => member.is(error)) ??
+      (tag === undefined ? undefined : members.find((member) => member.tag === tag))
+  }
+
+  const decodeFirst = (
+    candidates: ReadonlyArray<unknown>,
+    index = 0
+  ): Effect.Effect<Option.Option<unknown>, never, unknown> =>
+    index >= candidates.length
+      ? noError
+      : Effect.matchEffect(decode(candidates[index]), {
+        onFailure: () => decodeFirst(candidates, index + 1),
+        onSuccess: (error) => Effect.succeed(Option.some(error))
+      })
+
+  return {
+    memberOf,
+    encodeError: (error) =>
+      Effect.mapEager(settled(encode(error)), (encoded): ErrorDetail => {
+        const label = memberOf(error)?.label ?? "Error"
+        return {
+          error_type: label,
+          error_code: rejectedCode,
+          message: messageOf(error, label),
+          details: isRecord(encoded) ? encoded : { value: encoded }
+        }
+      }),
+    decodeError: (detail) => {
+      const named = members.some((member) => member.tag !== undefined && member.tag === detail.error_type)
+      // Another failure, such as of the handler, could look like an error without a tag by chance.
+      if (!named && detail.error_code !== rejectedCode) return noError
+      const details = detail.details ?? {}
+      return decodeFirst(
+        named
+          ? [{ ...details, _tag: detail.error_type }]
+          : Object.hasOwn(details, "value")
+          ? [details, details["value"]]
+          : [details]
+      )
+    }
+  }
+}
+
+const make = (action: Any): AnyCodec => {
+  const successShape = shapeOf(action.successSchema, maxOpenings)
+  return {
+    decodePayload: decoder(action.payloadSchema),
+    encodePayload: payloadEncoder(action.payloadSchema),
+    decodeSuccess: successDecoder(action.successSchema, successShape),
+    encodeSuccess: successEncoder(action.successSchema, successShape),
+    ...errorCodec(action)
+  }
+}

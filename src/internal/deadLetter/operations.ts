@@ -1,0 +1,381 @@
+/**
+ * The operations on dead letters: bounded calls of scripts, one after the other.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import type {
+  DeadLetter,
+  Details,
+  Filter,
+  Letter,
+  ListOptions,
+  Page,
+  ReplayManyOptions,
+  ReplayOptions,
+  Summary,
+  SummaryGroup
+} from "../../DeadLetter.ts"
+import * as DomainAction from "../../DomainAction.ts"
+import type { QueueNamingShape } from "../../QueueNaming.ts"
+import { type Redis, RedisError } from "../../Redis.ts"
+import { InvalidOption } from "../base/invalidOption.ts"
+import type { Names } from "../redis/names.ts"
+import { strings } from "../redis/reply.ts"
+import { countLetters, readLetter, type ScanParams } from "../scripts/deadLetter.ts"
+import { redeliverAnswer, replayLetters } from "../scripts/deadLetterMoves.ts"
+import * as entry from "../wire/entry.ts"
+import { target } from "../worker/encodeSettlement.ts"
+import { dryRun } from "./dryRun.ts"
+import { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./errors.ts"
+import * as reading from "./reading.ts"
+
+export interface DeadLettersOptions {
+  readonly redis: Redis["Service"]
+  readonly naming: QueueNamingShape
+  readonly names: Names
+  /** Bytes of `data`, beyond which an action is not decoded. */
+  readonly payloadLimit: number
+  /** Whole milliseconds, at least one. */
+  readonly responseTimeToLive: number
+}
+
+const defaultMaxHops = 5
+const defaultPage = 100
+
+/** Letters moved or removed in one call, and the bytes beyond which it ends early. */
+const batch = 100
+const budget = 4 * 1024 * 1024
+
+/** Refusals that a report holds. */
+const maxRefusals = 100
+
+/** Their handlers have not done their work: what `replayMany` takes unless it is told more. */
+const undone = ["malformed", "poison", "unknown", "invalid", "rejected", "exhausted"] as const
+
+/** A range of ids would be more than one letter, so nothing else is asked for. */
+const isId = (text: string): boolean => /^\d{1,20}-\d{1,20}$/.test(text)
+
+const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+
+const orUndefined = (text: string | undefined): string | undefined => text === "" ? undefined : text
+
+const checkOption = (
+  option: string,
+  found: number | undefined,
+  valid: (found: number) => boolean,
+  expected: string
+): Effect.Effect<void, InvalidOption> =>
+  found === undefined || valid(found) ? Effect.void : Effect.fail(new InvalidOption({ option, found, expected }))
+
+const isCount = (found: number): boolean =>
+  found === Number.POSITIVE_INFINITY || (Number.isInteger(found) && found >= 0)
+
+const checkLimit = (limit: number) => checkOption("limit", limit, isCount, "a whole number from 0, or Infinity")
+
+const checkHops = ({ maxHops }: ReplayOptions) =>
+  checkOption("maxHops", maxHops, isCount, "a whole number from 0, or Infinity")
+
+const noLimits: DomainAction.Limits = { ...DomainAction.defaultLimits, maxBytes: Number.MAX_SAFE_INTEGER }
+
+/** In an action stream an error response would be a malformed entry of somebody else's. */
+const kindOf = (answer: string): "action" | "response" =>
+  Result.isSuccess(DomainAction.parse(answer, noLimits)) ? "action" : "response"
+
+export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
+  const { naming, names, payloadLimit, redis, responseTimeToLive } = options
+  const key = names.deadLetters
+
+  const notFound = (id: string) => Effect.fail(new DeadLetterNotFound({ id }))
+
+  // ---------------------------------------------------------------------------
+  // looking
+  // ---------------------------------------------------------------------------
+
+  const scanOf = Effect.fnUntraced(function*(filter: Filter, order: ListOptions["order"]) {
+    const range = yield* reading.rangeOf(redis, key, filter)
+    return range === undefined
+      ? undefined
+      : { ...reading.paramsOf(key, filter, range), reverse: order === "newest" }
+  })
+
+  const list = Effect.fn("DeadLetter.list")(function*(options: ListOptions = {}) {
+    const limit = options.limit ?? defaultPage
+    yield* checkOption("limit", limit, (limit) => Number.isInteger(limit) && limit > 0, "a whole number from 1")
+    const letters: Array<Letter> = []
+    const params = yield* scanOf(options, options.order)
+    if (params === undefined) return { letters, cursor: undefined } satisfies Page
+    let rest = options.cursor === undefined ? params : reading.after(params, options.cursor)
+    while (true) {
+      const wanted = limit - letters.length
+      const { last, rows } = yield* reading.scanOnce(redis, { ...rest, limit: Math.min(wanted, rest.scanLimit) })
+      for (const row of rows) letters.push(row.letter)
+      if (last === "") return { letters, cursor: undefined } satisfies Page
+      if (letters.length >= limit) return { letters, cursor: last } satisfies Page
+      rest = reading.after(rest, last)
+    }
+  })
+
+  const stream: DeadLetter["Service"]["stream"] = (options = {}) =>
+    Stream.paginate<ScanParams | undefined, Letter, InvalidOption | RedisError>(
+      undefined,
+      Effect.fnUntraced(function*(rest) {
+        const params = rest ?? (yield* scanOf(options, options.order))
+        if (params === undefined) return [[], Option.none()] as const
+        const { last, rows } = yield* reading.scanOnce(redis, { ...params, limit: defaultPage })
+        return [
+          rows.map((row) => row.letter),
+          last === "" ? Option.none() : Option.some(reading.after(params, last))
+        ] as const
+      })
+    )
+
+  const inspect = Effect.fn("DeadLetter.inspect")(function*(id: string) {
+    const reply = isId(id) ? array(yield* redis.eval(readLetter.script)({ deadLetters: key, id })) : []
+    const [size, flat, values, replaced, inData] = reply
+    if (size === undefined) return yield* notFound(id)
+    const notes = reading.notesFrom(flat)
+    const fields = strings(values)
+    const read = entry.make(id, fields)
+    const broken = reading.isBroken(read.data ?? "", inData)
+    return {
+      ...reading.letterFrom(id, Number(size), notes),
+      entry: Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i] ?? "", fields[2 * i + 1] ?? ""]),
+      binary: reading.isBroken(fields.join("\0"), replaced),
+      data: read.data,
+      action: entry.decode(entry.withBroken(read, broken), {
+        maxBytes: payloadLimit,
+        maxDepth: DomainAction.defaultLimits.maxDepth
+      }),
+      answer: notes.get("answer"),
+      undeliverable: notes.get("undeliverable")
+    } satisfies Details
+  })
+
+  // ---------------------------------------------------------------------------
+  // counting
+  // ---------------------------------------------------------------------------
+
+  const countGroups = Effect.fnUntraced(function*(filter: Filter) {
+    const groups = new Map<string, SummaryGroup>()
+    let rest = yield* scanOf(filter, "oldest")
+    while (rest !== undefined) {
+      const [found, last] = array(yield* redis.eval(countLetters.script)(rest))
+      for (const row of array(found)) {
+        const [reason = "", actionType = "", errorType = "", counted, first = "", latest = ""] = array(row).map(String)
+        const name = JSON.stringify([reason, actionType, errorType])
+        const before = groups.get(name)
+        groups.set(name, {
+          reason: reading.isReason(reason) ? reason : "other",
+          actionType: orUndefined(actionType),
+          errorType: orUndefined(errorType),
+          count: (before?.count ?? 0) + Number(counted),
+          oldest: before?.oldest ?? entry.millisOf(first),
+          newest: entry.millisOf(latest)
+        })
+      }
+      rest = last === "" || last === undefined ? undefined : reading.after(rest, String(last))
+    }
+    return [...groups.values()].sort((a, b) => b.count - a.count)
+  })
+
+  const count = Effect.fn("DeadLetter.count")(function*(filter: Filter = {}) {
+    if (Object.values(filter).every((part) => part === undefined)) return Number(yield* redis.send("XLEN", key))
+    return (yield* countGroups(filter)).reduce((sum, group) => sum + group.count, 0)
+  })
+
+  const summary = Effect.fn("DeadLetter.summary")(function*(filter: Filter = {}) {
+    const groups = yield* countGroups(filter)
+    const totals = (nameOf: (group: SummaryGroup) => string) => {
+      const sums = new Map<string, number>()
+      for (const group of groups) sums.set(nameOf(group), (sums.get(nameOf(group)) ?? 0) + group.count)
+      return Object.fromEntries(sums)
+    }
+    return {
+      total: groups.reduce((sum, group) => sum + group.count, 0),
+      groups,
+      byReason: totals((group) => group.reason),
+      byActionType: totals((group) => group.actionType ?? "")
+    } satisfies Summary
+  })
+
+  // ---------------------------------------------------------------------------
+  // replaying
+  // ---------------------------------------------------------------------------
+
+  type Replayed =
+    | { readonly _tag: "Replayed"; readonly entryId: string }
+    | { readonly _tag: "Missing" }
+    | { readonly _tag: "Refused"; readonly error: TooManyHops | NotReplayable }
+
+  const replayIds = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, options: ReplayOptions) {
+    const maxHops = options.maxHops ?? defaultMaxHops
+    const reply = strings(
+      yield* redis.eval(replayLetters.script)({
+        deadLetters: key,
+        stream: names.stream,
+        maxHops: options.force === true || !Number.isFinite(maxHops) ? -1 : maxHops,
+        budget,
+        ids
+      })
+    )
+    const results: Array<Replayed> = []
+    for (let i = 0; i + 1 < reply.length; i += 2) {
+      const id = ids[i / 2] ?? ""
+      const detail = reply[i + 1] ?? ""
+      const notReplayable = (message: string): Replayed => ({
+        _tag: "Refused",
+        error: new NotReplayable({ id, message })
+      })
+      switch (reply[i]) {
+        case "replayed":
+          results.push({ _tag: "Replayed", entryId: detail })
+          break
+        case "hops":
+          results.push({ _tag: "Refused", error: new TooManyHops({ id, hops: Number(detail), maxHops }) })
+          break
+        case "foreign":
+          results.push(notReplayable(`${id} is no dead letter of this library: it holds no entry`))
+          break
+        case "wide":
+          results.push(notReplayable(`The entry in ${id} has ${detail} fields: more than a script can add`))
+          break
+        case "failed":
+          return yield* new RedisError({ cause: new Error(detail) })
+        default:
+          results.push({ _tag: "Missing" })
+      }
+    }
+    return results
+  })
+
+  const replay = Effect.fn("DeadLetter.replay")(function*(id: string, options: ReplayOptions = {}) {
+    yield* checkHops(options)
+    const result = isId(id) ? (yield* replayIds([id], options))[0] : undefined
+    if (result?._tag === "Replayed") return result.entryId
+    if (result?._tag === "Refused") return yield* Effect.fail(result.error)
+    return yield* notFound(id)
+  })
+
+  const replayMany = Effect.fn("DeadLetter.replayMany")(
+    function*(filter: Filter, options: ReplayManyOptions = {}) {
+      const rate = options.ratePerSecond
+      const limit = options.limit ?? Number.POSITIVE_INFINITY
+      yield* checkHops(options)
+      yield* checkOption("ratePerSecond", rate, (rate) => rate > 0, "a number above 0")
+      yield* checkLimit(limit)
+      const report = { replayed: 0, missing: 0, refused: 0, refusals: Array<TooManyHops | NotReplayable>() }
+      // A tenth of a second's worth at once: no burst, and few calls.
+      const size = rate === undefined ? batch : Math.max(1, Math.min(batch, Math.floor(rate / 10)))
+      let pause = 0
+
+      const replaySome = Effect.fnUntraced(function*(rows: ReadonlyArray<reading.Row>) {
+        let ids = rows.map((row) => row.letter.id)
+        while (ids.length > 0 && report.replayed < limit) {
+          if (pause > 0) yield* Effect.sleep(Duration.millis(pause))
+          const results = yield* replayIds(ids.slice(0, Math.min(size, limit - report.replayed)), options)
+          let replayed = 0
+          for (const result of results) {
+            if (result._tag === "Replayed") {
+              replayed++
+            } else if (result._tag === "Missing") {
+              report.missing++
+            } else {
+              report.refused++
+              if (report.refusals.length < maxRefusals) report.refusals.push(result.error)
+            }
+          }
+          report.replayed += replayed
+          pause = rate === undefined ? 0 : 1000 * replayed / rate
+          ids = ids.slice(Math.max(1, results.length))
+        }
+        return report.replayed < limit
+      })
+
+      const params = yield* scanOf(filter.reason === undefined ? { ...filter, reason: undone } : filter, "oldest")
+      if (params !== undefined && limit > 0) yield* reading.eachScan(redis, params, replaySome)
+      return report
+    }
+  )
+
+  // ---------------------------------------------------------------------------
+  // discarding
+  // ---------------------------------------------------------------------------
+
+  const discard = Effect.fn("DeadLetter.discard")(function*(id: string) {
+    const removed = isId(id) ? Number(yield* redis.send("XDEL", key, id)) : 0
+    if (removed === 0) return yield* notFound(id)
+  })
+
+  const discardMany = Effect.fn("DeadLetter.discardMany")(
+    function*(filter: Filter, options: { readonly limit?: number | undefined } = {}) {
+      const limit = options.limit ?? Number.POSITIVE_INFINITY
+      yield* checkLimit(limit)
+      const params = yield* scanOf(filter, "oldest")
+      let removed = 0
+      if (params !== undefined && limit > 0) {
+        yield* reading.eachScan(redis, params, (rows) => {
+          const ids = rows.slice(0, limit - removed).map((row) => row.letter.id)
+          return Effect.map(redis.send("XDEL", key, ...ids), (reply) => {
+            removed += Number(reply)
+            return removed < limit
+          })
+        })
+      }
+      return removed
+    }
+  )
+
+  // ---------------------------------------------------------------------------
+  // answers
+  // ---------------------------------------------------------------------------
+
+  const redeliver = Effect.fn("DeadLetter.redeliver")(function*(id: string) {
+    const refuse = (message: string) => Effect.fail(new NotDeliverable({ id, message }))
+    const { answer, data } = yield* inspect(id)
+    if (answer === undefined || data === undefined) return yield* refuse(`The dead letter ${id} holds no answer`)
+    // The action was decoded once, by a worker whose limits may have been others.
+    const action = DomainAction.parse(data, noLimits)
+    const push = Result.isSuccess(action)
+      ? target(action.success, answer, { accepts: naming.accepts, responseTimeToLive }, kindOf(answer))
+      : undefined
+    if (push === undefined) {
+      return yield* refuse("The naming does not accept the list that the message names for an answer of this kind")
+    }
+    const [status, detail] = strings(
+      yield* redis.eval(redeliverAnswer.script)({
+        deadLetters: key,
+        target: push.key,
+        kind: push.kind,
+        timeToLive: push.timeToLive,
+        id
+      })
+    )
+    switch (status) {
+      case "delivered":
+        return { letter: orUndefined(detail) }
+      case "missing":
+        return yield* notFound(id)
+      case "refused":
+        return yield* refuse(detail ?? "")
+      default:
+        return yield* refuse(`The dead letter ${id} holds no answer`)
+    }
+  })
+
+  return {
+    list,
+    stream,
+    inspect,
+    count,
+    summary,
+    replay,
+    replayMany,
+    discard,
+    discardMany,
+    redeliver,
+    dryRun: dryRun({ redis, payloadLimit, scanOf: (filter) => scanOf(filter, "oldest") })
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * From what the scripts reply about dead letters to typed values, and from a filter to what a script is asked for.
+ */
+import * as Effect from "effect/Effect"
+import type { Filter, Letter, Reason } from "../../DeadLetter.ts"
+import type { Redis, RedisError } from "../../Redis.ts"
+import { InvalidOption } from "../base/invalidOption.ts"
+import { millis } from "../base/optionTime.ts"
+import { knownReasons, scanLetters, type ScanParams, surveyLetters } from "../scripts/deadLetter.ts"
+import { millisOf } from "../wire/entry.ts"
+import { replacementsIn } from "../wire/replacements.ts"
+
+// -----------------------------------------------------------------------------
+// replies
+// -----------------------------------------------------------------------------
+
+const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+
+export type Notes = ReadonlyMap<string, string>
+
+/** What a scan tells of the field `data` of an entry. */
+export type RowData =
+  | { readonly _tag: "Absent" }
+  | { readonly _tag: "TooLarge"; readonly bytes: number }
+  | { readonly _tag: "Text"; readonly text: string; readonly broken: boolean }
+
+export interface Row {
+  readonly letter: Letter
+  readonly data: RowData
+}
+
+export const isReason = (text: string | undefined): text is Reason =>
+  text === "other" || knownReasons.some((reason) => reason === text)
+
+export const notesFrom = (flat: unknown): Notes => {
+  const notes = new Map<string, string>()
+  const values = array(flat)
+  for (let i = 0; i + 1 < values.length; i += 2) {
+    const name = String(values[i])
+    if (!notes.has(name)) notes.set(name, String(values[i + 1]))
+  }
+  return notes
+}
+
+/** An empty note stands for one that has nothing to say. */
+const said = (text: string | undefined): string | undefined => text === "" ? undefined : text
+
+const numeric = (text: string | undefined): number => Number(text) || 0
+
+/** Whether bytes that are no UTF-8 were replaced on the way: then there are more U+FFFD than the server counts. */
+export const isBroken = (text: string, counted: unknown): boolean => replacementsIn(text) > Number(counted)
+
+export const letterFrom = (id: string, size: number, notes: Notes): Letter => {
+  const reason = notes.get("reason")
+  return {
+    id,
+    time: millisOf(id),
+    reason: isReason(reason) ? reason : "other",
+    actionId: said(notes.get("action_id")),
+    actionType: said(notes.get("action_type")),
+    errorType: said(notes.get("error_type")),
+    errorCode: said(notes.get("error_code")),
+    message: notes.get("message") ?? notes.get("undeliverable") ?? "",
+    attempts: numeric(notes.get("attempts")),
+    deliveries: numeric(notes.get("deliveries")),
+    hops: numeric(notes.get("hops")),
+    entryId: notes.get("entry_id"),
+    group: notes.get("group"),
+    consumer: notes.get("consumer"),
+    fields: numeric(notes.get("fields")),
+    hasAnswer: notes.has("answer"),
+    size
+  }
+}
+
+const dataFrom = (reply: unknown): RowData => {
+  const [kind, text, counted] = array(reply)
+  switch (kind) {
+    case "d": {
+      const value = String(text)
+      return { _tag: "Text", text: value, broken: isBroken(value, counted) }
+    }
+    case "l":
+      return { _tag: "TooLarge", bytes: Number(text) }
+    default:
+      return { _tag: "Absent" }
+  }
+}
+
+// -----------------------------------------------------------------------------
+// filters
+// -----------------------------------------------------------------------------
+
+/** What one call looks at, at most: a call must not hold up the server. */
+const scanLimit = 1_000
+const budget = 4 * 1024 * 1024
+
+type Names = string | ReadonlyArray<string> | undefined
+
+const namesOf = (names: Names): ReadonlyArray<string> =>
+  names === undefined ? [] : typeof names === "string" ? [names] : names
+
+/** Where a scan begins and ends, fixed when it starts: what is added later is not seen, so that it comes to an end. */
+export interface Range {
+  readonly from: string
+  readonly to: string
+}
+
+/** What is no time would match all letters, and those that call may drop them. */
+const age = (option: "olderThan" | "newerThan", filter: Filter): Effect.Effect<number | undefined, InvalidOption> => {
+  const input = filter[option]
+  if (input === undefined) return Effect.undefined
+  const found = millis(input)
+  return found >= 0
+    ? Effect.succeed(found)
+    : Effect.fail(new InvalidOption({ option, found, expected: "a time from 0, such as \"7 days\"" }))
+}
+
+/** `undefined` when no letter can match. */
+export const rangeOf = Effect.fnUntraced(function*(redis: Redis["Service"], deadLetters: string, filter: Filter) {
+  const newerThan = yield* age("newerThan", filter)
+  const olderThan = yield* age("olderThan", filter)
+  // A filter that lists nothing takes nothing, though an empty list stands for any in the scripts.
+  for (const names of [filter.reason, filter.actionType, filter.errorType]) {
+    if (Array.isArray(names) && names.length === 0) return undefined
+  }
+  const [now, , , last] = array(yield* redis.eval(surveyLetters.script)({ deadLetters }))
+  if (typeof last !== "string" || last === "") return undefined
+  const youngest = newerThan === undefined ? 0 : Number(now) - newerThan
+  const oldest = olderThan === undefined ? Number.POSITIVE_INFINITY : Number(now) - olderThan
+  if (oldest < 0) return undefined
+  const range: Range = {
+    from: youngest > 0 ? String(Math.ceil(youngest)) : "-",
+    to: oldest < millisOf(last) ? String(Math.floor(oldest)) : last
+  }
+  return range
+})
+
+export const paramsOf = (deadLetters: string, filter: Filter, range: Range): ScanParams => ({
+  deadLetters,
+  reverse: false,
+  ...range,
+  reasons: namesOf(filter.reason),
+  actionTypes: namesOf(filter.actionType),
+  errorTypes: namesOf(filter.errorType),
+  scanLimit,
+  limit: scanLimit,
+  budget,
+  dataLimit: -1
+})
+
+/** The rest of a scan, after the letter that it stopped at. */
+export const after = (params: ScanParams, last: string): ScanParams =>
+  params.reverse ? { ...params, to: `(${last}` } : { ...params, from: `(${last}` }
+
+// -----------------------------------------------------------------------------
+// scans
+// -----------------------------------------------------------------------------
+
+export interface Scanned {
+  readonly rows: ReadonlyArray<Row>
+  /** The id to go on after; empty when all were seen. */
+  readonly last: string
+}
+
+export const scanOnce = (redis: Redis["Service"], params: ScanParams): Effect.Effect<Scanned, RedisError> =>
+  Effect.map(redis.eval(scanLetters.script)(params), (reply) => {
+    const [letters, last] = array(reply)
+    return {
+      rows: array(letters).map((row) => {
+        const [id, size, notes, data] = array(row)
+        return { letter: letterFrom(String(id), Number(size), notesFrom(notes)), data: dataFrom(data) }
+      }),
+      last: String(last)
+    }
+  })
+
+/** Goes through all that match, a call at a time, until `visit` says that it is enough. */
+export const eachScan = Effect.fnUntraced(function*<E, R>(
+  redis: Redis["Service"],
+  params: ScanParams,
+  visit: (rows: ReadonlyArray<Row>) => Effect.Effect<boolean, E, R>
+) {
+  let rest = params
+  while (true) {
+    const { last, rows } = yield* scanOnce(redis, rest)
+    if (rows.length > 0 && !(yield* visit(rows))) return
+    if (last === "") return
+    rest = after(rest, last)
+  }
+})

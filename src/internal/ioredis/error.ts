@@ -1,0 +1,141 @@
+/**
+ * Errors of ioredis without what they must not carry.
+ *
+ * `ReplyError.command.args` of ioredis holds whole payloads, and the password when `AUTH` failed; some messages repeat
+ * arguments. Nothing of that may reach a log, so no error of ioredis leaves the adapter: it is written anew.
+ */
+import * as Redis from "../../Redis.ts"
+import { failureOfMessage } from "../redis/failure.ts"
+
+/** What remains of a failed command: enough to find it, nothing to hide. */
+export class CommandError extends Error {
+  override readonly name: string = "CommandError"
+  /** First word of an error reply (`WRONGTYPE`), or the system's code (`ECONNRESET`). */
+  readonly code: string | undefined
+  /** Name of the command, without its arguments. */
+  readonly command: string | undefined
+  /** How many arguments it had. */
+  readonly numberOfArguments: number | undefined
+  constructor(message: string, code: string | undefined, command?: string, numberOfArguments?: number) {
+    super(message)
+    this.code = code
+    this.command = command
+    this.numberOfArguments = numberOfArguments
+  }
+}
+
+interface Described {
+  readonly message: string
+  readonly code: string | undefined
+}
+
+/** `unknown command 'X', with args beginning with: …`, `Error in ACL SETUSER modifier '>password'`, `… Last reply: …` */
+const withoutArguments = (message: string): string =>
+  message
+    .replace(/,? with args beginning with.*$/s, "")
+    .replace(/(modifier) '.*'/s, "$1 '…'")
+    .replace(/ Last (reply|error): .*$/s, "")
+    // It speaks of an option that is not the user's to set, see `ioredisConnection.ts`.
+    .replace(
+      /^Reached the max retries per request limit.*$/s,
+      "Connection is closed: the server went away or is out of reach"
+    )
+
+/** Message and code of whatever ioredis or Node reports, without arguments of the command. */
+export const describe = (cause: unknown): Described => {
+  if (!(cause instanceof Error)) return { message: "unknown error", code: undefined }
+  // Node tries all addresses of a name and wraps what happened to each; the first says it as well.
+  const error = cause instanceof AggregateError && cause.errors[0] instanceof Error ? cause.errors[0] : cause
+  const system = "code" in error && typeof error.code === "string" ? error.code : undefined
+  const reply = system === undefined ? /^([A-Z][A-Z_]+) /.exec(error.message)?.[1] : undefined
+  return {
+    message: withoutArguments(error.message),
+    code: system ?? reply
+  }
+}
+
+/** The error of a command, clean. */
+export const commandError = (
+  cause: unknown,
+  command: string | undefined,
+  numberOfArguments: number | undefined
+): Redis.RedisError => {
+  const { code, message } = describe(cause)
+  return new Redis.RedisError({ cause: new CommandError(message, code, command, numberOfArguments) })
+}
+
+/** The connection ended, or is given up, while a command waited for its reply. */
+export const connectionError = (message: string, command?: string, numberOfArguments?: number): Redis.RedisError =>
+  new Redis.RedisError({ cause: new CommandError(message, "ECONNCLOSED", command, numberOfArguments) })
+
+export type StartReason =
+  | "WrongPassword"
+  | "NoPermission"
+  | "UnknownHost"
+  | "Refused"
+  | "TimedOut"
+  | "Tls"
+  | "Loading"
+  | "Unsupported"
+  | "Other"
+
+/** Why a first connection failed, and what to do about it. */
+export const startFailure = (
+  cause: unknown,
+  context: { readonly tls: boolean; readonly timedOut: boolean; readonly connected: boolean; readonly millis: number }
+): { readonly reason: StartReason; readonly detail: string; readonly advice: string } => {
+  const { code, message } = describe(cause)
+  const tlsAdvice = "is this the server's TLS port, and is its certificate trusted (NODE_EXTRA_CA_CERTS)? " +
+    "A server without TLS has redis:// instead of rediss://"
+  if (context.timedOut) {
+    return context.tls && context.connected
+      ? { reason: "Tls", detail: `no TLS handshake within ${context.millis} ms`, advice: tlsAdvice }
+      : {
+        reason: "TimedOut",
+        detail: `no answer within ${context.millis} ms`,
+        advice: "check host, port and firewall, or raise REDIS_SOCKET_CONNECT_TIMEOUT"
+      }
+  }
+  const kind = failureOfMessage(message, code)
+  switch (kind) {
+    case "NotAuthenticated":
+      return {
+        reason: "WrongPassword",
+        detail: message,
+        advice: message.startsWith("NOAUTH")
+          ? "the server asks for a password: set REDIS_PASSWORD (and REDIS_USERNAME for an ACL user)"
+          : "check REDIS_USERNAME and REDIS_PASSWORD"
+      }
+    case "NoPermission":
+      return { reason: "NoPermission", detail: message, advice: "check the ACL rules of the user" }
+    case "Loading":
+      return { reason: "Loading", detail: message, advice: "the server still reads its data: start again later" }
+  }
+  switch (code) {
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return { reason: "UnknownHost", detail: message, advice: "check the host in REDIS_URL, and DNS" }
+    case "ECONNREFUSED":
+      return { reason: "Refused", detail: message, advice: "is the server running, and is the port right?" }
+    case "ETIMEDOUT":
+      return {
+        reason: "TimedOut",
+        detail: message,
+        advice: "check host, port and firewall, or raise REDIS_SOCKET_CONNECT_TIMEOUT"
+      }
+  }
+  if (context.tls && (kind === "Connection" || /certificate|ERR_TLS|ERR_SSL|EPROTO/i.test(`${code} ${message}`))) {
+    return { reason: "Tls", detail: message, advice: tlsAdvice }
+  }
+  // ioredis's parser met something that is no reply.
+  if (message.includes("RESP type")) {
+    return { reason: "Other", detail: "it does not answer as Redis does", advice: "check host and port" }
+  }
+  return kind === "Connection"
+    ? {
+      reason: "Other",
+      detail: message,
+      advice: "the server accepted the connection and ended it: does this port want TLS (rediss://), or is it no Redis?"
+    }
+    : { reason: "Other", detail: message, advice: "see the server's own log" }
+}

@@ -1,0 +1,137 @@
+/**
+ * What kind of trouble an error of Redis is, whichever client reports it.
+ *
+ * Servers tell the kind by the first word of an error reply; clients tell a broken connection by system codes, class names
+ * or fixed sentences. Both are read here once, so that nobody else compares messages.
+ */
+import type * as Redis from "../../Redis.ts"
+
+export type RedisFailure =
+  /** The stream or its group is gone (`NOGROUP`, `UNBLOCKED`): create it again, then go on. */
+  | "NoGroup"
+  /** The group exists already (`BUSYGROUP`): what `XGROUP CREATE` wanted is there. */
+  | "GroupExists"
+  /** A key holds another type than expected. */
+  | "WrongType"
+  /** The user may not do this (`NOPERM`, protected mode). */
+  | "NoPermission"
+  /** User or password is missing or wrong (`NOAUTH`, `WRONGPASS`). */
+  | "NotAuthenticated"
+  | "OutOfMemory"
+  /** The server refuses writes because it cannot save (`MISCONF`). */
+  | "Misconfigured"
+  /** A replica, or a master without enough of them: writes are refused. */
+  | "ReadOnly"
+  | "Loading"
+  /** The script cache was flushed. */
+  | "NoScript"
+  /** A script runs for too long. */
+  | "Busy"
+  /** The master or the cluster is not reachable for this server. */
+  | "MasterDown"
+  /** The connection is closed, refused, cut or silent; whether the command was carried out is unknown. */
+  | "Connection"
+  | "Other"
+
+const kinds: Readonly<Record<string, RedisFailure>> = {
+  NOGROUP: "NoGroup",
+  UNBLOCKED: "NoGroup",
+  BUSYGROUP: "GroupExists",
+  WRONGTYPE: "WrongType",
+  NOPERM: "NoPermission",
+  DENIED: "NoPermission",
+  NOAUTH: "NotAuthenticated",
+  WRONGPASS: "NotAuthenticated",
+  OOM: "OutOfMemory",
+  MISCONF: "Misconfigured",
+  READONLY: "ReadOnly",
+  NOREPLICAS: "ReadOnly",
+  LOADING: "Loading",
+  NOSCRIPT: "NoScript",
+  BUSY: "Busy",
+  MASTERDOWN: "MasterDown",
+  CLUSTERDOWN: "MasterDown",
+  TRYAGAIN: "MasterDown"
+}
+
+// System codes start with E, and so does the ERR of a reply, which has no code.
+const connectionCode =
+  /^(E[A-Z]*(CONN|TIMEDOUT|PIPE|UNREACH|NOTFOUND|AI_AGAIN|NETDOWN|HOSTDOWN|CLOSED)|ERR_(SSL|TLS|SOCKET))/
+
+// ioredis: no classes of its own, so its sentences. node-redis: the classes of its errors.ts, and their sentences.
+const connectionText = new RegExp(
+  [
+    "^Connection is closed",
+    "^Reached the max retries per request limit",
+    "^Stream isn't writeable",
+    "^Command aborted due to connection close",
+    "^Command timed out",
+    "^Command queue state error",
+    "Socket timeout",
+    "^connect E",
+    "^(read|write) E[A-Z]+",
+    "socket disconnected before secure TLS",
+    "^The client is (closed|offline)",
+    "^The command was aborted",
+    "^Disconnects client",
+    "^Socket closed unexpectedly",
+    "^Connection timeout",
+    "^Timed out waiting for a reserved Redis connection",
+    "^ERR max number of clients reached"
+  ].join("|")
+)
+
+// Before version 7 the error of a script hides the code of the command that failed in it.
+const insideScript = new RegExp(`^ERR Error running script .*: -?(${Object.keys(kinds).join("|")}) `)
+
+/** The kind of a message of either client, with the system's code when there is one. */
+export const failureOfMessage = (message: string, code?: unknown): RedisFailure => {
+  const end = message.indexOf(" ")
+  const kind = kinds[end < 0 ? message : message.slice(0, end)]
+  if (kind !== undefined) return kind
+  if (typeof code === "string" && connectionCode.test(code)) return "Connection"
+  if (message.startsWith("ERR ")) {
+    if (message.startsWith("ERR invalid password")) return "NotAuthenticated"
+    // XINFO has no word of its own for a stream that is gone, and its groups with it.
+    if (message.startsWith("ERR no such key")) return "NoGroup"
+    if (
+      message.startsWith("ERR ACL failure in script") || message.startsWith("ERR The user executing the script can't")
+    ) return "NoPermission"
+    const inner = insideScript.exec(message)?.[1]
+    if (inner !== undefined) return kinds[inner]!
+  }
+  return connectionText.test(message) ? "Connection" : "Other"
+}
+
+/** What the server, the client or the system says about it: the error itself has no message of its own. */
+export const textOf = ({ cause }: Redis.RedisError): string => cause instanceof Error ? cause.message : String(cause)
+
+/** What kind of trouble an error of the `Redis` service is. */
+export const failureOf = (error: Redis.RedisError): RedisFailure => {
+  const cause = error.cause
+  if (typeof cause !== "object" || cause === null) return failureOfMessage(String(cause))
+  const message = "message" in cause && typeof cause.message === "string" ? cause.message : String(cause)
+  return failureOfMessage(message, "code" in cause ? cause.code : undefined)
+}
+
+/** Passes by itself: back off and go on. */
+export const isTransient = (kind: RedisFailure): boolean => {
+  switch (kind) {
+    case "NoGroup":
+    case "OutOfMemory":
+    case "Misconfigured":
+    case "ReadOnly":
+    case "Loading":
+    case "NoScript":
+    case "Busy":
+    case "MasterDown":
+    case "Connection":
+      return true
+    default:
+      return false
+  }
+}
+
+/** Stays until somebody changes the server or the settings: a worker fails with it. */
+export const isFatal = (kind: RedisFailure): boolean =>
+  kind === "NotAuthenticated" || kind === "NoPermission" || kind === "WrongType"

@@ -1,0 +1,58 @@
+/**
+ * Our blocking connections as the server knows them, and the end of those that were left behind.
+ *
+ * After a connection broke, the server may not have noticed: a read that still waits there is first in line, and takes
+ * what nobody receives any more. It is ended by its id, and only while it bears our name, since a server that was started
+ * anew counts from 1 again.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Connection, Redis, RedisError } from "../../Redis.ts"
+import { failureOf, isTransient } from "./failure.ts"
+
+export interface OwnConnections {
+  /**
+   * Gives a connection the name and remembers its id. One that is `idle` when the scope ends loses the name and is forgotten:
+   * the pool hands it to the next who asks, and it must not be ended in their hands.
+   */
+  readonly identify: (connection: Connection, idle: () => boolean) => Effect.Effect<void, never, Scope.Scope>
+  /** Ends those that are still there and still ours. It fails while the server is out of reach. */
+  readonly end: Effect.Effect<void, RedisError>
+}
+
+/** How long the end of a reader waits for a connection that may be dead. */
+const patience = Duration.seconds(1)
+
+export const make = (redis: Redis["Service"], name: string): OwnConnections => {
+  const ids = new Set<string>()
+  const endOne = (id: string): Effect.Effect<void, RedisError> =>
+    redis.send("CLIENT", "LIST", "ID", id).pipe(
+      Effect.flatMap((line) =>
+        String(line).split(" ").includes(`name=${name}`) ? redis.send("CLIENT", "KILL", "ID", id) : Effect.void
+      ),
+      Effect.catchIf((error) => !isTransient(failureOf(error)), () => Effect.void),
+      Effect.andThen(Effect.sync(() => ids.delete(id)))
+    )
+  const release = (connection: Connection, id: string) =>
+    connection.send("CLIENT", "SETNAME", "").pipe(
+      Effect.interruptible,
+      Effect.timeout(patience),
+      Effect.andThen(Effect.sync(() => ids.delete(id))),
+      // The pool closes a connection whose command failed or was cut off.
+      Effect.ignore
+    )
+  return {
+    identify: Effect.fnUntraced(
+      function*(connection, idle) {
+        const id = String(yield* connection.send("CLIENT", "ID"))
+        yield* connection.send("CLIENT", "SETNAME", name)
+        ids.add(id)
+        yield* Effect.addFinalizer(() => idle() ? release(connection, id) : Effect.void)
+      },
+      // A user without permission for CLIENT reads all the same; only a connection left behind is then not ended early.
+      (identified) => Effect.ignore(identified)
+    ),
+    end: Effect.suspend(() => Effect.forEach([...ids], endOne, { discard: true }))
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What a worker does about a failed call: wait and go on, or end with a typed error.
+ *
+ * Trouble that lasts is logged when it begins and when it ends, not at each try.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import type { RedisError } from "../../Redis.ts"
+import { WorkerError } from "../../WorkerError.ts"
+import { failureOf, type RedisFailure, textOf } from "./failure.ts"
+
+export interface Trouble {
+  /** Logs a failure on change, waits longer with each one in a row; fails when waiting would not help. */
+  readonly failed: (doing: string, error: RedisError) => Effect.Effect<void, WorkerError>
+  /** The call went through again. */
+  readonly passed: (doing: string) => Effect.Effect<void>
+  /** Whether anything is failing now. */
+  readonly failing: () => boolean
+  /** What is failing now. */
+  readonly current: () => ReadonlyMap<string, RedisFailure>
+}
+
+const shortest = 50
+const longest = 5_000
+
+/** Full jitter between half and the whole of an exponential: many workers do not come back at once. */
+const delayOf = (failures: number, random: number): number =>
+  Math.min(longest, shortest * 2 ** Math.min(failures, 10)) * (0.5 + random / 2)
+
+const advice: { readonly [K in RedisFailure]?: readonly [WorkerError["reason"], string] } = {
+  NotAuthenticated: ["NotAuthenticated", "check the user and the password"],
+  NoPermission: ["NoPermission", "grant the user that command and the keys of this service"],
+  WrongType: ["WrongType", "a key of this service holds another type: move or delete it"]
+}
+
+export const make = (): Trouble => {
+  const failures = new Map<string, { readonly kind: RedisFailure; count: number }>()
+  return {
+    failed: Effect.fnUntraced(function*(doing, error) {
+      const kind = failureOf(error)
+      const fatal = advice[kind]
+      if (fatal !== undefined) {
+        return yield* new WorkerError({
+          reason: fatal[0],
+          message: `Redis refused while ${doing} (${textOf(error)}): ${fatal[1]}`,
+          cause: error
+        })
+      }
+      const before = failures.get(doing)
+      const state = before?.kind === kind ? before : { kind, count: 0 }
+      if (state !== before) {
+        failures.set(doing, state)
+        yield* Effect.logWarning(`Redis failed while ${doing}: ${textOf(error)}; trying again until it passes`).pipe(
+          Effect.annotateLogs({ failure: kind })
+        )
+      }
+      const random = yield* Random.next
+      yield* Effect.sleep(Duration.millis(delayOf(state.count++, random)))
+    }),
+    passed: (doing) =>
+      Effect.suspend(() => {
+        if (!failures.delete(doing)) return Effect.void
+        return Effect.logInfo(`Redis works again while ${doing}`)
+      }),
+    failing: () => failures.size > 0,
+    current: () => new Map([...failures].map(([doing, { kind }]) => [doing, kind]))
+  }
+}
+
+/** Runs an effect until it passes, with the patience of {@link Trouble}. */
+export const untilPassed = <A, R>(
+  trouble: Trouble,
+  doing: string,
+  effect: Effect.Effect<A, RedisError, R>
+): Effect.Effect<A, WorkerError, R> => {
+  const attempt: Effect.Effect<A, WorkerError, R> = Effect.matchEffect(effect, {
+    onSuccess: (value) => !trouble.failing() ? Effect.succeed(value) : Effect.as(trouble.passed(doing), value),
+    onFailure: (error) => Effect.flatMap(trouble.failed(doing, error), () => attempt)
+  })
+  return attempt
+}

@@ -1,0 +1,21 @@
+/**
+ * What twins have in common: the server's clock, lengths and replies as Lua sees them.
+ */
+import type { ScriptRedis, ScriptReply } from "./script.ts"
+
+export const now = (redis: ScriptRedis): number => {
+  const time = rows(redis.call("TIME"))
+  return Number(time[0]) * 1000 + Math.floor(Number(time[1]) / 1000)
+}
+
+const encoder = new TextEncoder()
+
+/** Lua's length of a string. */
+export const byteLength = (text: string): number => encoder.encode(text).length
+
+/** A reply that a twin knows to be an array. */
+export const rows = (reply: ScriptReply): ReadonlyArray<ScriptReply> => Array.isArray(reply) ? reply : []
+
+/** A reply that a twin knows to be an array of strings. */
+export const strings = (reply: ScriptReply | undefined): ReadonlyArray<string> =>
+  Array.isArray(reply) ? reply.map(String) : []

@@ -1,0 +1,283 @@
+/**
+ * The Redis that fails: what `RedisFaults` decides is carried out here, one command at a time.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Random from "effect/Random"
+import type * as Scope from "effect/Scope"
+import * as Redis from "../../Redis.ts"
+import type { Command, Fault, Injected, Matcher, Options, Policy, RedisFaults } from "../../testing/RedisFaults.ts"
+
+// -----------------------------------------------------------------------------
+// which command meets which fault
+// -----------------------------------------------------------------------------
+
+const matches = (matcher: Matcher | undefined, command: Command): boolean => {
+  if (matcher === undefined) return true
+  if (typeof matcher === "function") return matcher(command)
+  return typeof matcher === "string" ? matcher.toUpperCase() === command.name : matcher.lua === command.lua
+}
+
+/** The order is part of what a seed means. */
+const kinds = ["fail", "dropReply", "delayCommand", "delayReply", "repeat", "forgetScripts", "restartEmpty"] as const
+
+const drawFault = (policy: Policy, random: () => number): Fault | undefined => {
+  // Always two draws a command, so that a fault does not shift those that come after it.
+  let chance = random()
+  const share = random()
+  const kind = kinds.find((kind) => (chance -= policy[kind] ?? 0) < 0)
+  const delay = () =>
+    Duration.millis(Math.ceil(share * Duration.toMillis(Duration.fromInputUnsafe(policy.maxDelay ?? "1 second"))))
+  switch (kind) {
+    case undefined:
+      return undefined
+    case "fail":
+      return { _tag: "Fail" }
+    case "dropReply":
+      return { _tag: "DropReply" }
+    case "delayCommand":
+      return { _tag: "Delay", duration: delay(), of: "command" }
+    case "delayReply":
+      return { _tag: "Delay", duration: delay(), of: "reply" }
+    case "repeat":
+      return { _tag: "Repeat" }
+    case "forgetScripts":
+      return { _tag: "ForgetScripts" }
+    case "restartEmpty":
+      return { _tag: "RestartEmpty" }
+  }
+}
+
+/** Mulberry32: small, good enough for tests, and the same everywhere. */
+export const generator = (seed: number): () => number => {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6D2B79F5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+// -----------------------------------------------------------------------------
+// connections
+// -----------------------------------------------------------------------------
+
+/** One connection: what is under way on it, and whether it is lost for good. */
+interface Link {
+  readonly kind: Command["connection"]
+  lost: Deferred.Deferred<never, Redis.RedisError>
+  closed: boolean
+  /** A command of it was given up, so that its pool knows already that it is not to be used again. */
+  abandoned: boolean
+}
+
+interface Rule {
+  readonly fault: Fault
+  readonly match: Matcher | undefined
+  times: number
+}
+
+const textOf = ({ args, lua, name }: Command): string => JSON.stringify([name, lua, ...args])
+
+/**
+ * What tells that a command asks for the same again: how many it asks for at most may differ, and whoever takes answers asks
+ * for more as it learns how small they are.
+ */
+const questionOf = (command: Command): string =>
+  isRead(command.name)
+    ? textOf({ ...command, args: command.args.map((arg, index, args) => isCount(args, index) ? "" : arg) })
+    : textOf(command)
+
+const isRead = (name: string): boolean => /^(?:B?[LR]M?POP|XREAD|XREADGROUP)$/.test(name)
+
+const isCount = (args: ReadonlyArray<string>, index: number): boolean => args[index - 1]?.toUpperCase() === "COUNT"
+
+/** The error of a connection that was lost on purpose, in the words of a client. */
+class LostConnection extends Error {
+  override readonly name = "LostConnection"
+  readonly code = "ECONNRESET"
+  constructor() {
+    super("Connection is closed. (RedisFaults)")
+  }
+}
+
+const lostConnection = () => new Redis.RedisError({ cause: new LostConnection() })
+
+export const make = Effect.fnUntraced(function*(
+  inner: Redis.Redis["Service"],
+  options: Options
+): Effect.fn.Return<{ readonly redis: Redis.Redis["Service"]; readonly control: RedisFaults["Service"] }> {
+  const seed = options.seed ?? (yield* Random.nextIntBetween(0, 2 ** 31))
+  const draw = generator(seed)
+  const injected: Array<Injected> = []
+  const links = new Set<Link>()
+  /** Replies that come once more, by {@link questionOf} their commands. */
+  const replies = new Map<string, unknown>()
+  let rules: ReadonlyArray<Rule> = []
+  let policy = options.policy
+  let isCut = false
+
+  const makeLink = (kind: Command["connection"]): Link => {
+    const link: Link = { kind, lost: Deferred.makeUnsafe(), closed: false, abandoned: false }
+    links.add(link)
+    return link
+  }
+  const shared = makeLink("shared")
+
+  const lose = (link: Link): void => {
+    Deferred.doneUnsafe(link.lost, Exit.fail(lostConnection()))
+    // The shared connection is made anew at once; a reserved one is done for.
+    if (link.kind === "shared") link.lost = Deferred.makeUnsafe()
+    else link.closed = true
+  }
+  const loseAll = (): void => {
+    for (const link of links) lose(link)
+  }
+
+  const choose = (command: Command): Fault | undefined => {
+    const drawn = policy !== undefined && matches(policy.match, command) ? drawFault(policy, draw) : undefined
+    const rule = rules.find((rule) => matches(rule.match, command))
+    if (rule !== undefined && --rule.times <= 0) rules = rules.filter((other) => other !== rule)
+    const fault = rule?.fault ?? drawn
+    if (fault !== undefined) injected.push({ fault, command })
+    return fault
+  }
+
+  const forget = Effect.ignore(inner.send("SCRIPT", "FLUSH"))
+
+  // Connections first: a read that waits is cut off, and not told that its group has gone. The command that restarts the
+  // server is cut off as well, which must not keep the server from being emptied.
+  const restart = Effect.sync(loseAll).pipe(
+    Effect.andThen(options.restart ?? Effect.andThen(Effect.ignore(inner.send("FLUSHALL")), forget)),
+    Effect.uninterruptible
+  )
+
+  const lost = (link: Link): Effect.Effect<never, Redis.RedisError> =>
+    Effect.suspend(() => {
+      lose(link)
+      return Effect.fail(lostConnection())
+    })
+
+  const meet = <A>(
+    fault: Fault,
+    link: Link,
+    command: Command,
+    run: Effect.Effect<A, Redis.RedisError>
+  ): Effect.Effect<A, Redis.RedisError> => {
+    switch (fault._tag) {
+      case "Fail":
+        return lost(link)
+      case "DropReply":
+        return Effect.andThen(Effect.exit(run), lost(link))
+      case "Refuse":
+        return Effect.fail(new Redis.RedisError({ cause: new Error(fault.message) }))
+      case "Delay":
+        return fault.of === "command"
+          ? Effect.andThen(Effect.sleep(fault.duration), run)
+          : Effect.flatMap(Effect.exit(run), (exit) => Effect.andThen(Effect.sleep(fault.duration), exit))
+      case "Hang":
+        return Effect.andThen(Effect.exit(run), Effect.never)
+      case "Repeat":
+        return Effect.andThen(run, run)
+      case "ReplyTwice":
+        return Effect.tap(run, (reply) =>
+          Effect.sync(() => {
+            if (reply !== null) replies.set(questionOf(command), reply)
+          }))
+      case "ForgetScripts":
+        return Effect.andThen(forget, run)
+      case "RestartEmpty":
+        return Effect.andThen(restart, Effect.fail(lostConnection()))
+    }
+  }
+
+  const perform = <A>(
+    link: Link,
+    command: Command,
+    run: Effect.Effect<A, Redis.RedisError>
+  ): Effect.Effect<A, Redis.RedisError> =>
+    Effect.suspend(() => {
+      if (isCut || link.closed) return Effect.fail(lostConnection())
+      const question = replies.size > 0 ? questionOf(command) : ""
+      if (replies.has(question)) {
+        // SAFETY: it was the reply to the same question.
+        const reply = replies.get(question) as A
+        replies.delete(question)
+        return Effect.succeed(reply)
+      }
+      const fault = choose(command)
+      const lost = Deferred.await(link.lost)
+      const noticed = Effect.tapCause(run, () =>
+        Effect.sync(() => {
+          link.abandoned = true
+        }))
+      return Effect.raceFirst(fault === undefined ? noticed : meet(fault, link, command, noticed), lost)
+    })
+
+  const through = (connection: Redis.Connection, link: Link): Redis.Connection => ({
+    send: <A = unknown>(command: string, ...args: ReadonlyArray<string>) =>
+      perform(
+        link,
+        { name: command.toUpperCase(), args, lua: undefined, connection: link.kind },
+        connection.send<A>(command, ...args)
+      ),
+    eval: (script) => {
+      const evaluate = connection.eval(script)
+      return (...params) =>
+        perform(
+          link,
+          { name: "EVAL", args: script.params(...params).map(String), lua: script.lua, connection: link.kind },
+          evaluate(...params)
+        )
+    }
+  })
+
+  const reserve: Effect.Effect<Redis.Connection, Redis.RedisError, Scope.Scope> = Effect.gen(function*() {
+    if (isCut) return yield* Effect.fail(lostConnection())
+    const connection = yield* inner.reserve
+    const link = yield* Effect.acquireRelease(
+      Effect.sync(() => makeLink("reserved")),
+      (link) => {
+        links.delete(link)
+        // The connection below is still well. A command that fails there keeps its pool from handing it out again.
+        return link.closed && !link.abandoned ? Effect.ignore(connection.send("CLIENT", "LOST")) : Effect.void
+      }
+    )
+    return through(connection, link)
+  })
+
+  const addRule = (fault: Fault, match: Matcher | undefined, times: number): Effect.Effect<void> =>
+    Effect.sync(() => {
+      rules = [...rules, { fault, match, times }]
+    })
+
+  const control: RedisFaults["Service"] = {
+    seed,
+    next: (fault, match, times = 1) => addRule(fault, match, times),
+    always: (fault, match) => addRule(fault, match, Number.POSITIVE_INFINITY),
+    random: (next) =>
+      Effect.sync(() => {
+        policy = next
+      }),
+    cut: Effect.sync(() => {
+      isCut = true
+      loseAll()
+    }),
+    restore: Effect.sync(() => {
+      isCut = false
+    }),
+    disconnect: Effect.sync(loseAll),
+    restart,
+    clear: Effect.sync(() => {
+      isCut = false
+      rules = []
+      policy = undefined
+      replies.clear()
+    }),
+    injected: Effect.sync(() => [...injected])
+  }
+  return { redis: { ...through(inner, shared), reserve, subscribe: inner.subscribe }, control }
+})

@@ -1,0 +1,130 @@
+/**
+ * A stream entry as it was read, and the pure step from it to an action.
+ */
+import * as Result from "effect/Result"
+import * as DomainAction from "../../DomainAction.ts"
+import { replaysField } from "../scripts/deadLetterMoves.ts"
+import type { RetryRecord } from "../scripts/take.ts"
+import { noRecord } from "../scripts/take.ts"
+
+/**
+ * One delivery of an entry.
+ *
+ * A class and no literal, as whatever lives from a read to its settlement: once objects of one literal outlive a
+ * collection, V8 allots all of them in the old generation, where each keeps what it holds until the next full collection.
+ * That took a third of the throughput (`node --trace-pretenuring-statistics` shows it). Instances of classes are spared.
+ */
+export class Entry {
+  readonly id: string
+  /** The field `data`; `undefined` when the entry has none. */
+  readonly data: string | undefined
+  /** The field `traceparent` of a sender that traces. */
+  readonly traceparent: string | undefined
+  /** How often it came back from the dead letters. */
+  readonly replays: number
+  /** Characters of all its fields: what it costs to hold, near enough. */
+  readonly size: number
+  /** Redis's own count, this delivery included. */
+  readonly deliveries: number
+  /** What is recorded of earlier runs. */
+  readonly record: RetryRecord
+  /** Bytes that are no UTF-8 were replaced when it was read. */
+  readonly broken: boolean
+  constructor(
+    id: string,
+    data: string | undefined,
+    traceparent: string | undefined,
+    replays: number,
+    size: number,
+    deliveries: number,
+    record: RetryRecord,
+    broken: boolean
+  ) {
+    this.id = id
+    this.data = data
+    this.traceparent = traceparent
+    this.replays = replays
+    this.size = size
+    this.deliveries = deliveries
+    this.record = record
+    this.broken = broken
+  }
+}
+
+const replaysPattern = /^\d{1,9}$/
+
+export const make = (
+  id: string,
+  fields: ReadonlyArray<unknown>,
+  deliveries = 1,
+  record: RetryRecord = noRecord
+): Entry => {
+  let data: string | undefined
+  let traceparent: string | undefined
+  let replays = 0
+  let size = 0
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const name = fields[i]
+    const value = String(fields[i + 1])
+    size += String(name).length + value.length
+    if (name === "data") data ??= value
+    else if (name === "traceparent") traceparent ??= value
+    else if (name === replaysField && i + 2 >= fields.length && replaysPattern.test(value)) replays = Number(value)
+  }
+  return new Entry(id, data, traceparent, replays, size, deliveries, record, false)
+}
+
+/** The same delivery, found to hold bytes that are no UTF-8, or not. */
+export const withBroken = (entry: Entry, broken: boolean): Entry => {
+  const { data, deliveries, id, record, replays, size, traceparent } = entry
+  return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
+}
+
+/** The server's time at which an entry was added. */
+export const millisOf = (id: string): number => {
+  let millis = 0
+  for (let i = 0; i < id.length; i++) {
+    const digit = id.charCodeAt(i) - 48
+    if (digit < 0 || digit > 9) break
+    millis = millis * 10 + digit
+  }
+  return millis
+}
+
+/** Orders entry ids as Redis does: by time, then by sequence, both as numbers. */
+export const isBefore = (a: string, b: string): boolean => {
+  const left = a.indexOf("-")
+  const right = b.indexOf("-")
+  // Numbers without leading zeros: the shorter one is the smaller.
+  if (left !== right) return left < right
+  if (a.length === b.length) return a < b
+  const time = a.slice(0, left)
+  return b.startsWith(time) ? a.length < b.length : time < b.slice(0, right)
+}
+
+/** `Entry → DomainAction`, or a sentence that says why not. It never holds a part of the payload. */
+export const decode = (
+  entry: Entry,
+  limits: DomainAction.Limits
+): Result.Result<DomainAction.DomainAction, string> => {
+  if (entry.data === undefined) return noData
+  if (entry.broken) return notUtf8
+  const parsed = DomainAction.parse(entry.data, limits)
+  // SAFETY: a success holds no failure, whatever type it could have had; made anew it would cost an object.
+  return Result.isFailure(parsed)
+    ? Result.fail(parsed.failure.text)
+    : parsed as Result.Result<DomainAction.DomainAction, never>
+}
+
+const noData = Result.fail("The entry has no field data")
+const notUtf8 = Result.fail("The entry is no UTF-8")
+
+/**
+ * The time by the server's clock after which nobody waits for the answer: when the entry was added plus the
+ * `timeout_ms` that its sender gave. The clocks of sender and worker play no part.
+ */
+export const deadlineOf = (entry: Entry, action: DomainAction.DomainAction): number | undefined => {
+  if (action.metadata === null || DomainAction.expects(action) !== "response") return undefined
+  const timeout = action.metadata["timeout_ms"]
+  return typeof timeout === "number" && timeout > 0 ? millisOf(entry.id) + timeout : undefined
+}

@@ -1,0 +1,215 @@
+/**
+ * The steps between an entry and its outcome: which handler, may it start, and what did its exit mean.
+ *
+ * All of it is pure or an `Exit` that is already there. Only what the handler itself
+ * does takes a fiber.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import type { DispositionOverrides } from "../../Action.ts"
+import { dispositionOf, validationDetail } from "../../Action.ts"
+import type { Route } from "../../ActionGroup.ts"
+import type { Delivery } from "../../Delivery.ts"
+import type { DomainAction, ErrorDetail, Limits } from "../../DomainAction.ts"
+import { isRejected, isRetryLater } from "../../HandlerError.ts"
+import type { HandlerFailure, Outcome, Subject } from "../../Settlement.ts"
+import { defect, undeclared } from "../../Settlement.ts"
+import { exitOf } from "../base/exit.ts"
+import { deadlineOf, type Entry } from "../wire/entry.ts"
+import { bounded } from "../wire/errorText.ts"
+
+export type Data = { readonly [key: string]: unknown } | null
+
+export interface DispatchOptions {
+  readonly routes: ReadonlyMap<string, Route>
+  readonly limits: Limits
+  readonly maxDeliveries: number
+  /** Dispositions of errors that the worker sets in place of those in the contracts. */
+  readonly errors: DispositionOverrides | undefined
+}
+
+/** A run that stopped for another reason than its exit. */
+export type Stop = "lease" | "time" | "shutdown"
+
+/** A delivery that may start. */
+export interface Start {
+  readonly _tag: "Start"
+  readonly subject: Subject & { readonly action: DomainAction }
+  readonly route: Route
+}
+
+/** A delivery that may start, or one whose outcome is known without running anything. */
+export type Dispatched =
+  | { readonly _tag: "Decided"; readonly subject: Subject; readonly outcome: Outcome }
+  | Start
+
+/** Classes and no literals, see `entry.ts`. */
+class Known implements Subject {
+  readonly action: DomainAction
+  readonly attempt: number
+  readonly deadline: number | undefined
+  readonly maxAttempts: number | undefined
+  readonly failureAction: string | undefined
+  constructor(entry: Entry, action: DomainAction, route: Route | undefined) {
+    this.action = action
+    this.attempt = entry.record.attempts + 1
+    this.deadline = deadlineOf(entry, action)
+    this.maxAttempts = route?.action?.maxAttempts
+    this.failureAction = route?.action?.failureAction?.type
+  }
+}
+
+class Startable implements Start {
+  readonly _tag = "Start"
+  readonly subject: Known
+  readonly route: Route
+  constructor(subject: Known, route: Route) {
+    this.subject = subject
+    this.route = route
+  }
+}
+
+const noAction: Subject = {
+  action: undefined,
+  attempt: 1,
+  deadline: undefined,
+  maxAttempts: undefined,
+  failureAction: undefined
+}
+const poison: Outcome = { _tag: "Poison" }
+const expired: Outcome = { _tag: "Expired" }
+const leaseLost: Outcome = { _tag: "LeaseLost" }
+const timedOut: Outcome = { _tag: "TimedOut" }
+const interrupted: Outcome = { _tag: "Interrupted" }
+
+/** An entry's action, or why there is none in it. */
+export type Decoded = Result.Result<DomainAction, string>
+
+/** Rows 2 to 5 of the settlement table, in their order. */
+export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOptions, now: number): Dispatched => {
+  if (Result.isFailure(decoded)) {
+    return { _tag: "Decided", subject: noAction, outcome: { _tag: "Malformed", message: decoded.failure } }
+  }
+  const action = decoded.success
+  const route = options.routes.get(action.action_type)
+  const subject = new Known(entry, action, route)
+  if (entry.deliveries - entry.record.outcomes > options.maxDeliveries) {
+    return { _tag: "Decided", subject, outcome: poison }
+  }
+  if (subject.deadline !== undefined && subject.deadline <= now) {
+    return { _tag: "Decided", subject, outcome: expired }
+  }
+  if (route === undefined) {
+    return { _tag: "Decided", subject, outcome: { _tag: "Unknown", since: entry.record.unknownSince || now } }
+  }
+  return new Startable(subject, route)
+}
+
+/** Marks how far a run got, so that its exit can be told from the contract's refusals. */
+class Refused {
+  readonly outcome: Outcome
+  constructor(outcome: Outcome) {
+    this.outcome = outcome
+  }
+}
+
+/** Decodes the payload and runs the handler. What synchronous codecs decide, and a handler that is done, are exits. */
+export const handle = (route: Route, action: DomainAction, delivery: Delivery): Effect.Effect<unknown, unknown> => {
+  const decoding = route.decodePayload(action)
+  const decoded = exitOf(decoding)
+  if (decoded !== undefined) {
+    return Exit.isFailure(decoded)
+      ? Effect.fail(new Refused(invalid(route, decoded.cause)))
+      : route.handler(decoded.value, delivery)
+  }
+  return Effect.flatMap(
+    Effect.mapError(decoding, (error) => new Refused(refusal(route, error))),
+    (payload) => route.handler(payload, delivery)
+  )
+}
+
+/** Says to a caller, who may be another program in another language, what it was that did not fit. */
+const refusal = (route: Route, error: Parameters<typeof validationDetail>[0]): Outcome => {
+  const detail = validationDetail(error)
+  const message = bounded(`The payload does not fit the contract of ${route.actionType}: ${detail.message}`)
+  return { _tag: "Invalid", error: { ...detail, message } }
+}
+
+const invalid = (route: Route, cause: Cause.Cause<Parameters<typeof validationDetail>[0]>): Outcome => {
+  const failure = cause.reasons.find(Cause.isFailReason)
+  return failure === undefined
+    ? { _tag: "Failed", failure: defect(Cause.squash(cause)) }
+    : refusal(route, failure.error)
+}
+
+/** Encodes what a handler returned. Synchronous codecs give an exit. */
+export const encodeSuccess = (route: Route, success: unknown): Effect.Effect<Data, unknown> => {
+  const encoding = route.encodeSuccess(success)
+  const data = exitOf(encoding)
+  if (data === undefined) return Effect.catchCause(encoding, unencodable)
+  return Exit.isSuccess(data) ? data : unencodable(data.cause)
+}
+
+/** The handler has done its work, so that a defect of an encoder is no reason to run it again. */
+const unencodable = (
+  cause: Cause.Cause<Parameters<typeof validationDetail>[0]>
+): Exit.Exit<never, Refused> => {
+  if (Cause.hasInterruptsOnly(cause)) return Exit.interrupt()
+  const failure = cause.reasons.find(Cause.isFailReason)
+  const message = failure === undefined
+    ? `The success cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
+    : `The success does not fit the contract: ${validationDetail(failure.error).message}`
+  return Exit.fail(new Refused({ _tag: "Unencodable", message }))
+}
+
+/** `Exit → Outcome`. */
+export const outcomeOf = (
+  exit: Exit.Exit<Data, unknown>,
+  stop: Stop | undefined,
+  route: Route,
+  overrides: DispositionOverrides | undefined
+): Outcome => {
+  if (stop === "lease") return leaseLost
+  if (Exit.isSuccess(exit)) return { _tag: "Succeeded", data: exit.value }
+  const error = exit.cause.reasons.find(Cause.isFailReason)?.error
+  if (error !== undefined) return error instanceof Refused ? error.outcome : failedWithAny(error, route, overrides)
+  if (!Cause.hasInterruptsOnly(exit.cause)) return { _tag: "Failed", failure: defect(Cause.squash(exit.cause)) }
+  if (stop === "time") return timedOut
+  // An interruption that nobody here asked for is the handler's own: given back without an attempt, it would run for ever.
+  return stop === "shutdown" ? interrupted : { _tag: "Failed", failure: defect(interruptedItself) }
+}
+
+const interruptedItself = new Error("The handler was interrupted by itself")
+
+/** A handler may fail with anything: what throws when it is looked at is a defect of the handler. */
+const failedWithAny: typeof failedWith = (error, route, overrides) => {
+  try {
+    return failedWith(error, route, overrides)
+  } catch (thrown) {
+    return { _tag: "Failed", failure: defect(thrown) }
+  }
+}
+
+const failedWith = (error: unknown, route: Route, overrides: DispositionOverrides | undefined): Outcome => {
+  const disposition = dispositionOf(route.action, error, overrides)
+  const failure = undeclared(error)
+  // `RetryLater` and `Rejected` are every handler's, and in no contract.
+  const isOwn = disposition !== "undeclared" && !isRetryLater(error) && !isRejected(error)
+  if (!isOwn || route.action === undefined) return { _tag: "Failed", failure }
+  const detail = detailOf(route, error)
+  return Exit.isSuccess(detail)
+    ? { _tag: "Failed", failure: { ...failure, disposition, detail: detail.value } satisfies HandlerFailure }
+    : { _tag: "Unencodable", message: unencodableError(detail.cause) }
+}
+
+const unencodableError = (cause: Cause.Cause<unknown>): string =>
+  Cause.hasDies(cause)
+    ? `The error cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
+    : "The error does not fit the contract"
+
+/** A declared error whose schema needs services or waits is described by its message alone. */
+const detailOf = (route: Route, error: unknown): Exit.Exit<ErrorDetail, unknown> => {
+  return exitOf(route.encodeError(error)) ?? Exit.succeed(undeclared(error).detail)
+}

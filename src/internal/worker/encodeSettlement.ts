@@ -1,0 +1,265 @@
+/**
+ * The pure step from a decision to what the settle script is asked to do.
+ */
+import * as Predicate from "effect/Predicate"
+import type * as Tracer from "effect/Tracer"
+import * as DomainAction from "../../DomainAction.ts"
+import { isRetryLater } from "../../HandlerError.ts"
+import type { Kind } from "../../QueueNaming.ts"
+import type { Settlement } from "../../Settlement.ts"
+import type { PushTarget, SettleEntry } from "../scripts/settle.ts"
+import { encodeRecord } from "../scripts/take.ts"
+import type { Entry } from "../wire/entry.ts"
+import { bounded, messageOf, read, textAt } from "../wire/errorText.ts"
+import * as traceparent from "../wire/traceparent.ts"
+
+/** An entry together with what was decided about it. A class and no literal, see `entry.ts`. */
+export class Decision {
+  readonly entry: Entry
+  /** `undefined` when the entry could not be decoded. */
+  readonly action: DomainAction.DomainAction | undefined
+  readonly attempt: number
+  readonly settlement: Settlement
+  /** The span of the run, where there is a tracer. */
+  readonly span: Tracer.Span | undefined
+  /** What the handler failed with, for the log and the dead letter. */
+  readonly cause: unknown
+  constructor(
+    entry: Entry,
+    action: DomainAction.DomainAction | undefined,
+    attempt: number,
+    settlement: Settlement,
+    span: Tracer.Span | undefined,
+    cause: unknown
+  ) {
+    this.entry = entry
+    this.action = action
+    this.attempt = attempt
+    this.settlement = settlement
+    this.span = span
+    this.cause = cause
+  }
+}
+
+export interface EncodeOptions {
+  readonly service: string
+  readonly accepts: (name: string, kind: Kind) => boolean
+  /** Milliseconds that a response list lives on after an answer. */
+  readonly responseTimeToLive: number
+  /** Bytes of the largest answer: clients take none that is larger. */
+  readonly payloadLimit: number
+  /** Milliseconds by the clock of this process: the timestamp of answers. */
+  readonly now: () => number
+  readonly uuid: () => string
+  /** Answers carry the notes of the dead letter that they become when they cannot be pushed. Default: false. */
+  readonly withNotes?: boolean
+}
+
+/** `undefined` is a plain acknowledgement of a first delivery, which needs no more than the id. */
+export const encodeSettlement = (decision: Decision, options: EncodeOptions): SettleEntry | undefined => {
+  const { action, attempt, entry, settlement } = decision
+  switch (settlement._tag) {
+    case "Ack":
+    case "Lost":
+      return entry.deliveries === 1 ? undefined : { ...settled(entry), dead: false, notes: [] }
+    case "Reply":
+      return answered(
+        decision,
+        options,
+        encodeResponse(action, options, (known, answer) => DomainAction.response(known, settlement.data, answer))
+      )
+    case "Reject":
+      return answered(
+        decision,
+        options,
+        encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer)),
+        "response"
+      )
+    case "Callback":
+      return answered(
+        decision,
+        options,
+        action === undefined ? undefined : DomainAction.encode(DomainAction.callback(action, settlement.data, {
+          ...answerOptions(options),
+          originService: options.service,
+          actionType: settlement.actionType
+        }))
+      )
+    case "DeadLetter": {
+      const answer = settlement.answer
+        ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+        : undefined
+      const push = answer === undefined ? undefined : target(action, answer, options, "response")
+      const behind = reasonBehind(decision.cause)
+      const notes = [
+        ...noteOf(decision),
+        "reason",
+        settlement.reason,
+        "error_type",
+        behind?.type ?? settlement.error.error_type,
+        "error_code",
+        settlement.error.error_code ?? "",
+        "message",
+        behind?.message ?? settlement.error.message
+      ]
+      const undelivered = answer !== undefined && push === undefined
+      if (undelivered) notes.push("undeliverable", notAccepted, "answer", answer)
+      return { ...settled(entry), push, dead: true, notes, undelivered }
+    }
+    case "Retry": {
+      const answer = settlement.answer
+        ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+        : undefined
+      return waiting(
+        decision,
+        settlement.delay,
+        { attempts: attempt },
+        answer && target(action, answer, options, "response")
+      )
+    }
+    case "Release":
+      return waiting(decision, 0, {}, undefined)
+    case "Yield":
+      return waiting(decision, settlement.delay, { unknownSince: settlement.since }, undefined)
+  }
+}
+
+/**
+ * What a handler gives {@link RetryLater} as its cause: callers are not told, whoever looks at the dead letters is. Many that
+ * ran out of attempts would all look the same otherwise.
+ */
+const reasonBehind = (error: unknown): { readonly type: string; readonly message: string } | undefined => {
+  if (!isRetryLater(error) || error.cause === undefined) return undefined
+  const { cause } = error
+  const name = Predicate.isError(cause) ? textAt(cause, "name") : undefined
+  // A `RedisError` has no message of its own, but a cause that has.
+  const message = typeof cause === "string" ? bounded(cause) : messageOf(cause) ?? messageOf(read(cause, "cause"))
+  return { type: textAt(cause, "_tag") ?? name ?? error._tag, message: message ?? error.message }
+}
+
+const settled = ({ deliveries, id }: Entry) => ({ id, deliveries, push: undefined, wait: undefined })
+
+const notAccepted = "The naming does not accept the list that the message names"
+
+const waiting = (
+  { entry, span }: Decision,
+  delay: number,
+  change: { readonly attempts?: number; readonly unknownSince?: number },
+  push: PushTarget | undefined | ""
+): SettleEntry => ({
+  ...settled(entry),
+  push: push === "" ? undefined : push,
+  wait: {
+    delay: Math.ceil(delay),
+    record: encodeRecord({
+      ...entry.record,
+      // Whoever ran it knows its type: how long it was unknown before counts no more.
+      unknownSince: 0,
+      ...change,
+      outcomes: entry.record.outcomes + 1,
+      first: entry.record.first === "" && span !== undefined ? traceparent.format(span) ?? "" : entry.record.first
+    })
+  },
+  dead: false,
+  notes: []
+})
+
+const answerOptions = (options: EncodeOptions): DomainAction.AnswerOptions => ({
+  actionId: options.uuid(),
+  timestamp: DomainAction.timestamp(options.now())
+})
+
+const encodeResponse = (
+  action: DomainAction.DomainAction | undefined,
+  options: EncodeOptions,
+  make: (action: DomainAction.DomainAction, answer: DomainAction.AnswerOptions) => DomainAction.DomainActionResponse
+): string | undefined =>
+  action === undefined ? undefined : DomainAction.encodeResponse(make(action, answerOptions(options)))
+
+/** A class and no literal, see `entry.ts`. */
+class ListTarget implements PushTarget {
+  readonly kind = "list"
+  readonly key: string
+  readonly payload: string
+  readonly timeToLive: number
+  constructor(key: string, payload: string, timeToLive: number) {
+    this.key = key
+    this.payload = payload
+    this.timeToLive = timeToLive
+  }
+}
+
+/** An entry that is answered, without notes as a rule. A class and no literal, see `entry.ts`. */
+class Answered implements SettleEntry {
+  readonly id: string
+  readonly deliveries: number
+  readonly push: PushTarget
+  readonly wait = undefined
+  readonly dead = false
+  readonly notes: SettleEntry["notes"]
+  constructor({ deliveries, id }: Entry, push: PushTarget, notes: SettleEntry["notes"]) {
+    this.id = id
+    this.deliveries = deliveries
+    this.push = push
+    this.notes = notes
+  }
+}
+
+/** Where an answer goes; `undefined` when the name in the message is not one that may be written. */
+export const target = (
+  action: DomainAction.DomainAction | undefined,
+  payload: string,
+  options: Pick<EncodeOptions, "accepts" | "responseTimeToLive">,
+  kind: "action" | "response" = "action"
+): PushTarget | undefined => {
+  const key = action?.callback_queue_name
+  if (action === undefined || key === null || key === undefined) return undefined
+  if (action.callback_action_type === null) {
+    // A client may name any list of its own, also one for all its answers.
+    if (options.accepts(key, "response")) return new ListTarget(key, payload, options.responseTimeToLive)
+    // Callbacks of others may wait in that one: whoever forges a request must not make them expire.
+    return options.accepts(key, "callback") ? new ListTarget(key, payload, 0) : undefined
+  }
+  if (options.accepts(key, "stream")) {
+    // In an action stream a response would be a malformed entry of somebody else's.
+    return kind === "action" ? { kind: "stream", key, payload, timeToLive: 0 } : undefined
+  }
+  return options.accepts(key, "callback") || options.accepts(key, "response")
+    ? new ListTarget(key, payload, 0)
+    : undefined
+}
+
+const noteOf = ({ action, attempt, entry }: Decision): Array<string> => [
+  "action_id",
+  action?.action_id ?? "",
+  "action_type",
+  action?.action_type ?? "",
+  "attempts",
+  String(action === undefined ? 0 : attempt),
+  "deliveries",
+  String(entry.deliveries),
+  "hops",
+  String(entry.replays)
+]
+
+/** A callback in a stream is a child of the delivery that it answers. */
+const traced = (push: PushTarget | undefined, { span }: Decision): PushTarget | undefined =>
+  push?.kind === "stream" && span !== undefined ? { ...push, traceparent: traceparent.format(span) } : push
+
+/** An answer that may not be pushed is kept: the entry becomes a dead letter with the answer in it. */
+const answered = (
+  decision: Decision,
+  options: EncodeOptions,
+  payload: string | undefined,
+  kind: "action" | "response" = "action"
+): SettleEntry => {
+  if (payload === undefined) return { ...settled(decision.entry), dead: false, notes: [] }
+  const push = traced(target(decision.action, payload, options, kind), decision)
+  if (push !== undefined) return new Answered(decision.entry, push, options.withNotes ? noteOf(decision) : undefined)
+  return {
+    ...settled(decision.entry),
+    dead: true,
+    notes: [...noteOf(decision), "reason", "undeliverable", "undeliverable", notAccepted, "answer", payload],
+    undelivered: true
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * The door of a consumer: whatever hands it entries (a read, a claim, a look at its own pending list) goes through here.
+ */
+import * as Effect from "effect/Effect"
+import * as Semaphore from "effect/Semaphore"
+import type { Redis, RedisError } from "../../Redis.ts"
+import type { Names } from "../redis/names.ts"
+import * as reply from "../redis/reply.ts"
+import { countReplacements } from "../scripts/streams.ts"
+import { decodeTake, type TakenEntry, takeOwn } from "../scripts/take.ts"
+import * as entry from "../wire/entry.ts"
+import { hasReplacements, replacementsIn } from "../wire/replacements.ts"
+import type { Runner } from "./runner.ts"
+
+export interface Intake {
+  /** Hands entries to the runner, those marked that are no UTF-8, which starts them when it is told to. */
+  readonly hold: (entries: ReadonlyArray<entry.Entry>) => Effect.Effect<void, RedisError>
+  /** Hands entries to the runner and has them started. */
+  readonly accept: (entries: ReadonlyArray<entry.Entry>) => Effect.Effect<void, RedisError>
+  /** Takes entries that are pending here and not held, idle for so many milliseconds: their delivery never arrived. */
+  readonly takePending: (idle: number) => Effect.Effect<void, RedisError>
+}
+
+export interface IntakeOptions {
+  readonly redis: Redis["Service"]
+  readonly names: Names
+  readonly consumer: string
+  readonly runner: Runner
+  /** Bytes of `data`, beyond which an entry is refused. */
+  readonly payloadLimit: number
+  /** Entries that were deleted from the stream while they were pending. */
+  readonly onGone: (ids: ReadonlyArray<string>) => Effect.Effect<void>
+}
+
+/** Pending entries looked at in one call. */
+const batch = 1_000
+
+/** Deliveries that were found, of which is remembered that they were. */
+const maxFound = 10_000
+
+export const fromTaken = (taken: TakenEntry): entry.Entry =>
+  entry.make(taken.id, taken.fields, taken.deliveries, taken.record)
+
+export const make = (options: IntakeOptions): Intake => {
+  const { consumer, names, redis, runner } = options
+
+  /** What is over the limit is refused whatever its bytes are: neither this process nor the server has to look at them. */
+  const isDoubtful = ({ data }: entry.Entry): boolean =>
+    data !== undefined && data.length <= options.payloadLimit && hasReplacements(data)
+
+  /** U+FFFD may be what was sent, or stand for bytes that are no UTF-8: only the server's bytes tell. */
+  const markBroken = (entries: ReadonlyArray<entry.Entry>) =>
+    entries.some(isDoubtful) ? compareWithServer(entries) : Effect.succeed(entries)
+
+  const compareWithServer = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>) {
+    const doubtful = entries.filter(isDoubtful)
+    const counts = yield* redis.eval(countReplacements.script)({
+      stream: names.stream,
+      ids: doubtful.map((next) => next.id)
+    })
+    const broken = new Set<string>()
+    doubtful.forEach((next, index) => {
+      if (Array.isArray(counts) && replacementsIn(next.data ?? "") !== Number(counts[index])) broken.add(next.id)
+    })
+    return entries.map((next) => broken.has(next.id) ? entry.withBroken(next, true) : next)
+  })
+
+  /** Deliveries that were found before their reply came. When it comes after all, they may have run and ended. */
+  const found = new Map<string, number>()
+  const findingAlone = Semaphore.makeUnsafe(1)
+
+  const acceptFound = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>) {
+    runner.accept(yield* markBroken(entries))
+    runner.start()
+    for (const { deliveries, id } of entries) found.set(id, deliveries)
+    for (const id of found.keys()) {
+      if (found.size <= maxFound) break
+      found.delete(id)
+    }
+  })
+
+  const isNew = ({ deliveries, id }: entry.Entry): boolean => found.get(id) !== deliveries
+
+  const hold: Intake["hold"] = (entries) => {
+    const fresh = found.size === 0 ? entries : entries.filter(isNew)
+    return fresh.length === 0 ? Effect.void : Effect.map(markBroken(fresh), (marked) => runner.accept(marked))
+  }
+
+  return {
+    hold,
+    accept: (entries) => Effect.map(hold(entries), () => runner.start()),
+    takePending: Effect.fnUntraced(function*(idle) {
+      const { group, retryRecords, stream } = names
+      const listed = yield* redis.send(
+        "XPENDING",
+        stream,
+        group,
+        "IDLE",
+        String(idle),
+        "-",
+        "+",
+        String(batch),
+        consumer
+      )
+      const ids = reply.pendingIds(listed, consumer).filter((id) => !runner.holds(id))
+        .slice(0, Math.max(1, runner.room()))
+      if (ids.length === 0) return
+      const { lost, taken } = decodeTake(
+        yield* redis.eval(takeOwn.script)({
+          stream,
+          retryRecords,
+          group,
+          consumer,
+          ids,
+          budget: Math.max(1, runner.spare())
+        })
+      )
+      if (lost.length > 0) yield* options.onGone(lost)
+      yield* acceptFound(taken.map(fromTaken))
+    }, (effect) => findingAlone.withPermit(effect))
+  }
+}

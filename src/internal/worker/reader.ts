@@ -1,0 +1,138 @@
+/**
+ * Reads new entries for one consumer on a connection of its own.
+ *
+ * A read waits at Redis for a bounded time. After a failure the old connection is
+ * ended on the server too, since a blocked read that was left behind would swallow
+ * the next entry; then what is pending here and not held is taken; then new entries.
+ */
+import * as Effect from "effect/Effect"
+import type * as Latch from "effect/Latch"
+import type { Connection, Redis, RedisError } from "../../Redis.ts"
+import type { WorkerError } from "../../WorkerError.ts"
+import * as batchSize from "../redis/batchSize.ts"
+import * as blockingRead from "../redis/blockingRead.ts"
+import { failureOf } from "../redis/failure.ts"
+import type { Names } from "../redis/names.ts"
+import * as ownConnections from "../redis/ownConnections.ts"
+import * as reply from "../redis/reply.ts"
+import type { Trouble } from "../redis/trouble.ts"
+import * as entry from "../wire/entry.ts"
+import type { Intake } from "./intake.ts"
+import type { Runner } from "./runner.ts"
+
+export interface ReaderOptions {
+  readonly redis: Redis["Service"]
+  readonly names: Names
+  readonly consumer: string
+  readonly runner: Runner
+  readonly intake: Intake
+  /** Milliseconds that one read waits. */
+  readonly block: number
+  /** Open while reading is allowed. */
+  readonly gate: Latch.Latch
+  /** Open while it is not. */
+  readonly paused: Latch.Latch
+  readonly trouble: Trouble
+  readonly restoreGroup: Effect.Effect<void, WorkerError>
+  /** A read was sent, or came back, with entries or without. */
+  readonly onRead: () => void
+  /** The connection was given up. */
+  readonly onReconnect: () => void
+}
+
+export interface Reader {
+  /** Reads until stopped. */
+  readonly run: Effect.Effect<void, WorkerError>
+  /**
+   * To be run once `run` is interrupted: makes sure that the server no longer serves its read. What a read that was cut
+   * off took is pending here, and given back with the rest.
+   */
+  readonly stopped: Effect.Effect<void>
+}
+
+/** The most entries of one read: more do not make it faster, and delay the first of them. */
+const maxBatch = 500
+
+export const make = (options: ReaderOptions): Reader => {
+  const { consumer, gate, intake, names, paused, redis, runner, trouble } = options
+  const doing = `reading ${names.stream} as ${consumer}`
+  let stopping = false
+  const own = ownConnections.make(redis, consumer)
+  const sizes = batchSize.make()
+  const count = (): number => Math.max(1, Math.min(runner.batch(), maxBatch, sizes.affordable(runner.spare())))
+
+  const readNew = (connection: Connection): Effect.Effect<unknown, RedisError> =>
+    connection.send(
+      "XREADGROUP",
+      "GROUP",
+      names.group,
+      consumer,
+      "COUNT",
+      String(count()),
+      "BLOCK",
+      String(options.block),
+      "STREAMS",
+      names.stream,
+      ">"
+    )
+
+  const session = Effect.scoped(Effect.gen(function*() {
+    // It fails while the server is out of reach: nothing is read before it is known that nobody else takes in our name.
+    yield* own.end
+    // What a connection before this one took and never brought here.
+    yield* intake.takePending(0)
+    yield* gate.await
+    const connection = yield* redis.reserve
+    const read = yield* blockingRead.make(options.block)
+    yield* own.identify(connection, read.isIdle)
+    // A read that waits at the server would still bring entries: it ends with the pause, and its connection with it.
+    yield* Effect.forkScoped(Effect.andThen(paused.await, read.stop))
+    while (true) {
+      // Of a backlog the next read leaves before the handlers of the last one start, and the server works beside them: a
+      // fifth more entries a second. A few entries are started at once instead, since somebody may wait for the answer.
+      const ahead = runner.isBusy() && gate.isOpen() && runner.hasRoom()
+      if (!ahead) {
+        runner.start()
+        // The outcomes of handlers that ended at once are written before the read, which would go first otherwise and keep
+        // whoever waits for an answer.
+        yield* Effect.yieldNow
+        yield* runner.awaitRoom
+        // Paused while there was no room: the next session waits for the end of the pause, without a connection.
+        if (!gate.isOpen()) return
+      }
+      options.onRead()
+      read.start(readNew(connection))
+      if (ahead) {
+        // The command is written at the end of this turn of the event loop.
+        yield* Effect.yieldNow
+        runner.start()
+      }
+      const arrived = yield* read.reply
+      if (arrived === undefined) return
+      options.onRead()
+      if (trouble.failing()) yield* trouble.passed(doing)
+      const entries = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
+      sizes.learn(entries.length, entries.reduce((sum, next) => sum + next.size, 0))
+      yield* intake.hold(entries)
+    }
+  }))
+
+  const recover = Effect.fnUntraced(function*(error: RedisError) {
+    if (stopping) return
+    if (failureOf(error) === "NoGroup") return yield* options.restoreGroup
+    options.onReconnect()
+    yield* trouble.failed(doing, error)
+  })
+
+  const run: Effect.Effect<void, WorkerError> = Effect.suspend(() =>
+    stopping ? Effect.void : Effect.flatMap(Effect.catch(session, recover), () => run)
+  )
+
+  return {
+    run,
+    stopped: Effect.suspend(() => {
+      stopping = true
+      return Effect.ignore(own.end)
+    })
+  }
+}

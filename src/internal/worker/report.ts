@@ -1,0 +1,104 @@
+/**
+ * One log line a settlement: at debug as a rule, higher where somebody should look. Never a payload.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as LogLevel from "effect/LogLevel"
+import * as References from "effect/References"
+import type { Names } from "../redis/names.ts"
+import { read } from "../wire/errorText.ts"
+import type { Decision } from "./encodeSettlement.ts"
+import type { Written } from "./settler.ts"
+
+const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity => {
+  if (written === "gone") return "Error"
+  if (written === "lost") return "Warn"
+  if (written === "unwritable") return settlement._tag === "Retry" ? "Warn" : "Error"
+  if (written === "undeliverable" && settlement._tag !== "DeadLetter") return "Warn"
+  switch (settlement._tag) {
+    case "DeadLetter":
+      return settlement.reason === "poison" || settlement.reason === "unencodable" ? "Error" : "Warn"
+    case "Retry":
+      return "Info"
+    default:
+      return "Debug"
+  }
+}
+
+const textOf = ({ settlement }: Decision, written: Written): string => {
+  switch (written) {
+    case "lost":
+      return "Not settled: another consumer owns the entry"
+    case "gone":
+      return "Not settled: the entry was deleted by others"
+    case "undeliverable":
+      if (settlement._tag === "Retry") return "The answer of an attempt that is run again could not be pushed"
+      // A letter that there was anyway is told as such; its notes say that nobody was told.
+      if (settlement._tag === "DeadLetter") break
+      return "The answer could not be pushed and is kept in the dead letter"
+    case "unwritable":
+      if (settlement._tag === "Retry") return "The answer of an attempt that is run again could not be pushed"
+      return "The server does not take the answer, which is lost: the dead letter says why"
+    case "settled":
+      break
+  }
+  switch (settlement._tag) {
+    case "DeadLetter":
+      return `Dead letter (${settlement.reason}): ${settlement.error.message}`
+    case "Retry":
+      return `Runs again in ${Math.ceil(settlement.delay)} ms: ${settlement.error.message}`
+    case "Ack":
+      return settlement.expired ? "Not run: nobody waits for it any more" : "Ack"
+    default:
+      return settlement._tag
+  }
+}
+
+/** Says which entries were taken over while they were held here. */
+export const lostLogger = (names: Names, context: Context.Context<never>) => {
+  const fork = Effect.runForkWith(context)
+  return (ids: ReadonlyArray<string>, consumer: string): void => {
+    fork(
+      Effect.logWarning(
+        `${ids.length} entries were taken over by another consumer: this one was silent for longer than the lease`
+      ).pipe(Effect.annotateLogs({ service: names.service, consumer, entries: ids.slice(0, 20) }))
+    )
+  }
+}
+
+/** What the handler itself named as the cause, else its error. */
+const behind = (error: unknown): unknown => read(error, "cause") ?? error
+
+export const settlementLogger = (names: Names, context: Context.Context<never>) => {
+  const fork = Effect.runForkWith(context)
+  const minimum = Context.get(context, References.MinimumLogLevel)
+  return (decision: Decision, written: Written, consumer: string): void => {
+    const level = levelOf(decision, written)
+    // Nothing is built for a level that is off.
+    if (LogLevel.isLessThan(level, minimum)) return
+    const { action, attempt, entry } = decision
+    fork(
+      Effect.logWithLevel(level)(
+        textOf(decision, written),
+        ...(decision.cause === undefined ? [] : [Cause.fail(behind(decision.cause))])
+      ).pipe(
+        Effect.annotateLogs({
+          service: names.service,
+          consumer,
+          entry_id: entry.id,
+          settlement: decision.settlement._tag,
+          attempt,
+          deliveries: entry.deliveries,
+          ...(action === undefined ? {} : {
+            action_id: action.action_id,
+            action_type: action.action_type,
+            correlation_id: action.correlation_id,
+            trace_id: action.trace_id,
+            tenant_id: action.tenant_id
+          })
+        })
+      )
+    )
+  }
+}

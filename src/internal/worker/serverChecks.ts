@@ -1,0 +1,44 @@
+/**
+ * Warns of a server that may lose what it was given: one that evicts keys, or keeps nothing on disk.
+ */
+import * as Effect from "effect/Effect"
+import type { Redis } from "../../Redis.ts"
+import { record } from "../redis/reply.ts"
+
+const setting = (redis: Redis["Service"], name: string): Effect.Effect<string | undefined> =>
+  redis.send("CONFIG", "GET", name).pipe(
+    Effect.map((reply) => {
+      const value = record(reply).get(name)
+      return value === undefined ? undefined : String(value)
+    }),
+    // Managed servers and careful users do not allow CONFIG: then there is nothing to say.
+    Effect.catch(() => Effect.succeed(undefined))
+  )
+
+export const warnings = (settings: {
+  readonly policy: string | undefined
+  readonly appendonly: string | undefined
+  readonly save: string | undefined
+}): ReadonlyArray<string> => {
+  const found: Array<string> = []
+  if (settings.policy?.startsWith("allkeys-")) {
+    found.push(
+      `Redis evicts any key when its memory is full (maxmemory-policy ${settings.policy}): whole streams with their ` +
+        "groups can vanish. Set maxmemory-policy noeviction"
+    )
+  }
+  if (settings.appendonly === "no" && settings.save === "") {
+    found.push(
+      "Redis keeps nothing on disk (appendonly no, save \"\"): a restart of the server loses every action. " +
+        "Set appendonly yes"
+    )
+  }
+  return found
+}
+
+export const check = Effect.fnUntraced(function*(redis: Redis["Service"]) {
+  const policy = yield* setting(redis, "maxmemory-policy")
+  const appendonly = yield* setting(redis, "appendonly")
+  const save = yield* setting(redis, "save")
+  for (const warning of warnings({ policy, appendonly, save })) yield* Effect.logWarning(warning)
+})

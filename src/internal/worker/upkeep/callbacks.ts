@@ -1,0 +1,52 @@
+/**
+ * Brings callbacks in: moves them from this service's callback lists into its own action stream, where a callback is
+ * an ordinary action with retries and dead letters.
+ *
+ * A list cannot be waited for without taking from it, and what is taken is lost in a
+ * crash. So the lists are looked at, all in one call, and moved by a script.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Latch from "effect/Latch"
+import type { Redis } from "../../../Redis.ts"
+import type { WorkerError } from "../../../WorkerError.ts"
+import { type Trouble, untilPassed } from "../../redis/trouble.ts"
+import { moveCallbacks } from "../../scripts/streams.ts"
+
+export interface CallbacksOptions {
+  readonly redis: Redis["Service"]
+  readonly stream: string
+  readonly lists: ReadonlyArray<string>
+  readonly gate: Latch.Latch
+  readonly trouble: Trouble
+}
+
+/** How long a callback waits in its list at most while callbacks come, and after a while without any, in milliseconds. */
+const poll = 100
+const idlePoll = 250
+
+/** So many looks without a callback are a while. */
+const patience = 50
+
+/** Callbacks moved in one call. */
+const batch = 200
+
+export const moving = (options: CallbacksOptions): Effect.Effect<never, WorkerError> => {
+  if (options.lists.length === 0) return Effect.never
+  const move = options.redis.eval(moveCallbacks.script)({ stream: options.stream, lists: options.lists, limit: batch })
+  let refused = ""
+  let empty = 0
+  const once = Effect.gen(function*() {
+    yield* options.gate.await
+    const reply = yield* untilPassed(options.trouble, `moving callbacks to ${options.stream}`, move)
+    const [moved, wrong] = Array.isArray(reply) ? reply : []
+    const names = Array.isArray(wrong) ? wrong.join(", ") : ""
+    if (names !== refused && names !== "") {
+      yield* Effect.logWarning(`Callback lists that hold another type are left alone: ${names}`)
+    }
+    refused = names
+    empty = Number(moved) > 0 ? 0 : empty + 1
+    if (Number(moved) < batch) yield* Effect.sleep(Duration.millis(empty < patience ? poll : idlePoll))
+  })
+  return Effect.forever(once)
+}

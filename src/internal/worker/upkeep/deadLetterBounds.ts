@@ -1,0 +1,91 @@
+/**
+ * Keeps the dead letters within a number and an age: the oldest are dropped, and never unannounced.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Redis, RedisError } from "../../../Redis.ts"
+import type { WorkerError } from "../../../WorkerError.ts"
+import type { Names } from "../../redis/names.ts"
+import type { Trouble } from "../../redis/trouble.ts"
+import { boundLetters } from "../../scripts/deadLetterMoves.ts"
+
+export interface BoundOptions {
+  readonly redis: Redis["Service"]
+  readonly names: Names
+  /** `Infinity`: no bound. */
+  readonly maxCount: number
+  /** Milliseconds; `Infinity`: no bound. */
+  readonly maxAge: number
+  readonly trouble: Trouble
+}
+
+/** Milliseconds between two looks. */
+const interval = 10_000
+
+/** Letters dropped in one call, about. */
+const batch = 5_000
+
+/** The part of a bound at which a warning is given, and the part below which it would be given again. */
+const nearBound = 0.9
+const farFromBound = 0.8
+
+const count = (value: number): string => value.toLocaleString("en-US")
+
+const remedy = "Replay or discard them, or raise the worker's option deadLetters"
+
+export const bounding = (options: BoundOptions): Effect.Effect<never, WorkerError> => {
+  const { maxAge, maxCount, names, redis, trouble } = options
+  const doing = `bounding ${names.deadLetters}`
+  // Nothing is dropped for a bound before its warning was given in an earlier look.
+  const warned = { count: false, age: false }
+  const scriptBound = (known: boolean, bound: number): number => known && Number.isFinite(bound) ? bound : -1
+
+  const warn = (message: string, left: number): Effect.Effect<void> =>
+    Effect.logWarning(`${message}. ${remedy}`).pipe(
+      Effect.annotateLogs({ stream: names.deadLetters, dead_letters: left })
+    )
+
+  const announce = Effect.fnUntraced(function*(left: number, age: number) {
+    if (left < maxCount * farFromBound) warned.count = false
+    if (age < maxAge * farFromBound) warned.age = false
+    if (!warned.count && left >= maxCount * nearBound) {
+      warned.count = true
+      yield* warn(
+        `${count(left)} dead letters in ${names.deadLetters}: the oldest are dropped beyond ${count(maxCount)}`,
+        left
+      )
+    }
+    if (!warned.age && age >= maxAge * nearBound) {
+      warned.age = true
+      yield* warn(
+        `The oldest dead letter in ${names.deadLetters} is ${Duration.format(Duration.millis(age))} old: ` +
+          `those older than ${Duration.format(Duration.millis(maxAge))} are dropped`,
+        left
+      )
+    }
+  })
+
+  const look: Effect.Effect<void, RedisError> = Effect.gen(function*() {
+    let dropped = 0
+    while (true) {
+      const reply = yield* redis.eval(boundLetters.script)({
+        deadLetters: names.deadLetters,
+        maxCount: scriptBound(warned.count, maxCount),
+        maxAge: scriptBound(warned.age, maxAge),
+        limit: batch
+      })
+      const [now = 0, left = 0, age = 0] = Array.isArray(reply) ? reply.map(Number) : []
+      dropped += now
+      if (now > 0) continue
+      if (dropped > 0) yield* warn(`${count(dropped)} dead letters of ${names.deadLetters} were dropped`, left)
+      return yield* announce(left, age)
+    }
+  })
+
+  return Effect.forever(Effect.gen(function*() {
+    yield* Effect.sleep(Duration.millis(interval))
+    const result = yield* Effect.result(look)
+    if (result._tag === "Failure") return yield* trouble.failed(doing, result.failure)
+    if (trouble.current().size > 0) yield* trouble.passed(doing)
+  }))
+}

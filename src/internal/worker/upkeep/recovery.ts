@@ -1,0 +1,289 @@
+/**
+ * Keeps what this process holds, and takes what others left.
+ *
+ * Running entries are renewed; entries due for a retry and entries of dead
+ * consumers are taken, each by a script that checks and counts. Nobody holds or
+ * renews an entry that waits, so a backoff survives the crash of every worker and
+ * a million waiting entries cost a worker nothing.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Random from "effect/Random"
+import type { Redis, RedisError } from "../../../Redis.ts"
+import type { WorkerError } from "../../../WorkerError.ts"
+import { failureOf } from "../../redis/failure.ts"
+import type { Names } from "../../redis/names.ts"
+import { strings } from "../../redis/reply.ts"
+import type { Trouble } from "../../redis/trouble.ts"
+import { decodeRenewal, holdLease, renew } from "../../scripts/lease.ts"
+import { decodeTake, takeDue, takeIdle, type TakenEntry } from "../../scripts/take.ts"
+import type { Consumer } from "../consumer.ts"
+import { fromTaken } from "../intake.ts"
+
+export interface RecoveryOptions {
+  readonly redis: Redis["Service"]
+  readonly names: Names
+  /** The consumers that read; due and claimed entries go to the one with the most room. */
+  readonly consumers: ReadonlyArray<Consumer>
+  /** The consumer that runs one suspect at a time. */
+  readonly alone: Consumer
+  /** Milliseconds; this worker's own wish, the group may hold a longer one. */
+  readonly claimIdle: number
+  readonly suspectAfter: number
+  readonly gate: Latch.Latch
+  readonly trouble: Trouble
+  readonly restoreGroup: Effect.Effect<void, WorkerError>
+  /** Entries that were deleted from the stream while they were pending. */
+  readonly onGone: (ids: ReadonlyArray<string>) => Effect.Effect<void>
+  readonly observe: (event: RecoveryEvent) => void
+}
+
+export type RecoveryEvent =
+  | { readonly _tag: "Claimed"; readonly entries: number }
+  | { readonly _tag: "LeaseLost"; readonly ids: ReadonlyArray<string>; readonly consumer: string }
+  | { readonly _tag: "Renewed" }
+
+export interface Recovery {
+  /** Records this worker's lease with the group; run before the first entry is read. */
+  readonly holdLease: Effect.Effect<void, RedisError>
+  /** Renews held entries until interrupted; goes on while the worker drains. */
+  readonly renewing: Effect.Effect<never, WorkerError>
+  /** Takes due and abandoned entries until interrupted. */
+  readonly taking: Effect.Effect<never, WorkerError>
+  /** A retry was just written: its due time may be the next one. */
+  readonly wake: () => void
+  /** An entry was just left to a worker that knows its type. */
+  readonly yielded: () => void
+  /** Milliseconds of the lease that holds. */
+  readonly lease: () => number
+}
+
+/** The longest that a due entry of another, dead process waits to be noticed. */
+const duePoll = 1_000
+
+/**
+ * Who left an entry to others lately comes so much later than they do for what is due. Else all would look at the same
+ * moment, and a worker that knows the type be the last of many each time.
+ */
+const standBack = 100
+
+/** Many workers may take turns at leaving an entry to others before it is one's turn again. */
+const lately = Duration.toMillis("10 minutes")
+
+/** Entries taken in one call. */
+const maxTaken = 200
+
+/** Ids renewed in one call. */
+const maxRenewed = 500
+
+/** Consumers that hold nothing and were idle for so long are removed. */
+const removeAfter = Duration.toMillis("1 hour")
+
+/** A lease is forgotten when nobody renewed it for so many times its length. */
+const leaseLives = 3
+
+export const goneWarning = (names: Names, ids: ReadonlyArray<string>): Effect.Effect<void> =>
+  Effect.logError(`${ids.length} pending entries of ${names.stream} were deleted by others: they are lost`).pipe(
+    Effect.annotateLogs({ stream: names.stream, entries: ids.slice(0, 20) })
+  )
+
+export const make = (options: RecoveryOptions): Recovery => {
+  const { alone, consumers, names, redis, trouble } = options
+  const everyone = [...consumers, alone]
+  const own = everyone.map((consumer) => consumer.name)
+  const wakeLatch = Latch.makeUnsafe(false)
+  let lease = options.claimIdle
+  let cursor = "-"
+
+  const guarded = (doing: string, effect: Effect.Effect<void, RedisError>): Effect.Effect<boolean, WorkerError> =>
+    Effect.matchEffect(effect, {
+      onSuccess: () => !trouble.failing() ? Effect.succeed(true) : Effect.as(trouble.passed(doing), true),
+      onFailure: (error) =>
+        Effect.as(
+          failureOf(error) === "NoGroup" ? options.restoreGroup : trouble.failed(doing, error),
+          false
+        )
+    })
+
+  // ---------------------------------------------------------------------------
+  // leases
+  // ---------------------------------------------------------------------------
+
+  const hold = Effect.fnUntraced(function*() {
+    const timeToLive = leaseLives * Math.max(options.claimIdle, 10_000)
+    const held = Number(
+      yield* redis.eval(holdLease.script)({ lease: names.lease, claimIdle: options.claimIdle, timeToLive })
+    )
+    if (held > options.claimIdle && lease !== held) {
+      yield* Effect.logWarning(
+        `Another worker of ${names.group} has claimIdle ${held} ms, this one ${options.claimIdle} ms: the longer one holds`
+      )
+    }
+    lease = Math.max(options.claimIdle, held)
+  })
+
+  const renewConsumer = Effect.fnUntraced(function*(consumer: Consumer) {
+    const ids = consumer.runner.heldIds()
+    for (let i = 0; i < ids.length; i += maxRenewed) {
+      const some = ids.slice(i, i + maxRenewed)
+      const { gone, lost } = decodeRenewal(
+        yield* redis.eval(renew.script)({
+          stream: names.stream,
+          group: names.group,
+          consumer: consumer.name,
+          ids: some
+        })
+      )
+      // What was settled meanwhile is not pending any more, and was not lost.
+      const taken = consumer.runner.lose(lost)
+      if (taken.length > 0) options.observe({ _tag: "LeaseLost", ids: taken, consumer: consumer.name })
+      // Nothing can be settled of an entry that somebody deleted: its handler is ended like one that lost it.
+      const deleted = consumer.runner.lose(gone)
+      if (deleted.length > 0) yield* options.onGone(deleted)
+    }
+  })
+
+  const renewAll = Effect.suspend(() => Effect.forEach(everyone, renewConsumer, { discard: true })).pipe(
+    Effect.tap(() => Effect.sync(() => options.observe({ _tag: "Renewed" }))),
+    // Also while nothing is claimed, for a pause or for want of room: what runs here is taken by those with a shorter lease
+    // as soon as ours is forgotten.
+    Effect.andThen(Effect.suspend(hold))
+  )
+
+  const renewing = Effect.forever(
+    Effect.andThen(
+      // By its own lease, also while a longer one holds: that one is forgotten once nobody wants it any more.
+      Effect.sleep(Duration.millis(options.claimIdle / 3)),
+      // Two more failures like the first, and the lease is lost: it is tried again as soon as it can be.
+      Effect.repeat(guarded(`renewing in ${names.stream}`, renewAll), { until: (renewed) => renewed })
+    )
+  )
+
+  // ---------------------------------------------------------------------------
+  // taking
+  // ---------------------------------------------------------------------------
+
+  const roomiest = (): Consumer | undefined => {
+    let best: Consumer | undefined
+    for (const consumer of consumers) {
+      if (consumer.runner.room() > (best?.runner.room() ?? 0)) best = consumer
+    }
+    return best
+  }
+
+  const parametersFor = (consumer: Consumer) => ({
+    stream: names.stream,
+    retryDue: names.retryDue,
+    retryRecords: names.retryRecords,
+    group: names.group,
+    consumer: consumer.name,
+    aloneConsumer: alone.runner.room() > 0 ? alone.name : "",
+    suspectAfter: options.suspectAfter,
+    // Room may have gone since it was looked for, and to a server a negative limit is none.
+    limit: Math.max(1, Math.min(consumer.runner.room(), maxTaken)),
+    budget: Math.max(1, consumer.runner.spare())
+  })
+
+  const handOut = (consumer: Consumer, taken: ReadonlyArray<TakenEntry>): Effect.Effect<void, RedisError> =>
+    Effect.andThen(
+      consumer.intake.accept(taken.filter((next) => next.consumer !== alone.name).map(fromTaken)),
+      alone.intake.accept(taken.filter((next) => next.consumer === alone.name).map(fromTaken))
+    )
+
+  /** Milliseconds until due entries are looked for again. */
+  let nextDue = 0
+  let hasYielded = false
+  let yieldedAt = Number.NEGATIVE_INFINITY
+
+  const takeDueOnce = Effect.fnUntraced(function*(consumer: Consumer) {
+    const parameters = parametersFor(consumer)
+    const { lost, rest, taken } = decodeTake(
+      yield* redis.eval(takeDue.script)({ ...parameters, waitingConsumer: names.waitingConsumer })
+    )
+    yield* handOut(consumer, taken)
+    if (lost.length > 0) yield* options.onGone(lost)
+    const wait = Number(rest[0])
+    nextDue = taken.length >= parameters.limit ? 0 : wait < 0 ? duePoll : Math.min(wait, duePoll)
+    const now = yield* Clock.currentTimeMillis
+    if (hasYielded) yieldedAt = now
+    hasYielded = false
+    if (now - yieldedAt < lately) nextDue += standBack
+  })
+
+  const takingDue = Effect.forever(Effect.suspend(() => {
+    const consumer = roomiest()
+    if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
+    wakeLatch.closeUnsafe()
+    return options.gate.await.pipe(
+      Effect.andThen(guarded(`taking due entries of ${names.stream}`, takeDueOnce(consumer))),
+      Effect.andThen(
+        Effect.suspend(() => Effect.raceFirst(Effect.sleep(Duration.millis(Math.max(nextDue, 1))), wakeLatch.await))
+      )
+    )
+  }))
+
+  /** Whether the last sweep left something that can be taken soon. */
+  let more = false
+  /** Whether it saw entries that may be taken only alone. */
+  let suspected = false
+
+  const takeIdleOnce = Effect.fnUntraced(function*(consumer: Consumer) {
+    const parameters = parametersFor(consumer)
+    const { lost, rest, suspects, taken } = decodeTake(
+      yield* redis.eval(takeIdle.script)({
+        ...parameters,
+        lease: names.lease,
+        waitingConsumer: names.waitingConsumer,
+        claimIdle: options.claimIdle,
+        removeAfter,
+        cursor,
+        own
+      })
+    )
+    yield* handOut(consumer, taken)
+    if (taken.length > 0) options.observe({ _tag: "Claimed", entries: taken.length })
+    if (lost.length > 0) yield* options.onGone(lost)
+    cursor = String(rest[0] ?? "-")
+    const removed = strings(rest[1])
+    if (removed.length > 0) yield* Effect.logInfo(`Removed ${removed.length} consumers that were gone for an hour`)
+    suspected = suspects > 0
+    more = taken.length >= parameters.limit || Number(rest[2]) === 1 || suspected || cursor !== "-"
+    // A reply that was lost on its way left entries pending here that nothing runs.
+    for (const next of everyone) yield* next.intake.takePending(Math.floor(lease / 2))
+  })
+
+  const sweeping = Effect.forever(Effect.suspend(() => {
+    const consumer = roomiest()
+    if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
+    return options.gate.await.pipe(
+      Effect.andThen(guarded(`claiming in ${names.stream}`, takeIdleOnce(consumer))),
+      Effect.andThen(Random.next),
+      Effect.flatMap((random) => {
+        // Jittered, so that the workers of a group do not sweep in step.
+        const wait = Effect.sleep(
+          Duration.millis(more ? Math.min(lease / 4, 1_000) : (lease / 4) * (0.75 + random / 2))
+        )
+        // A crash may leave thousands of suspects: the next one comes as soon as the one before is done.
+        return suspected ? Effect.raceFirst(wait, alone.runner.awaitRoom) : wait
+      })
+    )
+  }))
+
+  return {
+    holdLease: hold(),
+    renewing,
+    taking: Effect.as(
+      Effect.all([takingDue, sweeping], { concurrency: "unbounded", discard: true }),
+      undefined as never
+    ),
+    wake: () => {
+      wakeLatch.openUnsafe()
+    },
+    yielded: () => {
+      hasYielded = true
+    },
+    lease: () => lease
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Trims what every group is done with, where the settle script does not delete it at once: with several groups, or
+ * where acknowledged entries are kept for a while.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { Redis } from "../../../Redis.ts"
+import type { WorkerError } from "../../../WorkerError.ts"
+import { failureOf } from "../../redis/failure.ts"
+import type { Names } from "../../redis/names.ts"
+import type { Trouble } from "../../redis/trouble.ts"
+import { trim } from "../../scripts/streams.ts"
+import { isBefore } from "../../wire/entry.ts"
+
+export interface RetentionOptions {
+  readonly redis: Redis["Service"]
+  readonly names: Names
+  /** Milliseconds that acknowledged entries are kept. */
+  readonly retain: number
+  readonly trouble: Trouble
+  readonly now: () => number
+}
+
+/** Milliseconds between two looks. */
+const interval = 5_000
+
+/** Entries trimmed in one call, about: a call takes about a millisecond of the server. */
+const batch = 10_000
+
+/** Milliseconds between two calls while there is more to trim: several times what the server can take in. */
+const pause = 20
+
+/** A group that holds the stream back at one id for so long is reported. */
+const standstill = Duration.toMillis("5 minutes")
+
+interface GroupState {
+  readonly name: string
+  readonly pending: number
+  /** The first id that the group still needs, or the last that it has read. */
+  readonly id: string
+}
+
+const groupStates = (reply: unknown): ReadonlyArray<GroupState> => {
+  const states: Array<GroupState> = []
+  if (!Array.isArray(reply)) return states
+  for (let i = 0; i + 2 < reply.length; i += 3) {
+    states.push({ name: String(reply[i]), pending: Number(reply[i + 1]), id: String(reply[i + 2]) })
+  }
+  return states
+}
+
+interface GroupProgress {
+  readonly id: string
+  readonly since: number
+  reported: boolean
+}
+
+export const trimming = (options: RetentionOptions): Effect.Effect<never, WorkerError> => {
+  const { names, redis, trouble } = options
+  const doing = `trimming ${names.stream}`
+  const progress = new Map<string, GroupProgress>()
+  const once = redis.eval(trim.script)({ stream: names.stream, limit: batch, retain: options.retain })
+
+  const follow = Effect.fnUntraced(function*(groups: ReadonlyArray<GroupState>) {
+    const furthest = groups.reduce((most, { id }) => isBefore(most, id) ? id : most, "0-0")
+    for (const { id, name, pending } of groups) {
+      const before = progress.get(name)
+      if (before?.id !== id) {
+        progress.set(name, { id, since: options.now(), reported: false })
+        continue
+      }
+      // Where nothing is sent, nobody moves.
+      const holdsBack = groups.length > 1 && (pending > 0 || isBefore(id, furthest))
+      if (before.reported || !holdsBack || options.now() - before.since < standstill) continue
+      before.reported = true
+      yield* Effect.logWarning(
+        `Group ${name} has not moved past ${id} for 5 minutes: ${names.stream} is not trimmed beyond it. ` +
+          (name === names.group
+            ? "A handler runs for that long, or an action waits to be run again"
+            : "Start its workers, or remove it with XGROUP DESTROY")
+      ).pipe(Effect.annotateLogs({ group: name, pending }))
+    }
+  })
+
+  let more = false
+  return Effect.forever(Effect.gen(function*() {
+    yield* Effect.sleep(Duration.millis(more ? pause : interval))
+    more = false
+    const result = yield* Effect.result(once)
+    if (result._tag === "Failure") {
+      // A missing stream or group is for the readers to mend.
+      if (failureOf(result.failure) !== "NoGroup") yield* trouble.failed(doing, result.failure)
+      return
+    }
+    if (trouble.failing()) yield* trouble.passed(doing)
+    const [trimmed, groups] = Array.isArray(result.success) ? result.success : []
+    // Less than that is what is left in blocks that are not done with yet.
+    more = Number(trimmed) >= batch / 2
+    yield* follow(groupStates(groups))
+  }))
+}
