@@ -9,9 +9,10 @@
  * All time comes from Effect's `Clock`: entry ids, idle times, times to live,
  * blocking reads and pops. Under `TestClock` a test moves through them at once.
  *
- * Scripts run as TypeScript twins beside their Lua: those of this library are
- * registered, others are given as options, and a script without a twin fails
- * with an error that says so.
+ * Lua scripts run in a Lua VM written in JavaScript, as a Redis 7.0 server runs
+ * them: the scripts of this library, those of Effect's `PersistedQueue` and
+ * `RateLimiter`, and your own. The libraries `bit`, `cmsgpack` and `struct` are
+ * missing. A real server's patterns end at a NUL byte; here they do not.
  *
  * @since 0.1.0
  */
@@ -21,50 +22,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { DumpedKey } from "./internal/memory/dump.ts"
 import type * as Memory from "./internal/memory/server.ts"
-import type { Definition } from "./internal/scripts/script.ts"
 import * as Redis from "./Redis.ts"
-
-export {
-  /**
-   * An error reply, its message as the server words it. A twin throws it to end
-   * its script with an error.
-   *
-   * @since 0.1.0
-   * @category scripts
-   */
-  ReplyError
-} from "./internal/scripts/script.ts"
-
-export type {
-  /**
-   * A Lua source and the function that stands in for it.
-   *
-   * @since 0.1.0
-   * @category scripts
-   */
-  Definition,
-  /**
-   * The commands that a twin may run.
-   *
-   * @since 0.1.0
-   * @category scripts
-   */
-  ScriptRedis,
-  /**
-   * A reply as a script sees it.
-   *
-   * @since 0.1.0
-   * @category scripts
-   */
-  ScriptReply,
-  /**
-   * The port of a script: same keys, same arguments, same reply.
-   *
-   * @since 0.1.0
-   * @category scripts
-   */
-  Twin
-} from "./internal/scripts/script.ts"
 
 export type {
   /**
@@ -148,19 +106,6 @@ export interface Server {
  */
 export class RedisMemory extends Context.Service<RedisMemory, Server>()("effect-redis-workers/RedisMemory") {}
 
-/**
- * Options of a server and of the client that comes with it.
- *
- * - `scripts`: twins of scripts that are not the library's own, default none.
- *   One with the Lua text of a script of the library takes its place.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Options {
-  readonly scripts?: Iterable<Definition> | undefined
-}
-
 // A program on a real server never loads it, and a program that has loaded it makes further servers synchronously.
 let loaded: typeof Memory | undefined
 
@@ -178,11 +123,10 @@ const implementation = Effect.suspend(() =>
  * @since 0.1.0
  * @category constructors
  */
-export const makeServer = (options?: Options): Effect.Effect<Server> =>
-  Effect.map(
-    Effect.flatMap(implementation, ({ makeServer }) => makeServer(options?.scripts)),
-    (server) => ({ [ServerId]: server, flush: server.flush, dump: server.dump })
-  )
+export const makeServer: Effect.Effect<Server> = Effect.map(
+  Effect.flatMap(implementation, ({ makeServer }) => makeServer),
+  (server) => ({ [ServerId]: server, flush: server.flush, dump: server.dump })
+)
 
 /**
  * Makes a client of a server: a shared connection, and a pool of connections
@@ -210,7 +154,7 @@ export const makeClient = (
  * import * as RedisMemory from "effect-redis-workers/RedisMemory"
  *
  * const program = Effect.gen(function*() {
- *   const server = yield* RedisMemory.makeServer()
+ *   const server = yield* RedisMemory.makeServer
  *   const Client = RedisMemory.layerServer(server)
  *   return Client
  * })
@@ -229,13 +173,13 @@ export const layerServer = (
   )
 
 /**
- * A server of its own for each build, with options.
+ * A server of its own for each build, with bounds for its pool of connections.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerOptions = (options: Options & Redis.PoolOptions): Layer.Layer<Redis.Redis | RedisMemory> =>
-  Layer.unwrap(Effect.map(makeServer(options), (server) => layerServer(server, options)))
+export const layerOptions = (options: Redis.PoolOptions): Layer.Layer<Redis.Redis | RedisMemory> =>
+  Layer.unwrap(Effect.map(makeServer, (server) => layerServer(server, options)))
 
 /**
  * A server of its own for each build, and a client of it.

@@ -12,8 +12,8 @@ import type * as Fiber from "effect/Fiber"
 import { Redis as IoRedis } from "ioredis"
 import { Redis } from "../src/Redis.ts"
 import * as RedisMemory from "../src/RedisMemory.ts"
-import { addAndDelete, addSome, connections, pushTwice, type Step, steps } from "./support/blockingCommands.ts"
-import { addMany, allKeys, type Command, print, sequence, throughLua } from "./support/redisCommands.ts"
+import { connections, type Step, steps } from "./support/blockingCommands.ts"
+import { allKeys, type Command, print, sequence, throughLua } from "./support/redisCommands.ts"
 import * as RedisServer from "./support/redisServer.ts"
 
 const sequences = Number(process.env["DIFFERENTIAL_SEQUENCES"] ?? 2000)
@@ -185,17 +185,6 @@ const report = (seed: number, commands: ReadonlyArray<Command>, difference: Diff
     `  memory: ${JSON.stringify(difference.memory)}`
   ].join("\n")
 
-const twins: ReadonlyArray<RedisMemory.Definition> = [
-  { lua: throughLua, twin: (redis, _, [command = "", ...args]) => redis.call(command, ...args) },
-  {
-    lua: addMany,
-    twin: (redis, [key = ""], [count]) => {
-      for (let i = 1; i <= Number(count); i++) redis.call("XADD", key, `${i}-0`, "f", `value ${i}`)
-      return null
-    }
-  }
-]
-
 const makeRuns = Effect.gen(function*() {
   const { port } = yield* RedisServer.RedisServer
   const client = yield* Effect.acquireRelease(
@@ -219,30 +208,6 @@ const makeRuns = Effect.gen(function*() {
 })
 
 // Blocking commands, on several connections
-
-const blockingTwins: ReadonlyArray<RedisMemory.Definition> = [
-  {
-    lua: addAndDelete,
-    twin: (redis, [key = ""], [id = ""]) => {
-      redis.call("XADD", key, id, "f", "gone")
-      return redis.call("XDEL", key, id)
-    }
-  },
-  {
-    lua: addSome,
-    twin: (redis, [key = ""], [ms, count]) => {
-      for (let i = 1; i <= Number(count); i++) redis.call("XADD", key, `${ms}-${i}`, "f", i)
-      return null
-    }
-  },
-  {
-    lua: pushTwice,
-    twin: (redis, [first = "", second = ""]) => {
-      redis.call("RPUSH", second, "x", "y")
-      return redis.call("RPUSH", first, "z")
-    }
-  }
-]
 
 /** A command under way on one side; `reply` is there when it has ended. */
 interface UnderWay {
@@ -368,7 +333,7 @@ layer(RedisServer.layer(), { excludeTestServices: true })("RedisMemory against t
           const smallest = yield* shrink(server, memory, commands)
           assert.fail(report(seed, smallest, (yield* compare(server, memory, smallest)) ?? difference))
         }
-      }).pipe(Effect.provide(RedisMemory.layerOptions({ scripts: twins }))),
+      }).pipe(Effect.provide(RedisMemory.layer)),
     0
   )
 
@@ -381,7 +346,7 @@ layer(RedisServer.layer(), { excludeTestServices: true })("RedisMemory against t
           const difference = yield* play(steps(seed))
           if (difference !== undefined) assert.fail(`seed ${seed}:\n${difference}`)
         }
-      }).pipe(Effect.scoped, Effect.provide(RedisMemory.layerOptions({ scripts: blockingTwins }))),
+      }).pipe(Effect.scoped, Effect.provide(RedisMemory.layer)),
     0
   )
 })

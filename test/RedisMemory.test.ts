@@ -230,53 +230,45 @@ describe("RedisMemory", () => {
   describe("scripts", () => {
     const lua = "return redis.call('INCRBY', KEYS[1], ARGV[1])"
     const increment = script((key: string, by: number) => [key, by], { lua, numberOfKeys: 1 }).withReturnType<number>()
-    const twins = RedisMemory.layerOptions({
-      scripts: [{ lua, twin: (redis, [key = ""], [by = ""]) => redis.call("INCRBY", key, by) }]
-    })
 
-    it.effect("runs the twin of a script, again after SCRIPT FLUSH", () =>
+    test("runs a script, again after SCRIPT FLUSH", () =>
       Effect.gen(function*() {
         const redis = yield* Redis
         assert.strictEqual(yield* redis.eval(increment)("n", 2), 2)
         yield* run("SCRIPT FLUSH")
         assert.strictEqual(yield* redis.eval(increment)("n", 3), 5)
-      }).pipe(Effect.provide(twins)))
+      }))
 
-    it.effect("fails with the error that a command of the script raised", () =>
+    test("fails with the error that a command of the script raised", () =>
       Effect.gen(function*() {
         const redis = yield* Redis
         yield* run("SET n word")
         const text = yield* message(redis.eval(increment)("n", 1))
         assert.isTrue(text.startsWith("ERR value is not an integer or out of range script: "))
-      }).pipe(Effect.provide(twins)))
-
-    test("says how to give a twin to a script that has none", () =>
-      Effect.gen(function*() {
-        const text = yield* message(send("EVAL", "return 42", "0"))
-        assert.include(text, "return 42")
-        assert.include(text, "RedisMemory.layerOptions")
       }))
 
-    it.effect("gives numbers the way Lua does: without fraction, and lists with their nulls", () =>
+    test("gives numbers the way Lua does: without fraction, and lists up to their first nil", () =>
       Effect.gen(function*() {
-        assert.deepStrictEqual(yield* send("EVAL", "numbers", "0"), [1, -1, null, ["a", 2]])
-      }).pipe(Effect.provide(RedisMemory.layerOptions({
-        scripts: [{ lua: "numbers", twin: () => [1.9, -1.9, null, ["a", 2.5]] }]
-      }))))
+        assert.deepStrictEqual(yield* send("EVAL", "return {1.9, -1.9, false, {'a', 2.5}, nil, 3}", "0"), [
+          1,
+          -1,
+          null,
+          ["a", 2]
+        ])
+      }))
 
-    it.effect("never blocks inside a script", () =>
+    test("never blocks inside a script", () =>
+      Effect.gen(function*() {
+        assert.strictEqual(yield* send("EVAL", "return redis.call('BLMPOP', 0, 1, 'q', 'LEFT')", "0"), null)
+      }))
+
+    test("wakes a blocked client after the script, not during it", () =>
       Effect.gen(function*() {
         const redis = yield* Redis
-        const pop = script(() => [], { lua: "blmpop", numberOfKeys: 0 }).withReturnType<unknown>()
-        assert.strictEqual(yield* redis.eval(pop)(), null)
-      }).pipe(Effect.provide(RedisMemory.layerOptions({
-        scripts: [{ lua: "blmpop", twin: (redis) => redis.call("BLMPOP", 0, 1, "q", "LEFT") }]
-      }))))
-
-    it.effect("wakes a blocked client after the script, not during it", () =>
-      Effect.gen(function*() {
-        const redis = yield* Redis
-        const push = script(() => [], { lua: "push", numberOfKeys: 0 }).withReturnType<unknown>()
+        const push = script(() => [], {
+          lua: "redis.call('RPUSH', 'q', 'a') redis.call('RPUSH', 'q', 'b') return redis.call('LLEN', 'q')",
+          numberOfKeys: 0
+        }).withReturnType<unknown>()
         const popper = yield* Effect.forkChild(
           Effect.scoped(Effect.flatMap(reserved, (c) => c.send("BLPOP", "q", "0"))),
           { startImmediately: true }
@@ -284,22 +276,13 @@ describe("RedisMemory", () => {
         yield* TestClock.adjust("1 millis")
         assert.strictEqual(yield* redis.eval(push)(), 2)
         assert.deepStrictEqual(yield* Fiber.join(popper), ["q", "a"])
-      }).pipe(Effect.provide(RedisMemory.layerOptions({
-        scripts: [{
-          lua: "push",
-          twin: (redis) => {
-            redis.call("RPUSH", "q", "a")
-            redis.call("RPUSH", "q", "b")
-            return redis.call("LLEN", "q")
-          }
-        }]
-      }))))
+      }))
   })
 
   describe("sharing", () => {
     it.effect("several clients see one server", () =>
       Effect.gen(function*() {
-        const server = yield* RedisMemory.makeServer()
+        const server = yield* RedisMemory.makeServer
         const client = Layer.fresh(RedisMemory.layerServer(server))
         const one = yield* Effect.provide(run("CLIENT ID"), client)
         const two = yield* Effect.provide(Effect.andThen(run("SET k v"), run("CLIENT ID")), client)

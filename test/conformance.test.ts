@@ -16,7 +16,6 @@ import * as Action from "../src/Action.ts"
 import * as ActionClient from "../src/ActionClient.ts"
 import * as ActionGroup from "../src/ActionGroup.ts"
 import { RetryLater } from "../src/HandlerError.ts"
-import { definitions } from "../src/internal/scripts/all.twin.ts"
 import * as IoRedis from "../src/IoRedis.ts"
 import * as QueueNaming from "../src/QueueNaming.ts"
 import * as Redis from "../src/Redis.ts"
@@ -25,6 +24,7 @@ import * as Settings from "../src/Settings.ts"
 import * as Conformance from "../src/testing/Conformance.ts"
 import * as Worker from "../src/Worker.ts"
 import { faults } from "./mutations/faults.ts"
+import { libraryScripts } from "./support/libraryScripts.ts"
 import * as Server from "./support/redisServer.ts"
 import { until } from "./support/until.ts"
 
@@ -116,7 +116,7 @@ describe("the conformance suite", () => {
         const used = inSources()
         assert.isAbove(used.size, 30)
         assert.deepStrictEqual([...used].filter((command) => !seen.commands.has(command)), [])
-        assert.deepStrictEqual(definitions.filter(({ lua }) => !seen.scripts.has(lua)).map(({ lua }) => lua), [])
+        assert.deepStrictEqual(libraryScripts.filter(({ lua }) => !seen.scripts.has(lua)).map(({ name }) => name), [])
       }),
     60_000
   )
@@ -135,7 +135,7 @@ describe("the conformance suite", () => {
 
   it.live("leaves no key behind", () =>
     Effect.gen(function*() {
-      const memory = yield* RedisMemory.makeServer()
+      const memory = yield* RedisMemory.makeServer
       yield* Conformance.run(RedisMemory.layerServer(memory), {
         cases: Conformance.cases.filter((_, n) => n % 7 === 0)
       })

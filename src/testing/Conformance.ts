@@ -43,8 +43,6 @@ import { streamCases as streamScriptCases } from "./conformance/scripts/streams.
 import { takeCases } from "./conformance/scripts/take.ts"
 import { streamCases } from "./conformance/streams.ts"
 import * as strings from "./conformance/strings.ts"
-import { deadLetterTwinCases } from "./conformance/twins/deadLetters.ts"
-import { streamTwinCases } from "./conformance/twins/streams.ts"
 
 export {
   /**
@@ -101,9 +99,7 @@ export const cases: ReadonlyArray<internal.Case> = [
   ...leaseCases,
   ...streamScriptCases,
   ...deadLetterCases,
-  ...rehearseCases,
-  ...streamTwinCases,
-  ...deadLetterTwinCases
+  ...rehearseCases
 ]
 
 /**

@@ -268,7 +268,7 @@ const memory: ReadonlyArray<Fault> = [
   },
   {
     file: "memory/scripting.ts",
-    search: "context.scripts.loaded.clear()",
+    search: "context.scripts.clear()",
     replace: "",
     why: "SCRIPT FLUSH forgets nothing"
   },

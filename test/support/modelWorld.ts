@@ -128,7 +128,7 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
   const settings = yield* Effect.fromResult(Settings.make({ serviceName: "work", block: 1_000 }))
   const naming = QueueNaming.make({ prefix: settings.queuePrefix, environment: settings.environment })
   const names = namesOf(naming, "work")
-  const server = yield* RedisMemory.makeServer()
+  const server = yield* RedisMemory.makeServer
   const memory = yield* RedisMemory.makeClient(server)
   /** The server's time is its own, whatever the clock of the process says that asks. */
   const atServer = <A, E>(effect: Effect.Effect<A, E>) => Effect.provideService(effect, Clock.Clock, clock)

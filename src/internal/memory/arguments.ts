@@ -1,7 +1,7 @@
 /**
  * Reading arguments and writing numbers the way the server does.
  */
-import { ReplyError } from "../scripts/script.ts"
+import { ReplyError } from "./replyError.ts"
 
 export const syntaxError = (): ReplyError => new ReplyError("ERR syntax error")
 
@@ -110,32 +110,7 @@ export const timeout = (text: string, unit: "seconds" | "milliseconds"): number 
   return value
 }
 
-const encoder = new TextEncoder()
-
-/** The length in bytes, which is what the server counts. */
-export const byteLength = (text: string): number => {
-  for (let i = 0; i < text.length; i++) {
-    if (text.charCodeAt(i) > 127) return encoder.encode(text).length
-  }
-  return text.length
-}
-
-/**
- * Order of the UTF-8 bytes. UTF-16 gives the same order, but for surrogates,
- * which stand for code points above all others.
- */
-export const compareBytes = (a: string, b: string): number => {
-  const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i)
-    const y = b.charCodeAt(i)
-    if (x !== y) {
-      const rank = (unit: number) => unit >= 0xe000 ? unit - 0x800 : unit >= 0xd800 ? unit + 0x2000 : unit
-      return rank(x) - rank(y)
-    }
-  }
-  return a.length - b.length
-}
+export const compareBytes = (a: string, b: string): number => a < b ? -1 : a > b ? 1 : 0
 
 /** A glob of KEYS, SCAN and CONFIG GET (`*`, `?`, `[a-c]`, `[^a]`, `\`) as a regular expression. */
 export const globRegExp = (pattern: string): RegExp => {

@@ -1,12 +1,13 @@
 /**
  * What a command is here, and what it may use.
  */
-import type { ReplyError, ScriptReply } from "../scripts/script.ts"
+import type { ReplyError } from "./replyError.ts"
 import type { Scripts } from "./scripting.ts"
+import type { Status } from "./status.ts"
 import type { Store } from "./store.ts"
 
-/** A reply in its RESP2 shape. */
-export type Reply = ScriptReply
+/** A reply in its RESP2 shape. Strings are bytes, see `bytes.ts`. */
+export type Reply = string | number | null | Status | ReadonlyArray<Reply>
 
 /** What a client ends up with: a reply, or an error. */
 export type Result = Reply | Error

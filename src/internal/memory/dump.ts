@@ -2,6 +2,7 @@
  * The key space as plain data, for assertions.
  */
 import { sortedByName } from "./arguments.ts"
+import { fromBytes } from "./bytes.ts"
 import * as Deque from "./deque.ts"
 import * as Ids from "./ids.ts"
 import * as Ordered from "./ordered.ts"
@@ -99,11 +100,25 @@ const dumpValue = (value: Store.Value): DumpedValue => {
   }
 }
 
+/** The same data with text in place of bytes, names of fields included. */
+const textOf = <A>(data: A): A => {
+  const convert = (value: unknown): unknown =>
+    typeof value === "string"
+      ? fromBytes(value)
+      : Array.isArray(value)
+      ? value.map(convert)
+      : typeof value === "object" && value !== null
+      ? Object.fromEntries(Object.entries(value).map(([name, item]) => [fromBytes(name), convert(item)]))
+      : value
+  // SAFETY: only the characters of strings change.
+  return convert(data) as A
+}
+
 export const dump = (store: Store.Store): Record<string, DumpedKey> => {
   Store.sweep(store)
   const names = [...store.values.keys()].sort()
-  return Object.fromEntries(names.flatMap((name) => {
+  return textOf(Object.fromEntries(names.flatMap((name) => {
     const value = store.values.get(name)
     return value === undefined ? [] : [[name, { ...dumpValue(value), expiresAt: store.expires.get(name) ?? null }]]
-  }))
+  })))
 }

@@ -7,14 +7,13 @@
  * end of its connection.
  */
 import type * as Clock from "effect/Clock"
-import type { Definition } from "../scripts/script.ts"
-import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Client, Context, Host, Reply, Result, Wait } from "./command.ts"
 import { isWait } from "./command.ts"
 import type { Command } from "./commandTable.ts"
 import { table } from "./commandTable.ts"
-import * as Scripting from "./scripting.ts"
+import { ReplyError } from "./replyError.ts"
+import type * as Scripting from "./scripting.ts"
 import * as Store from "./store.ts"
 
 /** One command of one client, from its arrival to its reply. */
@@ -23,7 +22,7 @@ export interface Ticket {
   readonly argv: ReadonlyArray<string>
   readonly clock: Clock.Clock
   result: Result | undefined
-  /** Set, with a result, when a twin threw something that is no reply. */
+  /** Set, with a result, when the server itself failed: a defect of this package. */
   defect: boolean
   /** Set while the command is blocked. */
   wait: Wait | undefined
@@ -51,9 +50,9 @@ export interface Engine {
   lastConnectionId: number
 }
 
-export const make = (definitions: Iterable<Definition>): Engine => ({
+export const make = (): Engine => ({
   store: Store.make(),
-  scripts: Scripting.make(definitions),
+  scripts: new Map(),
   connections: new Set(),
   waiting: new Map(),
   subscribers: new Map(),

@@ -1,7 +1,8 @@
 /** Commands on hashes. */
-import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply } from "./command.ts"
+import { ReplyError } from "./replyError.ts"
+import { ok } from "./status.ts"
 import * as Store from "./store.ts"
 
 const fieldsOf = (context: Context, key: string): ReadonlyMap<string, string> | undefined =>
@@ -27,7 +28,7 @@ export const hashes: Handlers = {
   hset: setAll,
   hmset: (context, argv) => {
     setAll(context, argv)
-    return "OK"
+    return ok
   },
   hsetnx: (context, [, key = "", field = "", value = ""]) => {
     if (fieldsOf(context, key)?.has(field) === true) return 0
@@ -52,7 +53,7 @@ export const hashes: Handlers = {
   hexists: (context, [, key = "", field = ""]) => fieldsOf(context, key)?.has(field) === true ? 1 : 0,
   hkeys: (context, [, key = ""]) => [...fieldsOf(context, key)?.keys() ?? []],
   hvals: (context, [, key = ""]) => [...fieldsOf(context, key)?.values() ?? []],
-  hstrlen: (context, [, key = "", field = ""]) => Args.byteLength(fieldsOf(context, key)?.get(field) ?? ""),
+  hstrlen: (context, [, key = "", field = ""]) => fieldsOf(context, key)?.get(field)?.length ?? 0,
   hincrby: (context, [, key = "", field = "", amount = ""]): Reply => {
     const delta = Args.bigInteger(amount)
     const old = fieldsOf(context, key)?.get(field)

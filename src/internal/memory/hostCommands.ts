@@ -1,7 +1,8 @@
 /** Commands on the server and on connections. */
-import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Client, Context, Handlers, Reply } from "./command.ts"
+import { ReplyError } from "./replyError.ts"
+import { ok, Status } from "./status.ts"
 
 const sections: Readonly<Record<string, (context: Context) => ReadonlyArray<string>>> = {
   server: (context) => [
@@ -55,7 +56,7 @@ const kill = (context: Context, argv: ReadonlyArray<string>): Reply => {
     const client = context.host.clients().find((client) => `memory:${client.id}` === filters[0])
     if (client === undefined) throw new ReplyError("ERR No such client")
     context.host.kill(client)
-    return "OK"
+    return ok
   }
   if (filters.length % 2 === 1) throw Args.syntaxError()
   let skipMe = true
@@ -108,7 +109,7 @@ const list = (context: Context, argv: ReadonlyArray<string>): Reply => {
 export const hostCommands: Handlers = {
   ping: (_, argv) => {
     if (argv.length > 2) throw Args.wrongArity(argv[0] ?? "")
-    return argv[1] ?? "PONG"
+    return argv[1] ?? new Status("PONG")
   },
   echo: (_, [, message = ""]) => message,
   time: (context) => {
@@ -120,7 +121,7 @@ export const hostCommands: Handlers = {
   select: (_, [, index = ""]) => {
     const db = Args.integer(index, "value is not an integer or out of range")
     if (db !== 0) throw new ReplyError("ERR DB index is out of range")
-    return "OK"
+    return ok
   },
   wait: (_, [, replicas = "", timeout = ""]) => {
     Args.integer(replicas)
@@ -136,7 +137,7 @@ export const hostCommands: Handlers = {
       throw new ReplyError("ERR Client names cannot contain spaces, newlines or special characters.")
     }
     context.client.name = name
-    return "OK"
+    return ok
   },
   "client|info": (context) => `${describe(context, context.client)}\n`,
   "client|list": list,
@@ -144,7 +145,7 @@ export const hostCommands: Handlers = {
   "client|unblock": unblock,
   "client|no-evict": (_, [, , mode = ""]) => {
     if (!/^(?:on|off)$/i.test(mode)) throw Args.syntaxError()
-    return "OK"
+    return ok
   },
   "config|get": (context, argv) => {
     const patterns = argv.slice(2).map((pattern) => Args.globRegExp(pattern.toLowerCase()))
@@ -159,6 +160,6 @@ export const hostCommands: Handlers = {
       }
     }
     for (let i = 2; i < argv.length; i += 2) context.host.config.set((argv[i] ?? "").toLowerCase(), argv[i + 1] ?? "")
-    return "OK"
+    return ok
   }
 }

@@ -5,7 +5,7 @@
  * everyday ids stay cheap and the extremes stay right. Both kinds compare with
  * each other; a value has one form only, so that `===` works within a part.
  */
-import { ReplyError } from "../scripts/script.ts"
+import { ReplyError } from "./replyError.ts"
 
 export type Part = number | bigint
 

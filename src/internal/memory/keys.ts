@@ -1,7 +1,8 @@
 /** Commands on keys of any kind. */
-import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply } from "./command.ts"
+import { ReplyError } from "./replyError.ts"
+import { ok, Status } from "./status.ts"
 import * as Store from "./store.ts"
 
 const removeAll = (context: Context, argv: ReadonlyArray<string>): Reply => {
@@ -127,7 +128,7 @@ const flush = (context: Context, argv: ReadonlyArray<string>): Reply => {
   const option = argv[1]?.toUpperCase()
   if (argv.length > 2 || (option !== undefined && option !== "SYNC" && option !== "ASYNC")) throw Args.syntaxError()
   Store.clear(context.store)
-  return "OK"
+  return ok
 }
 
 export const keys: Handlers = {
@@ -135,7 +136,7 @@ export const keys: Handlers = {
   unlink: removeAll,
   exists: countExisting,
   touch: countExisting,
-  type: (context, [, key = ""]) => Store.lookup(context.store, key)?.kind ?? "none",
+  type: (context, [, key = ""]) => new Status(Store.lookup(context.store, key)?.kind ?? "none"),
   expire: expire(1000, false),
   pexpire: expire(1, false),
   expireat: expire(1000, true),
@@ -148,7 +149,7 @@ export const keys: Handlers = {
     Store.lookup(context.store, key) !== undefined && context.store.expires.delete(key) ? 1 : 0,
   rename: (context, argv) => {
     rename(context, argv, false)
-    return "OK"
+    return ok
   },
   renamenx: (context, argv) => rename(context, argv, true) ? 1 : 0,
   keys: (context, [, pattern = ""]) => {

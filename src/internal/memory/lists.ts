@@ -1,8 +1,9 @@
 /** Commands on lists, those that block included. */
-import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply, Wait } from "./command.ts"
 import * as Deque from "./deque.ts"
+import { ReplyError } from "./replyError.ts"
+import { ok } from "./status.ts"
 import * as Store from "./store.ts"
 
 type Side = "LEFT" | "RIGHT"
@@ -257,15 +258,15 @@ export const lists: Handlers = {
     const i = given < 0 ? items.length + given : given
     if (i < 0 || i >= items.length) throw new ReplyError("ERR index out of range")
     Deque.set(items, i, value)
-    return "OK"
+    return ok
   },
   ltrim: (context, [, key = "", start = "", stop = ""]) => {
     span(0, start, stop)
     const items = itemsOf(context, key)
-    if (items === undefined) return "OK"
+    if (items === undefined) return ok
     Deque.replace(items, Deque.slice(items, ...span(items.length, start, stop)))
     if (items.length === 0) Store.remove(context.store, key)
-    return "OK"
+    return ok
   },
   lrem: remove,
   linsert: insert,

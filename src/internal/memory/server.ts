@@ -8,10 +8,11 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Redis from "../../Redis.ts"
 import * as poolBounds from "../redis/poolBounds.ts"
-import { definitions } from "../scripts/all.twin.ts"
-import type { Definition } from "../scripts/script.ts"
+import * as Bytes from "./bytes.ts"
+import type { Reply } from "./command.ts"
 import * as Dump from "./dump.ts"
 import * as Engine from "./engine.ts"
+import { Status } from "./status.ts"
 
 export interface Server {
   readonly makeClient: (pool?: Redis.PoolOptions) => Effect.Effect<Redis.Redis["Service"], never, Scope.Scope>
@@ -19,23 +20,22 @@ export interface Server {
   readonly dump: Effect.Effect<Readonly<Record<string, Dump.DumpedKey>>>
 }
 
-export const makeServer = (scripts: Iterable<Definition> | undefined): Effect.Effect<Server> =>
-  Effect.clockWith((clock) =>
-    Effect.sync(() => {
-      const engine = Engine.make([...definitions, ...scripts ?? []])
-      engine.startedAt = clock.currentTimeMillisUnsafe()
-      return {
-        makeClient: (pool) => makeClient(engine, pool),
-        flush: Effect.clockWith((clock) => Effect.sync(() => Engine.flush(engine, clock))),
-        dump: Effect.clockWith((clock) =>
-          Effect.sync(() => {
-            Engine.setTime(engine, clock)
-            return Dump.dump(engine.store)
-          })
-        )
-      }
-    })
-  )
+export const makeServer: Effect.Effect<Server> = Effect.clockWith((clock) =>
+  Effect.sync(() => {
+    const engine = Engine.make()
+    engine.startedAt = clock.currentTimeMillisUnsafe()
+    return {
+      makeClient: (pool) => makeClient(engine, pool),
+      flush: Effect.clockWith((clock) => Effect.sync(() => Engine.flush(engine, clock))),
+      dump: Effect.clockWith((clock) =>
+        Effect.sync(() => {
+          Engine.setTime(engine, clock)
+          return Dump.dump(engine.store)
+        })
+      )
+    }
+  })
+)
 
 const makeClient = (
   engine: Engine.Engine,
@@ -69,7 +69,13 @@ const makeClient = (
       subscribe: (channel, onMessage) =>
         Effect.as(
           Effect.acquireRelease(
-            Effect.sync(() => Engine.subscribe(engine, channel, (message) => onMessage({ channel, message }))),
+            Effect.sync(() =>
+              Engine.subscribe(
+                engine,
+                Bytes.toBytes(channel),
+                (message) => onMessage({ channel, message: Bytes.fromBytes(message) })
+              )
+            ),
             (unsubscribe) => Effect.sync(unsubscribe)
           ),
           Effect.never
@@ -83,7 +89,7 @@ const sendWith =
   (engine: Engine.Engine, connection: () => Engine.Connection): Redis.Redis["Service"]["send"] =>
   <A>(command: string, ...args: ReadonlyArray<string>): Effect.Effect<A, Redis.RedisError> =>
     Effect.withFiber((fiber) => {
-      const argv = [command, ...args].map((text) => text.isWellFormed() ? text : text.toWellFormed())
+      const argv = [command, ...args].map(Bytes.toBytes)
       const ticket = Engine.submit(engine, connection(), argv, fiber.getRef(Clock.Clock))
       return ticket.result === undefined ? awaitTicket<A>(engine, ticket, fiber) : outcome<A>(ticket)
     })
@@ -93,8 +99,18 @@ const outcome = <A>(ticket: Engine.Ticket): Effect.Effect<A, Redis.RedisError> =
   if (defect) return Effect.die(result)
   if (result instanceof Error) return Effect.fail(new Redis.RedisError({ cause: result }))
   // SAFETY: what a command replies is the caller's to know, as with any Redis client
-  return Effect.succeed(result as A)
+  return Effect.succeed(toClient(result ?? null) as A)
 }
+
+/** A reply as clients get it: text, and the text of a status. */
+const toClient = (reply: Reply): unknown =>
+  typeof reply === "string"
+    ? Bytes.fromBytes(reply)
+    : reply instanceof Status
+    ? reply.text
+    : Array.isArray(reply)
+    ? reply.map(toClient)
+    : reply
 
 const awaitTicket = <A>(
   engine: Engine.Engine,

@@ -2,7 +2,7 @@
  * The data of a stream: entries, groups, consumers, pending lists, and the
  * counters behind `lag` and `entries-read`.
  */
-import { byteLength, tryBigInt } from "./arguments.ts"
+import { tryBigInt } from "./arguments.ts"
 import type { Reply } from "./command.ts"
 import * as Ids from "./ids.ts"
 import * as Ordered from "./ordered.ts"
@@ -281,7 +281,7 @@ export const lag = (self: StreamValue, group: Group): number | null => {
 
 const blockFor = (self: StreamValue, id: Ids.EntryId, fields: ReadonlyArray<string>): Block => {
   let block = self.blocks[self.blocks.length - 1]
-  if (block === undefined || block.total >= 100 || block.bytes + sum(fields, byteLength) >= 4096) {
+  if (block === undefined || block.total >= 100 || block.bytes + sum(fields, (field) => field.length) >= 4096) {
     const names: Array<string> = []
     for (let i = 0; i < fields.length; i += 2) names.push(fields[i] ?? "")
     // header and end, then: live count, deleted count, number of names, names, terminator
@@ -326,7 +326,7 @@ const packed = (text: string): number => {
     const value = tryBigInt(text)
     if (value !== undefined) return packedInteger(Number(value))
   }
-  const bytes = byteLength(text)
+  const bytes = text.length
   const size = bytes < 64 ? bytes + 1 : bytes < 4096 ? bytes + 2 : bytes + 5
   return size + (size <= 127 ? 1 : size < 16384 ? 2 : size < 2097152 ? 3 : size < 268435456 ? 4 : 5)
 }

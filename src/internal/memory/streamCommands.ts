@@ -1,9 +1,10 @@
 /** Commands on streams as such: adding, reading, trimming. */
-import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply, Wait } from "./command.ts"
 import * as Ids from "./ids.ts"
 import * as Ordered from "./ordered.ts"
+import { ReplyError } from "./replyError.ts"
+import { ok } from "./status.ts"
 import * as Store from "./store.ts"
 import * as Stream from "./stream.ts"
 
@@ -337,7 +338,7 @@ const setId = (context: Context, argv: ReadonlyArray<string>): Reply => {
   stream.lastId = id
   if (entriesAdded !== undefined) stream.entriesAdded = entriesAdded
   if (!Ids.isZero(maxDeletedId)) stream.maxDeletedId = maxDeletedId
-  return "OK"
+  return ok
 }
 
 export const streamCommands: Handlers = {

@@ -1,9 +1,10 @@
 /** Commands on consumer groups and their pending lists. */
-import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply } from "./command.ts"
 import * as Ids from "./ids.ts"
 import * as Ordered from "./ordered.ts"
+import { ReplyError } from "./replyError.ts"
+import { ok } from "./status.ts"
 import * as Store from "./store.ts"
 import * as Stream from "./stream.ts"
 
@@ -65,7 +66,7 @@ const createGroup = (context: Context, argv: ReadonlyArray<string>): Reply => {
   if (Stream.makeGroup(stream, name, id, entriesRead) === undefined) {
     throw new ReplyError("BUSYGROUP Consumer Group name already exists")
   }
-  return "OK"
+  return ok
 }
 
 const existing = (context: Context, key: string, name: string): Target => {
@@ -82,7 +83,7 @@ const setGroupId = (context: Context, argv: ReadonlyArray<string>): Reply => {
   const { group, stream } = existing(context, key, name)
   group.lastId = idText === "$" ? stream.lastId : Ids.parse(idText)
   group.entriesRead = entriesRead
-  return "OK"
+  return ok
 }
 
 const destroyGroup = (context: Context, [, , key = "", name = ""]: ReadonlyArray<string>): Reply => {

@@ -1,9 +1,9 @@
 /** XINFO: what streams, groups and consumers look like. */
-import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply } from "./command.ts"
 import * as Ids from "./ids.ts"
 import * as Ordered from "./ordered.ts"
+import { ReplyError } from "./replyError.ts"
 import * as Store from "./store.ts"
 import * as Stream from "./stream.ts"
 

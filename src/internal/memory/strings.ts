@@ -1,7 +1,8 @@
 /** Commands on strings. */
-import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply } from "./command.ts"
+import { ReplyError } from "./replyError.ts"
+import { ok } from "./status.ts"
 import * as Store from "./store.ts"
 
 const getString = (context: Context, key: string): string | null =>
@@ -55,7 +56,7 @@ const set = (context: Context, argv: ReadonlyArray<string>): Reply => {
   if ((nx && found) || (xx && !found)) return old
   putString(context, key, value, keepTtl)
   if (at !== undefined) Store.setExpiry(context.store, key, at)
-  return returnOld ? old : "OK"
+  return returnOld ? old : ok
 }
 
 const setWithExpiry = (unit: Unit) => (context: Context, argv: ReadonlyArray<string>): Reply => {
@@ -63,7 +64,7 @@ const setWithExpiry = (unit: Unit) => (context: Context, argv: ReadonlyArray<str
   const at = expiryOf(context, command, unit, amount)
   putString(context, key, value)
   Store.setExpiry(context.store, key, at)
-  return "OK"
+  return ok
 }
 
 const incrementBy = (context: Context, key: string, delta: bigint): Reply => {
@@ -139,7 +140,7 @@ export const strings: Handlers = {
   mset: (context, argv) => {
     pairs(argv)
     setPairs(context, argv)
-    return "OK"
+    return ok
   },
   msetnx: (context, argv) => {
     pairs(argv)
@@ -150,9 +151,9 @@ export const strings: Handlers = {
   append: (context, [, key = "", text = ""]) => {
     const value = (getString(context, key) ?? "") + text
     putString(context, key, value, true)
-    return Args.byteLength(value)
+    return value.length
   },
-  strlen: (context, [, key = ""]) => Args.byteLength(getString(context, key) ?? ""),
+  strlen: (context, [, key = ""]) => getString(context, key)?.length ?? 0,
   incr: (context, [, key = ""]) => incrementBy(context, key, 1n),
   decr: (context, [, key = ""]) => incrementBy(context, key, -1n),
   incrby: (context, [, key = "", amount = ""]) => incrementBy(context, key, Args.bigInteger(amount)),

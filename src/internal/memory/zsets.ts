@@ -1,7 +1,7 @@
 /** Commands on sorted sets. */
-import { ReplyError } from "../scripts/script.ts"
 import * as Args from "./arguments.ts"
 import type { Context, Handlers, Reply } from "./command.ts"
+import { ReplyError } from "./replyError.ts"
 import * as SortedSet from "./sortedSet.ts"
 import * as Store from "./store.ts"
 

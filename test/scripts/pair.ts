@@ -7,10 +7,10 @@
 import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import type * as Scope from "effect/Scope"
-import type { LibraryScript } from "../../../internal/scripts/script.ts"
-import { Redis, type RedisError } from "../../../Redis.ts"
-import * as RedisMemory from "../../../RedisMemory.ts"
-import { messageOf, Place, same } from "../case.ts"
+import type { LibraryScript } from "../../src/internal/scripts/script.ts"
+import { Redis, type RedisError } from "../../src/Redis.ts"
+import * as RedisMemory from "../../src/RedisMemory.ts"
+import { messageOf, Place, same } from "../../src/testing/conformance/case.ts"
 
 type Service = Redis["Service"]
 type Argument = string | number
@@ -118,7 +118,7 @@ export const pairOf = (seed: number): Effect.Effect<Pair, never, Redis | Place |
   Effect.gen(function*() {
     const place = yield* Place
     const real = yield* Redis
-    const memory = yield* RedisMemory.makeClient(yield* RedisMemory.makeServer())
+    const memory = yield* RedisMemory.makeClient(yield* RedisMemory.makeServer)
     const history: Array<string> = []
 
     const shown = (what: string) => what.replaceAll(place.key(`${seed}:`), "").replace(/x{30,}/g, "xx…").slice(0, 600)

@@ -5,10 +5,10 @@ import {
   scanLetters,
   type ScanParams,
   surveyLetters
-} from "../../../internal/scripts/deadLetter.ts"
-import { boundLetters, redeliverAnswer, replayLetters } from "../../../internal/scripts/deadLetterMoves.ts"
-import type { RedisError } from "../../../Redis.ts"
-import { type Case, cases } from "../case.ts"
+} from "../../src/internal/scripts/deadLetter.ts"
+import { boundLetters, redeliverAnswer, replayLetters } from "../../src/internal/scripts/deadLetterMoves.ts"
+import type { RedisError } from "../../src/Redis.ts"
+import { type Case, cases } from "../../src/testing/conformance/case.ts"
 import { type Chance, type Pair, pairOf } from "./pair.ts"
 
 /** How many states each script is tried on. */

@@ -1,0 +1,34 @@
+/**
+ * Makes fengari's Lua 5.3 count and print as the Lua 5.1 of Redis does, and keeps scripts off read-only tables.
+ *
+ * Fengari's modules find these functions through each other's exports, so replacing them here reaches all of them. Only
+ * this package's own copy changes: the build puts fengari into the file of the memory server.
+ */
+import ldebug from "fengari/src/ldebug.js"
+import lobject from "fengari/src/lobject.js"
+import lstring from "fengari/src/lstring.js"
+import ltable from "fengari/src/ltable.js"
+import * as Numbers from "./numbers.ts"
+import { fromLua, toLua } from "./strings.ts"
+
+// Fengari's integers have 32 bits, so that a time in milliseconds becomes negative. In 5.1 every number is a float.
+lobject.luaO_str2num = (text, result) => {
+  // The lexer's buffer ends with a NUL.
+  const length = text.indexOf(0) === -1 ? text.length : text.indexOf(0)
+  const value = Numbers.parse(fromLua(text.subarray(0, length)))
+  if (value === undefined) return 0
+  result.setfltvalue(value)
+  return length + 1
+}
+
+lobject.luaO_tostring = (L, value) => {
+  value.setsvalue(lstring.luaS_bless(L, toLua(Numbers.print(value.value))))
+}
+
+export const notWritable = toLua("Attempt to modify a readonly table")
+
+const setFrom = ltable.luaH_setfrom
+ltable.luaH_setfrom = (L, table, key, value) => {
+  if (table.readonly === true) ldebug.luaG_runerror(L, notWritable)
+  setFrom(L, table, key, value)
+}
