@@ -405,7 +405,7 @@ describe("what ioredis writes to the console", () => {
         )
       )
       assert.deepStrictEqual(console, [])
-      assert.deepStrictEqual(lines, ["the Redis server requires no password, but one was given"])
+      assert.deepStrictEqual(lines, ["The Redis server requires no password, but one was given"])
     }))
 
   it.live("goes to the program's logger when a client that exists has the password", () =>
@@ -436,7 +436,7 @@ describe("what ioredis writes to the console", () => {
       const ioredis = { sentinels: [{ host: "127.0.0.1", port }], name: "mymaster", sentinelPassword: "hunter2" }
       const layer = Layer.provideMerge(IoRedis.layerOptions({ ioredis }), recording(lines))
       assert.deepStrictEqual(yield* consoled(Effect.provide(Redis.Redis, layer)), [])
-      assert.deepStrictEqual(lines, ["a Sentinel requires no password, but one was given"])
+      assert.deepStrictEqual(lines, ["A Sentinel requires no password, but one was given"])
     }))
 })
 

@@ -229,7 +229,7 @@ const judgeSentinels = (client: Client, handshake: Handshake): void => {
       const made: unknown = Reflect.apply(make, connector, args)
       // A Sentinel's password is given once and does not change.
       if (made instanceof Client) {
-        judgeAuth(made, "a Sentinel", { ...handshake, patient: () => false })
+        judgeAuth(made, "A Sentinel", { ...handshake, patient: () => false })
         made.on("error", (cause) => {
           const { host, port } = made.options
           const why = `failed to connect to sentinel ${host}:${port} because ${describe(cause).message}`
@@ -246,7 +246,7 @@ export const prepare = (client: Client, handshake: Handshake | undefined): void 
   corkEach(client)
   insistOnSelect(client)
   if (handshake === undefined) return
-  judgeAuth(client, "the Redis server", handshake)
+  judgeAuth(client, "The Redis server", handshake)
   judgeSentinels(client, handshake)
   if (handshake.ask !== undefined) askBeforeEach(client, handshake.ask)
 }
