@@ -498,9 +498,8 @@ describe("the address in REDIS_URL", () => {
       const lines: Array<string> = []
       const env = { SERVICE_NAME: "user", REDIS_URL: `rediss://:hunter2@cache:6380?${parameters}` }
       const { redis } = yield* Settings.Settings.pipe(
-        Effect.provide(Settings.layer),
-        Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env })),
-        Effect.provide(recording(lines))
+        Effect.provide(Layer.provide(Settings.layer, recording(lines))),
+        Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromEnv({ env }))
       )
       assert.strictEqual(redis.url, "rediss://cache:6380/3")
       assert.strictEqual(lines.length, 1)
@@ -515,8 +514,7 @@ describe("the address in REDIS_URL", () => {
       const url = `${server.url}?${parameters}`
       const lines: Array<string> = []
       yield* Settings.Settings.pipe(
-        Effect.provide(Settings.layerOf({ serviceName: "user", redis: { url } })),
-        Effect.provide(recording(lines))
+        Effect.provide(Layer.provide(Settings.layerOf({ serviceName: "user", redis: { url } }), recording(lines)))
       )
       yield* Effect.provide(Redis.Redis, Layer.provideMerge(IoRedis.layerOptions({ url }), recording(lines)))
       assert.strictEqual(lines.length, 2)

@@ -280,7 +280,7 @@ describe("an effect that gives no password", () => {
         yield* Redis.Redis
         slow = true
         yield* killAll(server)
-        yield* Effect.never
+        return yield* Effect.never
       }).pipe(Effect.provide(IoRedis.layerOptions({ url: server.url, username: "worker", password })), Effect.forkChild)
       yield* until("it runs", Effect.sync(() => running === 1))
       yield* Fiber.interrupt(fiber)

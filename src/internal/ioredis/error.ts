@@ -4,6 +4,7 @@
  * `ReplyError.command.args` of ioredis holds whole payloads, and the password when `AUTH` failed; some messages repeat
  * arguments. Nothing of that may reach a log, so no error of ioredis leaves the adapter: it is written anew.
  */
+import * as Data from "effect/Data"
 import type { RedisStartReason } from "../../IoRedis.ts"
 import * as Redis from "../../Redis.ts"
 import { failureOfMessage } from "../redis/failure.ts"
@@ -26,9 +27,7 @@ export class CommandError extends Error {
 }
 
 /** No password to connect with. Of the failure it has the name alone: its message might repeat a secret. */
-export class PasswordError extends Error {
-  override readonly name: string = "PasswordError"
-}
+export class PasswordError extends Data.TaggedError("PasswordError")<{ readonly message: string }> {}
 
 interface Described {
   readonly message: string

@@ -34,19 +34,21 @@ const nameOf = (failure: unknown): string => {
   return typeof name === "string" && /^[\w.:/-]{1,80}$/.test(name) ? name : "an unnamed error"
 }
 
+const noPassword = (why: string): PasswordError =>
+  new PasswordError({ message: `the effect that gives the password ${why}` })
+
 /** Credentials with a password that an effect gives. */
 export const askedFor = (
   username: string | undefined,
   password: Effect.Effect<Redacted.Redacted<string>, unknown>
 ): Effect.Effect<Credentials, PasswordError> =>
   Effect.matchCauseEffect(password, {
-    onFailure: (cause) =>
-      Effect.fail(new PasswordError(`the effect that gives the password failed with ${nameOf(Cause.squash(cause))}`)),
+    onFailure: (cause) => Effect.fail(noPassword(`failed with ${nameOf(Cause.squash(cause))}`)),
     onSuccess: (given: unknown) => {
       const value = Redacted.isRedacted(given) ? Redacted.value(given) : undefined
       return typeof value === "string"
         ? Effect.succeed({ username, password: value })
-        : Effect.fail(new PasswordError("the effect that gives the password gave no Redacted text"))
+        : Effect.fail(noPassword("gave no Redacted text"))
     }
   })
 
@@ -75,14 +77,14 @@ export const makeHandshake = <R>(
       const fiber = run(credentials)
       // The time of the network, as every limit of an attempt, and none of a test's clock.
       const timer = setTimeout(() => {
-        onAnswer(new PasswordError(`the effect that gives the password took longer than ${Math.round(within)} ms`))
+        onAnswer(noPassword(`took longer than ${Math.round(within)} ms`))
         fiber.interruptUnsafe()
       }, within)
       fiber.addObserver((exit) => {
         clearTimeout(timer)
         if (Exit.isSuccess(exit)) return onAnswer(exit.value)
         const failure = Cause.squash(exit.cause)
-        onAnswer(failure instanceof PasswordError ? failure : new PasswordError("no password was asked for"))
+        onAnswer(failure instanceof PasswordError ? failure : noPassword("was interrupted"))
       })
       return () => {
         clearTimeout(timer)
