@@ -5,12 +5,13 @@
  * kept in `results.json` and `results.svg`.
  *
  * Options: `--quick` (does it all work? under a minute, keeps nothing), `--only <scenario>`, `--rounds <n>`,
- * `--system <part of its name>`, `--profile <folder>` (a CPU profile of every process).
+ * `--system <part of its name>`, `--profile <folder>` (a CPU profile of every process), `--against <folder>` (measures the
+ * CPU an action of another checkout's library too, in the same rounds).
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Effect from "effect/Effect"
 import { writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import * as RedisServer from "../test/support/redisServer.ts"
 import * as Bench from "./harness/bench.ts"
@@ -19,6 +20,7 @@ import { machine, versions } from "./harness/machine.ts"
 import { pictureOf } from "./harness/picture.ts"
 import { type Result, resultsOf, tableOf } from "./harness/results.ts"
 import type { Numbers, Scenario, Size } from "./harness/scenario.ts"
+import { cpuDrain, cpuRequest } from "./scenarios/cpu.ts"
 import { drain } from "./scenarios/drain.ts"
 import { growths } from "./scenarios/growth.ts"
 import { requestFifty, requestOne, requestThousand } from "./scenarios/request.ts"
@@ -33,11 +35,16 @@ const { values: options } = parseArgs({
     only: { type: "string" },
     rounds: { type: "string" },
     system: { type: "string", default: "" },
-    profile: { type: "string" }
+    profile: { type: "string" },
+    against: { type: "string" }
   }
 })
 
+const against = options.against === undefined ? undefined : resolve(options.against)
+
 const scenariosOf = (size: Size): ReadonlyArray<Scenario> => [
+  cpuDrain(size, against),
+  cpuRequest(size, against),
   drain(size),
   requestOne(size),
   requestFifty(size),
@@ -70,7 +77,7 @@ const measure = async (scenario: Scenario, bench: Bench.Bench): Promise<Array<Re
 
 /** What the picture shows, one panel each. */
 const isShown = (scenario: string): boolean =>
-  scenario.startsWith("drain") || scenario.startsWith("handlers that wait") || scenario.endsWith("in flight")
+  scenario.startsWith("drain a backlog") || scenario.startsWith("handlers that wait") || scenario.endsWith("in flight")
 
 const compare = async (bench: Bench.Bench): Promise<void> => {
   const scenarios = scenariosOf({ quick: options.quick, effectMq: effectMq.isThere(!options.quick) })
@@ -96,8 +103,10 @@ const compare = async (bench: Bench.Bench): Promise<void> => {
     join(import.meta.dirname, "results.svg"),
     pictureOf(
       panels.map(([, panel]) => panel),
-      `600-byte actions. ${about.machine.cores} cores (${about.machine.cpu}), Node ${about.versions.node}, ${about.versions.server}. ` +
-        `Bar: median of the rounds, line: all of them; × hand-written.`
+      [
+        `600-byte actions. ${about.machine.cores} cores (${about.machine.cpu}), Node ${about.versions.node}, ${about.versions.server}.`,
+        "Bar: median of the rounds; line: all rounds; ×: beside the hand-written loop."
+      ]
     )
   )
 }

@@ -1,7 +1,7 @@
 /**
  * One task of one system in this process: `main.ts` starts it and is told what it measured.
  */
-import type { Parent, System, Work } from "./support/system.ts"
+import type { Parent, ProcessReport, System, Work } from "./support/system.ts"
 
 const [file, task, work] = process.argv.slice(2) as [string, keyof System, string]
 const { system } = await import(file) as { readonly system: System }
@@ -22,7 +22,9 @@ const parent: Parent = {
   stopped
 }
 
-process.send?.(await run(JSON.parse(work) as Work, parent))
+const report = await run(JSON.parse(work) as Work, parent)
+const { system: inKernel, user } = process.cpuUsage()
+process.send?.({ ...report, cpu: user + inKernel } satisfies ProcessReport)
 process.disconnect()
 // Systems leave timers and connections behind that would keep the process.
 process.exitCode = 0

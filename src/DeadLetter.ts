@@ -13,6 +13,7 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
 import type * as Action from "./Action.ts"
@@ -25,7 +26,7 @@ import * as deadLetters from "./internal/deadLetter/operations.ts"
 import { namesOf } from "./internal/redis/names.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
-import { Settings } from "./Settings.ts"
+import { defaults, Settings, type Values } from "./Settings.ts"
 import type { DeadLetterReason } from "./Settlement.ts"
 
 // -----------------------------------------------------------------------------
@@ -413,24 +414,20 @@ export class DeadLetter extends Context.Service<DeadLetter, {
 // make
 // -----------------------------------------------------------------------------
 
-/**
- * Makes the service. Fails when the service's name cannot be part of a key, or an option is wrong.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make: (
-  options?: Options
-) => Effect.Effect<
-  DeadLetter["Service"],
-  InvalidOption | QueueNameError,
-  Redis | QueueNaming | Settings
-> = Effect.fnUntraced(
+/** A named service leaves nothing for the settings to say but the limit, which has a default. */
+const settingsOf = (options: Options): Effect.Effect<Pick<Values, "serviceName" | "payloadLimit">, never, Settings> =>
+  options.service === undefined
+    ? Settings
+    : Effect.map(Effect.serviceOption(Settings), (settings) => ({
+      serviceName: options.service ?? "",
+      payloadLimit: Option.isSome(settings) ? settings.value.payloadLimit : defaults.payloadLimit
+    }))
+
+const makeFrom = Effect.fnUntraced(
   function*(options: Options = {}) {
     const redis = yield* Redis
     const naming = yield* QueueNaming
-    const settings = yield* Settings
-    const service = options.service ?? settings.serviceName
+    const { payloadLimit, serviceName: service } = yield* settingsOf(options)
     const responseTimeToLive = millis(options.responseTimeToLive ?? "1 hour")
     if (!(responseTimeToLive >= 1) || !Number.isSafeInteger(responseTimeToLive)) {
       return yield* new InvalidOption({
@@ -451,12 +448,30 @@ export const make: (
         redis,
         naming,
         names,
-        payloadLimit: settings.payloadLimit,
+        payloadLimit,
         responseTimeToLive
       })
     )
   }
 )
+
+/**
+ * Makes the service. Fails when the service's name cannot be part of a key, or an option is wrong.
+ *
+ * Needs the settings only where no `service` is given. Where there are settings, their `payloadLimit` holds.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make: {
+  (
+    options: Options & { readonly service: string }
+  ): Effect.Effect<DeadLetter["Service"], InvalidOption | QueueNameError, Redis | QueueNaming>
+  (
+    options?: Options
+  ): Effect.Effect<DeadLetter["Service"], InvalidOption | QueueNameError, Redis | QueueNaming | Settings>
+  // SAFETY: the settings are asked for as an optional service where the options name the service.
+} = makeFrom as typeof make
 
 // -----------------------------------------------------------------------------
 // layers
@@ -465,13 +480,22 @@ export const make: (
 /**
  * Dead letters with options, such as those of another service.
  *
+ * **Details**
+ *
+ * With `service`, neither the settings nor `SERVICE_NAME` is needed. Give names and connection in code
+ * (`QueueNaming.layerOf`, `IoRedis.layerOptions`), or read them from the environment with `Settings.layerWith`.
+ *
  * @since 0.1.0
  * @category layers
  */
-export const layerOptions = (
-  options: Options
-): Layer.Layer<DeadLetter, InvalidOption | QueueNameError, Redis | QueueNaming | Settings> =>
-  Layer.effect(DeadLetter, make(options))
+export const layerOptions: {
+  (
+    options: Options & { readonly service: string }
+  ): Layer.Layer<DeadLetter, InvalidOption | QueueNameError, Redis | QueueNaming>
+  (options: Options): Layer.Layer<DeadLetter, InvalidOption | QueueNameError, Redis | QueueNaming | Settings>
+} = (options: Options): Layer.Layer<DeadLetter, InvalidOption | QueueNameError, Redis | QueueNaming> =>
+  // SAFETY: as for `make`.
+  Layer.effect(DeadLetter, make(options as Options & { readonly service: string }))
 
 /**
  * The dead letters of this service.

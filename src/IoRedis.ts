@@ -29,7 +29,8 @@ import * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { randomBytes } from "node:crypto"
 import { blockOf, destroy, makeClient, makeConnection, open, type OpenFailure } from "./internal/ioredis/connection.ts"
-import { commandError, connectionError, startFailure } from "./internal/ioredis/error.ts"
+import { commandError, connectionError, PasswordError, startFailure } from "./internal/ioredis/error.ts"
+import { makeHandshake } from "./internal/ioredis/handshake.ts"
 import { greetLoading, openLasting } from "./internal/ioredis/lasting.ts"
 import { blockingOptions, resolve, resolveClient, type Resolved, type Unsupported } from "./internal/ioredis/options.ts"
 import * as poolBounds from "./internal/redis/poolBounds.ts"
@@ -41,8 +42,16 @@ import * as Settings from "./Settings.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * Options of ioredis that may be given: how to find the server (Sentinel, unix socket, TLS material). Those that decide
- * about resending, reply shapes, timeouts and prefixes are not among them, since the guarantees of this module rest on them.
+ * Options of ioredis that may be given: where the server is and how to get in (address, unix socket, credentials, Sentinel,
+ * TLS).
+ *
+ * **Details**
+ *
+ * The guarantees of this module rest on the others, which decide about resending, reply shapes, timeouts and prefixes. One of
+ * them fails the layer with a {@link RedisStartError} (`Unsupported`) that names it and says what to use instead. So does
+ * an option that contradicts another one, such as a `host` that is not the one of the `url`.
+ *
+ * With `sentinels` the `url` gives user, password, database and TLS (`rediss://`); the Sentinels say where the master is.
  *
  * @since 0.1.0
  * @category models
@@ -51,14 +60,21 @@ export type IoRedisOptions = Pick<
   RedisOptions,
   | "Connector"
   | "clientInfoTag"
+  | "connectTimeout"
+  | "connectionName"
+  | "db"
   | "disableClientInfo"
   | "enableTLSForSentinelMode"
   | "failoverDetector"
   | "family"
+  | "host"
+  | "keepAlive"
   | "name"
   | "natMap"
   | "noDelay"
+  | "password"
   | "path"
+  | "port"
   | "preferredSlaves"
   | "role"
   | "sentinelCommandTimeout"
@@ -71,6 +87,7 @@ export type IoRedisOptions = Pick<
   | "sentinels"
   | "tls"
   | "updateSentinels"
+  | "username"
 >
 
 /**
@@ -105,16 +122,24 @@ export interface ConnectionOptions {
  * @since 0.1.0
  * @category models
  */
-export interface Options extends ConnectionOptions {
-  /** `redis://` or `rediss://`, may carry user, password and database. Default `redis://localhost:6379`. */
+export interface Options<R = never> extends ConnectionOptions {
+  /** `redis://`, `rediss://` or `unix://`, may carry user, password and database. Default `redis://localhost:6379`. */
   readonly url?: string | undefined
   /** Wins over the URL's. */
   readonly username?: string | undefined
-  /** Wins over the URL's. */
-  readonly password?: string | Redacted.Redacted<string> | undefined
+  /**
+   * Wins over the URL's. An effect is run before each attempt of each connection to connect, so a token that expires is
+   * replaced in time. It may take as long as `connectTimeout`. When it fails, the layer fails
+   * (`PasswordUnavailable`); later the failure is logged and the next attempt runs it again.
+   */
+  readonly password?:
+    | string
+    | Redacted.Redacted<string>
+    | Effect.Effect<Redacted.Redacted<string>, unknown, R>
+    | undefined
   /** TCP keep-alive. Default `true`. */
   readonly keepAlive?: boolean | undefined
-  /** Sentinel, unix socket, TLS material. */
+  /** Options of an ioredis client: address, credentials, Sentinel, unix socket, TLS material. Others are refused by name. */
   readonly ioredis?: IoRedisOptions | undefined
 }
 
@@ -158,19 +183,26 @@ export class IoRedis extends Context.Service<IoRedis, {
  * Why no first connection came about.
  *
  * - `WrongPassword`: user or password refused, or none given where the server wants one.
+ * - `PasswordUnavailable`: the effect that gives the password failed, or took too long.
+ * - `TooManyClients`: the server has as many connections as it takes (`maxclients`).
+ * - `UnknownMaster`: the Sentinels know no master of that name.
  * - `NoPermission`: the user may not do what a start needs, or the server is in protected mode.
  * - `UnknownHost`, `Refused`, `TimedOut`: the server was not found, does not listen, or did not answer in time.
  * - `Tls`: no TLS connection could be made.
  * - `Loading`: the server still reads its data from disk, for longer than `connectTimeout`.
- * - `Unsupported`: options that this module cannot work with (`keyPrefix`, Cluster, a URL or a time that is none).
+ * - `Unsupported`: options that this module cannot work with (`keyPrefix`, Cluster, an invalid URL or time, options that
+ *   contradict each other, a `Connector` that throws).
  *
  * @since 0.1.0
  * @category errors
  */
 export type RedisStartReason =
   | "WrongPassword"
+  | "PasswordUnavailable"
   | "NoPermission"
+  | "TooManyClients"
   | "UnknownHost"
+  | "UnknownMaster"
   | "Refused"
   | "TimedOut"
   | "Tls"
@@ -208,6 +240,8 @@ const startError = (resolved: Resolved) => (failure: OpenFailure) =>
     ...startFailure(failure.cause, {
       tls: resolved.tls,
       timedOut: failure.timedOut,
+      unmade: failure.unmade,
+      sentinels: failure.sentinels,
       connected: failure.connected,
       millis: resolved.connectTimeout
     })
@@ -216,15 +250,29 @@ const startError = (resolved: Resolved) => (failure: OpenFailure) =>
 const openError = ({ cause, timedOut }: OpenFailure): Redis.RedisError =>
   timedOut
     ? connectionError("Connection is closed: no answer in time to connect", "connect", 0)
+    : cause instanceof PasswordError
+    ? connectionError(`Connection is closed: ${cause.message}`, "connect", 0)
     : commandError(cause, "connect", 0)
 
-const make = Effect.fnUntraced(function*(resolved: Resolved) {
+const make = Effect.fnUntraced(function*(options: Resolved) {
+  let started = false
+  const resolved: Resolved = {
+    ...options,
+    handshake: makeHandshake(yield* Effect.context<never>(), {
+      credentials: options.credentials,
+      // A little earlier than the limit of the whole attempt, which could not say that it was the password.
+      within: options.connectTimeout * 0.95,
+      patient: () => started && options.patient
+    })
+  }
+  yield* Effect.forEach(options.warnings, (warning) => Effect.logWarning(warning))
   const instance = randomBytes(4).toString("hex")
   const nameOf = (role: string) => `effect-redis-workers:${role}:${resolved.name}:${instance}`
 
   const shared = yield* openLasting(resolved, "command", nameOf("command"), greetLoading).pipe(
     Effect.mapError(startError(resolved))
   )
+  started = true
 
   let reserved = 0
   const connect = Effect.suspend(() => {
@@ -317,23 +365,47 @@ export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings
 /**
  * `Redis` and {@link IoRedis} from options in code.
  *
+ * **Example** (A password that changes)
+ *
+ * ```ts
+ * import * as Effect from "effect/Effect"
+ * import type * as Redacted from "effect/Redacted"
+ * import { IoRedis } from "effect-redis-workers"
+ *
+ * declare const freshToken: Effect.Effect<Redacted.Redacted<string>, Error>
+ *
+ * const RedisLayer = IoRedis.layerOptions({
+ *   url: "rediss://cache.internal:6379",
+ *   username: "worker",
+ *   password: freshToken
+ * })
+ * ```
+ *
  * **Example** (A pool with a bound, and Sentinel)
  *
  * ```ts
  * import { IoRedis } from "effect-redis-workers"
  *
  * const RedisLayer = IoRedis.layerOptions({
- *   url: "redis://localhost:6379/1",
  *   pool: { maxConnections: 200 },
- *   ioredis: { sentinels: [{ host: "sentinel", port: 26379 }], name: "mymaster" }
+ *   ioredis: { sentinels: [{ host: "sentinel", port: 26379 }], name: "mymaster", db: 1 }
  * })
  * ```
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerOptions = (options: Options = {}): Layer.Layer<Redis.Redis | IoRedis, RedisStartError> =>
-  Layer.effectContext(Effect.suspend(() => makeFrom(resolve(options))))
+export const layerOptions = <R = never>(
+  options: Options<R> = {}
+): Layer.Layer<Redis.Redis | IoRedis, RedisStartError, R> =>
+  Layer.effectContext(
+    Effect.contextWith((context: Context.Context<R>) => {
+      const { password, ...rest } = options
+      return makeFrom(
+        resolve({ ...rest, password: Effect.isEffect(password) ? Effect.provideContext(password, context) : password })
+      )
+    })
+  )
 
 /**
  * `Redis` and {@link IoRedis} with the options of an ioredis client that exists: its address, credentials, TLS, Sentinel.

@@ -42,7 +42,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { expectedRedisUrl, parseRedisUrl } from "./internal/redis/url.ts"
+import { expectedRedisUrl, ignoredParameters, parseRedisUrl } from "./internal/redis/url.ts"
 
 // -----------------------------------------------------------------------------
 // types
@@ -55,7 +55,7 @@ import { expectedRedisUrl, parseRedisUrl } from "./internal/redis/url.ts"
  * @category models
  */
 export interface RedisSettings {
-  /** `redis://` or `rediss://` (TLS) with host, port and database; never holds credentials, so it may be logged. */
+  /** `redis://` or `rediss://` (TLS) with host, port and database, or `unix://` with the path of a socket; never holds credentials, so it may be logged. */
   readonly url: string
   /** ACL user. `REDIS_USERNAME` wins over a user in the URL. */
   readonly username: string | undefined
@@ -142,6 +142,14 @@ export interface Input {
   readonly unknownFor?: Duration.Input | undefined
   readonly requestTimeout?: Duration.Input | undefined
 }
+
+/**
+ * Settings in code for variables that are not set; each may be left out, the name of the service included.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Fallback = Partial<Input>
 
 // -----------------------------------------------------------------------------
 // service
@@ -378,7 +386,13 @@ interface Source {
   readonly environment: boolean
 }
 
-const build = (source: Source): Result.Result<Values, SettingsError> => {
+interface Built {
+  readonly values: Values
+  /** What to log about values that are taken, but not as a whole. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+const build = (source: Source): Result.Result<Built, SettingsError> => {
   const problems: Array<SettingsProblem> = []
   const nameOf = (field: { readonly variable: string; readonly key: string }) =>
     source.environment ? field.variable : field.key
@@ -405,11 +419,15 @@ const build = (source: Source): Result.Result<Values, SettingsError> => {
       expected: expectedRedisUrl
     })
   }
-  const { password: urlPassword, url, username: urlUsername } = Result.getOrElse(address, () => ({
+  const { ignored, password: urlPassword, url, username: urlUsername } = Result.getOrElse(address, () => ({
     url: defaults.redis.url,
     username: undefined,
-    password: undefined
+    password: undefined,
+    ignored: []
   }))
+  const warnings = ignored.length === 0
+    ? []
+    : [ignoredParameters(nameOf({ variable: "REDIS_URL", key: "redis.url" }), ignored)]
 
   const rawPassword = source.get({ variable: "REDIS_PASSWORD", key: "redis.password" })
   let password = urlPassword === undefined ? undefined : Redacted.make(urlPassword)
@@ -449,7 +467,26 @@ const build = (source: Source): Result.Result<Values, SettingsError> => {
     unknownFor: optional(fields.unknownFor, defaults.unknownFor),
     requestTimeout: optional(fields.requestTimeout, defaults.requestTimeout)
   }
-  return problems.length === 0 ? Result.succeed(values) : Result.fail(new SettingsError({ problems }))
+  return problems.length === 0 ? Result.succeed({ values, warnings }) : Result.fail(new SettingsError({ problems }))
+}
+
+/** The values, once what there is to warn of is logged. */
+const settled = (built: Result.Result<Built, SettingsError>): Effect.Effect<Values, SettingsError> =>
+  Result.isFailure(built)
+    ? Effect.fail(built.failure)
+    : Effect.as(Effect.forEach(built.success.warnings, (warning) => Effect.logWarning(warning)), built.success.values)
+
+const buildInput = (input: Input): Result.Result<Built, SettingsError> =>
+  build({
+    environment: false,
+    get: ({ key }) => fromInput(input, key)
+  })
+
+const fromInput = (input: object, key: string): unknown => {
+  // SAFETY: the keys come from the table above; whatever stands there is checked as an unknown value.
+  const record = input as Record<string, unknown>
+  if (!key.startsWith("redis.")) return record[key]
+  return (record["redis"] as Record<string, unknown> | undefined)?.[key.slice("redis.".length)]
 }
 
 /**
@@ -469,32 +506,26 @@ const build = (source: Source): Result.Result<Values, SettingsError> => {
  * @category constructors
  */
 export const make = (input: Input): Result.Result<Values, SettingsError> =>
-  build({
-    environment: false,
-    get: ({ key }) => {
-      // SAFETY: the keys come from the table above; whatever stands there is checked as an unknown value.
-      const record = input as unknown as Record<string, unknown>
-      if (!key.startsWith("redis.")) return record[key]
-      return (record["redis"] as Record<string, unknown> | undefined)?.[key.slice("redis.".length)]
-    }
-  })
+  Result.map(buildInput(input), ({ values }) => values)
 
 const variables: ReadonlyArray<string> = [...Object.values(fields).map((field) => field.variable), "REDIS_URL"]
 
 // Made when it is read: twenty `Config`s are a twentieth of the time that importing the package takes.
-const environment = Config.flatMap(Config.succeed(undefined), () =>
-  Config.all({
-    plain: Config.all(
-      Object.fromEntries(variables.map((variable) => [variable, Config.option(Config.String(variable))]))
-    ),
-    password: Config.option(Config.Redacted("REDIS_PASSWORD"))
-  }).pipe(Config.map(({ password, plain }) =>
-    build({
-      environment: true,
-      get: ({ variable }) =>
-        variable === "REDIS_PASSWORD" ? Option.getOrUndefined(password) : Option.getOrUndefined(plain[variable]!)
-    })
-  )))
+const environment = (fallback: Fallback) =>
+  Config.flatMap(Config.succeed(undefined), () =>
+    Config.all({
+      plain: Config.all(
+        Object.fromEntries(variables.map((variable) => [variable, Config.option(Config.String(variable))]))
+      ),
+      password: Config.option(Config.Redacted("REDIS_PASSWORD"))
+    }).pipe(Config.map(({ password, plain }) =>
+      build({
+        environment: true,
+        get: ({ key, variable }) =>
+          Option.getOrUndefined<unknown>(variable === "REDIS_PASSWORD" ? password : plain[variable]!) ??
+            fromInput(fallback, key)
+      })
+    )))
 
 /**
  * The settings as a `Config`, to be combined with others (`Config.all`) or read under a prefix (`Config.nested`).
@@ -506,17 +537,12 @@ const environment = Config.flatMap(Config.succeed(undefined), () =>
  * @since 0.1.0
  * @category config
  */
-export const config: Config.Config<Values> = environment.pipe(
-  Config.mapEffect((settings) =>
-    Result.isSuccess(settings)
-      ? Effect.succeed(settings.success)
-      : Effect.fail(
-        new Config.ConfigError(
-          new Schema.SchemaError(
-            new SchemaIssue.InvalidValue({ message: settings.failure.message })
-          )
-        )
-      )
+export const config: Config.Config<Values> = environment({}).pipe(
+  Config.mapEffect((built) =>
+    Effect.mapError(
+      settled(built),
+      ({ message }) => new Config.ConfigError(new Schema.SchemaError(new SchemaIssue.InvalidValue({ message })))
+    )
   )
 )
 
@@ -524,24 +550,47 @@ export const config: Config.Config<Values> = environment.pipe(
 // layers
 // -----------------------------------------------------------------------------
 
+const fromEnvironment = (fallback: Fallback): Layer.Layer<Settings, SettingsError> =>
+  Layer.effect(
+    Settings,
+    environment(fallback).pipe(
+      // The source itself failed: a file that cannot be read, a value that is no text.
+      Effect.mapError((error) =>
+        new SettingsError({
+          problems: [{ name: "the configuration", found: `unreadable (${error.message})`, expected: "texts" }]
+        })
+      ),
+      Effect.flatMap(settled)
+    )
+  )
+
 /**
  * Settings from the environment, through the current `ConfigProvider`.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Settings, SettingsError> = Layer.effect(
-  Settings,
-  environment.pipe(
-    // The source itself failed: a file that cannot be read, a value that is no text.
-    Effect.mapError((error) =>
-      new SettingsError({
-        problems: [{ name: "the configuration", found: `unreadable (${error.message})`, expected: "texts" }]
-      })
-    ),
-    Effect.flatMap(Effect.fromResult)
-  )
-)
+export const layer: Layer.Layer<Settings, SettingsError> = fromEnvironment({})
+
+/**
+ * Settings from the environment. A variable that is not set has the value of `fallback`, and its default where that has none.
+ *
+ * **When to use**
+ *
+ * For programs that are not a service, such as a tool for dead letters: they need no `SERVICE_NAME` then.
+ *
+ * **Example** (A tool that reads REDIS_URL, ENVIRONMENT and QUEUE_PREFIX)
+ *
+ * ```ts
+ * import { Settings } from "effect-redis-workers"
+ *
+ * const SettingsLayer = Settings.layerWith({ serviceName: "tools" })
+ * ```
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerWith = (fallback: Fallback): Layer.Layer<Settings, SettingsError> => fromEnvironment(fallback)
 
 /**
  * Settings given in code; what is left out has its default.
@@ -558,4 +607,4 @@ export const layer: Layer.Layer<Settings, SettingsError> = Layer.effect(
  * @category layers
  */
 export const layerOf = (input: Input): Layer.Layer<Settings, SettingsError> =>
-  Layer.effect(Settings, Effect.suspend(() => Effect.fromResult(make(input))))
+  Layer.effect(Settings, Effect.suspend(() => settled(buildInput(input))))

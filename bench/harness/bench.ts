@@ -6,7 +6,7 @@ import { type ChildProcess, fork } from "node:child_process"
 import { existsSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { connect } from "../support/streams.ts"
-import type { Report, System, Work } from "../support/system.ts"
+import type { ProcessReport, System, Work } from "../support/system.ts"
 
 export interface Running {
   /** The process is connected and waits. */
@@ -14,7 +14,7 @@ export interface Running {
   readonly go: () => void
   readonly stop: () => void
   /** What it measured. Fails when messages were lost, handled twice, or left pending. */
-  readonly report: Promise<Report>
+  readonly report: Promise<ProcessReport>
   readonly ended: Promise<void>
 }
 
@@ -25,7 +25,7 @@ export interface Bench {
   /** `flags` are for Node. */
   readonly start: (file: string, task: keyof System, work: Partial<Work>, flags?: ReadonlyArray<string>) => Running
   /** Starts a task and waits until its process has ended. */
-  readonly run: (file: string, task: keyof System, work: Partial<Work>) => Promise<Report>
+  readonly run: (file: string, task: keyof System, work: Partial<Work>) => Promise<ProcessReport>
   readonly close: () => void
 }
 
@@ -65,10 +65,10 @@ export const make = (options: { readonly url: string; readonly profiles: string 
     })
     children.add(child)
     const ready = Promise.withResolvers<void>()
-    const report = Promise.withResolvers<Report>()
+    const report = Promise.withResolvers<ProcessReport>()
     const ended = Promise.withResolvers<void>()
     const timer = setTimeout(() => child.kill("SIGKILL"), longest)
-    child.on("message", (message: "ready" | Report) => {
+    child.on("message", (message: "ready" | ProcessReport) => {
       if (message === "ready") return ready.resolve()
       const { handled, left, wrong } = message
       // Who shares a backlog does not know how much of it is its own.

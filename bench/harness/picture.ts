@@ -4,10 +4,11 @@
 import type { Result } from "./results.ts"
 import { library } from "./scenario.ts"
 
-const width = 820
-const labelWidth = 330
-const barWidth = 330
+const width = 900
+const labelWidth = 380
+const barWidth = 360
 const rowHeight = 26
+const captionHeight = 20
 
 const escape = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;")
 
@@ -47,20 +48,23 @@ const panel = (results: ReadonlyArray<Result>, top: number): string => {
 }
 
 /** One panel a scenario; the thin line spans all rounds, the bar ends at their median. */
-export const pictureOf = (panels: ReadonlyArray<ReadonlyArray<Result>>, caption: string): string => {
+export const pictureOf = (
+  panels: ReadonlyArray<ReadonlyArray<Result>>,
+  captions: ReadonlyArray<string>
+): string => {
   let top = 20
   const parts: Array<string> = []
   for (const results of panels) {
     parts.push(panel(results, top))
     top += 26 + results.length * rowHeight + 24
   }
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${top + 20}" viewBox="0 0 ${width} ${
-    top + 20
-  }" role="img" aria-label="Benchmark results">
+  const lines = captions.map((caption, index) => `
+  <text class="faint" x="16" y="${top + 4 + index * captionHeight}">${escape(caption)}</text>`)
+  const height = top + captions.length * captionHeight
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="Benchmark results">
   <style>${style}
   </style>
-  <rect class="page" width="100%" height="100%" rx="8"/>${parts.join("")}
-  <text class="faint" x="16" y="${top + 4}">${escape(caption)}</text>
+  <rect class="page" width="100%" height="100%" rx="8"/>${parts.join("")}${lines.join("")}
 </svg>
 `
 }

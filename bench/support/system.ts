@@ -22,7 +22,7 @@ export interface Work {
   readonly inFlight: number
 }
 
-/** What a process measured. `wrong` and `left` are 0 in a run that counts. */
+/** What a task measured. `wrong` and `left` are 0 in a run that counts. */
 export interface Report {
   /** From the end of the warm-up until all is handled and settled. */
   readonly seconds: number
@@ -38,6 +38,12 @@ export interface Report {
   /** Resident memory before the first message, and the most that was seen, in bytes. */
   readonly idleBytes?: number | undefined
   readonly peakBytes?: number | undefined
+}
+
+/** A task's report as it leaves its process. */
+export interface ProcessReport extends Report {
+  /** Microseconds of CPU that the process has used since its start. */
+  readonly cpu: number
 }
 
 /** The other end of a task: the program that compares. */

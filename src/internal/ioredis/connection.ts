@@ -16,7 +16,8 @@ import { Command, Redis as Client, type RedisOptions } from "ioredis"
 import { constants } from "node:buffer"
 import { tracingChannel } from "node:diagnostics_channel"
 import type * as Redis from "../../Redis.ts"
-import { commandError, connectionError } from "./error.ts"
+import { commandError, connectionError, describe } from "./error.ts"
+import { type Handshake, listen, prepare } from "./handshake.ts"
 
 /** The socket, which is not there before the first attempt to connect, whatever ioredis's type says. */
 const streamOf = (client: Client): Client["stream"] | undefined => client.stream
@@ -37,18 +38,24 @@ const conceal = (client: Client): void => {
 }
 
 /** ioredis's options as its constructor takes them: the kind of replies is part of the client's type. */
-export type ClientOptions = RedisOptions & { readonly replyMapping: "legacy"; readonly lazyConnect: true }
+export type ClientOptions = RedisOptions & {
+  readonly replyMapping: "legacy"
+  readonly lazyConnect: true
+  /** What the client does at each attempt to connect; ioredis does not see it. */
+  readonly handshake?: Handshake | undefined
+}
 
 /** A client that is not connected yet. An `error` listener is attached: without one ioredis writes to the console. */
 export const makeClient = (
-  options: ClientOptions,
+  { handshake, ...options }: ClientOptions,
   keepAlive: boolean | undefined,
   onError: (cause: unknown) => void
 ): Client => {
   const client = new Client(options)
+  prepare(client, handshake)
   // ioredis has no value for "off": an absent option becomes its default.
   if (keepAlive === false) client.options.keepAlive = undefined
-  client.on("error", onError)
+  listen(client, onError)
   conceal(client)
   return client
 }
@@ -64,7 +71,15 @@ export interface OpenFailure {
   readonly cause: unknown
   readonly timedOut: boolean
   readonly connected: boolean
+  /** No client could be made of the options. */
+  readonly unmade?: boolean | undefined
+  /** What ioredis says of each Sentinel that did not name the master. */
+  readonly sentinels?: ReadonlyArray<string> | undefined
 }
+
+/** ioredis names the master by asking one Sentinel after the other, and begins again after the last: nothing failed yet. */
+const asksAgain = (cause: unknown): boolean =>
+  cause instanceof Error && cause.message.startsWith("All sentinels are unreachable. Retrying")
 
 /**
  * Connects, and with `greet` waits for what it resolves to. Limited by real time, not by Effect's clock: it is the time of
@@ -81,9 +96,20 @@ export const open = (
     let first: unknown
     let noted: unknown
     let settled = false
-    const client = options.client((cause) => {
-      // Later ones are mere consequences ("Connection is closed.").
-      first ??= cause
+    const sentinels = new Set<string>()
+    let client: Client
+    try {
+      client = options.client((cause) => {
+        // Later ones are mere consequences ("Connection is closed.").
+        if (!asksAgain(cause)) first ??= cause
+      })
+    } catch (cause) {
+      // A Connector of the user's own may throw while it is made.
+      resume(Effect.fail({ cause, timedOut: false, connected: false, unmade: true }))
+      return
+    }
+    client.on("sentinelError", (cause: unknown) => {
+      if (sentinels.size < 20) sentinels.add(describe(cause).message)
     })
     const settle = (result: Effect.Effect<Client, OpenFailure>) => {
       if (settled) return
@@ -93,7 +119,9 @@ export const open = (
     }
     const fail = (cause: unknown, timedOut: boolean) => {
       if (settled) return
-      settle(Effect.fail({ cause, timedOut, connected: streamOf(client)?.connecting === false }))
+      settle(
+        Effect.fail({ cause, timedOut, connected: streamOf(client)?.connecting === false, sentinels: [...sentinels] })
+      )
       destroy(client)
     }
     const timer = later(options.within, () => fail(noted, noted === undefined))

@@ -4,6 +4,8 @@
  * `ReplyError.command.args` of ioredis holds whole payloads, and the password when `AUTH` failed; some messages repeat
  * arguments. Nothing of that may reach a log, so no error of ioredis leaves the adapter: it is written anew.
  */
+import * as Data from "effect/Data"
+import type { RedisStartReason } from "../../IoRedis.ts"
 import * as Redis from "../../Redis.ts"
 import { failureOfMessage } from "../redis/failure.ts"
 
@@ -23,6 +25,9 @@ export class CommandError extends Error {
     this.numberOfArguments = numberOfArguments
   }
 }
+
+/** No password to connect with. Of the failure it has the name alone: its message might repeat a secret. */
+export class PasswordError extends Data.TaggedError("PasswordError")<{ readonly message: string }> {}
 
 interface Described {
   readonly message: string
@@ -68,23 +73,67 @@ export const commandError = (
 export const connectionError = (message: string, command?: string, numberOfArguments?: number): Redis.RedisError =>
   new Redis.RedisError({ cause: new CommandError(message, "ECONNCLOSED", command, numberOfArguments) })
 
-export type StartReason =
-  | "WrongPassword"
-  | "NoPermission"
-  | "UnknownHost"
-  | "Refused"
-  | "TimedOut"
-  | "Tls"
-  | "Loading"
-  | "Unsupported"
-  | "Other"
+export interface StartFailure {
+  readonly reason: RedisStartReason
+  readonly detail: string
+  readonly advice: string
+}
+
+/** What ioredis says when the last of them named no master, however many there are. */
+const noSentinel = "All sentinels are unreachable"
+
+/** No Sentinel named the master: the name may be wrong, or none of them could be asked. */
+const sentinelFailure = (said: ReadonlyArray<string>): StartFailure => {
+  if (said.some((words) => words.includes("invalid reply: null"))) {
+    return {
+      reason: "UnknownMaster",
+      detail: "the Sentinels know no master of that name",
+      advice: "is ioredis.name the name in `sentinel monitor <name>`, and are these the right Sentinels?"
+    }
+  }
+  // That a connection was closed is a consequence of what came before it.
+  const words = said.find((words) => !words.endsWith("Connection is closed.")) ?? said[0] ?? ""
+  const why = / because (.*)$/s.exec(words)?.[1] ?? words
+  return failureOfMessage(why) === "NotAuthenticated"
+    ? {
+      reason: "WrongPassword",
+      detail: `a Sentinel refused: ${why}`,
+      advice: "check sentinelUsername and sentinelPassword, which are not those of the server"
+    }
+    : {
+      reason: "Refused",
+      detail: `no Sentinel answers: ${why}`,
+      advice: "check the hosts and ports of the Sentinels, and the firewall"
+    }
+}
 
 /** Why a first connection failed, and what to do about it. */
 export const startFailure = (
   cause: unknown,
-  context: { readonly tls: boolean; readonly timedOut: boolean; readonly connected: boolean; readonly millis: number }
-): { readonly reason: StartReason; readonly detail: string; readonly advice: string } => {
+  context: {
+    readonly tls: boolean
+    readonly timedOut: boolean
+    readonly connected: boolean
+    readonly millis: number
+    /** No client could be made. */
+    readonly unmade?: boolean | undefined
+    /** What ioredis says of each Sentinel that did not name the master. */
+    readonly sentinels?: ReadonlyArray<string> | undefined
+  }
+): StartFailure => {
   const { code, message } = describe(cause)
+  if (cause instanceof PasswordError) {
+    return {
+      reason: "PasswordUnavailable",
+      detail: message,
+      advice: "the failure is not repeated here, it might hold a secret: log it where the password comes from"
+    }
+  }
+  if (context.unmade === true) {
+    return { reason: "Unsupported", detail: message, advice: "the Connector of the options threw it" }
+  }
+  const { sentinels = [] } = context
+  if (sentinels.length > 0 && (context.timedOut || message.startsWith(noSentinel))) return sentinelFailure(sentinels)
   const tlsAdvice = "is this the server's TLS port, and is its certificate trusted (NODE_EXTRA_CA_CERTS)? " +
     "A server without TLS has redis:// instead of rediss://"
   if (context.timedOut) {
@@ -110,6 +159,13 @@ export const startFailure = (
       return { reason: "NoPermission", detail: message, advice: "check the ACL rules of the user" }
     case "Loading":
       return { reason: "Loading", detail: message, advice: "the server still reads its data: start again later" }
+  }
+  if (message.startsWith("ERR max number of clients")) {
+    return {
+      reason: "TooManyClients",
+      detail: message,
+      advice: "the server has as many connections as it takes: raise maxclients, or close some"
+    }
   }
   switch (code) {
     case "ENOTFOUND":

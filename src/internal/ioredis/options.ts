@@ -2,22 +2,34 @@
  * Options of the ioredis layers with every default in place, and what ioredis gets for each role.
  */
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { isIP } from "node:net"
-import type { ConnectionOptions, Options } from "../../IoRedis.ts"
+import type { ConnectionOptions, IoRedisOptions, Options } from "../../IoRedis.ts"
 import type * as Redis from "../../Redis.ts"
 import * as Settings from "../../Settings.ts"
 import { exactMillis } from "../base/optionTime.ts"
-import { expectedRedisUrl, parseRedisUrl } from "../redis/url.ts"
+import { expectedRedisUrl, ignoredParameters, parseRedisUrl, type RedisAddress } from "../redis/url.ts"
 import type { ClientOptions } from "./connection.ts"
+import type { PasswordError } from "./error.ts"
+import { takeIoredis } from "./given.ts"
+import { askedFor, type Credentials, type Handshake } from "./handshake.ts"
 
 /** Options with every default in place, times in milliseconds. */
 export interface Resolved {
   /** Host and port for messages, without user and password. */
   readonly address: string
   readonly client: RedisOptions
+  /** Asked at each attempt to connect; `undefined` where they never change. */
+  readonly credentials: Effect.Effect<Credentials, PasswordError> | undefined
+  /** Credentials that were refused may be followed by others that are not. */
+  readonly patient: boolean
+  /** What to log about options that are taken, but not as a whole. */
+  readonly warnings: ReadonlyArray<string>
+  /** Set while the layer is built. */
+  readonly handshake?: Handshake | undefined
   readonly keepAlive: boolean | undefined
   readonly tls: boolean
   readonly name: string
@@ -79,39 +91,87 @@ const resolveCommon = (options: ConnectionOptions, address: string) => {
   })
 }
 
+/** Of options and addresses alike, what says where the server is. */
+interface Where {
+  readonly host?: string | undefined
+  readonly port?: number | string | undefined
+  readonly path?: string | undefined
+  readonly name?: string | undefined
+  readonly sentinels?: unknown
+}
+
 /** What messages call the server. */
-const addressOf = ({ host, name, path, port, sentinels }: RedisOptions): string =>
+const addressOf = ({ host, name, path, port, sentinels }: Where): string =>
   sentinels ? `Sentinel's ${name ?? "master"}` : path ?? `${host ?? "localhost"}:${port ?? 6379}`
+
+const unsupported = (address: string, detail: string, advice: string): Unsupported => ({
+  reason: "Unsupported",
+  address,
+  detail,
+  advice
+})
 
 /** Options given in code or taken from the settings. */
 export const resolve = (options: Options): Result.Result<Resolved, Unsupported> => {
-  const parsed = parseRedisUrl(options.url ?? Settings.defaults.redis.url)
-  if (Result.isFailure(parsed)) {
-    return Result.fail({
-      reason: "Unsupported",
-      address: "an unknown address",
-      detail: `the address is ${parsed.failure}`,
-      advice: `expected ${expectedRedisUrl}`
-    })
+  const parsed = options.url === undefined ? undefined : parseRedisUrl(options.url)
+  if (parsed !== undefined && Result.isFailure(parsed)) {
+    return Result.fail(
+      unsupported("an unknown address", `the address is ${parsed.failure}`, `expected ${expectedRedisUrl}`)
+    )
   }
-  const url = parsed.success
-  const extra = options.ioredis
-  const password = options.password ?? url.password
-  const address = addressOf({ ...extra, host: url.host, port: url.port })
-  return Result.map(resolveCommon(options, address), (common) => ({
+  const url = parsed?.success
+  const taken = takeIoredis(options, url)
+  if (Result.isFailure(taken)) {
+    const { advice, detail } = taken.failure
+    return Result.fail(unsupported(addressOf(url ?? {}), detail, advice))
+  }
+  return resolveTaken(options, url, taken.success)
+}
+
+const resolveTaken = (
+  options: Options,
+  url: RedisAddress | undefined,
+  taken: IoRedisOptions
+): Result.Result<Resolved, Unsupported> => {
+  const { connectTimeout, connectionName, keepAlive, ...extra } = taken
+  const path = extra.path ?? url?.path
+  const host = extra.host ?? url?.host ?? "localhost"
+  const port = extra.port ?? url?.port ?? 6379
+  const username = options.username ?? extra.username ?? url?.username
+  const password = options.password ?? extra.password ?? url?.password
+  const bySentinel = extra.sentinels !== undefined
+  const tls = url?.tls === true || extra.tls !== undefined || extra.enableTLSForSentinelMode === true
+  const address = addressOf({ ...extra, host, port, path })
+  const common = resolveCommon({
+    ...options,
+    name: options.name ?? connectionName,
+    connectTimeout: options.connectTimeout ?? connectTimeout
+  }, address)
+  return Result.map(common, (common) => ({
     ...common,
     address,
-    tls: url.tls || extra?.tls !== undefined,
+    tls,
     keepAlive: options.keepAlive ?? Settings.defaults.redis.keepAlive,
+    credentials: Effect.isEffect(password) ? askedFor(username, password) : undefined,
+    patient: Effect.isEffect(password),
+    warnings: url === undefined || url.ignored.length === 0 ? [] : [ignoredParameters("url", url.ignored)],
     client: {
       ...extra,
-      host: url.host,
-      port: url.port,
-      db: url.db,
-      username: options.username ?? url.username,
-      password: Redacted.isRedacted(password) ? Redacted.value(password) : password,
-      // Many servers behind one address choose their certificate by the name asked for.
-      ...url.tls && { tls: { ...isIP(url.host) === 0 && { servername: url.host }, ...extra?.tls } }
+      ...keepAlive !== undefined && { keepAlive },
+      ...path === undefined ? { host, port } : { path },
+      db: extra.db ?? url?.db ?? 0,
+      username,
+      password: Effect.isEffect(password)
+        ? undefined
+        : Redacted.isRedacted(password)
+        ? Redacted.value(password)
+        : password,
+      // Without it ioredis speaks in clear to a master that Sentinels name, whatever else asks for TLS.
+      ...bySentinel && tls && { enableTLSForSentinelMode: true },
+      ...tls && {
+        // Many servers behind one address choose their certificate by the name asked for.
+        tls: { ...!bySentinel && path === undefined && isIP(host) === 0 && { servername: host }, ...extra.tls }
+      }
     }
   }))
 }
@@ -121,27 +181,35 @@ export const resolveClient = (client: Client, options: ConnectionOptions): Resul
   const address = addressOf(client.options)
   // A Cluster is no `Redis` to the compiler, but a cast or plain JavaScript gets it here.
   if ((client as { readonly isCluster: boolean }).isCluster) {
-    return Result.fail({
-      reason: "Unsupported",
-      address,
-      detail: "the client is a Cluster, whose shards do not hold the keys of one queue together",
-      advice: "use one server"
-    })
+    return Result.fail(
+      unsupported(
+        address,
+        "the client is a Cluster, whose shards do not hold the keys of one queue together",
+        "use one server"
+      )
+    )
   }
   if (client.options.keyPrefix) {
-    return Result.fail({
-      reason: "Unsupported",
-      address,
-      detail:
+    return Result.fail(
+      unsupported(
+        address,
         "the client has a keyPrefix, which stands before some keys and not before those in script arguments and replies",
-      advice: "leave it out and set QUEUE_PREFIX"
-    })
+        "leave it out and set QUEUE_PREFIX"
+      )
+    )
   }
   return Result.map(resolveCommon(options, address), (common) => ({
     ...common,
     address,
     tls: client.options.tls !== undefined,
     keepAlive: undefined,
+    // A token that the program puts into the options of its client holds for connections that are opened from then on.
+    credentials: Effect.sync(() => ({
+      username: client.options.username ?? undefined,
+      password: client.options.password ?? undefined
+    })),
+    patient: false,
+    warnings: [],
     client: client.options
   }))
 }
@@ -155,6 +223,7 @@ export const reconnectDelay = (attempt: number): number => {
 /** What every role has, whatever was given. */
 export const roleOptions = (resolved: Resolved, name: string): ClientOptions => ({
   ...resolved.client,
+  handshake: resolved.handshake,
   connectionName: name,
   lazyConnect: true,
   // A little later than the limit of the first connection, which tells more about what was missing.

@@ -77,7 +77,8 @@ const connectionText = new RegExp(
     "^Socket closed unexpectedly",
     "^Connection timeout",
     "^Timed out waiting for a reserved Redis connection",
-    "^ERR max number of clients reached"
+    "^All sentinels are unreachable",
+    "^ERR max number of clients"
   ].join("|")
 )
 
