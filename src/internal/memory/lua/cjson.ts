@@ -13,6 +13,7 @@ export const jsonNull = { toString: () => "null" }
 
 /** Raises a Lua error with the position of the script in front. */
 export const raise = (L: State, message: string): never => {
+  lua.lua_checkstack(L, 3)
   lauxlib.luaL_where(L, 1)
   const where = fromLua(lua.lua_tostring(L, -1)!)
   lua.lua_pushstring(L, toLua(where + message))
@@ -61,7 +62,7 @@ const arrayLength = (L: State): number => {
 }
 
 const encodeTable = (L: State, depth: number): string => {
-  if (depth > maxDepth) return raise(L, `Cannot serialise, excessive depth (${depth})`)
+  if (depth > maxDepth) return raise(L, `Cannot serialise, excessive nesting (${depth})`)
   lua.lua_checkstack(L, 3)
   const length = arrayLength(L)
   if (length > 0) {

@@ -17,13 +17,15 @@ const number = (compute: (x: number, y: number) => number): CFunction => (L) => 
 
 /** `tonumber`: with a base whole numbers of that base, else whatever C's `strtod` takes. */
 const tonumber: CFunction = (L) => {
+  lauxlib.luaL_checkany(L, 1)
   const base = lua.lua_gettop(L) > 1 && !lua.lua_isnil(L, 2) ? lauxlib.luaL_checknumber(L, 2) : 10
   let value: number | undefined
   if (base !== 10) {
     const text = fromLua(lauxlib.luaL_checkstring(L, 1)).trim().toLowerCase()
-    const digits = "0123456789abcdefghijklmnopqrstuvwxyz".slice(0, base)
     const bare = base === 16 ? text.replace(/^0x/, "") : text
-    value = bare !== "" && [...bare].every((digit) => digits.includes(digit)) ? Number.parseInt(bare, base) : undefined
+    value = /^[\da-z]+$/.test(bare) && bare.split("").every((digit) => Number.parseInt(digit, 36) < base)
+      ? Number.parseInt(bare, base)
+      : undefined
   } else if (lua.lua_type(L, 1) === lua.LUA_TNUMBER) value = lua.lua_tonumber(L, 1)
   else if (lua.lua_type(L, 1) === lua.LUA_TSTRING) value = Numbers.parse(fromLua(lua.lua_tostring(L, 1)!))
   if (value === undefined) lua.lua_pushnil(L)
@@ -46,6 +48,7 @@ const pcall: CFunction = (L) => {
 }
 
 const tostring: CFunction = (L) => {
+  lauxlib.luaL_checkany(L, 1)
   if (lua.lua_type(L, 1) !== lua.LUA_TNUMBER) {
     if (lua.lua_touserdata(L, 1) === jsonNull) lua.lua_pushstring(L, toLua("userdata: (nil)"))
     else lauxlib.luaL_tolstring(L, 1)
@@ -77,15 +80,8 @@ const unpack: CFunction = (L) => {
   return count
 }
 
-const lengthOf = (L: State): number => {
-  lua.lua_getglobal(L, toLua("table"))
-  lua.lua_getfield(L, -1, toLua("getn"))
-  lua.lua_pushvalue(L, 1)
-  lua.lua_call(L, 1, 1)
-  const length = lua.lua_tonumber(L, -1)
-  lua.lua_pop(L, 2)
-  return length
-}
+/** The length of the first argument. */
+const lengthOf = (L: State): number => lua.lua_rawlen(L, 1)
 
 const setmetatable: CFunction = (L) => {
   lauxlib.luaL_checktype(L, 1, lua.LUA_TTABLE)
@@ -96,6 +92,37 @@ const setmetatable: CFunction = (L) => {
   }
   lua.lua_settop(L, 2)
   lua.lua_setmetatable(L, 1)
+  return 1
+}
+
+/** At any position: 5.3 refuses one beyond the end. */
+const insert: CFunction = (L) => {
+  lauxlib.luaL_checktype(L, 1, lua.LUA_TTABLE)
+  const end = lengthOf(L) + 1
+  const count = lua.lua_gettop(L)
+  if (count !== 2 && count !== 3) raise(L, "wrong number of arguments to 'insert'")
+  const position = count === 2 ? end : Math.trunc(lauxlib.luaL_checknumber(L, 2))
+  for (let i = Math.max(position, end); i > position; i--) {
+    lua.lua_rawgeti(L, 1, i - 1)
+    lua.lua_rawseti(L, 1, i)
+  }
+  lua.lua_rawseti(L, 1, position)
+  return 0
+}
+
+/** Nothing at a position where nothing is. */
+const remove: CFunction = (L) => {
+  lauxlib.luaL_checktype(L, 1, lua.LUA_TTABLE)
+  const end = lengthOf(L)
+  const position = lua.lua_gettop(L) > 1 && !lua.lua_isnil(L, 2) ? Math.trunc(lauxlib.luaL_checknumber(L, 2)) : end
+  if (position < 1 || position > end) return 0
+  lua.lua_rawgeti(L, 1, position)
+  for (let i = position; i < end; i++) {
+    lua.lua_rawgeti(L, 1, i + 1)
+    lua.lua_rawseti(L, 1, i)
+  }
+  lua.lua_pushnil(L)
+  lua.lua_rawseti(L, 1, end)
   return 1
 }
 
@@ -111,6 +138,7 @@ export const functions: Readonly<Record<string, CFunction>> = {
 /** Functions in place of, or beside, those of 5.3's libraries. */
 export const libraries: Readonly<Record<string, Readonly<Record<string, CFunction>>>> = {
   string: { format: Format.format },
+  table: { insert, remove },
   math: {
     atan2: number((y, x) => Math.atan2(y, x)),
     ceil: number(Math.ceil),

@@ -5,7 +5,7 @@
 declare module "fengari/src/lua.js" {
   /** A Lua thread. */
   export interface State {
-    readonly l_G: { atnativeerror: unknown }
+    readonly l_G: object
   }
   /** A C function, which returns how many of the values on top of the stack are its results. */
   export type CFunction = (L: State) => number
@@ -25,6 +25,7 @@ declare module "fengari/src/lua.js" {
     readonly LUA_TTABLE: number
     readonly LUA_TFUNCTION: number
     readonly lua_Debug: new() => DebugInfo
+    readonly lua_atnativeerror: (L: State, handler: CFunction) => CFunction | null
     readonly lua_call: (L: State, args: number, results: number) => void
     readonly lua_checkstack: (L: State, n: number) => boolean
     readonly lua_createtable: (L: State, array: number, record: number) => void
@@ -49,6 +50,7 @@ declare module "fengari/src/lua.js" {
     readonly lua_pushvalue: (L: State, index: number) => void
     readonly lua_rawget: (L: State, index: number) => number
     readonly lua_rawgeti: (L: State, index: number, n: number) => number
+    readonly lua_rawlen: (L: State, index: number) => number
     readonly lua_rawset: (L: State, index: number) => void
     readonly lua_rawseti: (L: State, index: number, n: number) => void
     readonly lua_remove: (L: State, index: number) => void
@@ -70,6 +72,7 @@ declare module "fengari/src/lauxlib.js" {
   import type { CFunction, State } from "fengari/src/lua.js"
   const lauxlib: {
     readonly luaL_argerror: (L: State, argument: number, message: Uint8Array) => never
+    readonly luaL_checkany: (L: State, argument: number) => void
     readonly luaL_checknumber: (L: State, argument: number) => number
     readonly luaL_checkstring: (L: State, argument: number) => Uint8Array
     readonly luaL_checktype: (L: State, argument: number, type: number) => void
@@ -150,6 +153,7 @@ declare module "fengari/src/lobject.js" {
   }
   const lobject: {
     luaO_str2num: (text: Uint8Array, result: Value) => number
+    luaO_pushvfstring: (L: State, format: Uint8Array, values: ReadonlyArray<unknown>) => Uint8Array
     luaO_tostring: (L: State, value: Value) => void
   }
   export default lobject

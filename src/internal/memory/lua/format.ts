@@ -107,7 +107,8 @@ export const format: CFunction = (L) => {
       lua.lua_pushstring(L, toLua("invalid format (width or precision too long)"))
       return lua.lua_error(L)
     }
-    text += one(L, ++argument, found)
+    if (++argument > lua.lua_gettop(L)) lauxlib.luaL_argerror(L, argument, toLua("no value"))
+    text += one(L, argument, found)
     at = next + 1 + found[0].length
   }
   lua.lua_pushstring(L, toLua(text))

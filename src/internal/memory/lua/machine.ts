@@ -20,12 +20,13 @@ import * as Cjson from "./cjson.ts"
 import * as Compatibility from "./compatibility.ts"
 import * as Library from "./redisLibrary.ts"
 import { fromLua, toLua } from "./strings.ts"
+import * as Syntax from "./syntax.ts"
 
 /** Upvalues that a function of Lua 5.1 may have. */
 const mostUpvalues = 60
 
 /** What Redis has and this server lacks. */
-const missing = ["bit", "cmsgpack", "struct"]
+const missing: ReadonlySet<string> = new Set(["bit", "cmsgpack", "struct"])
 
 interface Table {
   readonly?: boolean
@@ -64,7 +65,7 @@ const globalMissing: CFunction = (L) => {
   const name = fromLua(lauxlib.luaL_tolstring(L, 2))
   return Cjson.raise(
     L,
-    missing.includes(name)
+    missing.has(name)
       ? `RedisMemory has no library '${name}'`
       : `Script attempted to access nonexistent global variable '${name}'`
   )
@@ -85,6 +86,14 @@ const errorHandler: CFunction = (L) => {
   } else if (lua.lua_type(L, 1) === lua.LUA_TSTRING) message = `ERR ${fromLua(lua.lua_tostring(L, 1)!)}`
   lua.lua_settop(L, 0)
   Library.pushError(L, line < 0 ? message : `${message}\0${line}`)
+  return 1
+}
+
+/** An exception of JavaScript under way through Lua. A script that calls itself without end is the script's own mistake. */
+const nativeError: CFunction = (L) => {
+  const error = lua.lua_touserdata(L, 1)
+  if (!(error instanceof RangeError)) thrown ??= { error }
+  lua.lua_pushstring(L, toLua(error instanceof RangeError ? "stack overflow" : "the server failed"))
   return 1
 }
 
@@ -149,6 +158,7 @@ const make = (): State => {
   lauxlib.luaL_loadbufferx(L, prelude, prelude.length, toLua("=prelude"), toLua("t"))
   lua.lua_call(L, 0, 0)
   protect(L)
+  lua.lua_atnativeerror(L, nativeError)
   lua.lua_pushcfunction(L, errorHandler)
   return L
 }
@@ -159,14 +169,14 @@ let state: State | undefined
 const compiled = new Map<string, number>()
 
 interface Prototype {
-  readonly upvalues: ReadonlyArray<unknown>
+  readonly upvalues: ReadonlyArray<{ readonly name: { readonly getstr: () => Uint8Array } | null }>
   readonly linedefined: number
   readonly p: ReadonlyArray<Prototype>
 }
 
-/** The first function with more upvalues than 5.1 allows. The globals, which 5.3 counts among them, are not one. */
+/** The first function with more upvalues than 5.1 allows. The globals, which 5.3 may count among them, are not one. */
 const tooWide = (prototype: Prototype): Prototype | undefined =>
-  prototype.upvalues.length > mostUpvalues + 1
+  prototype.upvalues.filter(({ name }) => name === null || fromLua(name.getstr()) !== "_ENV").length > mostUpvalues
     ? prototype
     : prototype.p.map(tooWide).find((found) => found !== undefined)
 
@@ -174,6 +184,7 @@ const compilationFailed = (message: string): ReplyError =>
   new ReplyError(
     `ERR Error compiling script (new function): ${
       message.replaceAll(/[\r\n]/g, " ").replaceAll("near <eof>", "near '<eof>'")
+        .replace(/too many (.*) \(limit is (\d+)\) in (.*) near '.*$/, "$3 has more than $2 $1")
     }`
   )
 
@@ -182,7 +193,9 @@ export const compile = (text: string): number => {
   const known = compiled.get(text)
   if (known !== undefined) return known
   const L = state ??= make()
-  const bytes = toLua(text)
+  const source = Syntax.fromLua51(text)
+  if (source.refusal !== undefined) throw compilationFailed(source.refusal)
+  const bytes = toLua(source.text)
   if (lauxlib.luaL_loadbufferx(L, bytes, bytes.length, toLua("@user_script"), toLua("t")) !== lua.LUA_OK) {
     const message = fromLua(lua.lua_tostring(L, -1)!)
     lua.lua_pop(L, 1)
@@ -238,6 +251,10 @@ export const run = (
   try {
     if (failure !== undefined) throw failure.error
     if (status === lua.LUA_OK) return Library.popReply(L)
+    // Anything but a table with `err` comes from an exception that even `nativeError` could not take.
+    if (lua.lua_type(L, -1) !== lua.LUA_TTABLE) {
+      throw new Error(`the Lua VM of RedisMemory failed with status ${status}`)
+    }
     throw scriptError(L, digest)
   } finally {
     // The error handler is the only thing that stays.

@@ -25,6 +25,18 @@ lobject.luaO_tostring = (L, value) => {
   value.setsvalue(lstring.luaS_bless(L, toLua(Numbers.print(value.value))))
 }
 
+// 5.3 words it "attempt to index a nil value (local 't')", 5.1 "attempt to index local 't' (a nil value)".
+const pushFormatted = lobject.luaO_pushvfstring
+const typeError = "attempt to %s a %s value%s"
+const typeErrorOfVariable = toLua("attempt to %s %s (a %s value)")
+lobject.luaO_pushvfstring = (L, format, values) => {
+  const [operation, type, variable] = values
+  return variable instanceof Uint8Array && variable.length > 0 && fromLua(format) === typeError
+    // " (local 't')"
+    ? pushFormatted(L, typeErrorOfVariable, [operation, variable.subarray(2, -1), type])
+    : pushFormatted(L, format, values)
+}
+
 export const notWritable = toLua("Attempt to modify a readonly table")
 
 const setFrom = ltable.luaH_setfrom
