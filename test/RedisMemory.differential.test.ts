@@ -13,13 +13,13 @@ import { Redis as IoRedis } from "ioredis"
 import { Redis } from "../src/Redis.ts"
 import * as RedisMemory from "../src/RedisMemory.ts"
 import { connections, type Step, steps } from "./support/blockingCommands.ts"
-import { allKeys, type Command, print, sequence, throughLua } from "./support/redisCommands.ts"
+import { type Compare, makeRuns, print, search } from "./support/differential.ts"
+import { allKeys, type Command, sequence, throughLua } from "./support/redisCommands.ts"
 import * as RedisServer from "./support/redisServer.ts"
 
 const sequences = Number(process.env["DIFFERENTIAL_SEQUENCES"] ?? 2000)
 const firstSeed = Number(process.env["DIFFERENTIAL_SEED"] ?? 1)
-
-type Run = (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<unknown>>
+const seeds = { first: firstSeed, count: sequences }
 
 // Normal forms
 
@@ -133,14 +133,7 @@ const readState: ReadonlyArray<Command> = allKeys.flatMap((key): ReadonlyArray<C
   }[key[0] ?? ""] ?? []
 ])
 
-interface Difference {
-  readonly index: number
-  readonly command: Command
-  readonly server: unknown
-  readonly memory: unknown
-}
-
-const compare = (server: Run, memory: Run, commands: ReadonlyArray<Command>) =>
+const compare: Compare = ({ memory, server }, commands) =>
   Effect.gen(function*() {
     const all: ReadonlyArray<Command> = [["FLUSHALL"], ...commands, ...readState]
     const normal = (replies: ReadonlyArray<unknown>) =>
@@ -149,63 +142,11 @@ const compare = (server: Run, memory: Run, commands: ReadonlyArray<Command>) =>
     const ours = normal(yield* memory(all))
     for (let index = 0; index < all.length; index++) {
       if (!isSame(theirs[index], ours[index])) {
-        return { index, command: all[index] ?? [], server: theirs[index], memory: ours[index] } satisfies Difference
+        return { command: all[index] ?? [], server: theirs[index], memory: ours[index] }
       }
     }
     return undefined
   })
-
-/** The shortest sequence found that still differs. */
-const shrink = (server: Run, memory: Run, commands: ReadonlyArray<Command>) =>
-  Effect.gen(function*() {
-    let best = commands
-    for (let size = Math.ceil(best.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-      let again = true
-      while (again) {
-        again = false
-        for (let from = 0; from < best.length; from += size) {
-          const candidate = [...best.slice(0, from), ...best.slice(from + size)]
-          if ((yield* compare(server, memory, candidate)) !== undefined) {
-            best = candidate
-            again = true
-            break
-          }
-        }
-      }
-    }
-    return best
-  })
-
-const report = (seed: number, commands: ReadonlyArray<Command>, difference: Difference): string =>
-  [
-    `seed ${seed} (DIFFERENTIAL_SEED=${seed} DIFFERENTIAL_SEQUENCES=1):`,
-    print(commands),
-    `differs at: ${print([difference.command])}`,
-    `  server: ${JSON.stringify(difference.server)}`,
-    `  memory: ${JSON.stringify(difference.memory)}`
-  ].join("\n")
-
-const makeRuns = Effect.gen(function*() {
-  const { port } = yield* RedisServer.RedisServer
-  const client = yield* Effect.acquireRelease(
-    Effect.sync(() => new IoRedis({ port, protocol: 2 })),
-    (client) => Effect.sync(() => client.disconnect())
-  )
-  const server: Run = (commands) =>
-    Effect.promise(async () => {
-      const pipeline = client.pipeline()
-      for (const [name = "", ...args] of commands) pipeline.call(name, ...args)
-      return (await pipeline.exec() ?? []).map(([error, reply]) => error ?? reply)
-    })
-  const redis = yield* Redis
-  const memory: Run = (commands) =>
-    Effect.forEach(commands, ([name = "", ...args]) =>
-      Effect.match(redis.send<unknown>(name, ...args), {
-        onFailure: (error) => error.cause,
-        onSuccess: (reply) => reply
-      }))
-  return { server, memory }
-})
 
 // Blocking commands, on several connections
 
@@ -325,14 +266,12 @@ layer(RedisServer.layer(), { excludeTestServices: true })("RedisMemory against t
     `replies as the server does to ${sequences} random sequences of up to 60 commands`,
     () =>
       Effect.gen(function*() {
-        const { memory, server } = yield* makeRuns
-        for (let seed = firstSeed; seed < firstSeed + sequences; seed++) {
-          const commands = sequence(seed)
-          const difference = yield* compare(server, memory, commands)
-          if (difference === undefined) continue
-          const smallest = yield* shrink(server, memory, commands)
-          assert.fail(report(seed, smallest, (yield* compare(server, memory, smallest)) ?? difference))
-        }
+        const difference = yield* search(
+          seeds,
+          (seed) => ({ commands: sequence(seed), compare }),
+          yield* makeRuns
+        )
+        if (difference !== undefined) assert.fail(difference)
       }).pipe(Effect.provide(RedisMemory.layer)),
     0
   )

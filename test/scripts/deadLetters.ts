@@ -1,4 +1,6 @@
-import * as Effect from "effect/Effect"
+/**
+ * Random calls of the scripts that work on dead letters.
+ */
 import {
   countLetters,
   readLetter,
@@ -7,18 +9,11 @@ import {
   surveyLetters
 } from "../../src/internal/scripts/deadLetter.ts"
 import { boundLetters, redeliverAnswer, replayLetters } from "../../src/internal/scripts/deadLetterMoves.ts"
-import type { RedisError } from "../../src/Redis.ts"
-import { type Case, cases } from "../../src/testing/conformance/case.ts"
-import { type Chance, type Pair, pairOf } from "./pair.ts"
-
-/** How many states each script is tried on. */
-const seeds = 5
-
-/** Calls on each state. */
-const calls = 6
+import type { Command } from "../support/redisCommands.ts"
+import { type Chance, chanceOf } from "./chance.ts"
+import { command, evaluate, type Play } from "./command.ts"
 
 interface World {
-  readonly pair: Pair
   readonly chance: Chance
   readonly deadLetters: string
   readonly stream: string
@@ -50,28 +45,21 @@ const letter = (chance: Chance): ReadonlyArray<string> => {
   ]
 }
 
-const worldOf = Effect.fnUntraced(function*(seed: number) {
-  const pair = yield* pairOf(seed)
-  const { chance, key, prepare } = pair
-  const [deadLetters, stream] = [key("dead"), key("main")]
-  const targets = [key("none"), key("list"), key("stream"), key("string")] as const
-  const count = 20 + chance.below(40)
-  yield* prepare([
-    ["RPUSH", targets[1], "old"],
-    ["XADD", targets[2], "1-1", "old", "old"],
-    ["SET", targets[3], "old"],
-    ...Array.from({ length: count }, (_, n) => ["XADD", deadLetters, `${n + 1}-1`, ...letter(chance)])
-  ])
-  return { pair, chance, deadLetters, stream, targets, count } satisfies World
-})
+const [deadLetters, stream] = ["dead", "main"]
+const targets = ["none", "list", "stream", "string"] as const
 
-const compare = Effect.fnUntraced(function*({ deadLetters, pair, stream, targets }: World) {
-  for (const key of [deadLetters, stream, targets[2]]) yield* pair.send(["XRANGE", key ?? "", "-", "+"])
-  for (const key of [targets[0], targets[1]]) {
-    yield* pair.send(["LRANGE", key ?? "", 0, -1])
-    yield* pair.send(["PTTL", key ?? ""])
-  }
-})
+const beginning = ({ chance, count }: World): ReadonlyArray<Command> => [
+  command("RPUSH", targets[1], "old"),
+  command("XADD", targets[2], "1-1", "old", "old"),
+  command("SET", targets[3], "old"),
+  ...Array.from({ length: count }, (_, n) => command("XADD", deadLetters, `${n + 1}-1`, ...letter(chance)))
+]
+
+/** Everything that scripts write. */
+const state: ReadonlyArray<Command> = [
+  ...[deadLetters, stream, targets[2]].map((key) => command("XRANGE", key, "-", "+")),
+  ...targets.slice(0, 2).flatMap((key) => [command("LRANGE", key, 0, -1), command("PTTL", key)])
+]
 
 const idIn = ({ chance, count }: World) => `${1 + chance.below(count + 2)}-1`
 
@@ -94,19 +82,15 @@ const scan = (world: World): ScanParams => {
   }
 }
 
-const part = (from: number, to: number) => (reply: unknown) => Array.isArray(reply) ? reply.slice(from, to) : reply
-
 /** Each script with parameters at random. */
-const programs: Readonly<Record<string, (world: World) => Effect.Effect<unknown, RedisError>>> = {
-  scanLetters: (world) => world.pair.evaluate("scanLetters", scanLetters, scan(world)),
-  countLetters: (world) => world.pair.evaluate("countLetters", countLetters, scan(world)),
-  // Its time is of each clock.
-  surveyLetters: ({ deadLetters, pair }) => pair.evaluate("surveyLetters", surveyLetters, { deadLetters }, part(1, 4)),
-  readLetter: (world) =>
-    world.pair.evaluate("readLetter", readLetter, { deadLetters: world.deadLetters, id: idIn(world) }),
+export const letterCalls: Readonly<Record<string, (world: World) => Command>> = {
+  scanLetters: (world) => evaluate(scanLetters, scan(world)),
+  countLetters: (world) => evaluate(countLetters, scan(world)),
+  surveyLetters: ({ deadLetters }) => evaluate(surveyLetters, { deadLetters }),
+  readLetter: (world) => evaluate(readLetter, { deadLetters: world.deadLetters, id: idIn(world) }),
   replayLetters: (world) => {
-    const { chance, deadLetters, pair, stream, targets } = world
-    return pair.evaluate("replayLetters", replayLetters, {
+    const { chance, deadLetters, stream, targets } = world
+    return evaluate(replayLetters, {
       deadLetters,
       stream: chance.oneIn(8) ? targets[3] ?? "" : stream,
       maxHops: chance.pick([-1, 0, 2]),
@@ -115,8 +99,8 @@ const programs: Readonly<Record<string, (world: World) => Effect.Effect<unknown,
     })
   },
   redeliverAnswer: (world) => {
-    const { chance, deadLetters, pair, targets } = world
-    return pair.evaluate("redeliverAnswer", redeliverAnswer, {
+    const { chance, deadLetters, targets } = world
+    return evaluate(redeliverAnswer, {
       deadLetters,
       target: chance.pick(targets),
       kind: chance.pick<"list" | "stream">(["list", "stream"]),
@@ -124,36 +108,20 @@ const programs: Readonly<Record<string, (world: World) => Effect.Effect<unknown,
       id: idIn(world)
     })
   },
-  // The age in it is of each clock.
-  boundLetters: ({ chance, deadLetters, pair }) =>
-    pair.evaluate("boundLetters", boundLetters, {
+  boundLetters: ({ chance, deadLetters }) =>
+    evaluate(boundLetters, {
       deadLetters,
       maxCount: chance.pick([-1, 5, 20, 60]),
-      maxAge: -1,
+      maxAge: chance.pick([-1, -1, -1, 1_000_000_000]),
       limit: 1 + chance.below(10)
-    }, part(0, 2))
+    })
 }
 
-export const deadLetterTwinCases: ReadonlyArray<Case> = cases("scripts: twins", (test) => {
-  for (const [name, program] of Object.entries(programs)) {
-    test(`${name} replies and writes as its twin does`, () =>
-      Effect.gen(function*() {
-        for (let seed = 1; seed <= seeds; seed++) {
-          const world = yield* worldOf(seed)
-          for (let call = 0; call < calls; call++) yield* program(world)
-          yield* compare(world)
-        }
-      }))
-  }
-
-  test("scripts of dead letters reply and write as their twins do, one after the other in any order", () =>
-    Effect.gen(function*() {
-      const [first, ...rest] = Object.values(programs)
-      if (first === undefined) return
-      for (let seed = 101; seed < 101 + seeds; seed++) {
-        const world = yield* worldOf(seed)
-        for (let call = 0; call < 25; call++) yield* world.chance.pick([first, ...rest])(world)
-        yield* compare(world)
-      }
-    }))
-})
+/** A state, and calls on it in any order. */
+export const letterPlay = (seed: number): Play => {
+  const chance = chanceOf(seed)
+  const world: World = { chance, deadLetters, stream, targets, count: 5 + chance.below(40) }
+  const programs = Object.values(letterCalls)
+  const calls = chance.times(12, () => programs[chance.below(programs.length)]!(world))
+  return { commands: [...beginning(world), ...calls], state }
+}

@@ -507,7 +507,7 @@ const themes: ReadonlyArray<Theme> = [
   { families: Object.keys(families), keys: allKeys }
 ]
 
-/** Runs whatever it is given, in Lua and in its twin. */
+/** Runs whatever it is given, from Lua. */
 export const throughLua = "return redis.call(unpack(ARGV))"
 
 /** Adds entries `1-0` to `n-0`: enough to fill several of the blocks that a stream is stored in. */
@@ -527,9 +527,3 @@ export const sequence = (seed: number, longest = 60): ReadonlyArray<Command> => 
     })
   ]
 }
-
-/** The sequence as lines that `redis-cli` takes. */
-export const print = (commands: ReadonlyArray<Command>): string =>
-  commands.map((command) => command.map(quote).join(" ")).join("\n")
-
-const quote = (text: string): string => /^[\w.*+$>~=:(-]+$/.test(text) ? text : JSON.stringify(text)
