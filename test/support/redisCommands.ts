@@ -324,6 +324,15 @@ const families: Readonly<Record<string, ReadonlyArray<Weighted>>> = {
       ...r.maybe(0.05, () => ["WITHSCORES"])
     ]],
     [2, (r) => [
+      r.pick(["ZRANGEBYLEX", "ZREVRANGEBYLEX"]),
+      r.chance(0.95) ? "x0" : r.pick(allKeys.filter((key) => !key.startsWith("z"))),
+      lexLimit(r),
+      lexLimit(r),
+      ...r.maybe(0.3, () => ["LIMIT", r.pick(["0", "1", "-1"]), r.pick(["-1", "0", "1", "2"])]),
+      ...r.maybe(0.05, () => ["WITHSCORES"])
+    ]],
+    [1, (r) => [r.pick(["ZLEXCOUNT", "ZLEXCOUNT", "ZREMRANGEBYLEX"]), "x0", lexLimit(r), lexLimit(r)]],
+    [2, (r) => [
       r.pick(["ZRANGEBYSCORE", "ZREVRANGEBYSCORE"]),
       key(r, "zset"),
       scoreLimit(r),

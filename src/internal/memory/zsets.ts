@@ -208,6 +208,18 @@ const range = (by: RangeOptions["by"], reverse: boolean, any: boolean) =>
   return withScores(members, options.scores)
 }
 
+const countRange = (parse: (first: string, second: string) => Find) =>
+(
+  context: Context,
+  [, key = "", first = "", second = ""]: ReadonlyArray<string>
+): Reply => {
+  const find = parse(first, second)
+  const set = setOf(context, key)
+  if (set === undefined) return 0
+  const { from, to } = find(set)
+  return Math.max(to - from, 0)
+}
+
 const removeRange = (parse: (first: string, second: string) => Find) =>
 (
   context: Context,
@@ -264,6 +276,8 @@ export const zsets: Handlers = {
   zrevrange: range("rank", true, false),
   zrangebyscore: range("score", false, false),
   zrevrangebyscore: range("score", true, false),
+  zrangebylex: range("lex", false, false),
+  zrevrangebylex: range("lex", true, false),
   zscore: (context, [, key = "", name = ""]) => score(setOf(context, key), name),
   zmscore: (context, [, key = "", ...names]) => {
     const set = setOf(context, key)
@@ -273,16 +287,12 @@ export const zsets: Handlers = {
     const set = setOf(context, key)
     return set === undefined ? 0 : SortedSet.size(set)
   },
-  zcount: (context, [, key = "", min = "", max = ""]) => {
-    const find = byScore(min, max)
-    const set = setOf(context, key)
-    if (set === undefined) return 0
-    const { from, to } = find(set)
-    return Math.max(to - from, 0)
-  },
+  zcount: countRange(byScore),
+  zlexcount: countRange(byLex),
   zrank: rank(false),
   zrevrank: rank(true),
   zremrangebyscore: removeRange(byScore),
+  zremrangebylex: removeRange(byLex),
   zremrangebyrank: removeRange((startText, stopText) => {
     const start = Args.integer(startText)
     const stop = Args.integer(stopText)
