@@ -1,5 +1,5 @@
 /**
- * Faults that the conformance suite has to notice: each is planted in a copy of the memory layer or of a twin.
+ * Faults that the cases of the memory server have to notice: each is planted in a copy of its sources.
  *
  * `search` stands in its file exactly once.
  */
@@ -280,255 +280,254 @@ const memory: ReadonlyArray<Fault> = [
   }
 ]
 
-const twins: ReadonlyArray<Fault> = [
+/** The bridge between the server and the Lua VM, and the commands that scripts use. */
+const bridge: ReadonlyArray<Fault> = [
   {
-    file: "scripts/settle.twin.ts",
-    search: "if (owned.has(id)) return owned.get(id) === deliveries",
-    replace: "if (owned.has(id)) return true",
-    why: "a late outcome settles a later delivery"
+    file: "memory/lua/patches.ts",
+    search: "value.setsvalue(lstring.luaS_bless(L, toLua(Numbers.print(value.value))))",
+    replace: "value.setsvalue(lstring.luaS_bless(L, toLua(String(value.value))))",
+    why: "numbers in texts are printed as JavaScript prints them"
   },
   {
-    file: "scripts/settle.twin.ts",
-    search: "pending.filter((row) => row[1] === consumer).map((row) => [String(row[0]), row[3]] as const)",
-    replace:
-      "rows(redis.call(\"XPENDING\", stream, group, \"-\", \"+\", 9)).map(rows).map((row) => [String(row[0]), row[3]] as const)",
-    why: "the entries of another consumer are settled"
+    file: "memory/lua/patches.ts",
+    search: "result.setfltvalue(value)",
+    replace: "result.setfltvalue(value | 0)",
+    why: "numbers have 32 bits"
   },
   {
-    file: "scripts/settle.twin.ts",
-    search: "    if (done.has(id)) return false\n",
+    file: "memory/lua/patches.ts",
+    search: "if (table.readonly === true) ldebug",
+    replace: "if (false) ldebug",
+    why: "tables of the server can be written"
+  },
+  {
+    file: "memory/lua/patches.ts",
+    search: "variable.subarray(2, -1)",
+    replace: "variable.subarray(2)",
+    why: "an error names its variable with a bracket too many"
+  },
+  {
+    file: "memory/lua/hashes.ts",
+    search: "lstring.luaS_hash = (bytes) => `|${fromLua(bytes)}`",
+    replace: "lstring.luaS_hash = (bytes) => `|${bytes.length}`",
+    why: "texts of one length are one key of a table"
+  },
+  {
+    file: "memory/lua/numbers.ts",
+    search: "if (hex !== null) return ofHexadecimal(hex)",
+    replace: "if (hex !== null) return undefined",
+    why: "hexadecimal numbers are none"
+  },
+  {
+    file: "memory/lua/numbers.ts",
+    search: "Number(last) % 2 === 0 ?",
+    replace: "false ?",
+    why: "numbers in the middle are rounded up"
+  },
+  {
+    file: "memory/lua/numbers.ts",
+    search: "const withExponent = (text: string): string => text.replace(/e([+-])(\\d)$/, \"e$10$2\")",
+    replace: "const withExponent = (text: string): string => text",
+    why: "exponents have one digit"
+  },
+  {
+    file: "memory/lua/strings.ts",
+    search: "toString(\"latin1\")",
+    replace: "toString(\"utf8\")",
+    why: "long texts are read as UTF-8"
+  },
+  {
+    file: "memory/lua/compatibility.ts",
+    search: "if (lua.lua_type(L, -1) === lua.LUA_TSTRING) lua.lua_replace(L, -2)",
+    replace: "if (false) lua.lua_replace(L, -2)",
+    why: "pcall gives the table of an error"
+  },
+  {
+    file: "memory/lua/compatibility.ts",
+    search: "const mostUnpacked = 8_000",
+    replace: "const mostUnpacked = 800_000",
+    why: "unpack has no bound"
+  },
+  {
+    file: "memory/lua/compatibility.ts",
+    search: "if (position < 1 || position > end) return 0",
+    replace: "if (position < 1) return 0",
+    why: "removing beyond the end gives nil"
+  },
+  {
+    file: "memory/lua/compatibility.ts",
+    search: "[\"table\", [\"pack\", \"unpack\", \"move\"]]",
+    replace: "[\"table\", []]",
+    why: "functions of 5.3 are there"
+  },
+  {
+    file: "memory/lua/format.ts",
+    search: "if (flags.includes(\"-\")) return text.padEnd(width)",
     replace: "",
-    why: "an entry that stands twice in a batch is settled twice"
+    why: "%-5s is not filled at the right"
   },
   {
-    file: "scripts/settle.twin.ts",
-    search: "if (extra !== \"0\") redis.call(\"PEXPIRE\", key, extra)",
-    replace: "if (extra !== \"0\") redis.call(\"PEXPIRE\", key, extra)\n      else redis.call(\"PERSIST\", key)",
-    why: "a push without a time to live takes away the one that is there"
+    file: "memory/lua/format.ts",
+    search: "bytes.split(\"\\0\", 1)[0]!.slice(0, precision)",
+    replace: "bytes.slice(0, precision)",
+    why: "%s goes on behind a NUL"
   },
   {
-    file: "scripts/settle.twin.ts",
-    search: "if (kind === \"l\" && renewed.get(key) === extra) return",
-    replace: "if (kind === \"l\" && renewed.has(key)) return",
-    why: "a list lives no longer than its first answer says"
+    file: "memory/lua/cjson.ts",
+    search: "const maxDepth = 1_000",
+    replace: "const maxDepth = 2_000",
+    why: "cjson nests deeper than the server's"
   },
   {
-    file: "scripts/settle.twin.ts",
-    search: "if (letter === undefined) return report(index, \"incomplete\")",
-    replace: "if (letter === undefined) return",
-    why: "an answer without notes that cannot be pushed is reported as settled"
+    file: "memory/lua/cjson.ts",
+    search: "if (length > items * 2 && length > 10) return raise",
+    replace: "if (false) return raise",
+    why: "cjson writes sparse arrays"
   },
   {
-    file: "scripts/settle.twin.ts",
-    search: "if (kind === \"l\" && renewed.get(key)",
-    replace: "if (renewed.get(key)",
-    why: "an action for a stream is pushed to the list that has its name"
+    file: "memory/lua/cjson.ts",
+    search: "result += Buffer.from(character, \"utf8\").toString(\"latin1\")",
+    replace: "result += character",
+    why: "escapes of cjson are not UTF-8"
   },
   {
-    file: "scripts/settle.twin.ts",
-    search: "          renewed.delete(answer.key)\n",
+    file: "memory/lua/cjson.ts",
+    search: "\"/\": \"\\\\/\",\n  \"\\b\"",
+    replace: "\"\\b\"",
+    why: "cjson leaves slashes as they are"
+  },
+  {
+    file: "memory/lua/machine.ts",
+    search: "const mostUpvalues = 60",
+    replace: "const mostUpvalues = 255",
+    why: "a function may have any number of upvalues"
+  },
+  {
+    file: "memory/lua/machine.ts",
+    search: "`${message}\\0${line}`",
+    replace: "message",
+    why: "errors do not say where"
+  },
+  {
+    file: "memory/lua/machine.ts",
+    search: "if (source.refusal !== undefined) throw",
+    replace: "if (false) throw",
+    why: "operators of 5.3 are taken"
+  },
+  {
+    file: "memory/lua/machine.ts",
+    search: "\"$3 has more than $2 $1\"",
+    replace: "\"$3 $2 $1\"",
+    why: "too many locals are refused in other words"
+  },
+  {
+    file: "memory/lua/machine.ts",
+    search: "setField(L, \"ARGV\", () => pushStrings(L, args))",
+    replace: "setField(L, \"ARGV\", () => pushStrings(L, keys))",
+    why: "arguments are the keys"
+  },
+  {
+    file: "memory/lua/machine.ts",
+    search: "  setFunctions(L, { __index: globalMissing })\n",
+    replace: "  setFunctions(L, {})\n",
+    why: "a missing global is nil"
+  },
+  {
+    file: "memory/lua/syntax.ts",
+    search: "\"xzu\".includes(letter) ? letter : escape",
+    replace: "escape",
+    why: "escapes of 5.3 are taken"
+  },
+  {
+    file: "memory/lua/redisLibrary.ts",
+    search: "else if (reply === null) lua.lua_pushboolean(L, false)",
+    replace: "else if (reply === null) lua.lua_pushnil(L)",
+    why: "a reply of nil is nil in a script"
+  },
+  {
+    file: "memory/lua/redisLibrary.ts",
+    search: "return lua.lua_toboolean(L, -1) ? 1 : null",
+    replace: "return lua.lua_toboolean(L, -1) ? 1 : 0",
+    why: "false is told as 0"
+  },
+  {
+    file: "memory/lua/redisLibrary.ts",
+    search: "Math.trunc(value) : -(2 ** 63)",
+    replace: "value : -(2 ** 63)",
+    why: "a number keeps its fraction in a reply"
+  },
+  {
+    file: "memory/lua/redisLibrary.ts",
+    search: "if (error !== undefined) throw new ReplyError(oneLine(error))",
     replace: "",
-    why: "a list that is made anew in a call lives for ever"
+    why: "a table with an error is an empty list"
   },
   {
-    file: "scripts/settle.twin.ts",
-    search: "      acknowledge()\n      const buried",
-    replace: "      plain = []\n      const buried",
-    why: "entries before a dead letter are not acknowledged"
-  },
-  {
-    file: "scripts/settle.twin.ts",
-    search: "letter.push(\"undeliverable\", reply.message, \"answer\", answer.payload)",
-    replace: "letter.push(\"undeliverable\", reply.message)",
-    why: "an answer that cannot be delivered is lost"
-  },
-  {
-    file: "scripts/settle.twin.ts",
-    search: "redis.call(\"LPOP\", answer.key)",
-    replace: "redis.call(\"TYPE\", answer.key)",
-    why: "an answer is not taken back when its dead letter cannot be written"
-  },
-  {
-    file: "scripts/settle.twin.ts",
-    search: ".length === 1) redis.call(\"XDEL\", stream, ...acknowledged)",
-    replace: ".length > 0) redis.call(\"XDEL\", stream, ...acknowledged)",
-    why: "entries are deleted that another group has not read"
-  },
-  {
-    file: "scripts/settle.twin.ts",
-    search: "redis.call(\"XCLAIM\", stream, group, waiting, 0, id, \"JUSTID\")",
-    replace: "redis.call(\"XCLAIM\", stream, group, waiting, 0, id)",
-    why: "a retry is counted as a delivery already when it is decided"
-  },
-  {
-    file: "scripts/settle.twin.ts",
-    search: "    letter.push(\"packed\", fields.map((field) => `${byteLength(field)}:${field},`).join(\"\"))",
-    replace: "    letter.push(\"packed\", fields.map((field) => `${field.length}:${field},`).join(\"\"))",
-    why: "packed fields are measured in characters"
-  },
-  {
-    file: "scripts/take.twin.ts",
-    search: "} else if (rows(row)[1] !== waiting) {",
-    replace: "} else if (rows(row)[1] === \"nobody\") {",
-    why: "a due entry is taken from the consumer that runs it"
-  },
-  {
-    file: "scripts/take.twin.ts",
-    search: "redis.call(\"ZADD\", due, time + putOff, id)",
-    replace: "redis.call(\"ZREM\", due, id)",
-    why: "a suspect that has to wait is forgotten"
-  },
-  {
-    file: "scripts/take.twin.ts",
-    search: "Math.max(Number(args[7]), Number(redis.call(\"GET\", leaseKey) ?? 0))",
-    replace: "Number(args[7])",
-    why: "the longer lease of the group is not kept"
-  },
-  {
-    file: "scripts/take.twin.ts",
-    search: "if (Number(value(\"idle\")) >= removeAfter) {",
-    replace: "if (Number(value(\"idle\")) >= 0) {",
-    why: "consumers are removed that were idle for a moment"
-  },
-  {
-    file: "scripts/take.twin.ts",
-    search: "        target = alone\n",
+    file: "memory/lua/redisLibrary.ts",
+    search: "if (status !== undefined) return new Status(oneLine(status))",
     replace: "",
-    why: "a suspect runs beside others"
+    why: "a table with a status is an empty list"
   },
   {
-    file: "scripts/take.twin.ts",
-    search: "redis.call(\"XCLAIM\", stream, group, consumer, 0, id, \"RETRYCOUNT\", deliveries)",
-    replace: "redis.call(\"XCLAIM\", stream, group, consumer, 0, id)",
-    why: "taking the own entries counts a delivery"
+    file: "memory/lua/redisLibrary.ts",
+    search: "argv.push(formatDouble(lua.lua_tonumber(L, i)))",
+    replace: "argv.push(String(lua.lua_tonumber(L, i) | 0))",
+    why: "numbers lose digits on their way to a command"
   },
   {
-    file: "scripts/lease.twin.ts",
-    search: "return Math.max(current, wished)",
-    replace: "return wished",
-    why: "a shorter lease is replied than the one that holds"
+    file: "memory/lua/redisLibrary.ts",
+    search: "return raises ? lua.lua_error(L) : 1",
+    replace: "return 1",
+    why: "redis.call raises nothing"
   },
   {
-    file: "scripts/lease.twin.ts",
-    search: "if (row !== undefined && rows(row)[1] === consumer) held.push(id)",
-    replace: "if (row !== undefined) held.push(id)",
-    why: "renewing takes an entry back from who took it over"
-  },
-  {
-    file: "scripts/lease.twin.ts",
-    search: "if (released === 0) redis.call(\"XGROUP\", \"DELCONSUMER\", stream, group, consumer)\n    return",
-    replace: "return",
-    why: "a consumer that is done stays in the group"
-  },
-  {
-    file: "scripts/lease.twin.ts",
-    search: "`${attempts} ${Number(outcomes) + 1} ${since}`",
-    replace: "`${Number(attempts) + 1} ${Number(outcomes) + 1} ${since}`",
-    why: "a release costs an attempt"
-  },
-  {
-    file: "scripts/streams.twin.ts",
-    search: "texts.map((text) =>",
-    replace: "texts.toReversed().map((text) =>",
-    why: "append writes in the wrong order"
-  },
-  {
-    file: "scripts/streams.twin.ts",
-    search: "redis.call(\"LINDEX\", list, -1)",
-    replace: "redis.call(\"LINDEX\", list, 0)",
-    why: "callbacks are moved that are not the ones removed"
-  },
-  {
-    file: "scripts/streams.twin.ts",
-    search: "      const first = pending > 0\n",
-    replace: "      const first = pending > 1e9\n",
-    why: "trimming takes what is pending"
-  },
-  {
-    file: "scripts/streams.twin.ts",
-    search: "if (before(newest, lowest)) lowest = newest\n",
-    replace: "\n",
-    why: "trimming takes what is to be retained"
-  },
-  {
-    file: "scripts/streams.twin.ts",
-    search: "fields.findIndex((field, index) => index % 2 === 0 && field === \"data\")",
-    replace: "fields.findIndex((field) => field !== \"data\") - 1",
-    why: "replacements are counted in another field"
-  },
-  {
-    file: "scripts/rehearse.twin.ts",
-    search: "if (held !== \"none\" && held !== \"stream\") throw new ReplyError(`WRONGTYPE ${dead} holds a ${held}`)",
-    replace: "",
-    why: "a dead-letter stream of another type is not noticed"
-  },
-  {
-    file: "scripts/deadLetter.twin.ts",
-    search: "wanted[2]?.has(letter?.notes.get(\"error_type\") ?? \"\") !== false",
-    replace: "true",
-    why: "letters are not filtered by the type of their error"
-  },
-  {
-    file: "scripts/deadLetter.twin.ts",
-    search: "if (matched >= limit || bytes >= budget) return id\n      if (reverse) to = `(${id}`",
-    replace: "if (matched >= limit) return id\n      if (reverse) to = `(${id}`",
-    why: "a scan reads beyond its bytes"
-  },
-  {
-    file: "scripts/deadLetter.twin.ts",
-    search: "i % 2 === 1 && fields[i - 1] === \"answer\" ? \"\" : text",
+    file: "memory/lua/redisLibrary.ts",
+    search: "text.includes(\" \") ? text : `ERR ${text}`",
     replace: "text",
-    why: "a scan tells answers"
+    why: "error_reply adds no ERR"
   },
   {
-    file: "scripts/deadLetter.twin.ts",
-    search: "    group[5] = id\n",
-    replace: "",
-    why: "the last letter of a count is the first"
+    file: "memory/bytes.ts",
+    search: "Buffer.from(text, \"utf8\").toString(\"latin1\")",
+    replace: "text",
+    why: "characters are bytes"
   },
   {
-    file: "scripts/deadLetter.twin.ts",
-    search: "if (!notes.has(name)) notes.set(name, value)",
-    replace: "notes.set(name, value)",
-    why: "of a note that stands there twice the last counts"
+    file: "memory/bytes.ts",
+    search: "Buffer.from(bytes, \"latin1\").toString(\"utf8\")",
+    replace: "bytes",
+    why: "replies are bytes"
   },
   {
-    file: "scripts/deadLetterMoves.twin.ts",
-    search: "hops >= Number(maxHops)) {",
-    replace: "hops > Number(maxHops)) {",
-    why: "a letter is replayed once too often"
+    file: "memory/zsets.ts",
+    search: "return order < 0 || (order === 0 && (limit.kind === \"(\") !== upper)",
+    replace: "return order < 0",
+    why: "a limit of text is left out though it belongs in"
   },
   {
-    file: "scripts/deadLetterMoves.twin.ts",
-    search: "        redis.call(\"XDEL\", dead, id)\n        done.push",
-    replace: "        done.push",
-    why: "a replayed letter stays, and can be replayed again"
+    file: "memory/zsets.ts",
+    search: "zremrangebylex: removeRange(byLex)",
+    replace: "zremrangebylex: removeRange(byScore)",
+    why: "a range of text is removed by scores"
   },
   {
-    file: "scripts/deadLetterMoves.twin.ts",
-    search: "if (i < letter.first && (name === \"answer\" || name === \"undeliverable\")) continue",
-    replace: "if (name === \"answer\" || name === \"undeliverable\") continue",
-    why: "a field of the sender is taken for the kept answer"
+    file: "memory/zsets.ts",
+    search: "zrevrangebylex: range(\"lex\", true, false)",
+    replace: "zrevrangebylex: range(\"lex\", false, false)",
+    why: "a range of text is not turned round"
   },
   {
-    file: "scripts/deadLetterMoves.twin.ts",
-    search:
-      "    if (!/^\\d+$/.test(ttl) || ttl.length > maxDigits) return [\"refused\", `ERR no time to live: ${ttl}`]\n",
-    replace: "",
-    why: "a time to live that the server does not take fails after the answer is pushed"
+    file: "memory/scripting.ts",
+    search: "const digest = (argv[1] ?? \"\").toLowerCase()",
+    replace: "const digest = argv[1] ?? \"\"",
+    why: "EVALSHA takes no large letters"
   },
   {
-    file: "scripts/deadLetterMoves.twin.ts",
-    search: "if (dropped === 0) dropped = Number(redis.call(\"XTRIM\", key, \"MINID\", \"=\", oldest))",
-    replace: "",
-    why: "letters of one block outlive their age"
-  },
-  {
-    file: "scripts/deadLetterMoves.twin.ts",
-    search: "Math.max(Number(maxCount), length - Number(limit))",
-    replace: "Number(maxCount)",
-    why: "bounding drops any number in one call"
+    file: "memory/scripting.ts",
+    search: "argv.slice(3 + numberOfKeys)",
+    replace: "argv.slice(3)",
+    why: "keys are arguments too"
   }
 ]
 
-export const faults: ReadonlyArray<Fault> = [...memory, ...twins]
+export const faults: ReadonlyArray<Fault> = [...memory, ...bridge]

@@ -1,6 +1,6 @@
 /**
- * `node test/mutations/main.ts`: plants each fault of `faults.ts` in a copy of the sources, runs the conformance suite on
- * the memory layer there, and tells which case noticed it. Status 1 when a fault goes unnoticed.
+ * `node test/mutations/main.ts`: plants each fault of `faults.ts` in a copy of the sources, runs the published suite and
+ * the memory server's own cases there, and tells which case noticed it. Status 1 when a fault goes unnoticed.
  *
  * The suite runs in a child process: a fault may keep it from ever coming back, which counts as noticed.
  */
@@ -11,6 +11,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import type * as Memory from "../../src/RedisMemory.ts"
 import type * as Testing from "../../src/testing/index.ts"
+import type * as Own from "../memory/cases/all.ts"
 import { type Fault, faults } from "./faults.ts"
 
 const root = join(import.meta.dirname, "../..")
@@ -38,6 +39,7 @@ const checkThatAllCanBePlanted = (): void => {
 const plant = (folder: string, fault: Fault | undefined): void => {
   mkdirSync(folder)
   cpSync(join(root, "src"), join(folder, "src"), { recursive: true })
+  cpSync(join(root, "test/memory"), join(folder, "test/memory"), { recursive: true })
   cpSync(join(root, "package.json"), join(folder, "package.json"))
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"), "dir")
   if (fault === undefined) return
@@ -46,20 +48,21 @@ const plant = (folder: string, fault: Fault | undefined): void => {
   writeFileSync(join(folder, "src/internal", fault.file), text)
 }
 
-/** Runs the suite in one copy. The memory is what it is held against, so its twins are no news here. */
+/** Runs the suite in one copy: the published cases, and those of the memory server. */
 const examine = async (folder: string, fault: Fault | undefined): Promise<string | undefined> => {
   const { Conformance } = await import(
     join(folder, "src/testing/index.ts")
   ) as typeof Testing
   const RedisMemory = await import(join(folder, "src/RedisMemory.ts")) as typeof Memory
-  const isOfScripts = ({ behaviour }: { readonly behaviour: string }) => behaviour.startsWith("scripts")
-  const all = Conformance.cases.filter(({ behaviour }) => behaviour !== "scripts: twins")
-  const scripts = all.filter(isOfScripts)
-  const others = all.filter((next) => !isOfScripts(next))
+  const { memoryCases } = await import(join(folder, "test/memory/cases/all.ts")) as typeof Own
+  const isOfLua = ({ behaviour }: { readonly behaviour: string }) => behaviour === "Lua"
+  const all = [...Conformance.cases, ...memoryCases]
+  const lua = all.filter(isOfLua)
+  const others = all.filter((next) => !isOfLua(next))
   const report = await Effect.runPromise(
     Conformance.run(RedisMemory.layer, {
       // Where the fault is likely to be found comes first.
-      cases: fault?.file.endsWith(".twin.ts") === true ? [...scripts, ...others] : [...others, ...scripts],
+      cases: fault?.file.startsWith("memory/lua/") === true ? [...lua, ...others] : [...others, ...lua],
       timeout: "10 seconds",
       stopAtFirst: true
     })

@@ -87,32 +87,21 @@ const place = Effect.gen(function*() {
   const environment = randomBytes(6).toString("hex")
   const prefix = `conformance:${environment}:`
   const names = namesOf(QueueNaming.make({ prefix: "conformance", environment }), "user")
+  const used = new Set([names.stream, names.lease, names.retryDue, names.retryRecords, names.deadLetters])
   const context = yield* Effect.context<Redis.Redis>()
-  yield* Effect.addFinalizer(() => Effect.ignore(Effect.provideContext(removeAll(prefix), context)))
+  yield* Effect.addFinalizer(() => Effect.ignore(Effect.provideContext(send("DEL", ...used), context)))
   yield* enoughTime
-  return Place.of({ key: (name) => prefix + name, names, pass })
+  const key = (name: string) => {
+    used.add(prefix + name)
+    return prefix + name
+  }
+  return Place.of({ key, names, pass })
 })
 
 /** Lets the clock of a test come so far. */
 export const enoughTime = Effect.gen(function*() {
   const pass = yield* PassTime
   if ((yield* serverTime) < someTime) yield* pass(someTime)
-})
-
-const removeAll = Effect.fnUntraced(function*(prefix: string) {
-  let cursor = "0"
-  do {
-    const [next, keys] = yield* send<readonly [string, ReadonlyArray<string>]>(
-      "SCAN",
-      cursor,
-      "MATCH",
-      `${prefix}*`,
-      "COUNT",
-      1000
-    )
-    if (keys.length > 0) yield* send("DEL", ...keys)
-    cursor = next
-  } while (cursor !== "0")
 })
 
 /** A key of this case. */
@@ -151,6 +140,16 @@ export type Row = readonly [id: string, fields: ReadonlyArray<string>]
 /** All entries of a stream. */
 export const entriesOf = (stream: string): Effect.Effect<ReadonlyArray<Row>, Redis.RedisError, Redis.Redis> =>
   send<ReadonlyArray<Row>>("XRANGE", stream, "-", "+")
+
+/** The elements of a list, from the left. */
+export const elementsOf = Effect.fnUntraced(function*(list: string) {
+  const elements: Array<string> = []
+  for (;;) {
+    const element = yield* send<string | null>("LINDEX", list, elements.length)
+    if (element === null) return elements
+    elements.push(element)
+  }
+})
 
 /** Fields as an object; of a field that stands there twice, the first. */
 export const fieldsOf = (fields: ReadonlyArray<string>): Readonly<Record<string, string>> => {

@@ -22,8 +22,7 @@ export const rehearseCases: ReadonlyArray<Case> = cases("scripts: rehearse", (te
   test("rehearse fails without the group", () =>
     Effect.gen(function*() {
       const names = yield* group
-      yield* send("XGROUP", "DESTROY", names.stream, names.group)
-      yield* failing("without the group", /^NOGROUP /, "NoGroup", rehearsed)
+      yield* failing("without the group", /^NOGROUP /, "NoGroup", evaluate(rehearse, { ...names, group: "missing" }))
     }))
 
   test("rehearse fails where a key holds another type", () =>

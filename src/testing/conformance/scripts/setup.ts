@@ -69,6 +69,14 @@ export const owners = Effect.gen(function*() {
   return rows.map(([id, consumer, , deliveries]) => [id, consumer, deliveries] as const)
 })
 
+/** Those of these entries of which something is recorded. */
+export const recorded = (...ids: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const { names } = yield* Place
+    const found = yield* Effect.forEach(ids, (id) => send<string | null>("HGET", names.retryRecords, id))
+    return ids.filter((_, index) => found[index] !== null)
+  })
+
 /** Ids that are in the stream. */
 export const stored = Effect.gen(function*() {
   const { names } = yield* Place
