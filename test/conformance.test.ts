@@ -156,6 +156,22 @@ describe("the conformance suite", () => {
     60_000
   )
 
+  it.effect(
+    "passes under TestClock in 2026 too, where milliseconds do not fit into 32 bits",
+    () =>
+      Effect.gen(function*() {
+        yield* TestClock.setTime(Date.UTC(2026, 10, 30))
+        const report = yield* Conformance.run(RedisMemory.layer).pipe(
+          Effect.provideService(Conformance.PassTime, TestClock.adjust)
+        )
+        assert.strictEqual(
+          Conformance.render(report),
+          `${Conformance.cases.length} of ${Conformance.cases.length} cases passed`
+        )
+      }),
+    60_000
+  )
+
   it("names each case once", () => {
     const names = Conformance.cases.map(({ behaviour, name }) => `${behaviour}: ${name}`)
     assert.deepStrictEqual(names.filter((name, index) => names.indexOf(name) !== index), [])

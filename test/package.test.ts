@@ -51,6 +51,26 @@ describe("the packed package", () => {
     assert.strictEqual(stdout, "loaded\n")
   })
 
+  it("loads the memory server and its Lua VM when a server is made, not when the package is imported", async () => {
+    const { stdout } = await evaluate(`
+      import { registerHooks } from "node:module"
+      const loaded = []
+      registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
+      const ofMemory = () => loaded.filter((url) => /internal\\/memory|fengari/.test(url)).length
+      const { RedisMemory } = await import("effect-redis-workers")
+      await import("effect-redis-workers/testing")
+      const Effect = await import("effect/Effect")
+      const before = ofMemory()
+      await Effect.runPromise(RedisMemory.makeServer)
+      console.log(loaded.length > 2, before, ofMemory())
+    `)
+    assert.strictEqual(stdout.trim(), "true 0 1")
+    const { dependencies } = JSON.parse(
+      await readFile(join(project, "node_modules/effect-redis-workers/package.json"), "utf8")
+    ) as { readonly dependencies?: unknown }
+    assert.strictEqual(dependencies, undefined)
+  })
+
   it("keeps its internal modules to itself", async () => {
     const { stdout } = await evaluate(`
       await import("effect-redis-workers/internal/scripts/script").catch((error) => console.log(error.code))

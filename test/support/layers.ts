@@ -47,7 +47,7 @@ export type Services = Redis.Redis | QueueNaming.QueueNaming | Settings.Settings
 export type Test = (name: string, body: () => Effect.Effect<void, unknown, Services>, timeout?: number) => void
 
 /** A time that is no beginning of anything, so that ids and due times look as they do on a server. */
-const startOfTime = Date.UTC(2025, 5, 29, 4, 3)
+const startOfTime = Date.UTC(2026, 5, 29, 4, 3)
 
 const realPause = Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, 3)))
 
@@ -84,8 +84,12 @@ const RealRedis = Layer.unwrap(
   Effect.map(Server.RedisServer, ({ url }) => IoRedis.layerOptions({ url }))
 ).pipe(Layer.provideMerge(Server.layer()))
 
-/** Runs the tests in memory, each with a server of its own. */
-export const inMemory = (name: string, tests: (test: Test, kind: "memory" | "server") => void): void => {
+/** Runs the tests in memory, each with a server of its own, whose clock begins at that time. */
+export const inMemory = (
+  name: string,
+  tests: (test: Test, kind: "memory" | "server") => void,
+  time = startOfTime
+): void => {
   describe(`${name} in memory`, () => {
     tests(
       (title, body, timeout) =>
@@ -94,7 +98,7 @@ export const inMemory = (name: string, tests: (test: Test, kind: "memory" | "ser
           () =>
             // The time is set before anything sleeps: what looks at its connections each minute would do so for years.
             Effect.andThen(
-              TestClock.setTime(startOfTime),
+              TestClock.setTime(time),
               Effect.suspend(body).pipe(Effect.scoped, Effect.provide(memoryPlace))
             ),
           timeout
@@ -123,6 +127,12 @@ export const onServer = (
       "server"
     )
   })
+}
+
+/** Runs the tests on both; in memory also with a clock that begins at zero, where a number of 32 bits would do. */
+export const onBothFromZero = (name: string, tests: (test: Test, kind: "memory" | "server") => void): void => {
+  inMemory(`${name} from time zero`, tests, 0)
+  onBoth(name, tests)
 }
 
 /** Runs the tests on both. */

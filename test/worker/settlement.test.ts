@@ -5,7 +5,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { RetryLater } from "../../src/HandlerError.ts"
 import * as Worker from "../../src/Worker.ts"
-import { eventually, onBoth, pendingOf, Place, send, type Test } from "../support/layers.ts"
+import { eventually, onBothFromZero, pendingOf, Place, send, type Test } from "../support/layers.ts"
 import {
   answersOf,
   deadLetters,
@@ -545,7 +545,7 @@ const answerCases = (test: Test): void => {
     }))
 }
 
-onBoth("a worker", (test) => {
+onBothFromZero("a worker", (test) => {
   rowCases(test)
   poisonCases(test)
   expiredCases(test)
