@@ -326,18 +326,23 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     ),
     (registration) => Effect.sync(registration.remove)
   )
+  const watchIds = serverChecks.watchIds(names.stream)
+  let newestId = ""
   yield* trouble.untilPassed(
     troubles,
     `starting the worker of ${names.stream}`,
     Effect.all([
       server.sample,
       ensureGroup(redis, names),
-      redis.eval(rehearse.script)(names),
+      Effect.map(redis.eval(rehearse.script)(names), (id) => {
+        newestId = String(id)
+      }),
       recovering.holdLease
     ], { discard: true })
   )
 
   yield* serverChecks.check(redis)
+  yield* watchIds(newestId)
   // A hint and no more: a naming of the user's own may throw for a type that is sent to nobody.
   yield* Effect.ignoreCause(Effect.suspend(() => {
     const targets = Array.from(routes.keys(), (type) => [type, naming.targetService(type)] as const)
@@ -379,7 +384,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
 
   const support = together([
     recovering.renewing,
-    sampling(redis, names, telemetry),
+    sampling(redis, names, telemetry, watchIds),
     loop.run,
     every(clockInterval, "asking for the time", server.sample),
     ...everyone.flatMap((next) => [next.settler.run, next.runner.watch])

@@ -12,6 +12,7 @@ import type * as Latch from "effect/Latch"
 import type { Redis, RedisError } from "../../../Redis.ts"
 import type { WorkerError } from "../../../WorkerError.ts"
 import { failureOf } from "../../redis/failure.ts"
+import { explain } from "../../redis/streamIds.ts"
 import { type Trouble, untilPassed } from "../../redis/trouble.ts"
 import { moveCallbacks } from "../../scripts/streams.ts"
 
@@ -36,13 +37,16 @@ const batch = 200
 export const moving = (options: CallbacksOptions): Effect.Effect<never, WorkerError> => {
   const { lists, redis, stream } = options
   if (lists.length === 0) return Effect.never
-  const move = redis.eval(moveCallbacks.script)({ stream, lists, limit: batch })
+  const move = Effect.mapError(
+    redis.eval(moveCallbacks.script)({ stream, lists, limit: batch }),
+    (error) => explain(stream, error)
+  )
   let mayAsk = true
   /** Whether any list has something. A user who may not run `EXISTS` runs the script each time instead. */
   const something: Effect.Effect<boolean, RedisError> = Effect.suspend(() =>
     mayAsk
       ? redis.send<number>("EXISTS", ...lists).pipe(
-        Effect.map((count) => Number(count) > 0),
+        Effect.map((count) => count > 0),
         Effect.catchIf((error) => failureOf(error) === "NoPermission", () =>
           Effect.sync(() => {
             mayAsk = false
