@@ -20,6 +20,7 @@ import { millis } from "../base/optionTime.ts"
 import { uuid } from "../base/uuid.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { namesOf } from "../redis/names.ts"
+import * as neighbours from "../redis/neighbours.ts"
 import * as poolBounds from "../redis/poolBounds.ts"
 import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
@@ -148,6 +149,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
       })
   })
   yield* poolBounds.seat(redis, options.consumers)
+  const place = yield* neighbours.join(redis, names.stream, routes.keys())
   const troubles = trouble.make()
   const server = serverClock.make(redis, clock)
   const gate = Latch.makeUnsafe(true)
@@ -343,6 +345,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
 
   yield* serverChecks.check(redis)
   yield* watchIds(newestId)
+  const twice = neighbours.warningOf(names.stream, place.shared)
+  if (twice !== undefined) yield* Effect.logWarning(twice)
   // A hint and no more: a naming of the user's own may throw for a type that is sent to nobody.
   yield* Effect.ignoreCause(Effect.suspend(() => {
     const targets = Array.from(routes.keys(), (type) => [type, naming.targetService(type)] as const)
@@ -408,6 +412,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
 
   /** Reading has ended: finish what runs, give back the rest. */
   const drain = Effect.gen(function*() {
+    place.leave()
     for (const next of everyone) next.runner.stopStarting()
     // Beside the handlers' time: a server that is silent must not add to it.
     yield* Effect.all([
@@ -435,6 +440,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
    */
   const abandon = (unsupported: Effect.Effect<void>) =>
     Effect.gen(function*() {
+      place.leave()
       for (const next of everyone) {
         next.runner.stopStarting()
         next.runner.interruptRunning()
