@@ -17,6 +17,7 @@ import type { Policy, Subject } from "../../Settlement.ts"
 import type { ConsumerStatus, WorkerOptions, WorkerStatus } from "../../Worker.ts"
 import { WorkerError } from "../../WorkerError.ts"
 import { millis } from "../base/optionTime.ts"
+import { timeoutOption } from "../base/standstill.ts"
 import { uuid } from "../base/uuid.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { namesOf } from "../redis/names.ts"
@@ -406,8 +407,21 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     { concurrency: "unbounded", discard: true }
   )
 
-  const giveBack = Effect.forEach(everyone, (next) => next.release, { concurrency: "unbounded" }).pipe(
-    Effect.timeoutOption(lastGrace)
+  let toldStandstill = false
+  const tellStandstill = Effect.suspend(() => {
+    if (toldStandstill) return Effect.void
+    toldStandstill = true
+    return Effect.logWarning(
+      `The clock stands still while the worker of ${names.stream} stops, so it waits no longer. ` +
+        "Handlers that run are interrupted and given back. Move TestClock until the handlers have ended, see docs/testing.md"
+    )
+  })
+  const within = <A, E>(effect: Effect.Effect<A, E>, limit: Duration.Duration) =>
+    timeoutOption(effect, limit, clock, tellStandstill)
+
+  const giveBack = within(
+    Effect.forEach(everyone, (next) => next.release, { concurrency: "unbounded" }),
+    lastGrace
   )
 
   /** Reading has ended: finish what runs, give back the rest. */
@@ -416,11 +430,11 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     for (const next of everyone) next.runner.stopStarting()
     // Beside the handlers' time: a server that is silent must not add to it.
     yield* Effect.all([
-      Effect.timeoutOption(readersStopped, lastGrace),
-      Effect.timeoutOption(quiet, Duration.millis(options.shutdownGrace))
+      within(readersStopped, lastGrace),
+      within(quiet, Duration.millis(options.shutdownGrace))
     ], { concurrency: "unbounded", discard: true })
     for (const next of everyone) next.runner.interruptRunning()
-    const ended = yield* Effect.timeoutOption(Effect.andThen(quiet, flushed), lastGrace)
+    const ended = yield* within(Effect.andThen(quiet, flushed), lastGrace)
     if (ended._tag === "None") {
       yield* Effect.logError(
         everyone.some((next) => next.runner.running() > 0)
@@ -445,7 +459,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         next.runner.stopStarting()
         next.runner.interruptRunning()
       }
-      yield* Effect.timeoutOption(Effect.andThen(quiet, Effect.raceFirst(flushed, unsupported)), lastGrace)
+      yield* within(Effect.andThen(quiet, Effect.raceFirst(flushed, unsupported)), lastGrace)
       yield* giveBack
     }).pipe(Effect.catchCause((cause) => Effect.logError("The end of a failed worker did not go well", cause)))
 
