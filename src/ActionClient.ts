@@ -35,6 +35,7 @@ import * as inbox from "./internal/client/inbox.ts"
 import { requestMetrics, traced } from "./internal/client/telemetry.ts"
 import * as Waiters from "./internal/client/waiters.ts"
 import { strings } from "./internal/redis/reply.ts"
+import { explain } from "./internal/redis/streamIds.ts"
 import { append } from "./internal/scripts/streams.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
@@ -323,10 +324,23 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     }
   }
 
+  // One function for each stream, so that none is made for each send.
+  const explanations = new Map<string, (error: RedisError) => RedisError>()
+  const explained = (stream: string) => {
+    const known = explanations.get(stream)
+    if (known !== undefined) return known
+    const made = (error: RedisError) => explain(stream, error)
+    explanations.set(stream, made)
+    return made
+  }
+
   const add = (stream: string, text: string, trace: string | undefined): Effect.Effect<string, RedisError> =>
-    trace === undefined
-      ? redis.send<string>("XADD", stream, "*", "data", text)
-      : redis.send<string>("XADD", stream, "*", "data", text, "traceparent", trace)
+    Effect.mapError(
+      trace === undefined
+        ? redis.send<string>("XADD", stream, "*", "data", text)
+        : redis.send<string>("XADD", stream, "*", "data", text, "traceparent", trace),
+      explained(stream)
+    )
 
   // ---------------------------------------------------------------------------
   // calls
@@ -383,9 +397,13 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
           chunk.push(data)
         }
         const appendChunks = (chunks: ReadonlyArray<ReadonlyArray<string>>) =>
-          Effect.forEach(chunks, (texts) => appendMany({ stream, texts, traceparent: trace }), {
-            concurrency: chunksAtOnce
-          })
+          Effect.forEach(
+            chunks,
+            (texts) => Effect.mapError(appendMany({ stream, texts, traceparent: trace }), explained(stream)),
+            {
+              concurrency: chunksAtOnce
+            }
+          )
         // The first alone, since it may find that the server does not have the script yet: the next would overtake it.
         const first = yield* appendChunks(chunks.slice(0, 1))
         const others = yield* appendChunks(chunks.slice(1))

@@ -33,6 +33,7 @@ import { commandError, connectionError, PasswordError, startFailure } from "./in
 import { makeHandshake } from "./internal/ioredis/handshake.ts"
 import { greetLoading, openLasting } from "./internal/ioredis/lasting.ts"
 import { blockingOptions, resolve, resolveClient, type Resolved, type Unsupported } from "./internal/ioredis/options.ts"
+import * as neighbours from "./internal/redis/neighbours.ts"
 import * as poolBounds from "./internal/redis/poolBounds.ts"
 import * as Redis from "./Redis.ts"
 import * as Settings from "./Settings.ts"
@@ -317,6 +318,7 @@ const make = Effect.fnUntraced(function*(options: Resolved) {
 
   const redis = yield* Redis.make({ send: shared.send, connect, subscribe, pool: resolved.pool })
   poolBounds.register(redis, resolved.pool.maxConnections)
+  neighbours.register(redis, `${resolved.address}/${shared.client.options.db ?? 0}`)
 
   return Context.make(Redis.Redis, redis).pipe(
     Context.add(IoRedis, {

@@ -8,6 +8,8 @@
  *
  * All time comes from Effect's `Clock`: entry ids, idle times, times to live,
  * blocking reads and pops. Under `TestClock` a test moves through them at once.
+ * Under fake timers (`vi.useFakeTimers()`) effects that wait hang until the test
+ * advances them, and a warning says so: fake only `Date`, or use `TestClock`.
  *
  * Scripts run as TypeScript twins beside their Lua: those of this library are
  * registered, others are given as options, and a script without a twin fails

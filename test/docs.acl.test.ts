@@ -140,6 +140,13 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
         ["worker", "ZSCORE", `${retries}:due`, "1-0"],
         ["worker", "SET", `${retries}:lease`, "1000"],
         ["worker", "CLIENT", "KILL", "ID", "1"],
+        [
+          "worker",
+          "EXISTS",
+          "nooble4:dev:user:callbacks:user_greeted:inbox",
+          "nooble4:dev:user:callbacks:user_fail:inbox"
+        ],
+        ["worker", "EXISTS", `${retries}:due`],
         ["producer", "DEL", "nooble4:dev:orchestrator:responses:inbox:1"],
         ["producer", "RPOP", "nooble4:dev:orchestrator:responses:inbox:1", "100"],
         ["admin", "LPUSH", "nooble4:dev:orchestrator:responses:inbox:1", "answer"]

@@ -24,6 +24,7 @@ import { type Redis, RedisError } from "../../Redis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
 import type { Names } from "../redis/names.ts"
 import { strings } from "../redis/reply.ts"
+import { explainText } from "../redis/streamIds.ts"
 import { countLetters, readLetter, type ScanParams } from "../scripts/deadLetter.ts"
 import { redeliverAnswer, replayLetters } from "../scripts/deadLetterMoves.ts"
 import * as entry from "../wire/entry.ts"
@@ -243,7 +244,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
           results.push(notReplayable(`The entry in ${id} has ${detail} fields: more than a script can add`))
           break
         case "failed":
-          return yield* new RedisError({ cause: new Error(detail) })
+          return yield* new RedisError({ cause: new Error(explainText(names.stream, detail)) })
         default:
           results.push({ _tag: "Missing" })
       }
@@ -359,7 +360,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
       case "missing":
         return yield* notFound(id)
       case "refused":
-        return yield* refuse(detail ?? "")
+        return yield* refuse(explainText(push.key, detail ?? ""))
       default:
         return yield* refuse(`The dead letter ${id} holds no answer`)
     }

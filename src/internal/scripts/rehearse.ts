@@ -1,6 +1,7 @@
 /**
  * Runs every command that settling and claiming need once, on nothing: a user who may not run one of them, or a key that
  * holds another type, is found out before a handler has run, and not between its answer and its acknowledgement.
+ * Replies with the newest id that the stream has generated, or nothing where the user may not ask.
  */
 import { define } from "./script.ts"
 
@@ -32,7 +33,12 @@ redis.call('XDEL', stream, nothing)
 redis.call('XTRIM', stream, 'MINID', nothing)
 redis.call('HDEL', records, nothing)
 redis.call('ZREM', due, nothing)
-return 1
+-- A hint and no need. In here its entries, which may be large, are not sent.
+local info = redis.pcall('XINFO', 'STREAM', stream)
+for i = 1, #info, 2 do
+  if info[i] == 'last-generated-id' then return info[i + 1] end
+end
+return ''
 `,
   keys: (params) => [params.stream, params.retryDue, params.retryRecords, params.deadLetters],
   args: (params) => [params.group, params.waitingConsumer]

@@ -4,6 +4,7 @@
 import * as scripts from "./rehearse.ts"
 import type { Definition } from "./script.ts"
 import { ReplyError } from "./script.ts"
+import { rows } from "./support.twin.ts"
 
 export const rehearse: Definition = {
   lua: scripts.rehearse.lua,
@@ -25,6 +26,9 @@ export const rehearse: Definition = {
     redis.call("XTRIM", stream, "MINID", nothing)
     redis.call("HDEL", records, nothing)
     redis.call("ZREM", due, nothing)
-    return 1
+    const info = redis.pcall("XINFO", "STREAM", stream)
+    const fields = info instanceof ReplyError ? [] : rows(info)
+    const at = fields.indexOf("last-generated-id")
+    return at === -1 ? "" : fields[at + 1] ?? ""
   }
 }

@@ -155,6 +155,8 @@ end
 -- Nothing was written because of what the key holds, or of what this user may do.
 local function isRefused(pushed)
   local prefix = pushed.err:match('^%-?(%u+)')
+  -- A stream whose last id is used takes nothing, whatever it is.
+  if pushed.err:find('exhausted the last possible ID', 1, true) then return true end
   return prefix == 'WRONGTYPE' or prefix == 'NOPERM'
 end
 

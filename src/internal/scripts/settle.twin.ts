@@ -141,7 +141,9 @@ const twin: Twin = (redis, keys, args) => {
       if (!failed(reply)) {
         pushed = reply
       } else {
-        if (!/^(WRONGTYPE|NOPERM)/.test(reply.message)) return report(index, reply.message)
+        if (!/^(WRONGTYPE|NOPERM)|exhausted the last possible ID/.test(reply.message)) {
+          return report(index, reply.message)
+        }
         if (letter === undefined) return report(index, "incomplete")
         if (!bad) letter.push("reason", "undeliverable")
         letter.push("undeliverable", reply.message, "answer", answer.payload)

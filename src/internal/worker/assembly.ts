@@ -17,9 +17,11 @@ import type { Policy, Subject } from "../../Settlement.ts"
 import type { ConsumerStatus, WorkerOptions, WorkerStatus } from "../../Worker.ts"
 import { WorkerError } from "../../WorkerError.ts"
 import { millis } from "../base/optionTime.ts"
+import { timeoutOption } from "../base/standstill.ts"
 import { uuid } from "../base/uuid.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { namesOf } from "../redis/names.ts"
+import * as neighbours from "../redis/neighbours.ts"
 import * as poolBounds from "../redis/poolBounds.ts"
 import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
@@ -148,6 +150,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
       })
   })
   yield* poolBounds.seat(redis, options.consumers)
+  const place = yield* neighbours.join(redis, names.stream, routes.keys())
   const troubles = trouble.make()
   const server = serverClock.make(redis, clock)
   const gate = Latch.makeUnsafe(true)
@@ -326,18 +329,25 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     ),
     (registration) => Effect.sync(registration.remove)
   )
+  const watchIds = serverChecks.watchIds(names.stream)
+  let newestId = ""
   yield* trouble.untilPassed(
     troubles,
     `starting the worker of ${names.stream}`,
     Effect.all([
       server.sample,
       ensureGroup(redis, names),
-      redis.eval(rehearse.script)(names),
+      Effect.map(redis.eval(rehearse.script)(names), (id) => {
+        newestId = String(id)
+      }),
       recovering.holdLease
     ], { discard: true })
   )
 
   yield* serverChecks.check(redis)
+  yield* watchIds(newestId)
+  const twice = neighbours.warningOf(names.stream, place.shared)
+  if (twice !== undefined) yield* Effect.logWarning(twice)
   // A hint and no more: a naming of the user's own may throw for a type that is sent to nobody.
   yield* Effect.ignoreCause(Effect.suspend(() => {
     const targets = Array.from(routes.keys(), (type) => [type, naming.targetService(type)] as const)
@@ -379,7 +389,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
 
   const support = together([
     recovering.renewing,
-    sampling(redis, names, telemetry),
+    sampling(redis, names, telemetry, watchIds),
     loop.run,
     every(clockInterval, "asking for the time", server.sample),
     ...everyone.flatMap((next) => [next.settler.run, next.runner.watch])
@@ -397,20 +407,34 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     { concurrency: "unbounded", discard: true }
   )
 
-  const giveBack = Effect.forEach(everyone, (next) => next.release, { concurrency: "unbounded" }).pipe(
-    Effect.timeoutOption(lastGrace)
+  let toldStandstill = false
+  const tellStandstill = Effect.suspend(() => {
+    if (toldStandstill) return Effect.void
+    toldStandstill = true
+    return Effect.logWarning(
+      `The clock stands still while the worker of ${names.stream} stops, so it waits no longer. ` +
+        "Handlers that run are interrupted and given back. Move TestClock until the handlers have ended, see docs/testing.md"
+    )
+  })
+  const within = <A, E>(effect: Effect.Effect<A, E>, limit: Duration.Duration) =>
+    timeoutOption(effect, limit, clock, tellStandstill)
+
+  const giveBack = within(
+    Effect.forEach(everyone, (next) => next.release, { concurrency: "unbounded" }),
+    lastGrace
   )
 
   /** Reading has ended: finish what runs, give back the rest. */
   const drain = Effect.gen(function*() {
+    place.leave()
     for (const next of everyone) next.runner.stopStarting()
     // Beside the handlers' time: a server that is silent must not add to it.
     yield* Effect.all([
-      Effect.timeoutOption(readersStopped, lastGrace),
-      Effect.timeoutOption(quiet, Duration.millis(options.shutdownGrace))
+      within(readersStopped, lastGrace),
+      within(quiet, Duration.millis(options.shutdownGrace))
     ], { concurrency: "unbounded", discard: true })
     for (const next of everyone) next.runner.interruptRunning()
-    const ended = yield* Effect.timeoutOption(Effect.andThen(quiet, flushed), lastGrace)
+    const ended = yield* within(Effect.andThen(quiet, flushed), lastGrace)
     if (ended._tag === "None") {
       yield* Effect.logError(
         everyone.some((next) => next.runner.running() > 0)
@@ -430,11 +454,12 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
    */
   const abandon = (unsupported: Effect.Effect<void>) =>
     Effect.gen(function*() {
+      place.leave()
       for (const next of everyone) {
         next.runner.stopStarting()
         next.runner.interruptRunning()
       }
-      yield* Effect.timeoutOption(Effect.andThen(quiet, Effect.raceFirst(flushed, unsupported)), lastGrace)
+      yield* within(Effect.andThen(quiet, Effect.raceFirst(flushed, unsupported)), lastGrace)
       yield* giveBack
     }).pipe(Effect.catchCause((cause) => Effect.logError("The end of a failed worker did not go well", cause)))
 

@@ -196,8 +196,14 @@ export const make = (options: RecoveryOptions): Recovery => {
   let nextDue = 0
   let hasYielded = false
   let yieldedAt = Number.NEGATIVE_INFINITY
+  /** Whether the last look found no entry that waits at all. Then one plain command replaces the script, see `look`. */
+  let noneWaits = false
 
-  const takeDueOnce = Effect.fnUntraced(function*(consumer: Consumer) {
+  const look = Effect.fnUntraced(function*(consumer: Consumer) {
+    if (noneWaits && Number(yield* redis.send("EXISTS", names.retryDue)) === 0) {
+      nextDue = duePoll
+      return
+    }
     const parameters = parametersFor(consumer)
     const { lost, rest, taken } = decodeTake(
       yield* redis.eval(takeDue.script)({ ...parameters, waitingConsumer: names.waitingConsumer })
@@ -205,7 +211,12 @@ export const make = (options: RecoveryOptions): Recovery => {
     yield* handOut(consumer, taken)
     if (lost.length > 0) yield* options.onGone(lost)
     const wait = Number(rest[0])
+    noneWaits = wait < 0
     nextDue = taken.length >= parameters.limit ? 0 : wait < 0 ? duePoll : Math.min(wait, duePoll)
+  })
+
+  const takeDueOnce = Effect.fnUntraced(function*(consumer: Consumer) {
+    yield* look(consumer)
     const now = yield* Clock.currentTimeMillis
     if (hasYielded) yieldedAt = now
     hasYielded = false

@@ -426,6 +426,22 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.deepEqual(yield* owners, [])
     }))
 
+  test("settle keeps the answer when its stream has no ids left, and settles what comes after it", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("me", 2)
+      const key = listOf(names)
+      yield* send("XADD", key, "18446744073709551615-18446744073709551615", "data", "1")
+      const push = { kind: "stream", key, payload: "{}", timeToLive: 0 } as const
+      assert.deepEqual(yield* settled(names, { entries: [entry(first!, { push }), entry(second!, {})] }), {
+        0: "undeliverable"
+      })
+      const notes = fieldsOf((yield* deadLetters(names))[0]!)
+      assert.equal(notes["answer"], "{}")
+      assert.match(String(notes["undeliverable"]), /exhausted the last possible ID/)
+      assert.deepEqual(yield* owners, [])
+    }))
+
   test("settle keeps the reason of a dead letter whose error response cannot be pushed", () =>
     Effect.gen(function*() {
       const names = yield* group
