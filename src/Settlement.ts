@@ -11,7 +11,7 @@ import * as Duration from "effect/Duration"
 import type { ErrorDetail } from "./DomainAction.ts"
 import * as DomainAction from "./DomainAction.ts"
 import * as HandlerError from "./HandlerError.ts"
-import { bounded, messageOf, textAt } from "./internal/wire/errorText.ts"
+import { bounded, messageOf, nameOf, textAt } from "./internal/wire/errorText.ts"
 
 // -----------------------------------------------------------------------------
 // settlements
@@ -309,10 +309,24 @@ export const defect = (error: unknown): HandlerFailure => ({
   detail: detail(
     "ProcessingError",
     "HANDLER_EXECUTION_ERROR",
-    messageOf(error) ?? "The handler failed"
+    saidBy(error) ?? "The handler failed"
   ),
   after: undefined
 })
+
+/** What Effect dies of when it meets a value that is not an effect. The rest of that text is the value. */
+const notAnEffect = "Fiber.runLoop: Not a valid effect"
+
+/** What a handler failed with, as a sentence; `undefined` where the error says nothing at all. */
+const saidBy = (error: unknown): string | undefined => {
+  if (typeof error === "string" && error.startsWith(notAnEffect)) {
+    return "The handler used a value that is not an effect where an effect is expected"
+  }
+  const message = messageOf(error)
+  if (message !== undefined) return message
+  const name = nameOf(error)
+  return name === undefined ? textAt(error, "message") : `The handler failed with ${name}`
+}
 
 /**
  * The failure that stands for an error which no contract declares: {@link HandlerError.Rejected} is refused, anything
@@ -336,7 +350,7 @@ export const undeclared = (error: unknown): HandlerFailure => {
     detail: detail(
       type,
       "HANDLER_EXECUTION_ERROR",
-      messageOf(error) ?? `The handler failed with ${type}`
+      saidBy(error) ?? `The handler failed with ${type}`
     ),
     after
   }

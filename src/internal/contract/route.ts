@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { Any } from "../../Action.ts"
 import type { Route } from "../../ActionGroup.ts"
@@ -19,11 +20,25 @@ const inOwnScope = (type: string, handler: AnyHandler | undefined): Route["handl
   return (payload, delivery) => {
     try {
       const effect = handler(payload, delivery)
+      if (!Effect.isEffect(effect)) return noEffect(type, effect)
       return (Exit.isExit(effect) ? effect : Effect.scoped(effect)) as Effect.Effect<unknown, unknown>
     } catch (error) {
       return Effect.die(error)
     }
   }
+}
+
+/** A handler in JavaScript, or behind a cast, may return anything. What it returned is not shown: it may be the payload. */
+const noEffect = (type: string, returned: unknown): Effect.Effect<never> => {
+  if (Predicate.hasProperty(returned, "then") && typeof returned.then === "function") {
+    // A rejection that nothing handles ends the process.
+    returned.then(undefined, () => {})
+    return Effect.die(
+      new TypeError(`The handler of "${type}" returned a promise, not an effect: wrap it with Effect.promise`)
+    )
+  }
+  const found = returned === null ? "null" : Array.isArray(returned) ? "an array" : `a value of type ${typeof returned}`
+  return Effect.die(new TypeError(`The handler of "${type}" returned ${found}, not an effect`))
 }
 
 export const contractRoute = (action: Any, handler: AnyHandler | undefined): Route => {

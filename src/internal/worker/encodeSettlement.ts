@@ -1,7 +1,6 @@
 /**
  * The pure step from a decision to what the settle script is asked to do.
  */
-import * as Predicate from "effect/Predicate"
 import type * as Tracer from "effect/Tracer"
 import * as DomainAction from "../../DomainAction.ts"
 import { isRetryLater } from "../../HandlerError.ts"
@@ -10,7 +9,7 @@ import type { Settlement } from "../../Settlement.ts"
 import type { PushTarget, SettleEntry } from "../scripts/settle.ts"
 import { encodeRecord } from "../scripts/take.ts"
 import type { Entry } from "../wire/entry.ts"
-import { bounded, messageOf, read, textAt } from "../wire/errorText.ts"
+import { messageOf, nameOf, textAt } from "../wire/errorText.ts"
 import * as traceparent from "../wire/traceparent.ts"
 
 /** An entry together with what was decided about it. A class and no literal, see `entry.ts`. */
@@ -131,10 +130,11 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
 const reasonBehind = (error: unknown): { readonly type: string; readonly message: string } | undefined => {
   if (!isRetryLater(error) || error.cause === undefined) return undefined
   const { cause } = error
-  const name = Predicate.isError(cause) ? textAt(cause, "name") : undefined
-  // A `RedisError` has no message of its own, but a cause that has.
-  const message = typeof cause === "string" ? bounded(cause) : messageOf(cause) ?? messageOf(read(cause, "cause"))
-  return { type: textAt(cause, "_tag") ?? name ?? error._tag, message: message ?? error.message }
+  const name = nameOf(cause)
+  return {
+    type: name ?? textAt(cause, "name") ?? error._tag,
+    message: messageOf(cause) ?? name ?? textAt(cause, "message") ?? error.message
+  }
 }
 
 const settled = ({ deliveries, id }: Entry) => ({ id, deliveries, push: undefined, wait: undefined })
