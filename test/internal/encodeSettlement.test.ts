@@ -3,7 +3,8 @@ import * as DomainAction from "../../src/DomainAction.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
 import { decodeRecord } from "../../src/internal/scripts/take.ts"
 import * as entry from "../../src/internal/wire/entry.ts"
-import { type Decision, encodeSettlement } from "../../src/internal/worker/encodeSettlement.ts"
+import { Decision, encodeSettlement } from "../../src/internal/worker/encodeSettlement.ts"
+import { unanswered } from "../../src/internal/worker/settleBatch.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import { RedisError } from "../../src/Redis.ts"
 import type { Settlement } from "../../src/Settlement.ts"
@@ -251,5 +252,50 @@ describe("encodeSettlement", () => {
     const encoded = encode({ _tag: "Yield", delay: 250, since: 17 })
     assert.strictEqual(encoded?.wait?.delay, 250)
     assert.deepStrictEqual(decodeRecord(encoded?.wait?.record ?? ""), { ...record, outcomes: 3, unknownSince: 17 })
+  })
+})
+
+describe("a failure action that the server does not take", () => {
+  const target = {
+    stream: "s",
+    retryDue: "d",
+    retryRecords: "r",
+    deadLetters: "x",
+    group: "g",
+    consumer: "c",
+    waitingConsumer: "w",
+    retain: false
+  }
+  const given = new Decision(
+    entry.make("5-1", ["data", "{}"]),
+    actionOf(callbacks, "client.created"),
+    2,
+    {
+      _tag: "DeadLetter",
+      reason: "exhausted",
+      error,
+      answer: false,
+      failureAction: { actionType: "client.failed", payload: "include" }
+    },
+    undefined,
+    undefined
+  )
+  const refused = new RedisError({ cause: new Error("ERR Protocol error: invalid bulk length") })
+
+  it("is sent without the payload and the details, which may be what is too much", () => {
+    const [encoded] = unanswered(target, given, options, refused, true).entries
+    assert.isTrue(encoded?.dead)
+    assert.deepInclude(json(encoded?.push?.payload), {
+      action_type: "client.failed",
+      data: { ...error, details: null, payload_omitted: true }
+    })
+  })
+
+  it("is left out where that is refused, too, and its letter is kept", () => {
+    const [encoded] = unanswered(target, given, options, refused, false).entries
+    assert.isTrue(encoded?.dead)
+    assert.strictEqual(encoded?.push, undefined)
+    assert.deepInclude(notesOf(encoded), { reason: "exhausted", error_type: "EmailTaken" })
+    assert.include(notesOf(encoded)["undeliverable"], "invalid bulk length")
   })
 })

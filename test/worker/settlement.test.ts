@@ -112,7 +112,8 @@ const rows: ReadonlyArray<Row> = [
           error_code: "ACTION_REJECTED",
           message: "EmailTaken",
           details: { _tag: "EmailTaken", email: "a@b.c" }
-        })
+        }),
+        "dead rejected ACTION_REJECTED"
       ]
     }
   },
@@ -195,7 +196,8 @@ const rows: ReadonlyArray<Row> = [
           error_code: execution,
           message: "no such table",
           details: null
-        })
+        }),
+        `dead exhausted ${execution}`
       ]
     }
   },

@@ -52,12 +52,14 @@ class Known implements Subject {
   readonly deadline: number | undefined
   readonly maxAttempts: number | undefined
   readonly failureAction: string | undefined
+  readonly failurePayload: "none" | "include" | undefined
   constructor(entry: Entry, action: DomainAction, route: Route | undefined) {
     this.action = action
     this.attempt = entry.record.attempts + 1
     this.deadline = deadlineOf(entry, action)
     this.maxAttempts = route?.action?.maxAttempts
     this.failureAction = route?.action?.failureAction?.type
+    this.failurePayload = route?.action?.failurePayload
   }
 }
 

@@ -11,6 +11,7 @@ import { encodeRecord } from "../scripts/take.ts"
 import type { Entry } from "../wire/entry.ts"
 import { messageOf, nameOf, textAt } from "../wire/errorText.ts"
 import * as traceparent from "../wire/traceparent.ts"
+import { encodeFailure } from "./failureAction.ts"
 
 /** An entry together with what was decided about it. A class and no literal, see `entry.ts`. */
 export class Decision {
@@ -85,10 +86,20 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
         }))
       )
     case "DeadLetter": {
-      const answer = settlement.answer
+      const { failureAction } = settlement
+      const isAction = failureAction !== undefined && action !== undefined
+      const answer = isAction
+        ? encodeFailure(action, failureAction, settlement.error, {
+          ...answerOptions(options),
+          originService: options.service,
+          payloadLimit: options.payloadLimit
+        })
+        : settlement.answer
         ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
         : undefined
-      const push = answer === undefined ? undefined : target(action, answer, options, "response")
+      const push = answer === undefined
+        ? undefined
+        : traced(target(action, answer, options, isAction ? "action" : "response"), decision)
       const behind = reasonBehind(decision.cause)
       const notes = [
         ...noteOf(decision),
