@@ -4,11 +4,15 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import type { Any } from "../../Action.ts"
 import type { Route } from "../../ActionGroup.ts"
 import type { Delivery } from "../../Delivery.ts"
 import { isRejected, rejectedDetail } from "../../HandlerError.ts"
+import type { JsonObject } from "../wire/json.ts"
+import { faultOf, writtenAs } from "../wire/plainJson.ts"
 import { type AnyCodec, codecOf } from "./codec.ts"
 
 export type AnyHandler = (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown, unknown>
@@ -56,10 +60,17 @@ export const contractRoute = (action: Any, handler: AnyHandler | undefined): Rou
 
 const nothing = Effect.succeed(null)
 
-const encodeRecord = Schema.decodeUnknownEffect(Schema.Record(Schema.String, Schema.Unknown))
-
-const encodeRaw: Route["encodeSuccess"] = (success) =>
-  success === undefined || success === null ? nothing : encodeRecord(success)
+/** What `JSON.stringify` writes. What it throws on, such as a cycle, is left to the settlement, which writes it last. */
+const encodeRaw: Route["encodeSuccess"] = (success) => {
+  if (success === undefined || success === null) return nothing
+  const written = writtenAs(success)
+  // SAFETY, twice: it is not a JSON object then, and writing it says so; below, nothing else is without a fault.
+  if (Result.isFailure(written)) return Effect.succeed(success as JsonObject)
+  const fault = faultOf(written.success)
+  return fault === undefined
+    ? Effect.succeed(written.success.value as JsonObject)
+    : Effect.fail(new Schema.SchemaError(new SchemaIssue.InvalidValue({ message: `The result ${fault}` })))
+}
 
 export const rawRoute = (type: string, handler: AnyHandler): Route => ({
   actionType: type,
