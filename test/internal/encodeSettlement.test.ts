@@ -105,9 +105,9 @@ describe("encodeSettlement", () => {
     assert.isFalse(encoded?.dead)
   })
 
-  it("pushes a callback as a new action, and leaves the expiry of its list alone", () => {
+  it("pushes a callback as a new action, and lets its list live on for 30 days at least", () => {
     const encoded = encode(callback, actionOf(callbacks, "client.created"))
-    assert.deepInclude(encoded?.push, { kind: "list", key: callbacks, timeToLive: 0 })
+    assert.deepInclude(encoded?.push, { kind: "list", key: callbacks, timeToLive: 30 * 86_400_000, atLeast: true })
     assert.deepInclude(json(encoded?.push?.payload), {
       action_type: "client.created",
       origin_service: "user",
@@ -135,10 +135,12 @@ describe("encodeSettlement", () => {
     assert.strictEqual(encode(callback, actionOf(responses, "client.created"))?.push?.key, responses)
   })
 
-  it("lets no answer expire in a list of callbacks, since those of others may wait there", () => {
-    assert.strictEqual(encode(reply, actionOf(callbacks))?.push?.timeToLive, 0)
-    assert.strictEqual(encode(callback, actionOf(callbacks, "client.created"))?.push?.timeToLive, 0)
-    assert.isAbove(encode(reply, actionOf(responses))?.push?.timeToLive ?? 0, 0)
+  it("brings the expiry of a list of callbacks never forward, since those of others may wait there", () => {
+    const longest = { timeToLive: 30 * 86_400_000, atLeast: true }
+    assert.deepInclude(encode(reply, actionOf(callbacks))?.push, longest)
+    assert.deepInclude(encode(callback, actionOf(callbacks, "client.created"))?.push, longest)
+    assert.deepInclude(encode(callback, actionOf(responses, "client.created"))?.push, longest)
+    assert.deepInclude(encode(reply, actionOf(responses))?.push, { timeToLive: 60_000, atLeast: false })
   })
 
   it("keeps an answer in a dead letter where the message names what may not be written", () => {

@@ -193,12 +193,17 @@ class ListTarget implements PushTarget {
   readonly key: string
   readonly payload: string
   readonly timeToLive: number
-  constructor(key: string, payload: string, timeToLive: number) {
+  readonly atLeast: boolean
+  constructor(key: string, payload: string, timeToLive: number, atLeast: boolean) {
     this.key = key
     this.payload = payload
     this.timeToLive = timeToLive
+    this.atLeast = atLeast
   }
 }
+
+/** Milliseconds that a list of callbacks lives on after a push: who reads it may be away, but not for ever. */
+export const callbackTimeToLive = 30 * 24 * 60 * 60 * 1000
 
 /** An entry that is answered, without notes as a rule. A class and no literal, see `entry.ts`. */
 class Answered implements SettleEntry {
@@ -227,16 +232,16 @@ export const target = (
   if (action === undefined || key === null || key === undefined) return undefined
   if (action.callback_action_type === null) {
     // A client may name any list of its own, also one for all its answers.
-    if (options.accepts(key, "response")) return new ListTarget(key, payload, options.responseTimeToLive)
-    // Callbacks of others may wait in that one: whoever forges a request must not make them expire.
-    return options.accepts(key, "callback") ? new ListTarget(key, payload, 0) : undefined
+    if (options.accepts(key, "response")) return new ListTarget(key, payload, options.responseTimeToLive, false)
+    // Callbacks of others may wait in that one: a forged request must not make them expire sooner.
+    return options.accepts(key, "callback") ? new ListTarget(key, payload, callbackTimeToLive, true) : undefined
   }
   if (options.accepts(key, "stream")) {
     // In an action stream a response would be a malformed entry of somebody else's.
     return kind === "action" ? { kind: "stream", key, payload, timeToLive: 0 } : undefined
   }
   return options.accepts(key, "callback") || options.accepts(key, "response")
-    ? new ListTarget(key, payload, 0)
+    ? new ListTarget(key, payload, callbackTimeToLive, true)
     : undefined
 }
 
