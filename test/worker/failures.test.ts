@@ -21,7 +21,7 @@ const failures: ReadonlyArray<readonly [what: string, run: () => Result, message
   ["a text", () => Effect.fail("no such table"), "no such table"],
   ["a thrown text", () => Effect.die("no such table"), "no such table"],
   ["an object with a message", () => Effect.fail({ message: "no such table" }), "no such table"],
-  ["an error without a message", () => Effect.fail(new RangeError("")), "The handler failed with RangeError"],
+  ["an error without a message", () => Effect.die(new RangeError("")), "The handler failed with RangeError"],
   [
     "a rejected promise",
     () => Effect.tryPromise(() => Promise.reject(new Error("no such table"))),

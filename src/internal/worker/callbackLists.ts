@@ -65,7 +65,7 @@ const find = Effect.fnUntraced(function*(options: CallbackListsOptions, type: st
       ...["SCAN", cursor, "MATCH", pattern, "COUNT", String(keysAtOnce), "TYPE", "list"] as const
     )
     for (const key of strings(reply[1])) if (isOurs(key)) found.add(key)
-    cursor = String(reply[0])
+    cursor = reply[0]
     if (cursor === "0") break
   }
   return [...found].slice(0, maxNamed)
