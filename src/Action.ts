@@ -51,8 +51,10 @@ export interface Action<
   readonly maxAttempts: number | undefined
   /** How long an attempt may take; `undefined`: as the worker says. */
   readonly handlerTimeout: Duration.Duration | undefined
-  /** What a caller who asked for a callback gets when this action is refused or given up. */
+  /** What a caller who asked for a callback gets when this action is refused or given up, beside the dead letter. */
   readonly failureAction: Any | undefined
+  /** Whether that carries the payload of this action. */
+  readonly failurePayload: "none" | "include"
 
   /** The same contract with an annotation more. */
   annotate<I, S>(key: Context.Key<I, S>, value: Types.NoInfer<S>): Action<Type, Payload, Success, Error>
@@ -78,6 +80,7 @@ export interface Any extends Pipeable {
   readonly maxAttempts: number | undefined
   readonly handlerTimeout: Duration.Duration | undefined
   readonly failureAction: Any | undefined
+  readonly failurePayload: "none" | "include"
 }
 
 /**
@@ -154,8 +157,27 @@ type TakesErrorDetail<A> = A extends Any ? FailurePayload extends A["payloadSche
   : "The payload of a failure action must accept error_type, error_code, message and details"
   : unknown
 
+type TakesOriginal<A, Original> = A extends Any
+  ? FailurePayload & OriginalPayload<Original> extends A["payloadSchema"]["Encoded"] ? unknown
+  : "The payload of a failure action must accept error_type, error_code, message, details, payload (may be absent) and payload_omitted (may be absent)"
+  : unknown
+
 /**
- * The payload of a failure action, as it is sent: the same four keys as in an error response.
+ * What a failure action carries beside the error when its contract says `payload: "include"`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface OriginalPayload<Original> {
+  /** The payload of the action that failed, as it was received. */
+  readonly payload?: Original
+  /** Set where the payload would make the failure action larger or deeper than workers accept: `payload` is then absent. */
+  readonly payload_omitted?: true
+}
+
+/**
+ * The payload of a failure action, as it is sent: the same four keys as in an error response. `metadata.failed_action_id`
+ * of the action holds the id of the action that failed.
  *
  * @since 0.1.0
  * @category models
@@ -273,8 +295,15 @@ export const make = <
   readonly maxAttempts?: number | undefined
   /** How long an attempt may take. Default: as the worker says. */
   readonly handlerTimeout?: Duration.Input | undefined
-  /** Sent to a caller who asked for a callback when this action is refused or given up. Default: nothing is sent. */
-  readonly failureAction?: (Failure & TakesErrorDetail<Failure>) | undefined
+  /**
+   * Sent to a caller who asked for a callback when this action is refused or given up; the dead letter is kept as well.
+   * `{ action, payload: "include" }` sends the payload of this action along, see {@link OriginalPayload}. Default: nothing is
+   * sent.
+   */
+  readonly failureAction?: (Failure & TakesErrorDetail<Failure>) | {
+    readonly action: Failure & TakesOriginal<Failure, SchemaOf<Payload>["Encoded"]>
+    readonly payload: "include"
+  } | undefined
   /** Notes for tools and workers. Default: none. */
   readonly annotations?: Context.Context<never> | undefined
 } = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error> => {
@@ -292,6 +321,9 @@ export const make = <
   if (ActionCodec.shapeOf(payloadSchema) !== "object") {
     throw new TypeError(`The payload of "${type}" does not encode to a JSON object`)
   }
+  // SAFETY: what the types ask of a failure action is nothing at run time.
+  const failure = options.failureAction as Any | { readonly action: Any; readonly payload: "include" } | undefined
+  const isBare = failure === undefined || isAction(failure)
   // SAFETY: the parts are the options that the type parameters were inferred from.
   return fromParts({
     type,
@@ -304,7 +336,8 @@ export const make = <
     handlerTimeout: options.handlerTimeout === undefined
       ? undefined
       : Duration.fromInputUnsafe(options.handlerTimeout),
-    failureAction: options.failureAction
+    failureAction: isBare ? failure : failure.action,
+    failurePayload: isBare ? "none" : failure.payload
   }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error>
 }
 

@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import type * as Action from "./Action.ts"
+import * as Action from "./Action.ts"
 import * as ActionContext from "./ActionContext.ts"
 import * as DomainAction from "./DomainAction.ts"
 import { Deadline, within } from "./internal/base/deadline.ts"
@@ -100,13 +100,15 @@ export interface SendManyOptions extends Omit<SendOptions, "actionId" | "correla
  */
 export interface CallbackOptions<A extends Action.Any, C extends Action.Any> extends SendOptions {
   /**
-   * The contract that the answer comes back as; this service's own worker handles it. Its payload is the success: as it
-   * stands where that is an object, `{}` where it is nothing, else `{ value }`. It goes through a callback list, as every
-   * service understands it. `{ action, to: "stream" }` lets a worker of this library write to the action stream directly.
+   * The contract that the answer comes back as, handled by a worker of the service that its type names. Its payload is the
+   * success: as it stands where that is an object, `{}` where it is nothing, else `{ value }`. `{ action, service }` sends it
+   * to a worker of another service, which must have a handler for the type. It goes through a callback list, as every service
+   * understands it. `{ action, to: "stream" }` lets a worker of this library write to the action stream directly.
    */
   readonly callback: (C & TakesSuccess<A, C>) | {
     readonly action: C & TakesSuccess<A, C>
-    readonly to: "list" | "stream"
+    readonly to?: "list" | "stream" | undefined
+    readonly service?: string | undefined
   }
 }
 
@@ -232,7 +234,7 @@ export class ActionClient extends Context.Service<ActionClient, {
     Action.ClientServices<A>
   >
 
-  /** Sends an action whose success comes back as an action of this service; returns the id of the entry. */
+  /** Sends an action whose success comes back as another action; returns the id of the entry. */
   readonly sendWithCallback: <A extends Action.Any, C extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
@@ -258,6 +260,13 @@ const longestChunk = 10_000
 
 /** Chunks of `sendMany` on their way: the server appends one while the next is written. */
 const chunksAtOnce = 2
+
+/** Where a callback goes. */
+interface CallbackTarget {
+  readonly action: Action.Any
+  readonly to?: "list" | "stream" | undefined
+  readonly service?: string | undefined
+}
 
 /** `undefined` for what is no time, and for no time at all: nobody would wait for the answer, and the action would run. */
 const timeoutOf = (input: Duration.Input): Duration.Duration | undefined =>
@@ -315,9 +324,13 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     return options.context === undefined ? context : ActionContext.merge(context, options.context)
   }
 
-  const streamOf = (type: string, service: string | undefined): Exit.Exit<string, EncodeError> => {
+  const nameFor = (
+    type: string,
+    service: string | undefined,
+    make: (service: string) => string
+  ): Exit.Exit<string, EncodeError> => {
     try {
-      return Exit.succeed(naming.actionStream(service ?? naming.targetService(type)))
+      return Exit.succeed(make(service ?? naming.targetService(type)))
     } catch (cause) {
       const message = cause instanceof QueueNameError ? cause.message : "The naming has no stream for this action"
       return Exit.fail(new EncodeError({ actionType: type, message }))
@@ -333,6 +346,9 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     explanations.set(stream, made)
     return made
   }
+
+  const streamOf = (type: string, service: string | undefined) =>
+    nameFor(type, service, (service) => naming.actionStream(service))
 
   const add = (stream: string, text: string, trace: string | undefined): Effect.Effect<string, RedisError> =>
     Effect.mapError(
@@ -415,15 +431,18 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const sendWithCallback = (
     action: Action.Any,
     payload: unknown,
-    options: SendOptions & { readonly callback: Action.Any | { readonly action: Action.Any; readonly to: string } }
+    options: SendOptions & { readonly callback: Action.Any | CallbackTarget }
   ) => {
-    const to = "to" in options.callback ? options.callback.to : "list"
-    const callback = "to" in options.callback ? options.callback.action : options.callback
-    return sendOne(action, payload, options, {
-      list: to === "stream" ? naming.actionStream(service) : naming.callbackInbox(service, callback.type),
-      type: callback.type,
-      correlationId: options.correlationId ?? uuid()
-    })
+    const target: CallbackTarget = Action.isAction(options.callback) ? { action: options.callback } : options.callback
+    const { type } = target.action
+    const list = nameFor(
+      type,
+      target.service,
+      (service) => target.to === "stream" ? naming.actionStream(service) : naming.callbackInbox(service, type)
+    )
+    return Exit.isFailure(list)
+      ? list
+      : sendOne(action, payload, options, { list: list.value, type, correlationId: options.correlationId ?? uuid() })
   }
 
   const sendAction = Effect.fnUntraced(function*(

@@ -47,7 +47,7 @@ const histogram = (name: string, description: string, boundaries: ReadonlyArray<
 
 /**
  * Settlements written, by `service`, `action_type` and `outcome` (`ack`, `expired`, `reply`, `callback`, `reject`,
- * `retry`, `dead_letter`, `release`, `yield`).
+ * `retry`, `dead_letter`, `failure_callback`, `release`, `yield`).
  *
  * @since 0.1.0
  * @category worker

@@ -93,7 +93,9 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
       assert.deepStrictEqual(yield* alone.request(Greet, { name: "eva" }), { text: "hello eva" })
 
       // A callback into the stream of another service, and one that came to a list of this one.
-      yield* client.sendWithCallback(Greet, { name: "ida" }, { callback: { action: Greeted, to: "stream" } })
+      yield* client.sendWithCallback(Greet, { name: "ida" }, {
+        callback: { action: Greeted, to: "stream", service: "orchestrator" }
+      })
       const orchestrator = "nooble4:dev:orchestrator:streams:main"
       yield* until("the callback is there", Effect.map(cli("XLEN", orchestrator), (length) => length === 1))
       const callback = DomainAction.make({

@@ -301,7 +301,19 @@ const twins: ReadonlyArray<Fault> = [
     why: "an entry that stands twice in a batch is settled twice"
   },
   {
-    file: "scripts/settle.twin.ts",
+    file: "scripts/support.twin.ts",
+    search: "redis.call(\"PEXPIRE\", key, extra.slice(1), \"GT\")",
+    replace: "redis.call(\"PEXPIRE\", key, extra.slice(1))",
+    why: "a push brings the expiry of a callback list forward"
+  },
+  {
+    file: "scripts/support.twin.ts",
+    search: "} else if (length === 1) {",
+    replace: "} else if (length === 0) {",
+    why: "a callback list that a push makes lives for ever"
+  },
+  {
+    file: "scripts/support.twin.ts",
     search: "if (extra !== \"0\") redis.call(\"PEXPIRE\", key, extra)",
     replace: "if (extra !== \"0\") redis.call(\"PEXPIRE\", key, extra)\n      else redis.call(\"PERSIST\", key)",
     why: "a push without a time to live takes away the one that is there"
@@ -513,7 +525,7 @@ const twins: ReadonlyArray<Fault> = [
   {
     file: "scripts/deadLetterMoves.twin.ts",
     search:
-      "    if (!/^\\d+$/.test(ttl) || ttl.length > maxDigits) return [\"refused\", `ERR no time to live: ${ttl}`]\n",
+      "    if (!/^\\+?\\d+$/.test(ttl) || ttl.length > maxDigits) return [\"refused\", `ERR no time to live: ${ttl}`]\n",
     replace: "",
     why: "a time to live that the server does not take fails after the answer is pushed"
   },

@@ -36,6 +36,13 @@ const textOf = (action: DomainAction.DomainAction): string | undefined => {
   }
 }
 
+/** Whether something of an action that must be an object writes itself, as anything. */
+const isRewritten = (action: DomainAction.DomainAction): boolean =>
+  writesItself(action.data) || writesItself(action.metadata) || writesItself(action.execution_config) ||
+  writesItself(action.query_config) || writesItself(action.rag_config)
+
+const writesItself = (value: object | null): boolean => value !== null && "toJSON" in value
+
 export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
   /** Refuses here what every worker would refuse there. `own`: nobody else has the envelope, it need not be copied. */
   const encode = (action: DomainAction.DomainAction, own: boolean): Effect.Effect<string, EncodeError> => {
@@ -44,6 +51,10 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     if (checked._tag === "Failure") return refuse(checked.failure.text)
     const text = textOf(checked.success)
     if (text === undefined) return refuse("The action is no JSON: it holds a bigint or refers to itself")
+    if (isRewritten(checked.success)) {
+      const read = DomainAction.parse(text, { ...DomainAction.defaultLimits, maxBytes: payloadLimit })
+      if (read._tag === "Failure") return refuse(`The action is malformed once a toJSON wrote it: ${read.failure.text}`)
+    }
     const refusal = refusalOf(text, payloadLimit)
     return refusal === undefined ? Effect.succeed(text) : refuse(`The action ${refusal}`)
   }

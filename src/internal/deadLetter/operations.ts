@@ -351,6 +351,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
         target: push.key,
         kind: push.kind,
         timeToLive: push.timeToLive,
+        atLeast: push.atLeast,
         id
       })
     )

@@ -6,7 +6,7 @@ import * as scripts from "./deadLetterMoves.ts"
 import { maxDigits, maxValues, replaysField } from "./deadLetterMoves.ts"
 import type { Definition, ScriptReply } from "./script.ts"
 import { ReplyError } from "./script.ts"
-import { byteLength, now, rows, strings } from "./support.twin.ts"
+import { byteLength, live, now, rows, strings } from "./support.twin.ts"
 
 export const replayLetters: Definition = {
   lua: scripts.replayLetters.lua,
@@ -49,7 +49,7 @@ export const replayLetters: Definition = {
 export const redeliverAnswer: Definition = {
   lua: scripts.redeliverAnswer.lua,
   twin: (redis, [dead = "", target = ""], [id = "", kind = "", ttl = "0"]) => {
-    if (!/^\d+$/.test(ttl) || ttl.length > maxDigits) return ["refused", `ERR no time to live: ${ttl}`]
+    if (!/^\+?\d+$/.test(ttl) || ttl.length > maxDigits) return ["refused", `ERR no time to live: ${ttl}`]
     const row = rows(redis.call("XRANGE", dead, id, id))[0]
     if (row === undefined) return ["missing", ""]
     const fields = strings(rows(row)[1])
@@ -80,7 +80,7 @@ export const redeliverAnswer: Definition = {
       kept = added
     }
     redis.call("XDEL", dead, id)
-    if (kind === "list" && ttl !== "0") redis.call("PEXPIRE", target, ttl)
+    if (kind === "list") live(redis, target, ttl, Number(pushed))
     return ["delivered", kept]
   }
 }

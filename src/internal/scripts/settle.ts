@@ -10,7 +10,7 @@
  * is counted, and an outcome settles only the delivery that it is the outcome of.
  */
 import type { Names } from "../redis/names.ts"
-import { define, luaInteger, luaNow } from "./script.ts"
+import { define, liveArgument, luaInteger, luaLive, luaNow } from "./script.ts"
 
 /** A list or stream to push an answer to. */
 export interface PushTarget {
@@ -19,6 +19,8 @@ export interface PushTarget {
   readonly payload: string
   /** Milliseconds that a list lives on after the push; 0 leaves its expiry alone. */
   readonly timeToLive: number
+  /** The expiry of the list is only ever put off, never brought forward. Default: false. */
+  readonly atLeast?: boolean | undefined
   /** Trace context that goes beside an action in a stream. */
   readonly traceparent?: string | undefined
 }
@@ -128,6 +130,7 @@ local function finished(id)
   plain[#plain + 1] = id
 end
 
+${luaLive}
 local renewed = {}
 local function push(kind, key, payload, extra)
   -- Most answers of a call go to one list: its expiry is set once.
@@ -137,7 +140,7 @@ local function push(kind, key, payload, extra)
   if kind == 'l' then
     pushed = redis.pcall('LPUSH', key, payload)
     if not failed(pushed) then
-      if extra ~= '0' then redis.call('PEXPIRE', key, extra) end
+      live(key, extra, pushed)
       renewed[key] = extra
     end
   elseif extra ~= '0' then
@@ -310,11 +313,13 @@ const operationOf = (entry: SettleEntry): string =>
   (entry.wait !== undefined ? "w" : entry.dead ? "d" : "-")
 
 /** The lifetime that the script gives to the lists of mere answers: that of the first. */
-const lifetimeOf = (entries: ReadonlyArray<SettleEntry>): number =>
-  entries.find((entry) => entry.push?.kind === "list")?.push?.timeToLive ?? 0
+const lifetimeOf = (entries: ReadonlyArray<SettleEntry>): string => {
+  const push = entries.find((entry) => entry.push?.kind === "list")?.push
+  return push === undefined ? "0" : liveArgument(push)
+}
 
-const isAnswerOnly = (entry: SettleEntry, push: PushTarget, lifetime: number): boolean =>
-  push.kind === "list" && push.timeToLive === lifetime && entry.wait === undefined && !entry.dead &&
+const isAnswerOnly = (entry: SettleEntry, push: PushTarget, lifetime: string): boolean =>
+  push.kind === "list" && liveArgument(push) === lifetime && entry.wait === undefined && !entry.dead &&
   entry.notes === undefined && (entry.deliveries ?? 1) === 1
 
 /** Keys that answers go to, each named once: a batch of answers to one inbox declares one key. */
@@ -344,7 +349,7 @@ export const settle = define<SettleParams>({
       params.firstId,
       params.lastId,
       String(acknowledged.length + entries.length),
-      String(lifetime),
+      lifetime,
       String(acknowledged.length),
       ...acknowledged
     ]
@@ -358,7 +363,7 @@ export const settle = define<SettleParams>({
         continue
       }
       args.push(entry.id, operationOf(entry), String(entry.deliveries ?? 1))
-      if (push !== undefined) args.push(position, push.payload, push.traceparent ?? String(push.timeToLive))
+      if (push !== undefined) args.push(position, push.payload, push.traceparent ?? liveArgument(push))
       if (wait !== undefined) args.push(String(wait.delay), wait.record)
       if (entry.notes === undefined && !entry.dead) args.push("-1")
       else args.push(String(entry.notes?.length ?? 0), ...entry.notes ?? [])

@@ -5,7 +5,7 @@ import type { Definition, ScriptRedis, ScriptReply, Twin } from "./script.ts"
 import { ReplyError } from "./script.ts"
 import * as scripts from "./settle.ts"
 import { answerOnly, maxFields } from "./settle.ts"
-import { byteLength, now, rows, strings } from "./support.twin.ts"
+import { byteLength, live, now, rows, strings } from "./support.twin.ts"
 
 const failed = (reply: unknown): reply is ReplyError => reply instanceof ReplyError
 
@@ -86,7 +86,7 @@ const twin: Twin = (redis, keys, args) => {
     if (kind === "l") {
       pushed = redis.pcall("LPUSH", key, payload)
       if (!failed(pushed)) {
-        if (extra !== "0") redis.call("PEXPIRE", key, extra)
+        live(redis, key, extra, Number(pushed))
         renewed.set(key, extra)
       }
     } else if (extra !== "0") {

@@ -19,3 +19,14 @@ export const rows = (reply: ScriptReply): ReadonlyArray<ScriptReply> => Array.is
 /** A reply that a twin knows to be an array of strings. */
 export const strings = (reply: ScriptReply | undefined): ReadonlyArray<string> =>
   Array.isArray(reply) ? reply.map(String) : []
+
+/** The twin of `luaLive`. */
+export const live = (redis: ScriptRedis, key: string, extra: string, length: number): void => {
+  if (!extra.startsWith("+")) {
+    if (extra !== "0") redis.call("PEXPIRE", key, extra)
+  } else if (length === 1) {
+    redis.call("PEXPIRE", key, extra.slice(1))
+  } else {
+    redis.call("PEXPIRE", key, extra.slice(1), "GT")
+  }
+}

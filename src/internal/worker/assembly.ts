@@ -27,6 +27,7 @@ import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import { rehearse } from "../scripts/rehearse.ts"
 import { defaultSchedule, delayAfter } from "./backoff.ts"
+import { warnOfUnread } from "./callbackLists.ts"
 import * as consumer from "./consumer.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import * as eventLoop from "./eventLoop.ts"
@@ -363,6 +364,10 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const together = (effects: ReadonlyArray<Effect.Effect<unknown, WorkerError>>): Effect.Effect<void, WorkerError> =>
     Effect.all(effects, { concurrency: "unbounded", discard: true })
 
+  const callbackLists = input.options.callbacks === false
+    ? []
+    : [...new Set([...routes.keys()].map((type) => naming.callbackInbox(names.service, type)))]
+
   const intake = together([
     ...consumers.flatMap((next) => next.reader === undefined ? [] : [next.reader.run]),
     recovering.taking,
@@ -379,12 +384,13 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     moving({
       redis,
       stream: names.stream,
-      lists: input.options.callbacks === false
-        ? []
-        : [...new Set([...routes.keys()].map((type) => naming.callbackInbox(names.service, type)))],
+      lists: callbackLists,
       gate,
       trouble: troubles
-    })
+    }),
+    callbackLists.length === 0
+      ? Effect.void
+      : warnOfUnread({ redis, naming, service: names.service, types: [...routes.keys()], read: callbackLists })
   ])
 
   const support = together([

@@ -52,12 +52,14 @@ class Known implements Subject {
   readonly deadline: number | undefined
   readonly maxAttempts: number | undefined
   readonly failureAction: string | undefined
+  readonly failurePayload: "none" | "include" | undefined
   constructor(entry: Entry, action: DomainAction, route: Route | undefined) {
     this.action = action
     this.attempt = entry.record.attempts + 1
     this.deadline = deadlineOf(entry, action)
     this.maxAttempts = route?.action?.maxAttempts
     this.failureAction = route?.action?.failureAction?.type
+    this.failurePayload = route?.action?.failurePayload
   }
 }
 
@@ -148,18 +150,21 @@ const invalid = (route: Route, cause: Cause.Cause<Parameters<typeof validationDe
 export const encodeSuccess = (route: Route, success: unknown): Effect.Effect<Data, unknown> => {
   const encoding = route.encodeSuccess(success)
   const data = exitOf(encoding)
-  if (data === undefined) return Effect.catchCause(encoding, unencodable)
-  return Exit.isSuccess(data) ? data : unencodable(data.cause)
+  if (data === undefined) return Effect.catchCause(encoding, (cause) => unencodable(route, cause))
+  return Exit.isSuccess(data) ? data : unencodable(route, data.cause)
 }
 
 /** The handler has done its work, so that a defect of an encoder is no reason to run it again. */
 const unencodable = (
+  route: Route,
   cause: Cause.Cause<Parameters<typeof validationDetail>[0]>
 ): Exit.Exit<never, Refused> => {
   if (Cause.hasInterruptsOnly(cause)) return Exit.interrupt()
   const failure = cause.reasons.find(Cause.isFailReason)
   const message = failure === undefined
     ? `The success cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
+    : route.action === undefined
+    ? failure.error.message
     : `The success does not fit the contract: ${validationDetail(failure.error).message}`
   return Exit.fail(new Refused({ _tag: "Unencodable", message }))
 }

@@ -1,7 +1,6 @@
 /**
  * The pure step from a decision to what the settle script is asked to do.
  */
-import * as Predicate from "effect/Predicate"
 import type * as Tracer from "effect/Tracer"
 import * as DomainAction from "../../DomainAction.ts"
 import { isRetryLater } from "../../HandlerError.ts"
@@ -10,8 +9,9 @@ import type { Settlement } from "../../Settlement.ts"
 import type { PushTarget, SettleEntry } from "../scripts/settle.ts"
 import { encodeRecord } from "../scripts/take.ts"
 import type { Entry } from "../wire/entry.ts"
-import { bounded, messageOf, read, textAt } from "../wire/errorText.ts"
+import { messageOf, nameOf, textAt } from "../wire/errorText.ts"
 import * as traceparent from "../wire/traceparent.ts"
+import { encodeFailure } from "./failureAction.ts"
 
 /** An entry together with what was decided about it. A class and no literal, see `entry.ts`. */
 export class Decision {
@@ -86,10 +86,20 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
         }))
       )
     case "DeadLetter": {
-      const answer = settlement.answer
+      const { failureAction } = settlement
+      const isAction = failureAction !== undefined && action !== undefined
+      const answer = isAction
+        ? encodeFailure(action, failureAction, settlement.error, {
+          ...answerOptions(options),
+          originService: options.service,
+          payloadLimit: options.payloadLimit
+        })
+        : settlement.answer
         ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
         : undefined
-      const push = answer === undefined ? undefined : target(action, answer, options, "response")
+      const push = answer === undefined
+        ? undefined
+        : traced(target(action, answer, options, isAction ? "action" : "response"), decision)
       const behind = reasonBehind(decision.cause)
       const notes = [
         ...noteOf(decision),
@@ -131,10 +141,11 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
 const reasonBehind = (error: unknown): { readonly type: string; readonly message: string } | undefined => {
   if (!isRetryLater(error) || error.cause === undefined) return undefined
   const { cause } = error
-  const name = Predicate.isError(cause) ? textAt(cause, "name") : undefined
-  // A `RedisError` has no message of its own, but a cause that has.
-  const message = typeof cause === "string" ? bounded(cause) : messageOf(cause) ?? messageOf(read(cause, "cause"))
-  return { type: textAt(cause, "_tag") ?? name ?? error._tag, message: message ?? error.message }
+  const name = nameOf(cause)
+  return {
+    type: name ?? textAt(cause, "name") ?? error._tag,
+    message: messageOf(cause) ?? name ?? textAt(cause, "message") ?? error.message
+  }
 }
 
 const settled = ({ deliveries, id }: Entry) => ({ id, deliveries, push: undefined, wait: undefined })
@@ -182,12 +193,17 @@ class ListTarget implements PushTarget {
   readonly key: string
   readonly payload: string
   readonly timeToLive: number
-  constructor(key: string, payload: string, timeToLive: number) {
+  readonly atLeast: boolean
+  constructor(key: string, payload: string, timeToLive: number, atLeast: boolean) {
     this.key = key
     this.payload = payload
     this.timeToLive = timeToLive
+    this.atLeast = atLeast
   }
 }
+
+/** Milliseconds that a list of callbacks lives on after a push: who reads it may be away, but not for ever. */
+export const callbackTimeToLive = 30 * 24 * 60 * 60 * 1000
 
 /** An entry that is answered, without notes as a rule. A class and no literal, see `entry.ts`. */
 class Answered implements SettleEntry {
@@ -216,16 +232,16 @@ export const target = (
   if (action === undefined || key === null || key === undefined) return undefined
   if (action.callback_action_type === null) {
     // A client may name any list of its own, also one for all its answers.
-    if (options.accepts(key, "response")) return new ListTarget(key, payload, options.responseTimeToLive)
-    // Callbacks of others may wait in that one: whoever forges a request must not make them expire.
-    return options.accepts(key, "callback") ? new ListTarget(key, payload, 0) : undefined
+    if (options.accepts(key, "response")) return new ListTarget(key, payload, options.responseTimeToLive, false)
+    // Callbacks of others may wait in that one: a forged request must not make them expire sooner.
+    return options.accepts(key, "callback") ? new ListTarget(key, payload, callbackTimeToLive, true) : undefined
   }
   if (options.accepts(key, "stream")) {
     // In an action stream a response would be a malformed entry of somebody else's.
     return kind === "action" ? { kind: "stream", key, payload, timeToLive: 0 } : undefined
   }
   return options.accepts(key, "callback") || options.accepts(key, "response")
-    ? new ListTarget(key, payload, 0)
+    ? new ListTarget(key, payload, callbackTimeToLive, true)
     : undefined
 }
 

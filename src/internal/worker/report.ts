@@ -11,6 +11,8 @@ import { read } from "../wire/errorText.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import type { Written } from "./settler.ts"
 
+type DeadLetter = Extract<Decision["settlement"], { readonly _tag: "DeadLetter" }>
+
 const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity => {
   if (written === "gone") return "Error"
   if (written === "lost") return "Warn"
@@ -25,6 +27,14 @@ const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity 
       return "Debug"
   }
 }
+
+/** Whether the caller was told by a failure action. */
+const toldBy = ({ failureAction }: DeadLetter, written: Written): string =>
+  failureAction === undefined
+    ? ""
+    : written === "settled"
+    ? `, ${failureAction.actionType} sent`
+    : `, ${failureAction.actionType} could not be sent`
 
 const textOf = ({ settlement }: Decision, written: Written): string => {
   switch (written) {
@@ -45,7 +55,7 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
   }
   switch (settlement._tag) {
     case "DeadLetter":
-      return `Dead letter (${settlement.reason}): ${settlement.error.message}`
+      return `Dead letter (${settlement.reason})${toldBy(settlement, written)}: ${settlement.error.message}`
     case "Retry":
       return `Runs again in ${Math.ceil(settlement.delay)} ms: ${settlement.error.message}`
     case "Ack":

@@ -63,6 +63,14 @@ const outcomeNames: { readonly [K in Settlement["_tag"]]: string } = {
   Lost: "lost"
 }
 
+/** A failure action is no success, though a callback was sent: it is counted by itself. */
+const outcomeOf = (settlement: Settlement): string =>
+  settlement._tag === "Ack" && settlement.expired
+    ? "expired"
+    : settlement._tag === "DeadLetter" && settlement.failureAction !== undefined
+    ? "failure_callback"
+    : outcomeNames[settlement._tag]
+
 /** Settlements that end an action. */
 const isFinal = (settlement: Settlement): boolean => {
   const { _tag } = settlement
@@ -119,7 +127,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
     return byType.get(action_type) ?? makeMetrics(action_type)
   }
   const outcomeCounter = (metrics: TypeMetrics, settlement: Settlement): Metric.Counter<number> => {
-    const outcome = settlement._tag === "Ack" && settlement.expired ? "expired" : outcomeNames[settlement._tag]
+    const outcome = outcomeOf(settlement)
     let counter = metrics.outcomes.get(outcome)
     if (counter === undefined) {
       counter = ownCounter(Metrics.actions, { service, action_type: metrics.action_type, outcome })

@@ -171,6 +171,25 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.equal(yield* send("LLEN", old), 2)
     }))
 
+  test("settle only ever puts off the expiry of a callback list", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const ids = yield* deliver("me", 5)
+      const lists = ["fresh", "shorter", "longer", "endless"].map((name) => listOf(names, name))
+      for (const list of lists.slice(1)) yield* send("LPUSH", list, "before")
+      yield* send("PEXPIRE", lists[1]!, 60_000)
+      yield* send("PEXPIRE", lists[2]!, 5_000_000)
+      const push = (list: string): PushTarget => ({ ...toList(list, "callback", 500_000), atLeast: true })
+      const entries = [...lists, lists[0]!].map((list, index) => entry(ids[index]!, { push: push(list) }))
+      assert.deepEqual(yield* settled(names, { entries }), {})
+      const left = yield* Effect.forEach(lists, (list) => send<number>("PTTL", list))
+      assert.ok(left[0]! > 400_000 && left[0]! <= 500_000, `a list that the push made: ${left[0]}`)
+      assert.ok(left[1]! > 400_000 && left[1]! <= 500_000, `a list that would have expired sooner: ${left[1]}`)
+      assert.ok(left[2]! > 4_000_000, `a list that lives longer: ${left[2]}`)
+      assert.equal(left[3], -1)
+      assert.deepEqual(yield* Effect.forEach(lists, (list) => send("LLEN", list)), [2, 2, 2, 2])
+    }))
+
   test("settle pushes answers of one call to one list, which lives as long as the last of them says", () =>
     Effect.gen(function*() {
       const names = yield* group

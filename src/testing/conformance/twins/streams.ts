@@ -172,7 +172,8 @@ const settleEntry = (world: World): SettleEntry => {
         kind,
         key: chance.pick(targets),
         payload: chance.pick(values),
-        timeToLive: kind === "list" ? chance.pick([0, 3 * step]) : 0,
+        timeToLive: kind === "list" ? chance.pick([0, 3 * step, 6 * step]) : 0,
+        atLeast: kind === "list" && chance.oneIn(2),
         traceparent: kind === "stream" && chance.oneIn(2) ? "00-1-2-01" : undefined
       },
     wait: outcome === 0 ? { delay: chance.pick([1, 2, 3]) * step, record: "2 2 0 " } : undefined,
