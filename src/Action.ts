@@ -229,7 +229,8 @@ const isMadeElsewhere = (schema: Schema.Top | Schema.Struct.Fields | undefined):
  * the wire as JSON (dates, big integers, options, classes …), by its canonical JSON codec.
  *
  * A payload must encode to a JSON object. A success that does not is sent as `{ "value": … }`; one that may be `null` or
- * an object is sent as it is; `Schema.Void` is sent as `null`, and whatever answers it is accepted.
+ * an object is sent as it is; `Schema.Void` is sent as `{}`, as Python workers do, and any answer to it is accepted. A
+ * client decodes `{}` and `null` alike where the contract takes only one of them.
  *
  * **Gotchas**
  *
@@ -263,7 +264,7 @@ export const make = <
 >(type: Type, options: {
   /** What it carries. Default: nothing, sent as `{}`. */
   readonly payload?: Payload & EncodesToObject<Payload>
-  /** What answers it. Default: nothing, sent as `null`. */
+  /** What answers it. Default: nothing, sent as `{}`. */
   readonly success?: Success
   /** The errors that callers may match on: one schema or a union. Default: none. */
   readonly error?: Error
@@ -409,7 +410,7 @@ export interface Codec<A extends Any> {
     data: unknown
   ) => Effect.Effect<Success<A>, Schema.SchemaError, A["successSchema"]["DecodingServices"]>
 
-  /** Success → `data` of a response; `null` when there is nothing to say. */
+  /** Success → `data` of a response; `{}` for `Schema.Void`, `null` where the contract has `null` or an object. */
   readonly encodeSuccess: (
     success: Success<A>
   ) => Effect.Effect<Schema.JsonObject | null, Schema.SchemaError, A["successSchema"]["EncodingServices"]>

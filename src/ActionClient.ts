@@ -60,7 +60,7 @@ export interface SendOptions {
   readonly correlationId?: string | undefined
   /** Ids on top of those of the {@link ActionContext.ActionContext} that is in force. */
   readonly context?: ActionContext.Input | undefined
-  /** Free-form notes beside the payload, as JSON. Default: none. */
+  /** Free-form notes beside the payload, as JSON. Default: `{}`. */
   readonly metadata?: { readonly [key: string]: unknown } | undefined
   /** The service to send to. Default: the part of the action type before the first dot. */
   readonly service?: string | undefined
@@ -238,7 +238,10 @@ export class ActionClient extends Context.Service<ActionClient, {
     options: CallbackOptions<A, C>
   ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
 
-  /** Appends an envelope as it stands, without a contract; returns the id of the entry. */
+  /**
+   * Appends an envelope without a contract; returns the id of the entry. It is sent as it is, except that a `trace_id` of
+   * `null` is replaced by that of the span in force or a random one, and `metadata` of `null` by `{}`.
+   */
   readonly sendAction: (
     action: DomainAction.DomainAction,
     options?: Pick<SendOptions, "service">
@@ -307,7 +310,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // writing
   // ---------------------------------------------------------------------------
 
-  const { encode, write } = Writing.make({ service, payloadLimit: settings.payloadLimit, clock })
+  const { encode, fill, write } = Writing.make({ service, payloadLimit: settings.payloadLimit, clock })
 
   const contextFor = (fiber: Fiber.Fiber<unknown, unknown>, options: SendOptions): ActionContext.ActionContext => {
     const context = fiber.getRef(ActionContext.ActionContext)
@@ -413,10 +416,9 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     options: Pick<SendOptions, "service"> = {}
   ) {
     const stream = yield* streamOf(envelope.action_type, options.service)
-    const text = yield* encode(envelope, false)
     return yield* traced(
       { operation: "send", actionType: envelope.action_type, stream, actionId: envelope.action_id, count: 1 },
-      (trace) => add(stream, text, trace)
+      (trace) => Effect.flatMapEager(encode(fill(envelope, trace), false), (text) => add(stream, text, trace))
     )
   })
 

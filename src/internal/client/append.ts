@@ -7,6 +7,7 @@ import * as Action from "../../Action.ts"
 import type { SendOptions } from "../../ActionClient.ts"
 import type * as ActionContext from "../../ActionContext.ts"
 import * as DomainAction from "../../DomainAction.ts"
+import { uuid } from "../base/uuid.ts"
 import * as envelope from "../wire/envelope.ts"
 import { refusalOf } from "../wire/refusal.ts"
 import * as traceparent from "../wire/traceparent.ts"
@@ -27,6 +28,9 @@ export interface WritingOptions {
   readonly clock: Clock.Clock
 }
 
+// Python workers answer nothing without a trace id: their response model requires one.
+const newTraceId = (trace: string | undefined): string => trace === undefined ? uuid() : traceparent.traceIdOf(trace)
+
 /** Of an action that has its keys in the order of the wire. */
 const textOf = (action: DomainAction.DomainAction): string | undefined => {
   try {
@@ -35,6 +39,9 @@ const textOf = (action: DomainAction.DomainAction): string | undefined => {
     return undefined
   }
 }
+
+/** Python services read keys of the metadata without asking whether there is any. */
+const noMetadata = {}
 
 export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
   /** Refuses here what every worker would refuse there. `own`: nobody else has the envelope, it need not be copied. */
@@ -83,16 +90,25 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
           user_id: context.userId ?? null,
           origin_service: service,
           correlation_id: answer?.correlationId ?? options.correlationId ?? null,
-          trace_id: context.traceId ?? (trace === undefined ? null : traceparent.traceIdOf(trace)),
+          trace_id: context.traceId ?? newTraceId(trace),
           callback_queue_name: answer?.list ?? null,
           callback_action_type: answer?.type ?? null,
           execution_config: null,
           query_config: null,
           rag_config: null,
           data,
-          metadata: timeout === undefined ? options.metadata ?? null : { ...options.metadata, timeout_ms: timeout }
+          metadata: timeout === undefined
+            ? options.metadata ?? noMetadata
+            : { ...options.metadata, timeout_ms: timeout }
         }, true)
     )
 
-  return { encode, write }
+  /** An envelope of the caller's own, with what Python services require and cannot do without. */
+  const fill = (action: DomainAction.DomainAction, trace: string | undefined): DomainAction.DomainAction => ({
+    ...action,
+    trace_id: action.trace_id ?? newTraceId(trace),
+    metadata: action.metadata ?? noMetadata
+  })
+
+  return { encode, fill, write }
 }

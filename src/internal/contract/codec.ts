@@ -131,12 +131,36 @@ const payloadEncoder = (schema: Schema.Top) => {
     >
 }
 
+const nothing = {}
+
 const successEncoder = (schema: Schema.Top, shape: Shape) => {
   const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(schema))
-  return shape === "other"
-    ? (success: unknown): Coding<Schema.JsonObject> => Effect.mapEager(encode(success), (value) => ({ value }))
-    // SAFETY: the other shapes are an object, `null`, or one of the two.
-    : encode as (success: unknown) => Coding<Schema.JsonObject | null>
+  switch (shape) {
+    case "other":
+      return (success: unknown): Coding<Schema.JsonObject> => Effect.mapEager(encode(success), (value) => ({ value }))
+    case "void":
+      // As Python workers answer: their clients take null for a failure.
+      return (success: unknown): Coding<Schema.JsonObject> => Effect.mapEager(encode(success), () => nothing)
+    default:
+      // SAFETY: the other shapes are an object, or an object or `null`.
+      return encode as (success: unknown) => Coding<Schema.JsonObject | null>
+  }
+}
+
+/** What may stand for an answer without a result: Python workers write `{}`, older ones of this library `null`. */
+const otherNothing = (data: unknown): {} | null | undefined =>
+  data === null ? nothing : isRecord(data) && Object.keys(data).length === 0 ? null : undefined
+
+type Decode = (data: unknown) => Coding<unknown>
+
+/** Decodes `{}` and `null` for each other where the schema takes only one of them. */
+const withEitherNothing = (decode: Decode): Decode => (data) => {
+  const result = decode(data)
+  if (Exit.isExit(result) && Exit.isSuccess(result)) return result
+  const other = otherNothing(data)
+  return other === undefined
+    ? result
+    : Effect.catchEager(result, (error) => Effect.mapErrorEager(decode(other), () => error))
 }
 
 const successDecoder = (schema: Schema.Top, shape: Shape) => {
@@ -149,10 +173,9 @@ const successDecoder = (schema: Schema.Top, shape: Shape) => {
     }
     case "other":
       // An answer without `value` was not written by this library: it is the success as it stands.
-      return (data: unknown): Coding<unknown> =>
-        decode(isRecord(data) && Object.hasOwn(data, "value") ? data["value"] : data)
+      return withEitherNothing((data) => decode(isRecord(data) && Object.hasOwn(data, "value") ? data["value"] : data))
     default:
-      return decode
+      return withEitherNothing(decode)
   }
 }
 

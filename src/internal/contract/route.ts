@@ -39,7 +39,7 @@ export const contractRoute = (action: Any, handler: AnyHandler | undefined): Rou
   }
 }
 
-const nothing = Effect.succeed(null)
+const nothing = Effect.succeed({})
 
 const encodeRecord = Schema.decodeUnknownEffect(Schema.Record(Schema.String, Schema.Unknown))
 
