@@ -19,12 +19,21 @@ import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type { StandardSchemaV1 } from "effect/StandardSchema"
 import type * as Types from "effect/Types"
-import { type ErrorDetail, isActionType } from "./DomainAction.ts"
+import { type DomainAction, type ErrorDetail, isActionType } from "./DomainAction.ts"
 import { isRejected, isRetryLater } from "./HandlerError.ts"
 import * as ActionCodec from "./internal/contract/codec.ts"
+import { type ConfigName, configNames } from "./internal/contract/configs.ts"
 import { bounded } from "./internal/wire/errorText.ts"
 
 const TypeId = "~effect-redis-workers/Action"
+
+/**
+ * The schema of the configs of an action: a struct with any of the fields `execution`, `query` and `rag`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type ConfigsSchema = Schema.Top & { readonly fields: Schema.Struct.Fields }
 
 /**
  * The contract of one action.
@@ -36,7 +45,8 @@ export interface Action<
   in out Type extends string,
   out Payload extends Schema.Top = Schema.Struct<{}>,
   out Success extends Schema.Top = Schema.Void,
-  out Error extends Schema.Top = Schema.Never
+  out Error extends Schema.Top = Schema.Never,
+  out Configs extends ConfigsSchema = Schema.Struct<{}>
 > extends Pipeable {
   readonly [TypeId]: typeof TypeId
   /** `service.verb` or `service.entity.verb`: the part before the first dot names the service that handles it. */
@@ -44,6 +54,8 @@ export interface Action<
   readonly payloadSchema: Payload
   readonly successSchema: Success
   readonly errorSchema: Error
+  /** The configs that go beside the payload, by name: `execution`, `query`, `rag`. */
+  readonly configSchema: Configs
   readonly annotations: Context.Context<never>
   /** When to run it again after a failure; `undefined`: as the worker says. */
   readonly retry: Schedule.Schedule<unknown, number> | undefined
@@ -55,10 +67,10 @@ export interface Action<
   readonly failureAction: Any | undefined
 
   /** The same contract with an annotation more. */
-  annotate<I, S>(key: Context.Key<I, S>, value: Types.NoInfer<S>): Action<Type, Payload, Success, Error>
+  annotate<I, S>(key: Context.Key<I, S>, value: Types.NoInfer<S>): Action<Type, Payload, Success, Error, Configs>
 
   /** The same contract with these annotations on top of its own. */
-  annotateMerge<I>(annotations: Context.Context<I>): Action<Type, Payload, Success, Error>
+  annotateMerge<I>(annotations: Context.Context<I>): Action<Type, Payload, Success, Error, Configs>
 }
 
 /**
@@ -73,6 +85,7 @@ export interface Any extends Pipeable {
   readonly payloadSchema: Schema.Top
   readonly successSchema: Schema.Top
   readonly errorSchema: Schema.Top
+  readonly configSchema: ConfigsSchema
   readonly annotations: Context.Context<never>
   readonly retry: Schedule.Schedule<unknown, number> | undefined
   readonly maxAttempts: number | undefined
@@ -113,6 +126,44 @@ export type Success<A extends Any> = A["successSchema"]["Type"]
 export type Error<A extends Any> = A["errorSchema"]["Type"]
 
 /**
+ * The configs that the handler of an action gets, by name: those that its contract has schemas for.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type Configs<A extends Any> = A["configSchema"]["Type"]
+
+/**
+ * The configs that a caller of an action passes, by name.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type ConfigsInput<A extends Any> = A["configSchema"]["~type.make.in"]
+
+/**
+ * Options of a call with the configs of the contract in place of untyped ones.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type WithConfigs<A extends Any, Options> = [keyof ConfigsInput<A>] extends [never] ? Options
+  : Omit<Options, keyof ConfigsInput<A>> & ConfigsInput<A>
+
+/**
+ * The last parameter of a call: required where the contract requires a config, else optional.
+ *
+ * **Details**
+ *
+ * A function of your own that is generic in the contract takes the same: `...options: Action.OptionsOf<A, Options>`.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type OptionsOf<A extends Any, Options> = {} extends ConfigsInput<A> ? [options?: WithConfigs<A, Options>]
+  : [options: WithConfigs<A, Options>]
+
+/**
  * Services that the schemas of an action need on the side of the worker.
  *
  * @since 0.1.0
@@ -120,6 +171,7 @@ export type Error<A extends Any> = A["errorSchema"]["Type"]
  */
 export type WorkerServices<A extends Any> =
   | A["payloadSchema"]["DecodingServices"]
+  | A["configSchema"]["DecodingServices"]
   | A["successSchema"]["EncodingServices"]
   | A["errorSchema"]["EncodingServices"]
 
@@ -131,6 +183,7 @@ export type WorkerServices<A extends Any> =
  */
 export type ClientServices<A extends Any> =
   | A["payloadSchema"]["EncodingServices"]
+  | A["configSchema"]["EncodingServices"]
   | A["successSchema"]["DecodingServices"]
   | A["errorSchema"]["DecodingServices"]
 
@@ -150,9 +203,27 @@ type EncodesToObject<S> = S extends Schema.Top
   : "The payload of an action must encode to a JSON object"
   : unknown
 
-type TakesErrorDetail<A> = A extends Any ? FailurePayload extends A["payloadSchema"]["Encoded"] ? unknown
+type TakesErrorDetail<A> = A extends Any
+  ? FailurePayload extends A["payloadSchema"]["Encoded"]
+    ? {} extends A["configSchema"]["Encoded"] ? unknown : "A failure action carries no config, so it must require none"
   : "The payload of a failure action must accept error_type, error_code, message and details"
   : unknown
+
+type ConfigEncodesToObject<S> = S extends Schema.Top
+  ? NonNullable<S["Encoded"]> extends ReadonlyArray<unknown> ? "A config of an action must encode to a JSON object"
+  : NonNullable<S["Encoded"]> extends object ? unknown
+  : "A config of an action must encode to a JSON object"
+  : unknown
+
+type ConfigsOf<
+  Execution extends Schema.Top | Schema.Struct.Fields,
+  Query extends Schema.Top | Schema.Struct.Fields,
+  Rag extends Schema.Top | Schema.Struct.Fields
+> = Types.Simplify<
+  & ([Execution] extends [never] ? {} : { readonly execution: SchemaOf<Execution> })
+  & ([Query] extends [never] ? {} : { readonly query: SchemaOf<Query> })
+  & ([Rag] extends [never] ? {} : { readonly rag: SchemaOf<Rag> })
+> extends infer Fields extends Schema.Struct.Fields ? Schema.Struct<Fields> : never
 
 /**
  * The payload of a failure action, as it is sent: the same four keys as in an error response.
@@ -220,6 +291,17 @@ const isMadeElsewhere = (schema: Schema.Top | Schema.Struct.Fields | undefined):
     ? isForeign(schema)
     : Object.values(schema).some(isForeign))
 
+const configFields = (
+  options: { readonly [K in ConfigName]: Schema.Top | Schema.Struct.Fields | undefined }
+): { readonly [name: string]: Schema.Top } => {
+  const fields: Record<string, Schema.Top> = {}
+  for (const name of configNames) {
+    const schema = options[name]
+    if (schema !== undefined) fields[name] = toSchema(schema)
+  }
+  return fields
+}
+
 /**
  * Makes a contract.
  *
@@ -260,7 +342,10 @@ export const make = <
   Payload extends Schema.Top | Schema.Struct.Fields = Schema.Struct<{}>,
   Success extends Schema.Top | Schema.Struct.Fields = Schema.Void,
   Error extends Schema.Top = Schema.Never,
-  Failure extends Any = Any
+  Failure extends Any = Any,
+  Execution extends Schema.Top | Schema.Struct.Fields = never,
+  Query extends Schema.Top | Schema.Struct.Fields = never,
+  Rag extends Schema.Top | Schema.Struct.Fields = never
 >(type: Type, options: {
   /** What it carries. Default: nothing, sent as `{}`. */
   readonly payload?: Payload & EncodesToObject<Payload>
@@ -268,6 +353,15 @@ export const make = <
   readonly success?: Success
   /** The errors that callers may match on: one schema or a union. Default: none. */
   readonly error?: Error
+  /**
+   * What `execution_config` carries: a schema or a record of fields. The caller must pass it, and the handler gets it as
+   * `delivery.execution`. `Schema.optionalKey` makes it optional. Default: passed through unchecked.
+   */
+  readonly execution?: Execution & ConfigEncodesToObject<Execution>
+  /** What `query_config` carries, as `execution`. Default: passed through unchecked. */
+  readonly query?: Query & ConfigEncodesToObject<Query>
+  /** What `rag_config` carries, as `execution`. Default: passed through unchecked. */
+  readonly rag?: Rag & ConfigEncodesToObject<Rag>
   /** When to run it again after a failure; the input is the number of failed attempts. Default: as the worker says. */
   readonly retry?: Schedule.Schedule<unknown, number> | undefined
   /** How many attempts it gets, the first included. Default: as the worker says. */
@@ -278,12 +372,13 @@ export const make = <
   readonly failureAction?: (Failure & TakesErrorDetail<Failure>) | undefined
   /** Notes for tools and workers. Default: none. */
   readonly annotations?: Context.Context<never> | undefined
-} = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error> => {
+} = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>> => {
   const name: string = type
   if (!isActionType(name)) {
     throw new TypeError(`"${type}" is no action type: expected service.verb or service.entity.verb`)
   }
-  if ([options.payload, options.success, options.error].some(isMadeElsewhere)) {
+  const { execution, query, rag } = options
+  if ([options.payload, options.success, options.error, execution, query, rag].some(isMadeElsewhere)) {
     throw new TypeError(
       `"${type}" is made of schemas of another copy of effect: npm ls effect shows where the two are, npm dedupe or the ` +
         "same version everywhere mends it"
@@ -293,12 +388,20 @@ export const make = <
   if (ActionCodec.shapeOf(payloadSchema) !== "object") {
     throw new TypeError(`The payload of "${type}" does not encode to a JSON object`)
   }
+  const configs = configFields({ execution, query, rag })
+  for (const [name, schema] of Object.entries(configs)) {
+    const shape = ActionCodec.shapeOf(schema)
+    if (shape !== "object" && shape !== "nullable") {
+      throw new TypeError(`The ${name} config of "${type}" does not encode to a JSON object`)
+    }
+  }
   // SAFETY: the parts are the options that the type parameters were inferred from.
   return fromParts({
     type,
     payloadSchema,
     successSchema: options.success === undefined ? Schema.Void : toSchema(options.success),
     errorSchema: options.error ?? Schema.Never,
+    configSchema: Schema.Struct(configs),
     annotations: options.annotations ?? Context.empty(),
     retry: options.retry,
     maxAttempts: options.maxAttempts,
@@ -306,7 +409,7 @@ export const make = <
       ? undefined
       : Duration.fromInputUnsafe(options.handlerTimeout),
     failureAction: options.failureAction
-  }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error>
+  }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>>
 }
 
 // -----------------------------------------------------------------------------
@@ -430,6 +533,20 @@ export interface Codec<A extends Any> {
   readonly decodeError: (
     detail: ErrorDetail
   ) => Effect.Effect<Option.Option<Error<A>>, never, A["errorSchema"]["DecodingServices"]>
+
+  /** The configs of an action that the contract has schemas for, by name. */
+  readonly decodeConfigs: (
+    action: Pick<DomainAction, "execution_config" | "query_config" | "rag_config">
+  ) => Effect.Effect<Configs<A>, Schema.SchemaError, A["configSchema"]["DecodingServices"]>
+
+  /** Configs by name → the three keys of an action, `null` where there is none; constructor defaults are filled in. */
+  readonly encodeConfigs: (
+    configs: ConfigsInput<A>
+  ) => Effect.Effect<
+    Pick<DomainAction, "execution_config" | "query_config" | "rag_config">,
+    Schema.SchemaError,
+    A["configSchema"]["EncodingServices"]
+  >
 }
 
 /**

@@ -3,11 +3,14 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
 import * as Action from "../../Action.ts"
 import type { SendOptions } from "../../ActionClient.ts"
 import type * as ActionContext from "../../ActionContext.ts"
 import * as DomainAction from "../../DomainAction.ts"
 import { uuid } from "../base/uuid.ts"
+import { codecOf } from "../contract/codec.ts"
+import * as Configs from "../contract/configs.ts"
 import * as envelope from "../wire/envelope.ts"
 import { refusalOf } from "../wire/refusal.ts"
 import * as traceparent from "../wire/traceparent.ts"
@@ -55,6 +58,12 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     return refusal === undefined ? Effect.succeed(text) : refuse(`The action ${refusal}`)
   }
 
+  const misfit = (action: Action.Any) => (error: Schema.SchemaError) =>
+    new EncodeError({
+      actionType: action.type,
+      message: `${Configs.misfitOf(error, action.type)}: ${Action.validationDetail(error).message}`
+    })
+
   /** Ids, payload and notes as the text of an envelope; an `Exit` that is already there where the schemas are synchronous. */
   const write = (
     action: Action.Any,
@@ -65,43 +74,44 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     trace: string | undefined,
     answer?: AnswerTarget,
     timeout?: number
-  ): Effect.Effect<string, EncodeError, unknown> =>
-    Effect.flatMapEager(
-      Effect.mapErrorEager(
-        Action.codec(action).encodePayload(payload),
-        (error) =>
-          new EncodeError({
-            actionType: action.type,
-            message: `The payload does not fit the contract of ${action.type}: ${
-              Action.validationDetail(error).message
-            }`
-          })
-      ),
+  ): Effect.Effect<string, EncodeError, unknown> => {
+    const codec = codecOf(action)
+    const refuse = misfit(action)
+    const text = (data: Schema.JsonObject, configs: Configs.OnWire) =>
+      encode({
+        action_id: actionId,
+        action_type: action.type,
+        timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
+        // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
+        tenant_id: context.tenantId ?? null,
+        session_id: context.sessionId ?? null,
+        task_id: context.taskId ?? null,
+        agent_id: context.agentId ?? null,
+        user_id: context.userId ?? null,
+        origin_service: service,
+        correlation_id: answer?.correlationId ?? options.correlationId ?? null,
+        trace_id: context.traceId ?? newTraceId(trace),
+        callback_queue_name: answer?.list ?? null,
+        callback_action_type: answer?.type ?? null,
+        execution_config: configs.execution_config,
+        query_config: configs.query_config,
+        rag_config: configs.rag_config,
+        data,
+        metadata: timeout === undefined
+          ? options.metadata ?? noMetadata
+          : { ...options.metadata, timeout_ms: timeout }
+      }, true)
+    return Effect.flatMapEager(
+      Effect.mapErrorEager(codec.encodePayload(payload), refuse),
       (data) =>
-        encode({
-          action_id: actionId,
-          action_type: action.type,
-          timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
-          // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
-          tenant_id: context.tenantId ?? null,
-          session_id: context.sessionId ?? null,
-          task_id: context.taskId ?? null,
-          agent_id: context.agentId ?? null,
-          user_id: context.userId ?? null,
-          origin_service: service,
-          correlation_id: answer?.correlationId ?? options.correlationId ?? null,
-          trace_id: context.traceId ?? newTraceId(trace),
-          callback_queue_name: answer?.list ?? null,
-          callback_action_type: answer?.type ?? null,
-          execution_config: null,
-          query_config: null,
-          rag_config: null,
-          data,
-          metadata: timeout === undefined
-            ? options.metadata ?? noMetadata
-            : { ...options.metadata, timeout_ms: timeout }
-        }, true)
+        codec.hasConfigs
+          ? Effect.flatMapEager(
+            Effect.mapErrorEager(codec.encodeConfigs(options, context), refuse),
+            (configs) => text(data, configs)
+          )
+          : text(data, Configs.merged(options, context))
     )
+  }
 
   /** An envelope of the caller's own, with what Python services require and cannot do without. */
   const fill = (action: DomainAction.DomainAction, trace: string | undefined): DomainAction.DomainAction => ({

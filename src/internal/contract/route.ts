@@ -8,7 +8,7 @@ import type { Any } from "../../Action.ts"
 import type { Route } from "../../ActionGroup.ts"
 import type { Delivery } from "../../Delivery.ts"
 import { isRejected, rejectedDetail } from "../../HandlerError.ts"
-import { type AnyCodec, codecOf } from "./codec.ts"
+import { type AnyCodec, codecOf, Configured } from "./codec.ts"
 
 export type AnyHandler = (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown, unknown>
 
@@ -26,14 +26,19 @@ const inOwnScope = (type: string, handler: AnyHandler | undefined): Route["handl
   }
 }
 
+const withConfigs = (handler: Route["handler"]): Route["handler"] => (decoded, delivery) =>
+  decoded instanceof Configured
+    ? handler(decoded.payload, { ...delivery, ...decoded.configs })
+    : handler(decoded, delivery)
+
 export const contractRoute = (action: Any, handler: AnyHandler | undefined): Route => {
   // SAFETY: `R` of `build` holds the services of the schemas, and the codecs run in the context of its fiber.
   const codec = codecOf(action) as AnyCodec<never>
   return {
     actionType: action.type,
     action,
-    decodePayload: (envelope) => codec.decodePayload(envelope.data),
-    handler: inOwnScope(action.type, handler),
+    decodePayload: codec.decodeAction,
+    handler: codec.hasConfigs ? withConfigs(inOwnScope(action.type, handler)) : inOwnScope(action.type, handler),
     encodeSuccess: codec.encodeSuccess,
     encodeError: (error) => isRejected(error) ? Effect.succeed(rejectedDetail(error)) : codec.encodeError(error)
   }
