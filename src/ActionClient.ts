@@ -428,7 +428,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     const stream = yield* streamOf(envelope.action_type, options.service)
     return yield* traced(
       { operation: "send", actionType: envelope.action_type, stream, actionId: envelope.action_id, count: 1 },
-      (trace) => Effect.flatMapEager(encode(fill(envelope, trace), false), (text) => add(stream, text, trace))
+      (trace) => Effect.flatMapEager(encode(fill(envelope, trace), true), (text) => add(stream, text, trace))
     )
   })
 

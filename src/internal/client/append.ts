@@ -64,6 +64,39 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
       message: `${Configs.misfitOf(error, action.type)}: ${Action.validationDetail(error).message}`
     })
 
+  const compose = (
+    action: Action.Any,
+    data: Schema.JsonObject,
+    configs: Configs.OnWire,
+    context: ActionContext.ActionContext,
+    actionId: string,
+    options: SendOptions,
+    trace: string | undefined,
+    answer: AnswerTarget | undefined,
+    timeout: number | undefined
+  ): Effect.Effect<string, EncodeError> =>
+    encode({
+      action_id: actionId,
+      action_type: action.type,
+      timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
+      // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
+      tenant_id: context.tenantId ?? null,
+      session_id: context.sessionId ?? null,
+      task_id: context.taskId ?? null,
+      agent_id: context.agentId ?? null,
+      user_id: context.userId ?? null,
+      origin_service: service,
+      correlation_id: answer?.correlationId ?? options.correlationId ?? null,
+      trace_id: context.traceId ?? newTraceId(trace),
+      callback_queue_name: answer?.list ?? null,
+      callback_action_type: answer?.type ?? null,
+      execution_config: configs.execution_config,
+      query_config: configs.query_config,
+      rag_config: configs.rag_config,
+      data,
+      metadata: timeout === undefined ? options.metadata ?? noMetadata : { ...options.metadata, timeout_ms: timeout }
+    }, true)
+
   /** Ids, payload and notes as the text of an envelope; an `Exit` that is already there where the schemas are synchronous. */
   const write = (
     action: Action.Any,
@@ -77,39 +110,25 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
   ): Effect.Effect<string, EncodeError, unknown> => {
     const codec = codecOf(action)
     const refuse = misfit(action)
-    const text = (data: Schema.JsonObject, configs: Configs.OnWire) =>
-      encode({
-        action_id: actionId,
-        action_type: action.type,
-        timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
-        // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
-        tenant_id: context.tenantId ?? null,
-        session_id: context.sessionId ?? null,
-        task_id: context.taskId ?? null,
-        agent_id: context.agentId ?? null,
-        user_id: context.userId ?? null,
-        origin_service: service,
-        correlation_id: answer?.correlationId ?? options.correlationId ?? null,
-        trace_id: context.traceId ?? newTraceId(trace),
-        callback_queue_name: answer?.list ?? null,
-        callback_action_type: answer?.type ?? null,
-        execution_config: configs.execution_config,
-        query_config: configs.query_config,
-        rag_config: configs.rag_config,
-        data,
-        metadata: timeout === undefined
-          ? options.metadata ?? noMetadata
-          : { ...options.metadata, timeout_ms: timeout }
-      }, true)
     return Effect.flatMapEager(
       Effect.mapErrorEager(codec.encodePayload(payload), refuse),
       (data) =>
         codec.hasConfigs
           ? Effect.flatMapEager(
             Effect.mapErrorEager(codec.encodeConfigs(options, context), refuse),
-            (configs) => text(data, configs)
+            (configs) => compose(action, data, configs, context, actionId, options, trace, answer, timeout)
           )
-          : text(data, Configs.merged(options, context))
+          : compose(
+            action,
+            data,
+            Configs.merged(options, context),
+            context,
+            actionId,
+            options,
+            trace,
+            answer,
+            timeout
+          )
     )
   }
 
