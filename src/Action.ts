@@ -19,12 +19,21 @@ import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type { StandardSchemaV1 } from "effect/StandardSchema"
 import type * as Types from "effect/Types"
-import { type ErrorDetail, isActionType } from "./DomainAction.ts"
+import { type DomainAction, type ErrorDetail, isActionType } from "./DomainAction.ts"
 import { isRejected, isRetryLater } from "./HandlerError.ts"
 import * as ActionCodec from "./internal/contract/codec.ts"
+import { type ConfigName, configNames } from "./internal/contract/configs.ts"
 import { bounded } from "./internal/wire/errorText.ts"
 
 const TypeId = "~effect-redis-workers/Action"
+
+/**
+ * The schema of the configs of an action: a struct with any of the fields `execution`, `query` and `rag`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type ConfigsSchema = Schema.Top & { readonly fields: Schema.Struct.Fields }
 
 /**
  * The contract of one action.
@@ -36,7 +45,8 @@ export interface Action<
   in out Type extends string,
   out Payload extends Schema.Top = Schema.Struct<{}>,
   out Success extends Schema.Top = Schema.Void,
-  out Error extends Schema.Top = Schema.Never
+  out Error extends Schema.Top = Schema.Never,
+  out Configs extends ConfigsSchema = Schema.Struct<{}>
 > extends Pipeable {
   readonly [TypeId]: typeof TypeId
   /** `service.verb` or `service.entity.verb`: the part before the first dot names the service that handles it. */
@@ -44,6 +54,8 @@ export interface Action<
   readonly payloadSchema: Payload
   readonly successSchema: Success
   readonly errorSchema: Error
+  /** The configs that go beside the payload, by name: `execution`, `query`, `rag`. */
+  readonly configSchema: Configs
   readonly annotations: Context.Context<never>
   /** When to run it again after a failure; `undefined`: as the worker says. */
   readonly retry: Schedule.Schedule<unknown, number> | undefined
@@ -57,10 +69,10 @@ export interface Action<
   readonly failurePayload: "none" | "include"
 
   /** The same contract with an annotation more. */
-  annotate<I, S>(key: Context.Key<I, S>, value: Types.NoInfer<S>): Action<Type, Payload, Success, Error>
+  annotate<I, S>(key: Context.Key<I, S>, value: Types.NoInfer<S>): Action<Type, Payload, Success, Error, Configs>
 
   /** The same contract with these annotations on top of its own. */
-  annotateMerge<I>(annotations: Context.Context<I>): Action<Type, Payload, Success, Error>
+  annotateMerge<I>(annotations: Context.Context<I>): Action<Type, Payload, Success, Error, Configs>
 }
 
 /**
@@ -75,6 +87,7 @@ export interface Any extends Pipeable {
   readonly payloadSchema: Schema.Top
   readonly successSchema: Schema.Top
   readonly errorSchema: Schema.Top
+  readonly configSchema: ConfigsSchema
   readonly annotations: Context.Context<never>
   readonly retry: Schedule.Schedule<unknown, number> | undefined
   readonly maxAttempts: number | undefined
@@ -116,6 +129,44 @@ export type Success<A extends Any> = A["successSchema"]["Type"]
 export type Error<A extends Any> = A["errorSchema"]["Type"]
 
 /**
+ * The configs that the handler of an action gets, by name: those that its contract has schemas for.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type Configs<A extends Any> = A["configSchema"]["Type"]
+
+/**
+ * The configs that a caller of an action passes, by name.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type ConfigsInput<A extends Any> = A["configSchema"]["~type.make.in"]
+
+/**
+ * Options of a call with the configs of the contract in place of untyped ones.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type WithConfigs<A extends Any, Options> = [keyof ConfigsInput<A>] extends [never] ? Options
+  : Omit<Options, keyof ConfigsInput<A>> & ConfigsInput<A>
+
+/**
+ * The last parameter of a call: required where the contract requires a config, else optional.
+ *
+ * **Details**
+ *
+ * A function of your own that is generic in the contract takes the same: `...options: Action.OptionsOf<A, Options>`.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type OptionsOf<A extends Any, Options> = {} extends ConfigsInput<A> ? [options?: WithConfigs<A, Options>]
+  : [options: WithConfigs<A, Options>]
+
+/**
  * Services that the schemas of an action need on the side of the worker.
  *
  * @since 0.1.0
@@ -123,6 +174,7 @@ export type Error<A extends Any> = A["errorSchema"]["Type"]
  */
 export type WorkerServices<A extends Any> =
   | A["payloadSchema"]["DecodingServices"]
+  | A["configSchema"]["DecodingServices"]
   | A["successSchema"]["EncodingServices"]
   | A["errorSchema"]["EncodingServices"]
 
@@ -134,6 +186,7 @@ export type WorkerServices<A extends Any> =
  */
 export type ClientServices<A extends Any> =
   | A["payloadSchema"]["EncodingServices"]
+  | A["configSchema"]["EncodingServices"]
   | A["successSchema"]["DecodingServices"]
   | A["errorSchema"]["DecodingServices"]
 
@@ -153,7 +206,9 @@ type EncodesToObject<S> = S extends Schema.Top
   : "The payload of an action must encode to a JSON object"
   : unknown
 
-type TakesErrorDetail<A> = A extends Any ? FailurePayload extends A["payloadSchema"]["Encoded"] ? unknown
+type TakesErrorDetail<A> = A extends Any
+  ? FailurePayload extends A["payloadSchema"]["Encoded"]
+    ? {} extends A["configSchema"]["Encoded"] ? unknown : "A failure action carries no config, so it must require none"
   : "The payload of a failure action must accept error_type, error_code, message and details"
   : unknown
 
@@ -161,6 +216,22 @@ type TakesOriginal<A, Original> = A extends Any
   ? FailurePayload & OriginalPayload<Original> extends A["payloadSchema"]["Encoded"] ? unknown
   : "The payload of a failure action must accept error_type, error_code, message, details, payload (may be absent) and payload_omitted (may be absent)"
   : unknown
+
+type ConfigEncodesToObject<S> = S extends Schema.Top
+  ? NonNullable<S["Encoded"]> extends ReadonlyArray<unknown> ? "A config of an action must encode to a JSON object"
+  : NonNullable<S["Encoded"]> extends object ? unknown
+  : "A config of an action must encode to a JSON object"
+  : unknown
+
+type ConfigsOf<
+  Execution extends Schema.Top | Schema.Struct.Fields,
+  Query extends Schema.Top | Schema.Struct.Fields,
+  Rag extends Schema.Top | Schema.Struct.Fields
+> = Types.Simplify<
+  & ([Execution] extends [never] ? {} : { readonly execution: SchemaOf<Execution> })
+  & ([Query] extends [never] ? {} : { readonly query: SchemaOf<Query> })
+  & ([Rag] extends [never] ? {} : { readonly rag: SchemaOf<Rag> })
+> extends infer Fields extends Schema.Struct.Fields ? Schema.Struct<Fields> : never
 
 /**
  * What a failure action carries beside the error when its contract says `payload: "include"`.
@@ -242,6 +313,17 @@ const isMadeElsewhere = (schema: Schema.Top | Schema.Struct.Fields | undefined):
     ? isForeign(schema)
     : Object.values(schema).some(isForeign))
 
+const configFields = (
+  options: { readonly [K in ConfigName]: Schema.Top | Schema.Struct.Fields | undefined }
+): { readonly [name: string]: Schema.Top } => {
+  const fields: Record<string, Schema.Top> = {}
+  for (const name of configNames) {
+    const schema = options[name]
+    if (schema !== undefined) fields[name] = toSchema(schema)
+  }
+  return fields
+}
+
 /**
  * Makes a contract.
  *
@@ -251,7 +333,8 @@ const isMadeElsewhere = (schema: Schema.Top | Schema.Struct.Fields | undefined):
  * the wire as JSON (dates, big integers, options, classes …), by its canonical JSON codec.
  *
  * A payload must encode to a JSON object. A success that does not is sent as `{ "value": … }`; one that may be `null` or
- * an object is sent as it is; `Schema.Void` is sent as `null`, and whatever answers it is accepted.
+ * an object is sent as it is; `Schema.Void` is sent as `{}`, as Python workers do, and any answer to it is accepted. A
+ * client decodes `{}` and `null` alike where the contract takes only one of them.
  *
  * **Gotchas**
  *
@@ -281,14 +364,26 @@ export const make = <
   Payload extends Schema.Top | Schema.Struct.Fields = Schema.Struct<{}>,
   Success extends Schema.Top | Schema.Struct.Fields = Schema.Void,
   Error extends Schema.Top = Schema.Never,
-  Failure extends Any = Any
+  Failure extends Any = Any,
+  Execution extends Schema.Top | Schema.Struct.Fields = never,
+  Query extends Schema.Top | Schema.Struct.Fields = never,
+  Rag extends Schema.Top | Schema.Struct.Fields = never
 >(type: Type, options: {
   /** What it carries. Default: nothing, sent as `{}`. */
   readonly payload?: Payload & EncodesToObject<Payload>
-  /** What answers it. Default: nothing, sent as `null`. */
+  /** What answers it. Default: nothing, sent as `{}`. */
   readonly success?: Success
   /** The errors that callers may match on: one schema or a union. Default: none. */
   readonly error?: Error
+  /**
+   * What `execution_config` carries: a schema or a record of fields. The caller must pass it, and the handler gets it as
+   * `delivery.execution`. `Schema.optionalKey` makes it optional. Default: passed through unchecked.
+   */
+  readonly execution?: Execution & ConfigEncodesToObject<Execution>
+  /** What `query_config` carries, as `execution`. Default: passed through unchecked. */
+  readonly query?: Query & ConfigEncodesToObject<Query>
+  /** What `rag_config` carries, as `execution`. Default: passed through unchecked. */
+  readonly rag?: Rag & ConfigEncodesToObject<Rag>
   /** When to run it again after a failure; the input is the number of failed attempts. Default: as the worker says. */
   readonly retry?: Schedule.Schedule<unknown, number> | undefined
   /** How many attempts it gets, the first included. Default: as the worker says. */
@@ -306,12 +401,13 @@ export const make = <
   } | undefined
   /** Notes for tools and workers. Default: none. */
   readonly annotations?: Context.Context<never> | undefined
-} = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error> => {
+} = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>> => {
   const name: string = type
   if (!isActionType(name)) {
     throw new TypeError(`"${type}" is no action type: expected service.verb or service.entity.verb`)
   }
-  if ([options.payload, options.success, options.error].some(isMadeElsewhere)) {
+  const { execution, query, rag } = options
+  if ([options.payload, options.success, options.error, execution, query, rag].some(isMadeElsewhere)) {
     throw new TypeError(
       `"${type}" is made of schemas of another copy of effect: npm ls effect shows where the two are, npm dedupe or the ` +
         "same version everywhere mends it"
@@ -324,12 +420,20 @@ export const make = <
   // SAFETY: what the types ask of a failure action is nothing at run time.
   const failure = options.failureAction as Any | { readonly action: Any; readonly payload: "include" } | undefined
   const isBare = failure === undefined || isAction(failure)
+  const configs = configFields({ execution, query, rag })
+  for (const [name, schema] of Object.entries(configs)) {
+    const shape = ActionCodec.shapeOf(schema)
+    if (shape !== "object" && shape !== "nullable") {
+      throw new TypeError(`The ${name} config of "${type}" does not encode to a JSON object`)
+    }
+  }
   // SAFETY: the parts are the options that the type parameters were inferred from.
   return fromParts({
     type,
     payloadSchema,
     successSchema: options.success === undefined ? Schema.Void : toSchema(options.success),
     errorSchema: options.error ?? Schema.Never,
+    configSchema: Schema.Struct(configs),
     annotations: options.annotations ?? Context.empty(),
     retry: options.retry,
     maxAttempts: options.maxAttempts,
@@ -338,7 +442,7 @@ export const make = <
       : Duration.fromInputUnsafe(options.handlerTimeout),
     failureAction: isBare ? failure : failure.action,
     failurePayload: isBare ? "none" : failure.payload
-  }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error>
+  }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>>
 }
 
 // -----------------------------------------------------------------------------
@@ -442,7 +546,7 @@ export interface Codec<A extends Any> {
     data: unknown
   ) => Effect.Effect<Success<A>, Schema.SchemaError, A["successSchema"]["DecodingServices"]>
 
-  /** Success → `data` of a response; `null` when there is nothing to say. */
+  /** Success → `data` of a response; `{}` for `Schema.Void`, `null` where the contract has `null` or an object. */
   readonly encodeSuccess: (
     success: Success<A>
   ) => Effect.Effect<Schema.JsonObject | null, Schema.SchemaError, A["successSchema"]["EncodingServices"]>
@@ -462,6 +566,20 @@ export interface Codec<A extends Any> {
   readonly decodeError: (
     detail: ErrorDetail
   ) => Effect.Effect<Option.Option<Error<A>>, never, A["errorSchema"]["DecodingServices"]>
+
+  /** The configs of an action that the contract has schemas for, by name. */
+  readonly decodeConfigs: (
+    action: Pick<DomainAction, "execution_config" | "query_config" | "rag_config">
+  ) => Effect.Effect<Configs<A>, Schema.SchemaError, A["configSchema"]["DecodingServices"]>
+
+  /** Configs by name → the three keys of an action, `null` where there is none; constructor defaults are filled in. */
+  readonly encodeConfigs: (
+    configs: ConfigsInput<A>
+  ) => Effect.Effect<
+    Pick<DomainAction, "execution_config" | "query_config" | "rag_config">,
+    Schema.SchemaError,
+    A["configSchema"]["EncodingServices"]
+  >
 }
 
 /**

@@ -59,12 +59,21 @@ export interface SendOptions {
    * by an id that no other request has. Default: a new one where an answer is expected, else none.
    */
   readonly correlationId?: string | undefined
-  /** Ids on top of those of the {@link ActionContext.ActionContext} that is in force. */
+  /** Ids and configs on top of those of the {@link ActionContext.ActionContext} that is in force. */
   readonly context?: ActionContext.Input | undefined
-  /** Free-form notes beside the payload, as JSON. Default: none. */
+  /** Free-form notes beside the payload, as JSON. Default: `{}`. */
   readonly metadata?: { readonly [key: string]: unknown } | undefined
   /** The service to send to. Default: the part of the action type before the first dot. */
   readonly service?: string | undefined
+  /**
+   * `execution_config` of the action, as JSON. Of the type that the contract says, and required, where it has a schema for
+   * it. Default: that of the `ActionContext` in force.
+   */
+  readonly execution?: ActionContext.Config | undefined
+  /** `query_config` of the action, as `execution`. Default: that of the `ActionContext` in force. */
+  readonly query?: ActionContext.Config | undefined
+  /** `rag_config` of the action, as `execution`. Default: that of the `ActionContext` in force. */
+  readonly rag?: ActionContext.Config | undefined
 }
 
 /**
@@ -138,7 +147,8 @@ type AreObjects<A> = A extends ReadonlyArray<unknown> ? false : A extends object
 export type TakesSuccess<A extends Action.Any, C extends Action.Any> = Takes<
   C["payloadSchema"]["Encoded"],
   A["successSchema"]["Encoded"]
-> extends true ? unknown
+> extends true ? {} extends C["configSchema"]["Encoded"] ? unknown
+  : "The callback requires a config, and callbacks carry none"
   : "The payload of the callback does not take the success of the action"
 
 type Takes<Payload, Success> = CallbackData<Success> extends Payload ? true
@@ -203,7 +213,7 @@ export class ActionClient extends Context.Service<ActionClient, {
   readonly send: <A extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
-    options?: SendOptions
+    ...options: Action.OptionsOf<A, SendOptions>
   ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
 
   /**
@@ -214,7 +224,7 @@ export class ActionClient extends Context.Service<ActionClient, {
   readonly sendMany: <A extends Action.Any>(
     action: A,
     payloads: Iterable<Action.PayloadInput<A>>,
-    options?: SendManyOptions
+    ...options: Action.OptionsOf<A, SendManyOptions>
   ) => Effect.Effect<ReadonlyArray<string>, EncodeError | RedisError, Action.ClientServices<A>>
 
   /**
@@ -227,7 +237,7 @@ export class ActionClient extends Context.Service<ActionClient, {
   readonly request: <A extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
-    options?: RequestOptions
+    ...options: Action.OptionsOf<A, RequestOptions>
   ) => Effect.Effect<
     Action.Success<A>,
     Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | RedisError,
@@ -238,10 +248,13 @@ export class ActionClient extends Context.Service<ActionClient, {
   readonly sendWithCallback: <A extends Action.Any, C extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
-    options: CallbackOptions<A, C>
+    options: Action.WithConfigs<A, CallbackOptions<A, C>>
   ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
 
-  /** Appends an envelope as it stands, without a contract; returns the id of the entry. */
+  /**
+   * Appends an envelope without a contract; returns the id of the entry. It is sent as it is, except that a `trace_id` of
+   * `null` is replaced by that of the span in force or a random one, and `metadata` of `null` by `{}`.
+   */
   readonly sendAction: (
     action: DomainAction.DomainAction,
     options?: Pick<SendOptions, "service">
@@ -317,7 +330,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // writing
   // ---------------------------------------------------------------------------
 
-  const { encode, write } = Writing.make({ service, payloadLimit: settings.payloadLimit, clock })
+  const { encode, fill, write } = Writing.make({ service, payloadLimit: settings.payloadLimit, clock })
 
   const contextFor = (fiber: Fiber.Fiber<unknown, unknown>, options: SendOptions): ActionContext.ActionContext => {
     const context = fiber.getRef(ActionContext.ActionContext)
@@ -450,10 +463,9 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     options: Pick<SendOptions, "service"> = {}
   ) {
     const stream = yield* streamOf(envelope.action_type, options.service)
-    const text = yield* encode(envelope, false)
     return yield* traced(
       { operation: "send", actionType: envelope.action_type, stream, actionId: envelope.action_id, count: 1 },
-      (trace) => add(stream, text, trace)
+      (trace) => Effect.flatMapEager(encode(fill(envelope, trace), true), (text) => add(stream, text, trace))
     )
   })
 
@@ -562,8 +574,8 @@ export {
 
 export {
   /**
-   * The action was not sent: its payload does not fit the contract, an id is no UUID, or it is larger than the limit. The
-   * message says where, by the names of fields, and shows no value of the payload.
+   * The action was not sent: its payload or a config does not fit the contract, an id is no UUID, or it is larger than the
+   * limit. The message says where, by the names of fields, and shows no value of the payload.
    *
    * @since 0.1.0
    * @category errors

@@ -355,7 +355,7 @@ export type Input =
   }
 
 /**
- * A new action; what is left out is `null`.
+ * A new action. What is left out is `null`, except `metadata`, which is `{}` as in the Python models.
  *
  * **Example** (An action as a client sends it)
  *
@@ -375,7 +375,7 @@ export type Input =
  * @since 0.1.0
  * @category constructors
  */
-export const make = (input: Input): DomainAction => envelope.orderedAction(input)
+export const make = (input: Input): DomainAction => envelope.orderedAction({ ...input, metadata: input.metadata ?? {} })
 
 /**
  * A time as this library writes it: ISO 8601 in UTC with milliseconds and `Z`.
@@ -406,6 +406,8 @@ export interface AnswerOptions {
   readonly actionId: string
   /** ISO 8601 in UTC, see {@link timestamp}. */
   readonly timestamp: string
+  /** A UUID. The trace id of the answer where the action has none. Default: `null`. */
+  readonly traceId?: string | undefined
 }
 
 /**
@@ -466,7 +468,7 @@ const answer = (
   data,
   error,
   correlation_id: action.correlation_id,
-  trace_id: action.trace_id,
+  trace_id: action.trace_id ?? options.traceId ?? null,
   task_id: action.task_id,
   tenant_id: action.tenant_id,
   session_id: action.session_id
@@ -500,14 +502,14 @@ export const callback = (
   user_id: action.user_id,
   origin_service: options.originService,
   correlation_id: action.correlation_id,
-  trace_id: action.trace_id,
+  trace_id: action.trace_id ?? options.traceId ?? null,
   callback_queue_name: null,
   callback_action_type: null,
   execution_config: null,
   query_config: null,
   rag_config: null,
   data,
-  metadata: null
+  metadata: {}
 })
 
 /**

@@ -67,6 +67,7 @@ const sent = Effect.gen(function*() {
   })
 })
 
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const uuidOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 /** Waits for the entry of a request whose caller waits. */
@@ -128,7 +129,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       correlation_id: null,
       callback_queue_name: null,
       callback_action_type: null,
-      metadata: null
+      metadata: {}
     })
   }),
 
@@ -356,11 +357,11 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     assert.isBelow(Math.max(...sizes), 9_000_000)
   }),
 
-  "a call below a span whose ids are not those of W3C is sent without it": Effect.gen(function*() {
+  "a call below a span whose ids are not those of W3C is sent with a trace id of its own": Effect.gen(function*() {
     const { send } = yield* client
     const parent = Tracer.externalSpan({ traceId: "not a trace", spanId: "1" })
     yield* Effect.withParentSpan(send(CreateUser, { email: "a" }), parent)
-    assert.strictEqual((yield* sent)[0]?.action.trace_id, null)
+    assert.match(String((yield* sent)[0]?.action.trace_id), uuid)
   }),
 
   "an answer to an earlier request is not taken for that of a later one": Effect.gen(function*() {
@@ -584,10 +585,15 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     assert.strictEqual(yield* open, 0)
   }),
 
-  "sendAction appends an envelope as it stands, unknown keys too": Effect.gen(function*() {
+  "sendAction appends an envelope as it is, with its unknown keys and a trace id": Effect.gen(function*() {
     const { sendAction } = yield* client
     yield* sendAction({ ...DomainAction.make(envelope), schema_version: 3 })
-    assert.deepStrictEqual((yield* sent)[0]?.action, { ...DomainAction.make(envelope), schema_version: 3 })
+    const action = (yield* sent)[0]?.action
+    assert.match(String(action?.trace_id), uuid)
+    assert.deepStrictEqual(action, {
+      ...DomainAction.make({ ...envelope, trace_id: action?.trace_id }),
+      schema_version: 3
+    })
   }),
 
   "answers are read one after another from a server that has no BLMPOP": Effect.gen(function*() {
@@ -716,7 +722,7 @@ describe("ActionClient under TestClock", () => {
       }))
       const { request } = yield* client
       const asking = yield* Effect.forkChild(request(CreateUser, { email: "a" }, { timeout: "Infinity" }))
-      assert.isNull((yield* firstSent).metadata)
+      assert.deepStrictEqual((yield* firstSent).metadata, {})
       yield* TestClock.adjust("10 minutes")
       yield* Deferred.succeed(go, undefined)
       assert.deepStrictEqual(yield* Fiber.join(asking), { userId: "u" })

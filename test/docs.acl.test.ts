@@ -149,6 +149,7 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
           "nooble4:dev:user:callbacks:user_fail:inbox"
         ],
         ["worker", "EXISTS", `${retries}:due`],
+        ["worker", "EXISTS", "nooble4:prod:user:streams:main"],
         ["producer", "DEL", "nooble4:dev:orchestrator:responses:inbox:1"],
         ["producer", "RPOP", "nooble4:dev:orchestrator:responses:inbox:1", "100"],
         ["admin", "LPUSH", "nooble4:dev:orchestrator:responses:inbox:1", "answer"]
@@ -187,6 +188,8 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
           ["producer", "XRANGE", "nooble4:dev:user:streams:dead", "-", "+"],
           ["producer", "RPOP", "nooble4:dev:other:responses:inbox:1"],
           ["worker", "RPOP", "nooble4:dev:other:callbacks:other_done:inbox"],
+          ["worker", "EXISTS", "nooble4:prod:other:streams:main"],
+          ["worker", "XRANGE", "nooble4:prod:user:streams:main", "-", "+"],
           ["worker", "XREADGROUP", "GROUP", "other-group", "worker", "STREAMS", others, ">"],
           ["admin", "XREADGROUP", "GROUP", "user-group", "admin", "STREAMS", stream, ">"],
           ["admin", "XACK", stream, "user-group", "1-0"]

@@ -52,6 +52,19 @@ export interface ActionOptions {
   readonly envelope?: Partial<DomainAction.Input> | undefined
 }
 
+/**
+ * Options of {@link actions}.
+ *
+ * @since 0.2.0
+ * @category options
+ */
+export interface DrawOptions extends ActionOptions {
+  /** How many. Default: 10. */
+  readonly count?: number | undefined
+  /** Default: 0. */
+  readonly seed?: string | number | undefined
+}
+
 const anId = "00000000-0000-4000-8000-0000000000aa"
 const client = "test-client"
 const environment = "test"
@@ -85,9 +98,13 @@ const callbackList = naming.callbackList(client, "test.callback", "test")
 export const action = <A extends Action.Any>(
   contract: A,
   payload: Action.PayloadInput<A>,
-  options: ActionOptions = {}
-): Effect.Effect<DomainAction.DomainAction, never, Action.ClientServices<A>> =>
-  Effect.map(Effect.orDie(Action.codec(contract).encodePayload(payload)), (data) => {
+  ...[given]: Action.OptionsOf<A, ActionOptions>
+): Effect.Effect<DomainAction.DomainAction, never, Action.ClientServices<A>> => {
+  const codec = Action.codec(contract)
+  // SAFETY: the options of a contract are these, with its configs where it has any.
+  const options: ActionOptions = given ?? {}
+  const parts = Effect.all([codec.encodePayload(payload), codec.encodeConfigs(options as Action.ConfigsInput<A>)])
+  return Effect.map(Effect.orDie(parts), ([data, configs]) => {
     const expects = options.expects ?? "response"
     return DomainAction.make({
       action_id: anId,
@@ -100,9 +117,11 @@ export const action = <A extends Action.Any>(
         ? null
         : { timeout_ms: Duration.toMillis(Duration.fromInputUnsafe(options.timeout)) },
       data,
+      ...configs,
       ...options.envelope
     })
   })
+}
 
 /**
  * Actions with payloads drawn from the contract's schema, the same ones for the same seed.
@@ -112,13 +131,10 @@ export const action = <A extends Action.Any>(
  */
 export const actions = Effect.fnUntraced(function*<A extends Action.Any>(
   contract: A,
-  options: ActionOptions & {
-    /** How many. Default: 10. */
-    readonly count?: number | undefined
-    /** Default: 0. */
-    readonly seed?: string | number | undefined
-  } = {}
+  ...given: Action.OptionsOf<A, DrawOptions>
 ) {
+  // SAFETY: the options of a contract are these, with its configs where it has any.
+  const options: DrawOptions = given[0] ?? {}
   const payloads = yield* Effect.orDie(
     Arbitrary.sampleEffect(Arbitrary.schema(contract.payloadSchema), {
       count: options.count ?? 10,
@@ -126,7 +142,10 @@ export const actions = Effect.fnUntraced(function*<A extends Action.Any>(
     })
   )
   // SAFETY: drawn from the payload's own schema.
-  return yield* Effect.forEach(payloads, (payload) => action(contract, payload as Action.PayloadInput<A>, options))
+  return yield* Effect.forEach(
+    payloads,
+    (payload) => action(contract, payload as Action.PayloadInput<A>, ...(given as Action.OptionsOf<A, ActionOptions>))
+  )
 })
 
 // -----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import type { Delivery } from "../../Delivery.ts"
 import { isRejected, rejectedDetail } from "../../HandlerError.ts"
 import type { JsonObject } from "../wire/json.ts"
 import { faultOf, writtenAs } from "../wire/plainJson.ts"
-import { type AnyCodec, codecOf } from "./codec.ts"
+import { type AnyCodec, codecOf, Configured } from "./codec.ts"
 
 export type AnyHandler = (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown, unknown>
 
@@ -45,20 +45,25 @@ const noEffect = (type: string, returned: unknown): Effect.Effect<never> => {
   return Effect.die(new TypeError(`The handler of "${type}" returned ${found}, not an effect`))
 }
 
+const withConfigs = (handler: Route["handler"]): Route["handler"] => (decoded, delivery) =>
+  decoded instanceof Configured
+    ? handler(decoded.payload, { ...delivery, ...decoded.configs })
+    : handler(decoded, delivery)
+
 export const contractRoute = (action: Any, handler: AnyHandler | undefined): Route => {
   // SAFETY: `R` of `build` holds the services of the schemas, and the codecs run in the context of its fiber.
   const codec = codecOf(action) as AnyCodec<never>
   return {
     actionType: action.type,
     action,
-    decodePayload: (envelope) => codec.decodePayload(envelope.data),
-    handler: inOwnScope(action.type, handler),
+    decodePayload: codec.decodeAction,
+    handler: codec.hasConfigs ? withConfigs(inOwnScope(action.type, handler)) : inOwnScope(action.type, handler),
     encodeSuccess: codec.encodeSuccess,
     encodeError: (error) => isRejected(error) ? Effect.succeed(rejectedDetail(error)) : codec.encodeError(error)
   }
 }
 
-const nothing = Effect.succeed(null)
+const nothing = Effect.succeed({})
 
 /** What `JSON.stringify` writes. What it throws on, such as a cycle, is left to the settlement, which writes it last. */
 const encodeRaw: Route["encodeSuccess"] = (success) => {

@@ -30,6 +30,7 @@ import { defaultSchedule, delayAfter } from "./backoff.ts"
 import { warnOfUnread } from "./callbackLists.ts"
 import * as consumer from "./consumer.ts"
 import type { Decision } from "./encodeSettlement.ts"
+import * as environmentCheck from "./environmentCheck.ts"
 import * as eventLoop from "./eventLoop.ts"
 import { SettlementObserver } from "./observer.ts"
 import { lostLogger, settlementLogger } from "./report.ts"
@@ -349,6 +350,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   yield* watchIds(newestId)
   const twice = neighbours.warningOf(names.stream, place.shared)
   if (twice !== undefined) yield* Effect.logWarning(twice)
+  yield* environmentCheck.check(redis, names)
   // A hint and no more: a naming of the user's own may throw for a type that is sent to nobody.
   yield* Effect.ignoreCause(Effect.suspend(() => {
     const targets = Array.from(routes.keys(), (type) => [type, naming.targetService(type)] as const)

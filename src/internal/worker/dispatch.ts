@@ -17,6 +17,7 @@ import { isRejected, isRetryLater } from "../../HandlerError.ts"
 import type { HandlerFailure, Outcome, Subject } from "../../Settlement.ts"
 import { defect, undeclared } from "../../Settlement.ts"
 import { exitOf } from "../base/exit.ts"
+import { misfitOf } from "../contract/configs.ts"
 import { deadlineOf, type Entry } from "../wire/entry.ts"
 import { bounded } from "../wire/errorText.ts"
 
@@ -135,7 +136,7 @@ export const handle = (route: Route, action: DomainAction, delivery: Delivery): 
 /** Says to a caller, who may be another program in another language, what it was that did not fit. */
 const refusal = (route: Route, error: Parameters<typeof validationDetail>[0]): Outcome => {
   const detail = validationDetail(error)
-  const message = bounded(`The payload does not fit the contract of ${route.actionType}: ${detail.message}`)
+  const message = bounded(`${misfitOf(error, route.actionType)}: ${detail.message}`)
   return { _tag: "Invalid", error: { ...detail, message } }
 }
 

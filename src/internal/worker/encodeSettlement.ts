@@ -66,13 +66,13 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       return answered(
         decision,
         options,
-        encodeResponse(action, options, (known, answer) => DomainAction.response(known, settlement.data, answer))
+        encodeResponse(decision, options, (known, answer) => DomainAction.response(known, settlement.data, answer))
       )
     case "Reject":
       return answered(
         decision,
         options,
-        encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer)),
+        encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer)),
         "response"
       )
     case "Callback":
@@ -80,7 +80,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
         decision,
         options,
         action === undefined ? undefined : DomainAction.encode(DomainAction.callback(action, settlement.data, {
-          ...answerOptions(options),
+          ...answerOptions(decision, options),
           originService: options.service,
           actionType: settlement.actionType
         }))
@@ -90,12 +90,12 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       const isAction = failureAction !== undefined && action !== undefined
       const answer = isAction
         ? encodeFailure(action, failureAction, settlement.error, {
-          ...answerOptions(options),
+          ...answerOptions(decision, options),
           originService: options.service,
           payloadLimit: options.payloadLimit
         })
         : settlement.answer
-        ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+        ? encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
         : undefined
       const push = answer === undefined
         ? undefined
@@ -118,7 +118,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
     }
     case "Retry": {
       const answer = settlement.answer
-        ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+        ? encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
         : undefined
       return waiting(
         decision,
@@ -175,17 +175,26 @@ const waiting = (
   notes: []
 })
 
-const answerOptions = (options: EncodeOptions): DomainAction.AnswerOptions => ({
+const answerOptions = ({ action, span }: Decision, options: EncodeOptions): DomainAction.AnswerOptions => ({
   actionId: options.uuid(),
-  timestamp: DomainAction.timestamp(options.now())
+  timestamp: DomainAction.timestamp(options.now()),
+  // Python clients parse no answer without a trace id, and Python workers answer no callback without one.
+  traceId: action?.trace_id === null ? traceIdOf(span) ?? options.uuid() : undefined
 })
 
+const traceIdOf = (span: Tracer.Span | undefined): string | undefined => {
+  const trace = span === undefined ? undefined : traceparent.format(span)
+  return trace === undefined ? undefined : traceparent.traceIdOf(trace)
+}
+
 const encodeResponse = (
-  action: DomainAction.DomainAction | undefined,
+  decision: Decision,
   options: EncodeOptions,
   make: (action: DomainAction.DomainAction, answer: DomainAction.AnswerOptions) => DomainAction.DomainActionResponse
 ): string | undefined =>
-  action === undefined ? undefined : DomainAction.encodeResponse(make(action, answerOptions(options)))
+  decision.action === undefined
+    ? undefined
+    : DomainAction.encodeResponse(make(decision.action, answerOptions(decision, options)))
 
 /** A class and no literal, see `entry.ts`. */
 class ListTarget implements PushTarget {
