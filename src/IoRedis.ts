@@ -29,9 +29,11 @@ import * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { randomBytes } from "node:crypto"
 import { blockOf, destroy, makeClient, makeConnection, open, type OpenFailure } from "./internal/ioredis/connection.ts"
+import { makeServers } from "./internal/ioredis/connector.ts"
 import { commandError, connectionError, startFailure } from "./internal/ioredis/error.ts"
 import { greetLoading, openLasting } from "./internal/ioredis/lasting.ts"
 import { blockingOptions, resolve, resolveClient, type Resolved, type Unsupported } from "./internal/ioredis/options.ts"
+import { later } from "./internal/ioredis/timer.ts"
 import * as poolBounds from "./internal/redis/poolBounds.ts"
 import * as Redis from "./Redis.ts"
 import * as Settings from "./Settings.ts"
@@ -129,6 +131,9 @@ export interface Options extends ConnectionOptions {
  *
  * Never give it a blocking command: everything behind it waits, and after `replyTimeout` the connection is given up.
  *
+ * Read `client` each time, or call `use`: another client takes the place of one that has ended (a Sentinel that did not answer
+ * during a failover, `quit`), and the ended one answers nothing any more.
+ *
  * **Example** (Calling a method of ioredis)
  *
  * ```ts
@@ -213,6 +218,9 @@ const startError = (resolved: Resolved) => (failure: OpenFailure) =>
     })
   })
 
+/** Milliseconds until a subscription that was refused after a loss is tried again, on another client. */
+const resubscribeDelay = 1_000
+
 const openError = ({ cause, timedOut }: OpenFailure): Redis.RedisError =>
   timedOut
     ? connectionError("Connection is closed: no answer in time to connect", "connect", 0)
@@ -222,16 +230,20 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   const instance = randomBytes(4).toString("hex")
   const nameOf = (role: string) => `effect-redis-workers:${role}:${resolved.name}:${instance}`
 
-  const shared = yield* openLasting(resolved, "command", nameOf("command"), greetLoading).pipe(
-    Effect.mapError(startError(resolved))
-  )
+  const servers = makeServers(resolved)
+  const shared = yield* openLasting(resolved, servers, {
+    role: "command",
+    name: nameOf("command"),
+    greet: greetLoading
+  }).pipe(Effect.mapError(startError(resolved)))
 
   let reserved = 0
   const connect = Effect.suspend(() => {
     const name = `${nameOf("blocking")}:${++reserved}`
     let client: Client | undefined
     return open({
-      client: (onError) => client = makeClient(blockingOptions(resolved, name), resolved.keepAlive, onError),
+      client: (onError) =>
+        client = makeClient({ ...blockingOptions(resolved, name), ...servers.options() }, resolved.keepAlive, onError),
       within: resolved.connectTimeout
     }).pipe(
       // The pool acquires uninterruptibly; the end of the scope would wait for a server that does not answer.
@@ -242,28 +254,37 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
     Effect.mapBoth({
       onFailure: openError,
       onSuccess: (client) =>
-        makeConnection(client, (command, args) => {
-          const block = blockOf(command, args)
-          if (block === undefined) return resolved.replyTimeout
-          // For ever is for ever: only TCP keep-alive watches over it.
-          return block > 0 ? block + resolved.blockGrace : undefined
+        makeConnection(client, {
+          limitOf: (command, args) => {
+            const block = blockOf(command, args)
+            if (block === undefined) return resolved.replyTimeout
+            // For ever is for ever: only TCP keep-alive watches over it.
+            return block > 0 ? block + resolved.blockGrace : undefined
+          }
         })
     })
   )
 
   const subscribe = Effect.fnUntraced(
     function*(channel: string, onMessage: (message: { readonly channel: string; readonly message: string }) => void) {
-      const { client } = yield* openLasting(resolved, "subscriber", nameOf("subscriber")).pipe(
-        Effect.mapError(openError)
-      )
-      client.on("message", (from, message) => onMessage({ channel: from, message }))
+      let subscribed = false
+      const { client } = yield* openLasting(resolved, servers, {
+        role: "subscriber",
+        name: nameOf("subscriber"),
+        onClient: (client) => {
+          client.on("message", (from, message) => onMessage({ channel: from, message }))
+          // ioredis subscribes again by itself only on a client that was subscribed before.
+          client.on("ready", () => {
+            if (subscribed) client.subscribe(channel).catch(() => later(resubscribeDelay, () => destroy(client)))
+          })
+        }
+      }).pipe(Effect.mapError(openError))
       yield* Effect.tryPromise({
-        try: () => client.subscribe(channel),
+        try: () => client().subscribe(channel),
         catch: (cause) => commandError(cause, "SUBSCRIBE", 1)
       })
-      return Effect.callback<never, Redis.RedisError>((resume) => {
-        client.once("end", () => resume(Effect.fail(connectionError("Connection is closed.", "SUBSCRIBE", 1))))
-      })
+      subscribed = true
+      return Effect.never
     }
   )
 
@@ -272,10 +293,12 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
 
   return Context.make(Redis.Redis, redis).pipe(
     Context.add(IoRedis, {
-      client: shared.client,
+      get client() {
+        return shared.client()
+      },
       use: (f) =>
         Effect.tryPromise({
-          try: () => f(shared.client),
+          try: () => f(shared.client()),
           catch: (cause) => commandError(cause, commandOf(cause), undefined)
         })
     })

@@ -24,10 +24,13 @@ export class CommandError extends Error {
   }
 }
 
-interface Described {
+export interface Described {
   readonly message: string
   readonly code: string | undefined
 }
+
+/** The code of an attempt for which no Sentinel told an address, though one of them could be reached. */
+export const sentinelCode = "ECONNSENTINEL"
 
 /** `unknown command 'X', with args beginning with: …`, `Error in ACL SETUSER modifier '>password'`, `… Last reply: …` */
 const withoutArguments = (message: string): string =>
@@ -123,6 +126,13 @@ export const startFailure = (
         detail: message,
         advice: "check host, port and firewall, or raise REDIS_SOCKET_CONNECT_TIMEOUT"
       }
+  }
+  if (code === sentinelCode) {
+    return {
+      reason: "Other",
+      detail: message,
+      advice: "check `name` and `sentinels`, and where Sentinels want a password `sentinelPassword`"
+    }
   }
   if (context.tls && (kind === "Connection" || /certificate|ERR_TLS|ERR_SSL|EPROTO/i.test(`${code} ${message}`))) {
     return { reason: "Tls", detail: message, advice: tlsAdvice }

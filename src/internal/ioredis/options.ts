@@ -157,8 +157,8 @@ export const roleOptions = (resolved: Resolved, name: string): ClientOptions => 
   ...resolved.client,
   connectionName: name,
   lazyConnect: true,
-  // A little later than the limit of the first connection, which tells more about what was missing.
-  connectTimeout: resolved.connectTimeout + 100,
+  // Attempts are limited from their beginning, see `watchdog.ts`: ioredis counts from when there is a socket.
+  connectTimeout: 0,
   // How long `disconnect` waits for the other end; its timer would keep a process alive that has nothing left to do.
   disconnectTimeout: 100,
   protocol: 2,

@@ -1,0 +1,56 @@
+/**
+ * In which order the Sentinels are asked: the one that answered last first, those that failed last.
+ */
+import type { SentinelAddress } from "ioredis"
+
+export type Address = Partial<SentinelAddress>
+
+export const addressOf = ({ host, port }: Address): string => `${host ?? "127.0.0.1"}:${port ?? 26379}`
+
+export interface Order {
+  readonly list: () => Array<Address>
+  readonly size: () => number
+  readonly answered: (address: Address) => void
+  readonly failed: (address: Address) => void
+  /** What this one answered, or without it the one that answered last, did not lead to a server that works. */
+  readonly doubt: (address?: Address) => void
+  /** One that another Sentinel named. It is forgotten when it fails, since such addresses may change for ever. */
+  readonly add: (address: Address) => void
+}
+
+export const makeOrder = (given: ReadonlyArray<Address>): Order => {
+  const lasting = new Set(given.map(addressOf))
+  const failing = new Set<string>()
+  let known: ReadonlyArray<Address> = [...given]
+
+  const without = (address: Address) => {
+    const id = addressOf(address)
+    return known.filter((other) => addressOf(other) !== id)
+  }
+
+  return {
+    list: () => [...known],
+    size: () => known.length,
+    answered: (address) => {
+      failing.delete(addressOf(address))
+      known = [address, ...without(address)]
+    },
+    failed: (address) => {
+      const id = addressOf(address)
+      known = without(address)
+      if (!lasting.has(id)) return
+      known = [...known, address]
+      failing.add(id)
+    },
+    doubt: (address = known[0]) => {
+      if (address === undefined) return
+      const others = without(address)
+      const good = others.filter((other) => !failing.has(addressOf(other)))
+      known = [...good, address, ...others.filter((other) => failing.has(addressOf(other)))]
+    },
+    add: (address) => {
+      if (known.some((other) => addressOf(other) === addressOf(address))) return
+      known = [...known, address]
+    }
+  }
+}
