@@ -9,7 +9,7 @@
 import { Redis as Client, type RedisOptions, type SentinelAddress, SentinelConnector, SentinelIterator } from "ioredis"
 import { failureOfMessage } from "../redis/failure.ts"
 import { destroy } from "./connection.ts"
-import { describe, type Described, sentinelCode } from "./error.ts"
+import { connectorCode, describe, type Described, sentinelCode } from "./error.ts"
 import type { Resolved } from "./options.ts"
 import { type Address, addressOf, makeOrder, type Order } from "./sentinelOrder.ts"
 import { later, patiently } from "./timer.ts"
@@ -34,7 +34,7 @@ export interface Servers {
   readonly doubt: () => void
 }
 
-class SentinelError extends Error {
+class ConnectorError extends Error {
   readonly code: string
   constructor(message: string, code: string) {
     super(message)
@@ -46,6 +46,12 @@ class SentinelError extends Error {
 const defaultStrategy = Client["defaultOptions"].sentinelRetryStrategy
 
 const closed = () => new Error("Connection is closed.")
+
+/** What a connector of the user's own fails with is trouble of the connection, whatever it says. */
+const ownFailure = (cause: unknown): unknown => {
+  const { code, message } = describe(cause)
+  return failureOfMessage(message, code) === "Other" ? new ConnectorError(message, connectorCode) : cause
+}
 
 /** A connector whose attempt ends at once when it is told to stop, whatever it is waiting for. */
 const stoppable = (Base: Class<Connector>, pause: () => number): ConnectorClass => {
@@ -67,7 +73,7 @@ const stoppable = (Base: Class<Connector>, pause: () => number): ConnectorClass 
             if (!stopped) return resolve(stream)
             stream.on("error", () => {})
             stream.destroy()
-          }, reject)
+          }, (cause: unknown) => reject(ownFailure(cause)))
         }
         const millis = pause()
         if (millis > 0) timer = later(millis, begin)
@@ -153,7 +159,7 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
           asking,
           new Promise<never>((_, reject) => {
             cancel = patiently(limit, () => {
-              reject(new SentinelError(`no answer within ${limit} ms`, "ETIMEDOUT"))
+              reject(new ConnectorError(`no answer within ${limit} ms`, "ETIMEDOUT"))
               if (asked !== undefined) destroy(asked)
             })
           })
@@ -197,7 +203,7 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
       const reasons = Array.from(this.#failures, ([address, { message }]) => `${address}: ${message}`)
       const codes = Array.from(this.#failures.values(), ({ code }) => code)
       const mute = codes.every((code) => code !== undefined && failureOfMessage("", code) === "Connection")
-      return new SentinelError(
+      return new ConnectorError(
         `no Sentinel tells the address of "${name}" (${reasons.join("; ")})`,
         mute ? codes.at(-1)! : sentinelCode
       )

@@ -32,6 +32,9 @@ export interface Described {
 /** The code of an attempt for which no Sentinel told an address, though one of them could be reached. */
 export const sentinelCode = "ECONNSENTINEL"
 
+/** The code of what a connector of the user's own failed with. */
+export const connectorCode = "ECONNECTOR"
+
 /** `unknown command 'X', with args beginning with: …`, `Error in ACL SETUSER modifier '>password'`, `… Last reply: …` */
 const withoutArguments = (message: string): string =>
   message
@@ -126,6 +129,9 @@ export const startFailure = (
         detail: message,
         advice: "check host, port and firewall, or raise REDIS_SOCKET_CONNECT_TIMEOUT"
       }
+  }
+  if (code === connectorCode) {
+    return { reason: "Other", detail: message, advice: "these are the words of the `Connector` that was given" }
   }
   if (code === sentinelCode) {
     return {

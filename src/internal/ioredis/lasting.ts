@@ -9,7 +9,7 @@ import type { Redis as Client } from "ioredis"
 import { failureOfMessage } from "../redis/failure.ts"
 import { type Connection, destroy, type Greet, makeClient, makeConnection, open, type Send } from "./connection.ts"
 import type { Servers } from "./connector.ts"
-import { describe, sentinelCode } from "./error.ts"
+import { connectorCode, describe, sentinelCode } from "./error.ts"
 import { reconnectDelay, type Resolved, roleOptions } from "./options.ts"
 import { watch, watchAttempts } from "./watchdog.ts"
 
@@ -94,7 +94,7 @@ export const openLasting = Effect.fnUntraced(function*(resolved: Resolved, serve
     latest = cause
     // A reason that differs from the one told (a password that was changed meanwhile) is news.
     const { code, message } = describe(cause)
-    const news = code === sentinelCode || failureOfMessage(message, code) !== "Connection"
+    const news = code === sentinelCode || code === connectorCode || failureOfMessage(message, code) !== "Connection"
     if (lost && message !== told && news) {
       told = message
       run(Effect.logWarning(`Redis ${role} connection cannot come back: ${message}`))
