@@ -84,7 +84,7 @@ export type IoRedisOptions = Pick<
 export interface ConnectionOptions {
   /** Part of the connections' names, as `CLIENT LIST` shows them. Default `client`. */
   readonly name?: string | undefined
-  /** Limit of the first connection, and of each attempt later. Default 5 seconds. */
+  /** Limit of the first connection, and of each attempt later, Sentinels included. Default 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
   /** How long the shared connection may owe a reply before it is given up. Default 10 seconds. */
   readonly replyTimeout?: Duration.Input | undefined
@@ -131,8 +131,8 @@ export interface Options extends ConnectionOptions {
  *
  * Never give it a blocking command: everything behind it waits, and after `replyTimeout` the connection is given up.
  *
- * Read `client` each time, or call `use`: another client takes the place of one that has ended (a Sentinel that did not answer
- * during a failover, `quit`), and the ended one answers nothing any more.
+ * Do not keep `client`: read it each time, or call `use`. A client that has ended (no Sentinel answered, or `quit` was
+ * called) is replaced by a new one, and commands on the old one fail.
  *
  * **Example** (Calling a method of ioredis)
  *
@@ -218,7 +218,7 @@ const startError = (resolved: Resolved) => (failure: OpenFailure) =>
     })
   })
 
-/** Milliseconds until a subscription that was refused after a loss is tried again, on another client. */
+/** Milliseconds before a subscription that was refused after a reconnect is tried again, on a new client. */
 const resubscribeDelay = 1_000
 
 const openError = ({ cause, timedOut }: OpenFailure): Redis.RedisError =>
@@ -273,7 +273,7 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
         name: nameOf("subscriber"),
         onClient: (client) => {
           client.on("message", (from, message) => onMessage({ channel: from, message }))
-          // ioredis subscribes again by itself only on a client that was subscribed before.
+          // ioredis resubscribes by itself only on a client that was subscribed before.
           client.on("ready", () => {
             if (subscribed) client.subscribe(channel).catch(() => later(resubscribeDelay, () => destroy(client)))
           })

@@ -5,7 +5,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
-import { AbstractConnector } from "ioredis"
+import { AbstractConnector, Redis as Client } from "ioredis"
 import * as Net from "node:net"
 import { destroy, makeClient, open } from "../src/internal/ioredis/connection.ts"
 import { failureOf } from "../src/internal/redis/failure.ts"
@@ -115,6 +115,26 @@ describe("with a Sentinel that is silent", () => {
         }
       }).pipe(Effect.provide(layer))
     }))
+})
+
+describe("with a Sentinel that does not know of a failover", () => {
+  it.live.each(["is frozen", "refuses connections"])(
+    "a process whose old server %s asks another Sentinel",
+    (state) =>
+      Effect.gen(function*() {
+        const { layer, proxy, sentinels } = yield* setup(3)
+        const frozen = yield* Sentinel.standIn(0)
+        yield* frozen.behave("silent")
+        yield* Effect.gen(function*() {
+          for (const stale of sentinels) {
+            yield* Effect.forEach(sentinels, (sentinel) => sentinel.names(proxy.port), { discard: true })
+            yield* stale.names(state === "is frozen" ? frozen.port : 1)
+            yield* proxy.cut()
+            yield* allWork
+          }
+        }).pipe(Effect.provide(layer))
+      })
+  )
 })
 
 describe("a client that ioredis has ended", () => {
@@ -258,8 +278,20 @@ describe("while no Sentinel says anything", () => {
       yield* each(sentinels, "silent")
       const error = yield* Effect.flip(Effect.provide(send, layer))
       assert.instanceOf(error, IoRedis.RedisStartError)
-      assert.include(error.message, `no Sentinel tells the address of "${name}"`)
+      assert.include(error.message, `no Sentinel gave the address of "${name}"`)
       assert.include(error.message, `127.0.0.1:${sentinels[1]!.port}: no answer within 500 ms`)
+    }))
+
+  it.live("a process that starts with the options of an existing client says so at once when they hang up", () =>
+    Effect.gen(function*() {
+      const { sentinels } = yield* setup(2)
+      yield* each(sentinels, "hangs up")
+      const client = new Client({ name, sentinels: sentinels.map(({ address }) => address), lazyConnect: true })
+      const error = yield* Effect.flip(
+        Effect.provide(send, IoRedis.layerClient(client, { connectTimeout: "1 minute" }))
+      ).pipe(Effect.timeout("20 seconds"))
+      assert.include(error.message, `no Sentinel gave the address of "${name}"`)
+      assert.strictEqual(sentinels[0]!.connections(), 1)
     }))
 
   it.live("a process that starts with a wrong name of the master says so", () =>
@@ -268,7 +300,7 @@ describe("while no Sentinel says anything", () => {
       yield* each(sentinels, "knows nothing")
       const error = yield* Effect.flip(Effect.provide(send, layer))
       assert.instanceOf(error, IoRedis.RedisStartError)
-      assert.match(error.message, /no Sentinel tells the address of "mymaster" .*does not know that name/)
+      assert.match(error.message, /no Sentinel gave the address of "mymaster" .*knows no master of that name/)
       assert.include(error.message, "check `name` and `sentinels`")
     }))
 })
@@ -379,7 +411,7 @@ describe("the log", () => {
         yield* until("the return is logged", Effect.sync(() => lines.some((line) => line.endsWith("is back"))))
       }).pipe(Effect.provide(layer))
       assert.strictEqual(lines.length, 3, lines.join("\n"))
-      assert.include(lines[1]!, "cannot come back: no Sentinel tells the address")
+      assert.include(lines[1]!, "cannot come back: no Sentinel gave the address")
     }))
 })
 

@@ -24,6 +24,8 @@ export interface Sentinel {
   /** Clients that listen for failovers. */
   readonly listening: () => number
   readonly behave: (behaviour: Behaviour) => Effect.Effect<void>
+  /** Says from now on that the master listens on this port. */
+  readonly names: (port: number) => Effect.Effect<void>
   /** Tells the listeners that the master is another one. */
   readonly announce: Effect.Effect<void>
 }
@@ -32,11 +34,12 @@ const bulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${text}\r
 const list = (...texts: ReadonlyArray<string>): string => `*${texts.length}\r\n${texts.map(bulk).join("")}`
 
 /** A stand-in that says the master listens on `port`. It lives as long as the scope. */
-export const standIn = (port: number): Effect.Effect<Sentinel, never, Scope.Scope> =>
+export const standIn = (master: number): Effect.Effect<Sentinel, never, Scope.Scope> =>
   Effect.gen(function*() {
     const sockets = new Set<Net.Socket>()
     const listeners = new Set<Net.Socket>()
     let behaviour: Behaviour = "answers"
+    let port = master
     let connections = 0
 
     const answer = (socket: Net.Socket, [first = "", second = ""]: ReadonlyArray<string>): string => {
@@ -98,6 +101,10 @@ export const standIn = (port: number): Effect.Effect<Sentinel, never, Scope.Scop
       behave: (next) =>
         Effect.sync(() => {
           behaviour = next
+        }),
+      names: (next) =>
+        Effect.sync(() => {
+          port = next
         }),
       announce: Effect.sync(() => {
         const message = list("message", "+switch-master", `mymaster 127.0.0.1 ${port} 127.0.0.1 ${port}`)

@@ -141,7 +141,7 @@ class Waiting {
  * two cores: 290,000/s, 74,000/s and 131,000/s), and unlike the latter it changes neither order nor errors.
  *
  * `limitOf` says how long a command may take; when nothing of a reply came by then, the connection counts as dead.
- * `renew` gives the client to go on with when the present one has ended.
+ * `renew` returns the client to use when the current one has ended.
  */
 export const makeConnection = (
   first: Client,

@@ -1,10 +1,11 @@
 /**
- * How clients find their server, where that takes more than an address: Sentinel, or a `Connector` of the user's own.
+ * How clients find their server when an address is not enough: through Sentinel, or a `Connector` that the user gave.
  *
- * What ioredis does by default and why it is not done here (each was seen to happen):
- * - A connector that is told to stop while it asks goes on asking, for as long as a silent Sentinel lets it.
- * - One silent Sentinel may use up the whole time of an attempt, and the next attempt begins with it again.
- * - Each attempt goes on in the list where the one before stopped, and reports all Sentinels as unreachable at its end.
+ * Three defaults of ioredis are replaced, because each one was seen to cause an outage or a wrong log line:
+ * - A connector that is told to stop keeps waiting for the Sentinel it has asked.
+ * - One silent Sentinel can use up the whole time of an attempt, and the next attempt asks the same Sentinel first.
+ * - An attempt continues in the list where the previous one stopped. At the end of the list it reports all Sentinels as
+ *   unreachable, although every one of them answered.
  */
 import { Redis as Client, type RedisOptions, type SentinelAddress, SentinelConnector, SentinelIterator } from "ioredis"
 import { failureOfMessage } from "../redis/failure.ts"
@@ -28,9 +29,9 @@ interface Connector {
 type Class<A> = new(options: unknown) => A
 
 export interface Servers {
-  /** Options of a client; before each attempt to connect it waits for as many milliseconds as `pause` says. */
+  /** Options of a client. It waits `pause` milliseconds before each attempt to connect. */
   readonly options: (pause?: () => number) => Pick<RedisOptions, "Connector" | "sentinelRetryStrategy">
-  /** The server that was found takes no writes: another Sentinel may know better. */
+  /** The server that was found takes no writes, so another Sentinel is asked next. */
   readonly doubt: () => void
 }
 
@@ -42,18 +43,18 @@ class ConnectorError extends Error {
   }
 }
 
-/** A client that exists has it among its options as if it had been given. */
+/** An existing client has it among its options, as if the user had given it. */
 const defaultStrategy = Client["defaultOptions"].sentinelRetryStrategy
 
 const closed = () => new Error("Connection is closed.")
 
-/** What a connector of the user's own fails with is trouble of the connection, whatever it says. */
+/** The failure of a user's connector counts as a connection failure, whatever its message says. */
 const ownFailure = (cause: unknown): unknown => {
   const { code, message } = describe(cause)
   return failureOfMessage(message, code) === "Other" ? new ConnectorError(message, connectorCode) : cause
 }
 
-/** A connector whose attempt ends at once when it is told to stop, whatever it is waiting for. */
+/** A connector whose attempt fails at once when `disconnect` is called, whatever it is waiting for. */
 const stoppable = (Base: Class<Connector>, pause: () => number): ConnectorClass => {
   class Stoppable extends Base {
     #stop: (() => void) | undefined
@@ -68,7 +69,7 @@ const stoppable = (Base: Class<Connector>, pause: () => number): ConnectorClass 
           reject(closed())
         }
         const begin = (): void => {
-          // A connector of the user's own may throw.
+          // A user's connector may throw.
           new Promise<Stream>((resolve) => resolve(super.connect(emit))).then((stream) => {
             if (!stopped) return resolve(stream)
             stream.on("error", () => {})
@@ -90,7 +91,7 @@ const stoppable = (Base: Class<Connector>, pause: () => number): ConnectorClass 
   return Stoppable as unknown as ConnectorClass
 }
 
-/** What of ioredis's connector is private to its types, and used here. */
+/** The private members of ioredis's connector that are used here. */
 interface Asking extends Connector {
   connecting: boolean
   sentinelIterator: SentinelIterator
@@ -101,7 +102,7 @@ interface Asking extends Connector {
 // SAFETY: the members are those of ioredis 6.0; test/sentinel.test.ts fails when they change.
 const AskingConnector = SentinelConnector as unknown as Class<Asking>
 
-/** Begins anew for each attempt, and tells of Sentinels that others named. */
+/** The Sentinels of one attempt. Those that a Sentinel names are added to the shared order as well. */
 class Iterator extends SentinelIterator {
   readonly #order: Order
   constructor(order: Order) {
@@ -126,13 +127,13 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
       this.sentinelIterator = new Iterator(order)
       this.#failures.clear()
       this.#answered = undefined
-      // A round that failed is told once, by the error of the attempt.
+      // The error of the attempt already reports each round.
       const withoutRounds: Emit = (type, error) => type === "error" ? undefined : emit(type, error)
       return super.connect(withoutRounds).then(
         (stream) => {
           const source = this.#answered
           stream.once("close", () => {
-            // The server is gone, or frozen: this Sentinel does not know it yet.
+            // The server said nothing, so this Sentinel does not know yet that it is gone or frozen.
             if (stream.bytesRead === 0 && source !== undefined) order.doubt(source)
           })
           return stream
@@ -165,7 +166,7 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
           })
         ])
         if (found === null) {
-          this.#refused(endpoint, new Error("it does not know that name"))
+          this.#refused(endpoint, new Error("knows no master of that name"))
         } else {
           this.#answered = endpoint
           order.answered(endpoint)
@@ -173,7 +174,7 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
         return found
       } catch (cause) {
         const reason = this.#cause ?? cause
-        // Told to stop: that says nothing about the Sentinel.
+        // After `disconnect` the failure says nothing about the Sentinel.
         if (this.connecting) this.#refused(endpoint, reason)
         throw reason
       } finally {
@@ -184,10 +185,10 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
 
     override connectToSentinel(endpoint: Address, options?: RedisOptions): Client {
       const client = super.connectToSentinel(endpoint, { connectTimeout: within, ...options })
-      // With options it is listened to for failovers, and comes back by itself. Without, it is asked once.
+      // ioredis passes options for the clients that listen for failovers, and none for a single question.
       const asked = options === undefined
       client.on("error", (cause) => {
-        // Later ones are mere consequences ("Connection is closed.").
+        // Later errors only follow from the first ("Connection is closed.").
         if (asked) this.#cause ??= cause
       })
       if (asked) this.#asked = client
@@ -204,13 +205,13 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
       const codes = Array.from(this.#failures.values(), ({ code }) => code)
       const mute = codes.every((code) => code !== undefined && failureOfMessage("", code) === "Connection")
       return new ConnectorError(
-        `no Sentinel tells the address of "${name}" (${reasons.join("; ")})`,
+        `no Sentinel gave the address of "${name}" (${reasons.join("; ")})`,
         mute ? codes.at(-1)! : sentinelCode
       )
     }
   }
 
-/** One for all connections of a layer: what one learns about the Sentinels the others need not learn again. */
+/** All connections of a layer share one, so that a silent Sentinel costs its share of time once. */
 export const makeServers = ({ client, connectTimeout }: Resolved): Servers => {
   const { Connector, name, sentinelRetryStrategy, sentinels } = client
   const none = () => 0
@@ -220,14 +221,14 @@ export const makeServers = ({ client, connectTimeout }: Resolved): Servers => {
     const Base = Connector as unknown as Class<Connector>
     return { options: (pause = none) => ({ Connector: stoppable(Base, pause) }), doubt: () => {} }
   }
-  // An empty list is refused by ioredis, with the words for it.
+  // ioredis refuses an empty list itself.
   if (!sentinels?.length) return { options: () => ({}), doubt: () => {} }
   const order = makeOrder(sentinels)
   const Base = sentinelConnector(order, name ?? "", connectTimeout)
   return {
     options: (pause = none) => ({
       Connector: stoppable(Base, pause),
-      // A round for each attempt, and a pause of ours between attempts: ioredis's default asks in a loop without an end.
+      // One round for each attempt, and our own pause between attempts. ioredis's default loops without end.
       sentinelRetryStrategy: sentinelRetryStrategy === defaultStrategy ? once : sentinelRetryStrategy ?? once
     }),
     doubt: order.doubt

@@ -29,10 +29,10 @@ export interface Described {
   readonly code: string | undefined
 }
 
-/** The code of an attempt for which no Sentinel told an address, though one of them could be reached. */
+/** The code of a failed attempt in which a Sentinel answered but did not give the address. */
 export const sentinelCode = "ECONNSENTINEL"
 
-/** The code of what a connector of the user's own failed with. */
+/** The code of a failure of a user's `Connector`. */
 export const connectorCode = "ECONNECTOR"
 
 /** `unknown command 'X', with args beginning with: …`, `Error in ACL SETUSER modifier '>password'`, `… Last reply: …` */
@@ -131,13 +131,13 @@ export const startFailure = (
       }
   }
   if (code === connectorCode) {
-    return { reason: "Other", detail: message, advice: "these are the words of the `Connector` that was given" }
+    return { reason: "Other", detail: message, advice: "the message comes from your `Connector`" }
   }
   if (code === sentinelCode) {
     return {
       reason: "Other",
       detail: message,
-      advice: "check `name` and `sentinels`, and where Sentinels want a password `sentinelPassword`"
+      advice: "check `name` and `sentinels`, and `sentinelPassword` if the Sentinels ask for one"
     }
   }
   if (context.tls && (kind === "Connection" || /certificate|ERR_TLS|ERR_SSL|EPROTO/i.test(`${code} ${message}`))) {

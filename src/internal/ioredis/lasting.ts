@@ -22,16 +22,16 @@ const lookInterval = 2_000
 /** A connection that lasts as long as its scope. */
 export interface Lasting {
   readonly send: Send
-  /** The client of this moment: another one takes its place when it has ended. */
+  /** The current client. A new one takes over when it has ended. */
   readonly client: () => Client
 }
 
 export interface LastingOptions {
   readonly role: string
   readonly name: string
-  /** Said on the first connection, which counts as made once it is answered. */
+  /** Runs on the first connection, which counts as open once it resolves. */
   readonly greet?: Greet
-  /** Sees every client before it connects. */
+  /** Called with every client before it connects. */
   readonly onClient?: (client: Client) => void
 }
 
@@ -39,8 +39,8 @@ export interface LastingOptions {
  * Opens a connection for the life of the scope. The first attempt is the only one that can fail; later losses are repaired
  * until the scope closes, and logged when they begin, when their reason changes and when they end, never in between.
  *
- * ioredis connects again by itself after the loss of a socket. It does not when its connector gives up, is told to stop by the
- * detector of failovers, or when a user ends the client: then another client goes on.
+ * After the loss of a socket ioredis reconnects by itself. It ends the client for good when the connector fails, when the
+ * failover detector stops it, or when a user calls `quit`. Then a new client takes over.
  */
 export const openLasting = Effect.fnUntraced(function*(resolved: Resolved, servers: Servers, options: LastingOptions) {
   const { name, role } = options
@@ -55,7 +55,7 @@ export const openLasting = Effect.fnUntraced(function*(resolved: Resolved, serve
   let refused = -Infinity
   let looked = -Infinity
   let looking = false
-  /** Clients since the last one that was ready, and how long the next one waits before it connects. */
+  /** How many clients ended since the last one was ready, and how long the current one waits before it connects. */
   let renewals = 0
   let pause = 0
 
@@ -136,16 +136,16 @@ export const openLasting = Effect.fnUntraced(function*(resolved: Resolved, serve
     return made
   }
 
-  /** The client to go on with. Called by its `end` and by a command that comes first. */
+  /** The current client, replaced first if it has ended. */
   const renew = (): Client => {
     const ended = client!
     if (closing || ended.status !== "end") return ended
-    // What listens for failovers on its behalf would stay.
+    // Its failover detector would keep its connections.
     destroy(ended)
     pause = reconnectDelay(++renewals)
     const next = make(() => {})
     watchAttempts(next, resolved.connectTimeout, () => pause)
-    // Its failure is reported as an event.
+    // A failure is reported by the `error` event.
     next.connect().catch(() => {})
     return next
   }

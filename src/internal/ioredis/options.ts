@@ -157,7 +157,7 @@ export const roleOptions = (resolved: Resolved, name: string): ClientOptions => 
   ...resolved.client,
   connectionName: name,
   lazyConnect: true,
-  // Attempts are limited from their beginning, see `watchdog.ts`: ioredis counts from when there is a socket.
+  // `watchdog.ts` limits attempts from their beginning. ioredis counts only from the moment there is a socket.
   connectTimeout: 0,
   // How long `disconnect` waits for the other end; its timer would keep a process alive that has nothing left to do.
   disconnectTimeout: 100,

@@ -1,5 +1,5 @@
 /**
- * One command over a client of ioredis, made so that nothing of it outlives its reply.
+ * One command over a client of ioredis, built so that it can be collected as soon as it is answered.
  */
 import { Command, type Redis as Client } from "ioredis"
 import { constants } from "node:buffer"

@@ -1,5 +1,5 @@
 /**
- * In which order the Sentinels are asked: the one that answered last first, those that failed last.
+ * The order in which Sentinels are asked: first the one that answered last, at the end those that failed.
  */
 import type { SentinelAddress } from "ioredis"
 
@@ -12,9 +12,9 @@ export interface Order {
   readonly size: () => number
   readonly answered: (address: Address) => void
   readonly failed: (address: Address) => void
-  /** What this one answered, or without it the one that answered last, did not lead to a server that works. */
+  /** The answer of this Sentinel (default: the one that answered last) did not lead to a working server. */
   readonly doubt: (address?: Address) => void
-  /** One that another Sentinel named. It is forgotten when it fails, since such addresses may change for ever. */
+  /** Adds a Sentinel that another one named. It is dropped when it fails, so that changing addresses cannot pile up. */
   readonly add: (address: Address) => void
 }
 

@@ -8,13 +8,13 @@ export const longestTimer = 2 ** 31 - 1
 export const later = (millis: number, run: () => void): NodeJS.Timeout =>
   setTimeout(run, Math.min(longestTimer, Math.ceil(millis)))
 
-/** A timer this late was held up by a process that did nothing else either. */
+/** A timer that fires this many milliseconds late was held up by a blocked process. */
 const held = 50
 
 /**
- * Runs after so many milliseconds in which the process was not blocked, and after the sockets were read: timers come first in
- * a turn of the event loop, so a process that was blocked would otherwise give up what has arrived already. Returns what
- * cancels it.
+ * Runs after `millis` milliseconds, not counting time in which the process was blocked, and only after the sockets were read.
+ * Timers come first in a turn of the event loop, so a process that was blocked would otherwise give up on replies that have
+ * already arrived. Returns a function that cancels it.
  */
 export const patiently = (millis: number, run: () => void): () => void => {
   let cancelled = false

@@ -9,12 +9,13 @@ import { later, patiently } from "./timer.ts"
 
 export const silent = (millis: number): string => `Connection is closed: no reply within ${Math.round(millis)} ms`
 
-/** Whether a command waits for its reply, or to be sent. */
+/** Whether a command waits for its reply or for the connection. */
 const owes = (client: Client): boolean => client.commandQueue.length > 0 || client["offlineQueue"].length > 0
 
 /**
- * Watches all commands of a client, ioredis's own included. It is cut when nothing came for `limit` milliseconds, counted
- * from the last byte or the oldest command that waits, whichever is later. One timer, which commands leave alone.
+ * Watches all commands of a client, ioredis's own included, with one timer that commands do not touch. The connection is cut
+ * when nothing arrived for `limit` milliseconds, counted from the last byte or from the oldest waiting command, whichever is
+ * later.
  */
 export const watch = (client: Client, limit: number): void => {
   let since = 0
@@ -22,7 +23,7 @@ export const watch = (client: Client, limit: number): void => {
 
   const arm = (millis: number): void => {
     armed = true
-    // The socket keeps the process, and so does an attempt to connect.
+    // The socket, or an attempt to connect, keeps the process alive.
     later(millis, look).unref()
   }
 
@@ -32,7 +33,7 @@ export const watch = (client: Client, limit: number): void => {
     const left = since + limit - performance.now()
     if (left > 0) return arm(left)
     armed = true
-    // What came while this process was busy is read first.
+    // Replies that arrived while this process was busy are read first.
     setImmediate(judge)
   }
 
@@ -41,7 +42,7 @@ export const watch = (client: Client, limit: number): void => {
     if (!owes(client)) return
     const left = since + limit - performance.now()
     if (left > 0) return arm(left)
-    // Before there is a socket nothing is owed: an attempt to connect has a limit of its own, and fails what waits for it.
+    // An attempt to connect has its own limit, and its end fails the commands that wait for it.
     if (client.status === "ready" || client.status === "connect") cut(client, silent(limit))
     else arm(limit)
   }
@@ -61,7 +62,7 @@ export const watch = (client: Client, limit: number): void => {
 
 /**
  * Limits each attempt to connect, from its beginning until the connection is ready. Commands that wait for the attempt fail
- * with it. `pause` is what the attempt waits before it begins.
+ * with it. The attempt begins with a wait of `pause` milliseconds, which does not count.
  */
 export const watchAttempts = (client: Client, limit: number, pause: () => number): void => {
   let cancel = (): void => {}
@@ -72,7 +73,7 @@ export const watchAttempts = (client: Client, limit: number, pause: () => number
   for (const event of ["ready", "close", "end"]) client.on(event, () => cancel())
 }
 
-/** Ends the connection, or the attempt to make one, for this reason. The client goes on as after any loss. */
+/** Ends the connection, or the attempt to connect, for this reason. The client then reconnects as after any loss. */
 export const cut = (client: Client, reason: string): void => {
   const stream: Client["stream"] | undefined = client.stream
   client.disconnect(true)

@@ -1,12 +1,12 @@
 /**
- * Commands at the end of a scope, when the server may be silent and a deployment waits.
+ * Cleanup commands at the end of a scope. The server may be silent then, and a shutdown must not wait for it.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 
-/** Far less than a connection may owe a reply: what is tidied up here goes away by itself later. */
+/** Short, because everything cleaned up this way also expires by itself. */
 const patience = Duration.seconds(1)
 
-/** Tries it for a second at most; its failure is nobody's. */
+/** Runs a cleanup for one second at most and ignores its failure. */
 export const farewell = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<void, never, R> =>
   effect.pipe(Effect.interruptible, Effect.timeout(patience), Effect.ignore)
