@@ -385,19 +385,27 @@ describe("the log", () => {
       assert.strictEqual(lines.length, 2, lines.join("\n"))
     }))
 
-  it.live("has a loss and a return, and nothing between, when all Sentinels are away too", () =>
-    Effect.gen(function*() {
-      const { layer, lines, proxy, sentinels } = yield* setup(3)
-      yield* Effect.gen(function*() {
-        yield* each(sentinels, "hangs up")
-        yield* proxy.cut()
-        for (let attempt = 0; attempt < 8; attempt++) yield* Effect.ignore(send)
-        yield* each(sentinels, "answers")
-        yield* allWork
-        yield* until("the return is logged", Effect.sync(() => lines.some((line) => line.endsWith("is back"))))
-      }).pipe(Effect.provide(layer))
-      assert.strictEqual(lines.length, 2, lines.join("\n"))
-    }))
+  it.live.each([
+    { strategy: "no sentinelRetryStrategy", options: {} },
+    { strategy: "a sentinelRetryStrategy that asks without end", options: { sentinelRetryStrategy: () => 10 } }
+  ])(
+    "has a loss and a return, and nothing between, when all Sentinels are away too, with $strategy",
+    ({ options }) =>
+      Effect.gen(function*() {
+        const { layer, lines, proxy, sentinels } = yield* setup(3, options)
+        const asked = () => sentinels.reduce((sum, sentinel) => sum + sentinel.connections(), 0)
+        yield* Effect.gen(function*() {
+          const enough = asked() + 12
+          yield* each(sentinels, "hangs up")
+          yield* proxy.cut()
+          yield* until("each is asked several times", Effect.map(Effect.exit(send), () => asked() >= enough))
+          yield* each(sentinels, "answers")
+          yield* allWork
+          yield* until("the return is logged", Effect.sync(() => lines.some((line) => line.endsWith("is back"))))
+        }).pipe(Effect.provide(layer))
+        assert.strictEqual(lines.length, 2, lines.join("\n"))
+      })
+  )
 
   it.live("has one line more when no Sentinel knows the master any longer", () =>
     Effect.gen(function*() {
