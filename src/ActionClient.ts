@@ -34,6 +34,7 @@ import { EncodeError, type RemoteFailure, RequestTimeout } from "./internal/clie
 import * as inbox from "./internal/client/inbox.ts"
 import { requestMetrics, traced } from "./internal/client/telemetry.ts"
 import * as Waiters from "./internal/client/waiters.ts"
+import { farewell } from "./internal/redis/farewell.ts"
 import { strings } from "./internal/redis/reply.ts"
 import { explain } from "./internal/redis/streamIds.ts"
 import { append } from "./internal/scripts/streams.ts"
@@ -322,7 +323,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     onUnclaimed: unclaimed
   })
   if (shared) {
-    yield* Effect.addFinalizer(() => Effect.ignore(redis.send("DEL", answers.key)))
+    yield* Effect.addFinalizer(() => farewell(redis.send("DEL", answers.key)))
     yield* Effect.forkScoped(answers.run)
   }
 
