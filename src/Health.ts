@@ -4,7 +4,7 @@
  * | what happens | `/health/ready` turns 503 | `/health/live` |
  * | --- | --- | --- |
  * | draining, paused, failed | at once | 503 only when failed |
- * | a call to Redis fails | at once, until it passes again | 200 |
+ * | a call to Redis fails | at once, until it passes again; also while the worker starts | 200 |
  * | connection silently dead | within `block` + 10 seconds | 200 |
  * | leases not renewed | within two thirds of the lease | 200 |
  * | event loop blocked | it does not answer; after that for 10 seconds | the same |

@@ -14,7 +14,7 @@ export interface Arrivals extends batchSize.Portion {
   /** The reply of an entry that was asked for alone is lost. Returns whether that was once too often. */
   readonly lostAlone: (id: string) => boolean
   /** Entries came after all, or are no longer ours to ask for. */
-  readonly forget: (ids: Iterable<string>) => void
+  readonly forget: (entries: Iterable<{ readonly id: string }>) => void
 }
 
 /** How often an entry is asked for alone before it is passed over: other causes than its size do not last. */
@@ -41,9 +41,9 @@ export const make = (): Arrivals => {
       }
       return count >= patience
     },
-    forget: (ids) => {
+    forget: (entries) => {
       if (losses.size === 0) return
-      for (const id of ids) losses.delete(id)
+      for (const { id } of entries) losses.delete(id)
     }
   }
 }

@@ -97,7 +97,7 @@ export const make = (options: IntakeOptions): Intake => {
   const acceptFound = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>) {
     runner.accept(yield* markBroken(entries))
     runner.start()
-    arrivals.forget(entries.map(({ id }) => id))
+    arrivals.forget(entries)
     for (const { deliveries, id } of entries) found.set(id, deliveries)
     for (const id of found.keys()) {
       if (found.size <= maxFound) break
@@ -129,7 +129,7 @@ export const make = (options: IntakeOptions): Intake => {
         delay: putOff
       })
     )
-    if (passed === undefined) return arrivals.forget([id])
+    if (passed === undefined) return arrivals.forget([{ id }])
     const { deliveries, record, replays, size, spent } = passed
     yield* Effect.logWarning(
       `An entry of ${size} bytes cannot be read: the connection ends each time that it is asked for. Raise the server's ` +
@@ -139,7 +139,7 @@ export const make = (options: IntakeOptions): Intake => {
           : `Delivery ${deliveries} of at most ${options.maxDeliveries} without an outcome; others are taken meanwhile`)
     ).pipe(Effect.annotateLogs({ stream, entry_id: id, consumer }))
     if (!spent) return
-    arrivals.forget([id])
+    arrivals.forget([{ id }])
     runner.accept([entry.unread(id, deliveries, record, replays)])
     runner.start()
   })
@@ -161,16 +161,13 @@ export const make = (options: IntakeOptions): Intake => {
 
   /** Returns the error when a reply was lost; what it held is still pending then. */
   const take = Effect.fnUntraced(function*(idle: number) {
-    let left = 0
-    while (true) {
+    for (let round = 0;; round++) {
       const ids = yield* listPending(idle)
-      // Each round takes some of them out of the list, or ends.
-      if (ids.length === 0 || (left > 0 && ids.length >= left)) return undefined
-      if (left > 0 && runner.room() <= 0) {
+      if (ids.length === 0) return undefined
+      if (round > 0 && runner.room() <= 0) {
         missing.openUnsafe()
         return undefined
       }
-      left = ids.length
       const asked = choose(ids)
       const [first = ""] = asked
       if (asked.length === 1 && arrivals.isHopeless(first)) {
@@ -198,6 +195,8 @@ export const make = (options: IntakeOptions): Intake => {
       arrivals.came(taken.length)
       if (lost.length > 0) yield* options.onGone(lost)
       yield* acceptFound(taken.map(fromTaken))
+      // Settled since they were listed, or another's: no round may be like the one before.
+      if (taken.length + lost.length === 0) return undefined
     }
   }, (effect) => findingAlone.withPermit(effect))
 
@@ -222,7 +221,7 @@ export const make = (options: IntakeOptions): Intake => {
     accept: (entries) =>
       Effect.map(hold(entries), () => {
         runner.start()
-        arrivals.forget(entries.map(({ id }) => id))
+        arrivals.forget(entries)
       }),
     takePending: (idle) =>
       Effect.map(take(idle), (lost) => {
