@@ -123,3 +123,20 @@ describe("entry", () => {
     })
   })
 })
+
+describe("an entry that was never read", () => {
+  it("keeps its counts, and is told apart from a malformed one", () => {
+    const unread = entry.unread("1-0", 7, { attempts: 1, outcomes: 2, unknownSince: 0, first: "" }, "3")
+    assert.deepInclude(unread, { id: "1-0", data: undefined, deliveries: 7, replays: 3, size: 0 })
+    assert.strictEqual(unread.record.outcomes, 2)
+    assert.strictEqual(entry.decode(unread, limits), entry.notRead)
+    assert.notStrictEqual(entry.decode(entry.make("1-0", ["other", "x"]), limits), entry.notRead)
+  })
+
+  it("takes no count of replays that is not one", () => {
+    const record = { attempts: 0, outcomes: 0, unknownSince: 0, first: "" }
+    for (const replays of ["", "-1", "1e3", "x", "9".repeat(30)]) {
+      assert.strictEqual(entry.unread("1-0", 1, record, replays).replays, 0)
+    }
+  })
+})

@@ -183,6 +183,22 @@ describe("an answer that a server does not take", () => {
       assert.deepInclude(JSON.parse(notes["answer"] ?? ""), { success: true, data: { text: "x".repeat(10) } })
     }))
 
+  it.effect("for a list on another node of a cluster is kept in the dead letter: what the others of its call write is written", () =>
+    Effect.gen(function*() {
+      const crossed = new RedisError({ cause: new Error("CROSSSLOT Keys in request don't hash to the same slot") })
+      const { calls, settler, written } = yield* start((call) =>
+        call.entries.some(({ push }) => push !== undefined) ? Effect.fail(crossed) : Effect.succeed([])
+      )
+      settler.offer(reply(1, 10))
+      settler.offer(decided(2, { _tag: "Ack", expired: false }))
+      yield* flush(settler)
+      assert.deepStrictEqual(Object.fromEntries(written), { "1-0": "undeliverable", "2-0": "settled" })
+      assert.deepInclude(notesOf(callsFor(calls, "1-0").at(-1)), {
+        reason: "undeliverable",
+        undeliverable: "CROSSSLOT Keys in request don't hash to the same slot"
+      })
+    }))
+
   it.effect("of an attempt that is run again is left out: the retry is written", () =>
     Effect.gen(function*() {
       const error = { error_type: "E", error_code: "E", message: "no", details: { text: "x".repeat(2_000_000) } }

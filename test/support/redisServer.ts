@@ -66,7 +66,8 @@ const host = "127.0.0.1" as const
 const install = "install one (Debian, Ubuntu: `apt-get install redis-server`; macOS: `brew install redis`) or set " +
   "REDIS_SERVER to the path of the binary"
 
-const freePort = Effect.callback<number, RedisServerError>((resume) => {
+/** A port that nobody listens on, for now. */
+export const freePort = Effect.callback<number, RedisServerError>((resume) => {
   const probe = Net.createServer()
   probe.once(
     "error",

@@ -5,7 +5,7 @@ import { rehearse } from "./rehearse.twin.ts"
 import type { Definition } from "./script.ts"
 import { settle } from "./settle.twin.ts"
 import { append, countReplacements, moveCallbacks, trim } from "./streams.twin.ts"
-import { takeDue, takeIdle, takeOwn } from "./take.twin.ts"
+import { passOver, takeDue, takeIdle, takeOwn } from "./take.twin.ts"
 
 /** Every script of the library with its twin, for `RedisMemory` to register and for the conformance suite to compare. */
 export const definitions: ReadonlyArray<Definition> = [
@@ -15,6 +15,7 @@ export const definitions: ReadonlyArray<Definition> = [
   countReplacements,
   holdLease,
   moveCallbacks,
+  passOver,
   readLetter,
   redeliverAnswer,
   rehearse,

@@ -1,6 +1,7 @@
 /**
  * Twins of the scripts that take what already is in the pending list.
  */
+import { replaysField } from "./deadLetterMoves.ts"
 import type { Definition, ScriptRedis, ScriptReply } from "./script.ts"
 import { byteLength, now, rows, strings } from "./support.twin.ts"
 import * as scripts from "./take.ts"
@@ -154,5 +155,26 @@ export const takeOwn: Definition = {
       }
     }
     return [taken, lost, 0]
+  }
+}
+
+export const passOver: Definition = {
+  lua: scripts.passOver.lua,
+  twin: (redis, [stream = "", due = "", records = ""], args) => {
+    const [group = "", consumer = "", waiting = "", id = ""] = args
+    const row = rows(rows(redis.call("XPENDING", stream, group, id, id, 1))[0] ?? null)
+    if (row[1] !== consumer) return ["other"]
+    const found = rows(redis.call("XRANGE", stream, id, id))[0]
+    if (found === undefined || found === null) return ["other"]
+    const fields = strings(rows(found)[1])
+    const size = fields.reduce((sum, field) => sum + byteLength(field), 0)
+    if (size < Number(args[6])) return ["small"]
+    const record = String(redis.call("HGET", records, id) ?? "")
+    const deliveries = Number(row[3]) + Number(args[4])
+    const spent = deliveries - decodeRecord(record).outcomes > Number(args[5])
+    redis.call("XCLAIM", stream, group, spent ? consumer : waiting, 0, id, "RETRYCOUNT", deliveries, "JUSTID")
+    if (!spent) redis.call("ZADD", due, now(redis) + Number(args[7]), id)
+    const replays = fields.at(-2) === replaysField ? fields.at(-1) ?? "" : ""
+    return [spent ? "spent" : "passed", deliveries, record, size, replays]
   }
 }

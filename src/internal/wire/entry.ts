@@ -80,6 +80,13 @@ export const withBroken = (entry: Entry, broken: boolean): Entry => {
   return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
 }
 
+/**
+ * A delivery of an entry that cannot be brought here, since its reply is lost each time: it has no data, and is not malformed
+ * for that.
+ */
+export const unread = (id: string, deliveries: number, record: RetryRecord, replays: string): Entry =>
+  new Entry(id, undefined, undefined, replaysPattern.test(replays) ? Number(replays) : 0, 0, deliveries, record, true)
+
 /** The server's time at which an entry was added. */
 export const millisOf = (id: string): number => {
   let millis = 0
@@ -107,7 +114,7 @@ export const decode = (
   entry: Entry,
   limits: DomainAction.Limits
 ): Result.Result<DomainAction.DomainAction, string> => {
-  if (entry.data === undefined) return noData
+  if (entry.data === undefined) return entry.broken ? notRead : noData
   if (entry.broken) return notUtf8
   const parsed = DomainAction.parse(entry.data, limits)
   // SAFETY: a success holds no failure, whatever type it could have had; made anew it would cost an object.
@@ -117,6 +124,8 @@ export const decode = (
 }
 
 const noData = Result.fail("The entry has no field data")
+/** What {@link decode} says of an {@link unread} entry. */
+export const notRead = Result.fail("The entry was not read")
 const notUtf8 = Result.fail("The entry is no UTF-8")
 
 /**

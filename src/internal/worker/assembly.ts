@@ -26,6 +26,7 @@ import * as poolBounds from "../redis/poolBounds.ts"
 import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import { rehearse } from "../scripts/rehearse.ts"
+import * as arrivals from "./arrivals.ts"
 import { defaultSchedule, delayAfter } from "./backoff.ts"
 import { warnOfUnread } from "./callbackLists.ts"
 import * as consumer from "./consumer.ts"
@@ -36,6 +37,7 @@ import { SettlementObserver } from "./observer.ts"
 import { lostLogger, settlementLogger } from "./report.ts"
 import * as serverChecks from "./serverChecks.ts"
 import type { Written } from "./settler.ts"
+import { StartObserver } from "./startObserver.ts"
 import { make as makeTelemetry } from "./telemetry.ts"
 import { moving } from "./upkeep/callbacks.ts"
 import { bounding } from "./upkeep/deadLetterBounds.ts"
@@ -154,6 +156,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   yield* poolBounds.seat(redis, options.consumers)
   const place = yield* neighbours.join(redis, names.stream, routes.keys())
   const troubles = trouble.make()
+  Context.get(context, StartObserver)?.(troubles)
   const server = serverClock.make(redis, clock)
   const gate = Latch.makeUnsafe(true)
   const paused = Latch.makeUnsafe(false)
@@ -203,6 +206,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   // consumers
   // ---------------------------------------------------------------------------
 
+  const arriving = arrivals.make()
   const lastReads = new Map<string, number>()
   const startedAt = clock.currentTimeMillisUnsafe()
   let lastRenewed = startedAt
@@ -281,6 +285,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           onReconnect: () => telemetry.count(Metrics.reconnects, 1)
         }
         : undefined,
+      arrivals: arriving,
+      gate,
       onGone: gone,
       onWritten
     })
@@ -304,6 +310,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     names,
     consumers,
     alone,
+    arrivals: arriving,
     claimIdle: options.claimIdle,
     // One delivery without an outcome is the least that makes a suspect: every retry would be one.
     suspectAfter: Math.max(2, Math.min(suspectAfter, options.maxDeliveries)),
@@ -373,6 +380,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const intake = together([
     ...consumers.flatMap((next) => next.reader === undefined ? [] : [next.reader.run]),
     recovering.taking,
+    ...everyone.map((next) => next.intake.finding),
     options.retain === Number.POSITIVE_INFINITY
       ? Effect.never
       : trimming({ redis, names, retain: options.retain ?? 0, trouble: troubles, now: server.now }),

@@ -6,6 +6,7 @@ import type { Redis } from "../../Redis.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import type { Names } from "../redis/names.ts"
 import { release } from "../scripts/lease.ts"
+import type { Arrivals } from "./arrivals.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import * as intake from "./intake.ts"
 import type { Intake, IntakeOptions } from "./intake.ts"
@@ -29,7 +30,11 @@ export interface ConsumerOptions {
   readonly names: Names
   readonly runner: Omit<runner.RunnerOptions, "decided" | "consumer">
   readonly settler: Omit<settler.SettlerOptions, "redis" | "names" | "consumer" | "onWritten">
-  readonly reader: Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "runner" | "intake"> | undefined
+  readonly reader:
+    | Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "runner" | "intake" | "arrivals">
+    | undefined
+  readonly arrivals: Arrivals
+  readonly gate: IntakeOptions["gate"]
   readonly onGone: IntakeOptions["onGone"]
   readonly onWritten: (decision: Decision, written: settler.Written, consumer: string) => void
 }
@@ -56,6 +61,10 @@ export const make = (options: ConsumerOptions): Consumer => {
   const ownIntake = intake.make({
     ...shared,
     runner: ownRunner,
+    arrivals: options.arrivals,
+    gate: options.gate,
+    trouble: options.settler.trouble,
+    maxDeliveries: options.runner.dispatch.maxDeliveries,
     payloadLimit: options.runner.dispatch.limits.maxBytes,
     onGone: options.onGone
   })
@@ -75,7 +84,13 @@ export const make = (options: ConsumerOptions): Consumer => {
     intake: ownIntake,
     reader: options.reader === undefined
       ? undefined
-      : reader.make({ ...options.reader, ...shared, runner: ownRunner, intake: ownIntake }),
+      : reader.make({
+        ...options.reader,
+        ...shared,
+        runner: ownRunner,
+        intake: ownIntake,
+        arrivals: options.arrivals
+      }),
     release: Effect.gen(function*() {
       let released = 0
       while (true) {

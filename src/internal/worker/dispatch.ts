@@ -18,7 +18,7 @@ import type { HandlerFailure, Outcome, Subject } from "../../Settlement.ts"
 import { defect, undeclared } from "../../Settlement.ts"
 import { exitOf } from "../base/exit.ts"
 import { misfitOf } from "../contract/configs.ts"
-import { deadlineOf, type Entry } from "../wire/entry.ts"
+import { deadlineOf, type Entry, notRead } from "../wire/entry.ts"
 import { bounded } from "../wire/errorText.ts"
 
 export type Data = { readonly [key: string]: unknown } | null
@@ -93,7 +93,9 @@ export type Decoded = Result.Result<DomainAction, string>
 /** Rows 2 to 5 of the settlement table, in their order. */
 export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOptions, now: number): Dispatched => {
   if (Result.isFailure(decoded)) {
-    return { _tag: "Decided", subject: noAction, outcome: { _tag: "Malformed", message: decoded.failure } }
+    // What was never read can only have been delivered too often.
+    const outcome: Outcome = decoded === notRead ? poison : { _tag: "Malformed", message: decoded.failure }
+    return { _tag: "Decided", subject: noAction, outcome }
   }
   const action = decoded.success
   const route = options.routes.get(action.action_type)

@@ -17,6 +17,7 @@ import * as ownConnections from "../redis/ownConnections.ts"
 import * as reply from "../redis/reply.ts"
 import type { Trouble } from "../redis/trouble.ts"
 import * as entry from "../wire/entry.ts"
+import { type Arrivals, isLoss } from "./arrivals.ts"
 import type { Intake } from "./intake.ts"
 import type { Runner } from "./runner.ts"
 
@@ -26,6 +27,7 @@ export interface ReaderOptions {
   readonly consumer: string
   readonly runner: Runner
   readonly intake: Intake
+  readonly arrivals: Arrivals
   /** Milliseconds that one read waits. */
   readonly block: number
   /** Open while reading is allowed. */
@@ -54,29 +56,35 @@ export interface Reader {
 const maxBatch = 500
 
 export const make = (options: ReaderOptions): Reader => {
-  const { consumer, gate, intake, names, paused, redis, runner, trouble } = options
+  const { arrivals, consumer, gate, intake, names, paused, redis, runner, trouble } = options
   const doing = `reading ${names.stream} as ${consumer}`
   let stopping = false
   const own = ownConnections.make(redis, consumer)
   const sizes = batchSize.make()
-  const count = (): number => Math.max(1, Math.min(runner.batch(), maxBatch, sizes.affordable(runner.spare())))
+  const count = (): number =>
+    Math.max(1, Math.min(runner.batch(), maxBatch, arrivals.most(), sizes.affordable(runner.spare())))
+  /** Entries that the read on its way asked for; 0: none is. */
+  let asked = 0
 
-  const readNew = (connection: Connection): Effect.Effect<unknown, RedisError> =>
-    connection.send(
+  const readNew = (connection: Connection, block: number): Effect.Effect<unknown, RedisError> => {
+    asked = count()
+    return connection.send(
       "XREADGROUP",
       "GROUP",
       names.group,
       consumer,
       "COUNT",
-      String(count()),
+      String(asked),
       "BLOCK",
-      String(options.block),
+      String(block),
       "STREAMS",
       names.stream,
       ">"
     )
+  }
 
   const session = Effect.scoped(Effect.gen(function*() {
+    asked = 0
     // It fails while the server is out of reach: nothing is read before it is known that nobody else takes in our name.
     yield* own.end
     // What a connection before this one took and never brought here.
@@ -101,7 +109,8 @@ export const make = (options: ReaderOptions): Reader => {
         if (!gate.isOpen()) return
       }
       options.onRead()
-      read.start(readNew(connection))
+      // After trouble the first read does not wait: its reply tells that the trouble is over.
+      read.start(readNew(connection, trouble.failing() && trouble.failing(doing) ? 1 : options.block))
       if (ahead) {
         // The command is written at the end of this turn of the event loop.
         yield* Effect.yieldNow
@@ -110,8 +119,10 @@ export const make = (options: ReaderOptions): Reader => {
       const arrived = yield* read.reply
       if (arrived === undefined) return
       options.onRead()
+      asked = 0
       if (trouble.failing()) yield* trouble.passed(doing)
       const entries = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
+      arrivals.came(entries.length)
       sizes.learn(entries.length, entries.reduce((sum, next) => sum + next.size, 0))
       yield* intake.hold(entries)
     }
@@ -120,6 +131,8 @@ export const make = (options: ReaderOptions): Reader => {
   const recover = Effect.fnUntraced(function*(error: RedisError) {
     if (stopping) return
     if (failureOf(error) === "NoGroup") return yield* options.restoreGroup
+    // It may have been lost for its size, with all that it took: the next one asks for less.
+    if (asked > 0 && isLoss(error)) arrivals.lost(asked)
     options.onReconnect()
     yield* trouble.failed(doing, error)
   })

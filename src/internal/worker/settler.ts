@@ -11,7 +11,7 @@ import * as Latch from "effect/Latch"
 import type { Redis } from "../../Redis.ts"
 import { RedisError } from "../../Redis.ts"
 import type { WorkerError } from "../../WorkerError.ts"
-import { failureOf } from "../redis/failure.ts"
+import { failureOf, type RedisFailure } from "../redis/failure.ts"
 import type { Names } from "../redis/names.ts"
 import type { Trouble } from "../redis/trouble.ts"
 import { decodeStatuses, settle, type SettleEntry, type SettleStatus, targetOf } from "../scripts/settle.ts"
@@ -70,6 +70,12 @@ const mayBeAboutContent = (error: RedisError, { size }: Batch): boolean => {
   const kind = failureOf(error)
   return kind === "Other" || (kind === "Connection" && size >= largeSize)
 }
+
+/**
+ * Whether a server refuses a call for the list that an answer goes to: it names the list, and a sender named that. The user
+ * may not write to it, or in a cluster it is on another node.
+ */
+const isAboutTarget = (kind: RedisFailure): boolean => kind === "NoPermission" || kind === "Cluster"
 
 /** What became of a decision that the script carried out. */
 const settledAs = (entry: SettleEntry | undefined): Written => entry?.undelivered === true ? "undeliverable" : "settled"
@@ -169,9 +175,11 @@ export const make = (options: SettlerOptions): Settler => {
           // The server forgot the group: nothing of this is ours any more.
           yield* options.restoreGroup
           for (const decision of left) written(decision, "lost")
+          // Nothing is left to write, and the next call may be long in coming.
+          if (trouble.failing()) yield* trouble.passed(doing)
           return
         }
-        if (kind === "NoPermission" && batch.entries.some((entry) => entry.push !== undefined)) {
+        if (isAboutTarget(kind) && batch.entries.some((entry) => entry.push !== undefined)) {
           return yield* writeApart(left)
         }
         yield* trouble.failed(doing, result.failure)
@@ -235,7 +243,7 @@ export const make = (options: SettlerOptions): Settler => {
         yield* options.restoreGroup
         return "lost"
       }
-      if (kind === "NoPermission" && mayBeRefused) return new Refused(error, true)
+      if (isAboutTarget(kind) && mayBeRefused) return new Refused(error, true)
       yield* trouble.failed(doing, error)
       const isRefusal = mayBeRefused && (yield* isAboutContent(error, batch))
       refusals = isRefusal ? refusals + 1 : 0

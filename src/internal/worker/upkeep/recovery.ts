@@ -19,6 +19,7 @@ import { strings } from "../../redis/reply.ts"
 import type { Trouble } from "../../redis/trouble.ts"
 import { decodeRenewal, holdLease, renew } from "../../scripts/lease.ts"
 import { decodeTake, takeDue, takeIdle, type TakenEntry } from "../../scripts/take.ts"
+import { type Arrivals, isLoss } from "../arrivals.ts"
 import type { Consumer } from "../consumer.ts"
 import { fromTaken } from "../intake.ts"
 
@@ -29,6 +30,7 @@ export interface RecoveryOptions {
   readonly consumers: ReadonlyArray<Consumer>
   /** The consumer that runs one suspect at a time. */
   readonly alone: Consumer
+  readonly arrivals: Arrivals
   /** Milliseconds; this worker's own wish, the group may hold a longer one. */
   readonly claimIdle: number
   readonly suspectAfter: number
@@ -90,7 +92,7 @@ export const goneWarning = (names: Names, ids: ReadonlyArray<string>): Effect.Ef
   )
 
 export const make = (options: RecoveryOptions): Recovery => {
-  const { alone, consumers, names, redis, trouble } = options
+  const { alone, arrivals, consumers, names, redis, trouble } = options
   const everyone = [...consumers, alone]
   const own = everyone.map((consumer) => consumer.name)
   const wakeLatch = Latch.makeUnsafe(false)
@@ -106,6 +108,10 @@ export const make = (options: RecoveryOptions): Recovery => {
           false
         )
     })
+
+  /** A worker is not ready while something fails: what failed does not wait for its next turn. */
+  const untilDone = (attempt: Effect.Effect<boolean, WorkerError>): Effect.Effect<boolean, WorkerError> =>
+    Effect.repeat(attempt, { until: (done) => done })
 
   // ---------------------------------------------------------------------------
   // leases
@@ -157,7 +163,7 @@ export const make = (options: RecoveryOptions): Recovery => {
       // By its own lease, also while a longer one holds: that one is forgotten once nobody wants it any more.
       Effect.sleep(Duration.millis(options.claimIdle / 3)),
       // Two more failures like the first, and the lease is lost: it is tried again as soon as it can be.
-      Effect.repeat(guarded(`renewing in ${names.stream}`, renewAll), { until: (renewed) => renewed })
+      untilDone(guarded(`renewing in ${names.stream}`, renewAll))
     )
   )
 
@@ -182,9 +188,19 @@ export const make = (options: RecoveryOptions): Recovery => {
     aloneConsumer: alone.runner.room() > 0 ? alone.name : "",
     suspectAfter: options.suspectAfter,
     // Room may have gone since it was looked for, and to a server a negative limit is none.
-    limit: Math.max(1, Math.min(consumer.runner.room(), maxTaken)),
+    limit: Math.max(1, Math.min(consumer.runner.room(), maxTaken, arrivals.most())),
     budget: Math.max(1, consumer.runner.spare())
   })
+
+  /** A take whose reply is lost has taken all the same: the consumers look for what it brought them. */
+  const noticed = <A>(consumer: Consumer, asked: number, take: Effect.Effect<A, RedisError>) =>
+    Effect.tapError(take, (error) =>
+      Effect.sync(() => {
+        if (!isLoss(error)) return
+        arrivals.lost(asked)
+        consumer.intake.missed()
+        alone.intake.missed()
+      }))
 
   const handOut = (consumer: Consumer, taken: ReadonlyArray<TakenEntry>): Effect.Effect<void, RedisError> =>
     Effect.andThen(
@@ -206,8 +222,13 @@ export const make = (options: RecoveryOptions): Recovery => {
     }
     const parameters = parametersFor(consumer)
     const { lost, rest, taken } = decodeTake(
-      yield* redis.eval(takeDue.script)({ ...parameters, waitingConsumer: names.waitingConsumer })
+      yield* noticed(
+        consumer,
+        parameters.limit,
+        redis.eval(takeDue.script)({ ...parameters, waitingConsumer: names.waitingConsumer })
+      )
     )
+    arrivals.came(taken.length)
     yield* handOut(consumer, taken)
     if (lost.length > 0) yield* options.onGone(lost)
     const wait = Number(rest[0])
@@ -227,8 +248,9 @@ export const make = (options: RecoveryOptions): Recovery => {
     const consumer = roomiest()
     if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
     wakeLatch.closeUnsafe()
-    return options.gate.await.pipe(
-      Effect.andThen(guarded(`taking due entries of ${names.stream}`, takeDueOnce(consumer))),
+    return untilDone(
+      Effect.andThen(options.gate.await, guarded(`taking due entries of ${names.stream}`, takeDueOnce(consumer)))
+    ).pipe(
       Effect.andThen(
         Effect.suspend(() => Effect.raceFirst(Effect.sleep(Duration.millis(Math.max(nextDue, 1))), wakeLatch.await))
       )
@@ -243,16 +265,21 @@ export const make = (options: RecoveryOptions): Recovery => {
   const takeIdleOnce = Effect.fnUntraced(function*(consumer: Consumer) {
     const parameters = parametersFor(consumer)
     const { lost, rest, suspects, taken } = decodeTake(
-      yield* redis.eval(takeIdle.script)({
-        ...parameters,
-        lease: names.lease,
-        waitingConsumer: names.waitingConsumer,
-        claimIdle: options.claimIdle,
-        removeAfter,
-        cursor,
-        own
-      })
+      yield* noticed(
+        consumer,
+        parameters.limit,
+        redis.eval(takeIdle.script)({
+          ...parameters,
+          lease: names.lease,
+          waitingConsumer: names.waitingConsumer,
+          claimIdle: options.claimIdle,
+          removeAfter,
+          cursor,
+          own
+        })
+      )
     )
+    arrivals.came(taken.length)
     yield* handOut(consumer, taken)
     if (taken.length > 0) options.observe({ _tag: "Claimed", entries: taken.length })
     if (lost.length > 0) yield* options.onGone(lost)
@@ -268,8 +295,9 @@ export const make = (options: RecoveryOptions): Recovery => {
   const sweeping = Effect.forever(Effect.suspend(() => {
     const consumer = roomiest()
     if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
-    return options.gate.await.pipe(
-      Effect.andThen(guarded(`claiming in ${names.stream}`, takeIdleOnce(consumer))),
+    return untilDone(
+      Effect.andThen(options.gate.await, guarded(`claiming in ${names.stream}`, takeIdleOnce(consumer)))
+    ).pipe(
       Effect.andThen(Random.next),
       Effect.flatMap((random) => {
         // Jittered, so that the workers of a group do not sweep in step.

@@ -4,7 +4,7 @@ import { holdLease, release, renew } from "../../../internal/scripts/lease.ts"
 import { rehearse } from "../../../internal/scripts/rehearse.ts"
 import { settle, type SettleEntry, targetOf } from "../../../internal/scripts/settle.ts"
 import { append, countReplacements, moveCallbacks, trim } from "../../../internal/scripts/streams.ts"
-import { takeDue, takeIdle, takeOwn } from "../../../internal/scripts/take.ts"
+import { passOver, takeDue, takeIdle, takeOwn } from "../../../internal/scripts/take.ts"
 import * as QueueNaming from "../../../QueueNaming.ts"
 import type { RedisError } from "../../../Redis.ts"
 import { type Case, cases } from "../case.ts"
@@ -225,6 +225,17 @@ const programs: Readonly<Record<string, (world: World) => Effect.Effect<unknown,
       consumer: world.chance.pick(["me", "you"]),
       ids: some(world, 8),
       budget: world.chance.pick([1_000_000, 1_000_000, 20, 1])
+    }),
+  passOver: (world) =>
+    world.pair.evaluate("passOver", passOver, {
+      ...common(world),
+      consumer: world.chance.pick(["me", "you"]),
+      waitingConsumer: "waiting",
+      id: idIn(world),
+      counts: world.chance.pick([true, false]),
+      maxDeliveries: world.chance.pick([1, 3, 10]),
+      smallest: world.chance.pick([0, 0, 20, 1_000_000]),
+      delay: world.chance.pick([0, step])
     }),
   renew: (world) =>
     world.pair.evaluate("renew", renew, {
