@@ -66,3 +66,16 @@ export const luaInteger = `local function integer(value)
   return string.format('%.0f', value)
 end
 `
+
+/** Orders entry ids by time, then by sequence. Numbers without leading zeros: the shorter one is the smaller. */
+export const luaBefore = `local function before(a, b)
+  local ams, aseq = a:match('^(%d+)-(%d+)$')
+  local bms, bseq = b:match('^(%d+)-(%d+)$')
+  if ams ~= bms then
+    if #ams ~= #bms then return #ams < #bms end
+    return ams < bms
+  end
+  if #aseq ~= #bseq then return #aseq < #bseq end
+  return aseq < bseq
+end
+`

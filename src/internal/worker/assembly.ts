@@ -213,7 +213,10 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         return telemetry.count(Metrics.claims, event.entries)
       case "LeaseLost":
         telemetry.count(Metrics.leasesLost, event.ids.length)
-        return logLost(event.ids, event.consumer)
+        return logLost("taken", event.ids, event.consumer)
+      case "Dropped":
+        telemetry.count(Metrics.entriesLost, event.ids.length)
+        return logLost("dropped", event.ids, event.consumer)
       case "Renewed":
         lastRenewed = clock.currentTimeMillisUnsafe()
     }
@@ -246,6 +249,9 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         },
         policyFor,
         handlerTimeout: options.handlerTimeout,
+        // Its own, also while a longer one holds: that one may be forgotten while this process stands still.
+        lease: options.claimIdle,
+        onStale: () => recovering.hurry(),
         context,
         clock,
         server,
@@ -300,6 +306,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     consumers,
     alone,
     claimIdle: options.claimIdle,
+    retain: options.retain !== undefined,
+    clock,
     // One delivery without an outcome is the least that makes a suspect: every retry would be one.
     suspectAfter: Math.max(2, Math.min(suspectAfter, options.maxDeliveries)),
     gate,

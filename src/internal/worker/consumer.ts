@@ -29,7 +29,9 @@ export interface ConsumerOptions {
   readonly names: Names
   readonly runner: Omit<runner.RunnerOptions, "decided" | "consumer">
   readonly settler: Omit<settler.SettlerOptions, "redis" | "names" | "consumer" | "onWritten">
-  readonly reader: Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "runner" | "intake"> | undefined
+  readonly reader:
+    | Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "clock" | "runner" | "intake">
+    | undefined
   readonly onGone: IntakeOptions["onGone"]
   readonly onWritten: (decision: Decision, written: settler.Written, consumer: string) => void
 }
@@ -49,13 +51,14 @@ export const make = (options: ConsumerOptions): Consumer => {
     ...options.settler,
     ...shared,
     onWritten: (decision, written) => {
-      ownRunner.written(decision.entry)
-      options.onWritten(decision, written, name)
+      const wasTold = ownRunner.written(decision.entry)
+      options.onWritten(decision, written === "dropped" && wasTold ? "ended" : written, name)
     }
   })
   const ownIntake = intake.make({
     ...shared,
     runner: ownRunner,
+    clock: options.runner.clock,
     payloadLimit: options.runner.dispatch.limits.maxBytes,
     onGone: options.onGone
   })
@@ -75,7 +78,13 @@ export const make = (options: ConsumerOptions): Consumer => {
     intake: ownIntake,
     reader: options.reader === undefined
       ? undefined
-      : reader.make({ ...options.reader, ...shared, runner: ownRunner, intake: ownIntake }),
+      : reader.make({
+        ...options.reader,
+        ...shared,
+        clock: options.runner.clock,
+        runner: ownRunner,
+        intake: ownIntake
+      }),
     release: Effect.gen(function*() {
       let released = 0
       while (true) {

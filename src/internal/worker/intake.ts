@@ -1,9 +1,11 @@
 /**
  * The door of a consumer: whatever hands it entries (a read, a claim, a look at its own pending list) goes through here.
  */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import type { Redis, RedisError } from "../../Redis.ts"
+import { monotonicMillis } from "../base/monotonic.ts"
 import type { Names } from "../redis/names.ts"
 import * as reply from "../redis/reply.ts"
 import { countReplacements } from "../scripts/streams.ts"
@@ -13,10 +15,13 @@ import { hasReplacements, replacementsIn } from "../wire/replacements.ts"
 import type { Runner } from "./runner.ts"
 
 export interface Intake {
-  /** Hands entries to the runner, those marked that are no UTF-8, which starts them when it is told to. */
-  readonly hold: (entries: ReadonlyArray<entry.Entry>) => Effect.Effect<void, RedisError>
-  /** Hands entries to the runner and has them started. */
-  readonly accept: (entries: ReadonlyArray<entry.Entry>) => Effect.Effect<void, RedisError>
+  /**
+   * Hands entries to the runner, those marked that are no UTF-8, which starts them when it is told to. `since` as for
+   * {@link Runner.accept}.
+   */
+  readonly hold: (entries: ReadonlyArray<entry.Entry>, since: number) => Effect.Effect<void, RedisError>
+  /** Hands entries to the runner and has them started. `since` as for {@link Runner.accept}. */
+  readonly accept: (entries: ReadonlyArray<entry.Entry>, since: number) => Effect.Effect<void, RedisError>
   /** Takes entries that are pending here and not held, idle for so many milliseconds: their delivery never arrived. */
   readonly takePending: (idle: number) => Effect.Effect<void, RedisError>
 }
@@ -26,6 +31,7 @@ export interface IntakeOptions {
   readonly names: Names
   readonly consumer: string
   readonly runner: Runner
+  readonly clock: Clock.Clock
   /** Bytes of `data`, beyond which an entry is refused. */
   readonly payloadLimit: number
   /** Entries that were deleted from the stream while they were pending. */
@@ -69,8 +75,8 @@ export const make = (options: IntakeOptions): Intake => {
   const found = new Map<string, number>()
   const findingAlone = Semaphore.makeUnsafe(1)
 
-  const acceptFound = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>) {
-    runner.accept(yield* markBroken(entries))
+  const acceptFound = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>, since: number) {
+    runner.accept(yield* markBroken(entries), since)
     runner.start()
     for (const { deliveries, id } of entries) found.set(id, deliveries)
     for (const id of found.keys()) {
@@ -81,14 +87,14 @@ export const make = (options: IntakeOptions): Intake => {
 
   const isNew = ({ deliveries, id }: entry.Entry): boolean => found.get(id) !== deliveries
 
-  const hold: Intake["hold"] = (entries) => {
+  const hold: Intake["hold"] = (entries, since) => {
     const fresh = found.size === 0 ? entries : entries.filter(isNew)
-    return fresh.length === 0 ? Effect.void : Effect.map(markBroken(fresh), (marked) => runner.accept(marked))
+    return fresh.length === 0 ? Effect.void : Effect.map(markBroken(fresh), (marked) => runner.accept(marked, since))
   }
 
   return {
     hold,
-    accept: (entries) => Effect.map(hold(entries), () => runner.start()),
+    accept: (entries, since) => Effect.map(hold(entries, since), () => runner.start()),
     takePending: Effect.fnUntraced(function*(idle) {
       const { group, retryRecords, stream } = names
       const listed = yield* redis.send(
@@ -105,6 +111,7 @@ export const make = (options: IntakeOptions): Intake => {
       const ids = reply.pendingIds(listed, consumer).filter((id) => !runner.holds(id))
         .slice(0, Math.max(1, runner.room()))
       if (ids.length === 0) return
+      const since = monotonicMillis(options.clock)
       const { lost, taken } = decodeTake(
         yield* redis.eval(takeOwn.script)({
           stream,
@@ -116,7 +123,7 @@ export const make = (options: IntakeOptions): Intake => {
         })
       )
       if (lost.length > 0) yield* options.onGone(lost)
-      yield* acceptFound(taken.map(fromTaken))
+      yield* acceptFound(taken.map(fromTaken), since)
     }, (effect) => findingAlone.withPermit(effect))
   }
 }

@@ -5,10 +5,12 @@
  * ended on the server too, since a blocked read that was left behind would swallow
  * the next entry; then what is pending here and not held is taken; then new entries.
  */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
 import type { Connection, Redis, RedisError } from "../../Redis.ts"
 import type { WorkerError } from "../../WorkerError.ts"
+import { monotonicMillis } from "../base/monotonic.ts"
 import * as batchSize from "../redis/batchSize.ts"
 import * as blockingRead from "../redis/blockingRead.ts"
 import { failureOf } from "../redis/failure.ts"
@@ -24,6 +26,7 @@ export interface ReaderOptions {
   readonly redis: Redis["Service"]
   readonly names: Names
   readonly consumer: string
+  readonly clock: Clock.Clock
   readonly runner: Runner
   readonly intake: Intake
   /** Milliseconds that one read waits. */
@@ -54,7 +57,7 @@ export interface Reader {
 const maxBatch = 500
 
 export const make = (options: ReaderOptions): Reader => {
-  const { consumer, gate, intake, names, paused, redis, runner, trouble } = options
+  const { clock, consumer, gate, intake, names, paused, redis, runner, trouble } = options
   const doing = `reading ${names.stream} as ${consumer}`
   let stopping = false
   const own = ownConnections.make(redis, consumer)
@@ -101,6 +104,7 @@ export const make = (options: ReaderOptions): Reader => {
         if (!gate.isOpen()) return
       }
       options.onRead()
+      const since = monotonicMillis(clock)
       read.start(readNew(connection))
       if (ahead) {
         // The command is written at the end of this turn of the event loop.
@@ -113,7 +117,7 @@ export const make = (options: ReaderOptions): Reader => {
       if (trouble.failing()) yield* trouble.passed(doing)
       const entries = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
       sizes.learn(entries.length, entries.reduce((sum, next) => sum + next.size, 0))
-      yield* intake.hold(entries)
+      yield* intake.hold(entries, since)
     }
   }))
 

@@ -12,8 +12,8 @@ import type { Decision } from "./encodeSettlement.ts"
 import type { Written } from "./settler.ts"
 
 const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity => {
-  if (written === "gone") return "Error"
-  if (written === "lost") return "Warn"
+  if (written === "gone" || written === "dropped") return "Error"
+  if (written === "lost" || written === "ended") return "Warn"
   if (written === "unwritable") return settlement._tag === "Retry" ? "Warn" : "Error"
   if (written === "undeliverable" && settlement._tag !== "DeadLetter") return "Warn"
   switch (settlement._tag) {
@@ -30,6 +30,10 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
   switch (written) {
     case "lost":
       return "Not settled: another consumer owns the entry"
+    case "ended":
+      return "Not settled: the entry is no longer pending, as it was settled before or the group was made again"
+    case "dropped":
+      return "Not settled: the entry is no longer pending and no consumer will be given it again"
     case "gone":
       return "Not settled: the entry was deleted by others"
     case "undeliverable":
@@ -55,14 +59,20 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
   }
 }
 
-/** Says which entries were taken over while they were held here. */
+/** Says which entries were taken from this consumer while they were held here, and how. */
 export const lostLogger = (names: Names, context: Context.Context<never>) => {
   const fork = Effect.runForkWith(context)
-  return (ids: ReadonlyArray<string>, consumer: string): void => {
+  return (how: "taken" | "dropped", ids: ReadonlyArray<string>, consumer: string): void => {
     fork(
-      Effect.logWarning(
-        `${ids.length} entries were taken over by another consumer: this one was silent for longer than the lease`
-      ).pipe(Effect.annotateLogs({ service: names.service, consumer, entries: ids.slice(0, 20) }))
+      (how === "taken"
+        ? Effect.logWarning(
+          `${ids.length} entries were taken over by another consumer: this one was silent for longer than the lease`
+        )
+        : Effect.logError(
+          `${ids.length} entries of ${names.stream} are no longer pending, though no other consumer has them. ` +
+            `Somebody acknowledged them or removed the consumer: no worker will be given them again, ` +
+            `and what their running handlers return is not written`
+        )).pipe(Effect.annotateLogs({ service: names.service, consumer, entries: ids.slice(0, 20) }))
     )
   }
 }

@@ -52,6 +52,10 @@ export interface RunnerOptions {
   readonly policyFor: (subject: Subject) => Policy
   /** Milliseconds of one run; `undefined` is without limit. */
   readonly handlerTimeout: number | undefined
+  /** Milliseconds without a renewal after which others may take what is held here: nothing is started then. */
+  readonly lease: number
+  /** Something waits to start whose lease may be over: it is to be renewed now. */
+  readonly onStale: () => void
   /** The context of handlers, without scope and parent span. */
   readonly context: Context.Context<never>
   readonly clock: Clock.Clock
@@ -62,8 +66,11 @@ export interface RunnerOptions {
 }
 
 export interface Runner {
-  /** Takes entries in; those of a read are started by the next call of `start`. */
-  readonly accept: (entries: ReadonlyArray<Entry>) => void
+  /**
+   * Takes entries in; those of a read are started by the next call of `start`. `since` is a monotonic time at or before
+   * their delivery: when they were asked for.
+   */
+  readonly accept: (entries: ReadonlyArray<Entry>, since: number) => void
   /** Starts what waits, as far as there are slots. */
   readonly start: () => void
   /** How many entries may be taken now. */
@@ -81,13 +88,25 @@ export interface Runner {
   /** Characters of entries that may be taken now. */
   readonly spare: () => number
   readonly running: () => number
-  /** The decision about this delivery of an entry is written, or there is nothing to write. */
-  readonly written: (entry: Entry) => void
+  /**
+   * The decision about this delivery of an entry is written, or there is nothing to write. Returns whether
+   * {@link Runner.drop} had reported it.
+   */
+  readonly written: (entry: Entry) => boolean
+  /** The leases of these began anew at or after a monotonic time. Starts what waited for that. */
+  readonly renewed: (ids: ReadonlyArray<string>, since: number) => void
+  /** Whether another consumer may have taken it over: it was not renewed for as long as the lease. */
+  readonly isStale: (id: string, now: number) => boolean
   /**
    * Another consumer owns these now: their handlers are interrupted and nothing is written. Returns those of which this is
    * news; what is decided already is for the settler to find out.
    */
   readonly lose: (ids: ReadonlyArray<string>) => ReadonlyArray<string>
+  /**
+   * These are not pending any more, and no other consumer has them. What has not started is given up; handlers go on, as
+   * nobody else does their work. Returns those of which this is news.
+   */
+  readonly drop: (ids: ReadonlyArray<string>) => ReadonlyArray<string>
   /** Starts nothing more; what has not started is forgotten here and stays pending at Redis. */
   readonly stopStarting: () => void
   /** Waits until no handler runs. */
@@ -110,7 +129,11 @@ const noLimit = Number.POSITIVE_INFINITY
  */
 class Held {
   readonly entry: Entry
+  /** Monotonic milliseconds at or before which its lease began: when it was asked for, or last renewed. */
+  since: number
   state: State = "queued"
+  /** It is not pending any more. */
+  dropped = false
   decoded: Decoded | undefined = undefined
   /** Known once it runs, as all that follows. */
   begun: Start | undefined = undefined
@@ -120,8 +143,9 @@ class Held {
   span: Tracer.Span | undefined = undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   stop: Stop | undefined = undefined
-  constructor(entry: Entry) {
+  constructor(entry: Entry, since: number) {
     this.entry = entry
+    this.since = since
   }
 }
 
@@ -338,12 +362,22 @@ export const make = (options: RunnerOptions): Runner => {
     let now: number | undefined
     while (head < queue.length && running < options.concurrency) {
       if (!starting) break
-      const run = queue[head++]
-      if (run?.state !== "queued") continue
-      if (run.decoded === undefined) decodeAhead(head - 1)
-      queued--
+      const run = queue[head]
+      if (run?.state !== "queued") {
+        head++
+        continue
+      }
       // One look at the clock for each delivery: the end of one is the start of the next.
-      now = start(run, now ?? monotonicMillis(clock))
+      const startsAt: number = now ?? monotonicMillis(clock)
+      // The process stood still, or the server was away: what waits here may be another's by now.
+      if (startsAt - run.since > options.lease) {
+        options.onStale()
+        break
+      }
+      if (run.decoded === undefined) decodeAhead(head)
+      head++
+      queued--
+      now = start(run, startsAt)
     }
     if (head === queue.length || head > maxStarted) {
       queue = queue.slice(head)
@@ -381,15 +415,25 @@ export const make = (options: RunnerOptions): Runner => {
     if (ran) interrupt(run, "lease")
   }
 
+  /** Gives up those that have not started; returns which they were. */
+  const forget = (ids: ReadonlyArray<string>): Array<string> =>
+    ids.filter((id) => {
+      const run = held.get(id)
+      if (run?.state !== "queued") return false
+      giveUp(run)
+      held.delete(id)
+      return true
+    })
+
   return {
-    accept: (entries) => {
+    accept: (entries, since) => {
       for (const entry of entries) {
         const before = held.get(entry.id)
         // The same delivery, found twice: its reply was late, and meanwhile it was looked for.
         if (before?.entry.deliveries === entry.deliveries) continue
         // Delivered anew to this very consumer: an earlier run that goes on has lost its lease.
         if (before?.state === "running" || before?.state === "queued") giveUp(before)
-        const run = new Held(entry)
+        const run = new Held(entry, since)
         held.set(entry.id, run)
         queue.push(run)
         queued++
@@ -411,24 +455,46 @@ export const make = (options: RunnerOptions): Runner => {
     spare: () => options.maxHeldSize - heldSize,
     running: () => running,
     written: (entry) => {
+      const run = held.get(entry.id)
       // A later delivery of it may have come meanwhile, and is written itself.
-      if (held.get(entry.id)?.entry === entry) held.delete(entry.id)
+      const isLatest = run?.entry === entry
+      if (isLatest) held.delete(entry.id)
       unwritten--
       heldSize -= entry.size
       updateRoom()
+      return isLatest && run.dropped
+    },
+    renewed: (ids, since) => {
+      for (const id of ids) {
+        const run = held.get(id)
+        if (run !== undefined && run.since < since) run.since = since
+      }
+      if (queued > 0) startNext()
+    },
+    isStale: (id, now) => {
+      const run = held.get(id)
+      return run !== undefined && now - run.since > options.lease
     },
     lose: (ids) => {
-      const news = ids.filter((id) => {
+      const news = forget(ids)
+      // Not before all that wait are given up: the end of one run starts the next.
+      for (const id of ids) {
         const run = held.get(id)
-        if (run?.state === "queued") {
-          giveUp(run)
-          held.delete(id)
-          return true
-        }
-        if (run?.state !== "running" || run.stop === "lease") return false
+        if (run?.state !== "running" || run.stop === "lease") continue
+        news.push(id)
         interrupt(run, "lease")
-        return true
-      })
+      }
+      updateRoom()
+      return news
+    },
+    drop: (ids) => {
+      const news = forget(ids)
+      for (const id of ids) {
+        const run = held.get(id)
+        if (run?.state !== "running" || run.dropped || run.stop === "lease") continue
+        news.push(id)
+        run.dropped = true
+      }
       updateRoom()
       return news
     },

@@ -223,8 +223,11 @@ export const make = (options: TelemetryOptions): Telemetry => {
       span?.end(clock.currentTimeNanosUnsafe(), failed ? Exit.fail("RedisError") : Exit.void)
     },
     written: (decision, written) => {
-      if (written === "lost") return withService(Metrics.settlementsRefused).updateUnsafe(1, context)
-      if (written === "gone") return withService(Metrics.entriesLost).updateUnsafe(1, context)
+      if (written === "lost" || written === "ended" || written === "dropped") {
+        withService(Metrics.settlementsRefused).updateUnsafe(1, context)
+        if (written !== "dropped") return
+      }
+      if (written === "gone" || written === "dropped") return withService(Metrics.entriesLost).updateUnsafe(1, context)
       const { action, attempt, settlement } = decision
       const metrics = metricsOf(action?.action_type)
       outcomeCounter(metrics, settlement).updateUnsafe(1, context)

@@ -17,6 +17,9 @@ const renewed = (ids: ReadonlyArray<string>) =>
     return decodeRenewal(yield* evaluate(renew, { stream: names.stream, group: names.group, consumer: "me", ids }))
   })
 
+/** What a renewal of entries that are all held replies. */
+const nothing = { lost: [], gone: [], ended: [], dropped: [], ahead: [], several: false }
+
 const released = (limit = 100) =>
   Effect.gen(function*() {
     const { names } = yield* Place
@@ -78,7 +81,7 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
       const [first, second] = yield* deliver("me", 2)
       yield* age(first!, "me", { idle: 60_000, deliveries: 3 })
       yield* age(second!, "me", { idle: 60_000 })
-      assert.deepEqual(yield* renewed([first!]), { lost: [], gone: [] })
+      assert.deepEqual(yield* renewed([first!]), nothing)
       assert.deepEqual(yield* owners, [[first, "me", 3], [second, "me", 1]])
       assert.deepEqual(yield* idleIds, [second])
     }))
@@ -86,12 +89,19 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
   test("renew reports what is not this consumer's any more, and takes nothing back", () =>
     Effect.gen(function*() {
       const names = yield* group
-      const [kept, taken, done] = yield* deliver("me", 3)
+      const [kept, taken, done, deleted] = yield* deliver("me", 4)
       const [fresh] = yield* add(["data", "new"])
       yield* age(kept!, "me", { idle: 60_000 })
       yield* age(taken!, "another", { idle: 60_000 })
-      yield* send("XACK", names.stream, names.group, done!)
-      assert.deepEqual(yield* renewed([kept!, taken!, done!, fresh!]), { lost: [taken, done, fresh], gone: [] })
+      yield* send("XACK", names.stream, names.group, done!, deleted!)
+      yield* send("XDEL", names.stream, deleted!)
+      assert.deepEqual(yield* renewed([kept!, taken!, done!, deleted!, fresh!]), {
+        ...nothing,
+        lost: [taken],
+        ended: [deleted],
+        dropped: [done],
+        ahead: [fresh]
+      })
       assert.deepEqual(yield* owners, [[kept, "me", 1], [taken, "another", 1]])
       assert.deepEqual(yield* idleIds, [taken])
     }))
@@ -100,7 +110,7 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
     Effect.gen(function*() {
       yield* group
       const ids = yield* deliver("me", 500)
-      assert.deepEqual(yield* renewed(ids), { lost: [], gone: [] })
+      assert.deepEqual(yield* renewed(ids), nothing)
     }))
 
   test("renew reports what was deleted from the stream, apart from what was taken over", () =>
@@ -108,7 +118,25 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
       const names = yield* group
       const [kept, deleted] = yield* deliver("me", 2)
       yield* send("XDEL", names.stream, deleted!)
-      assert.deepEqual(yield* renewed([kept!, deleted!]), { lost: [], gone: [deleted] })
+      assert.deepEqual(yield* renewed([kept!, deleted!]), { ...nothing, gone: [deleted] })
+    }))
+
+  test("renew says whether settled entries stay in the stream for another group", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [done] = yield* deliver("me", 1)
+      yield* send("XACK", names.stream, names.group, done!)
+      yield* send("XGROUP", "CREATE", names.stream, "audit", "0")
+      assert.deepEqual(yield* renewed([done!]), { ...nothing, dropped: [done], several: true })
+    }))
+
+  test("renew takes what a group that was made again has still to read for neither lost nor dropped", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const ids = yield* deliver("me", 2)
+      yield* send("XGROUP", "DESTROY", names.stream, names.group)
+      yield* send("XGROUP", "CREATE", names.stream, names.group, "0")
+      assert.deepEqual(yield* renewed(ids), { ...nothing, ahead: ids })
     }))
 
   test("release gives back all that is pending here: due now, at no attempt", () =>
