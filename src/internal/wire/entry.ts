@@ -80,7 +80,13 @@ export const withBroken = (entry: Entry, broken: boolean): Entry => {
   return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
 }
 
-/** The server's time at which an entry was added. */
+/** The same delivery, with what is recorded of it. */
+export const withRecord = (entry: Entry, record: RetryRecord): Entry => {
+  const { broken, data, deliveries, id, replays, size, traceparent } = entry
+  return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
+}
+
+/** The time in an id: the server's when the entry was added, unless its sender gave the id or the clock was set back. */
 export const millisOf = (id: string): number => {
   let millis = 0
   for (let i = 0; i < id.length; i++) {
@@ -119,12 +125,15 @@ export const decode = (
 const noData = Result.fail("The entry has no field data")
 const notUtf8 = Result.fail("The entry is no UTF-8")
 
+/** When an entry was added, by the server's clock: never later than it was first read, nor than now. */
+export const addedAt = ({ id, record }: Entry, now: number): number => Math.min(millisOf(id), record.readAt ?? now, now)
+
 /**
  * The time by the server's clock after which nobody waits for the answer: when the entry was added plus the
  * `timeout_ms` that its sender gave. The clocks of sender and worker play no part.
  */
-export const deadlineOf = (entry: Entry, action: DomainAction.DomainAction): number | undefined => {
+export const deadlineOf = (entry: Entry, action: DomainAction.DomainAction, now: number): number | undefined => {
   if (action.metadata === null || DomainAction.expects(action) !== "response") return undefined
   const timeout = action.metadata["timeout_ms"]
-  return typeof timeout === "number" && timeout > 0 ? millisOf(entry.id) + timeout : undefined
+  return typeof timeout === "number" && timeout > 0 ? addedAt(entry, now) + timeout : undefined
 }

@@ -59,6 +59,7 @@ export const make = (options: ConsumerOptions): Consumer => {
     ...shared,
     runner: ownRunner,
     clock: options.runner.clock,
+    server: options.runner.server,
     payloadLimit: options.runner.dispatch.limits.maxBytes,
     onGone: options.onGone
   })

@@ -52,10 +52,10 @@ class Known implements Subject {
   readonly deadline: number | undefined
   readonly maxAttempts: number | undefined
   readonly failureAction: string | undefined
-  constructor(entry: Entry, action: DomainAction, route: Route | undefined) {
+  constructor(entry: Entry, action: DomainAction, route: Route | undefined, now: number) {
     this.action = action
     this.attempt = entry.record.attempts + 1
-    this.deadline = deadlineOf(entry, action)
+    this.deadline = deadlineOf(entry, action, now)
     this.maxAttempts = route?.action?.maxAttempts
     this.failureAction = route?.action?.failureAction?.type
   }
@@ -94,7 +94,7 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
   }
   const action = decoded.success
   const route = options.routes.get(action.action_type)
-  const subject = new Known(entry, action, route)
+  const subject = new Known(entry, action, route, now)
   if (entry.deliveries - entry.record.outcomes > options.maxDeliveries) {
     return { _tag: "Decided", subject, outcome: poison }
   }

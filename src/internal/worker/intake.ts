@@ -8,6 +8,8 @@ import type { Redis, RedisError } from "../../Redis.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
 import type { Names } from "../redis/names.ts"
 import * as reply from "../redis/reply.ts"
+import type { ServerClock } from "../redis/serverClock.ts"
+import { decodeFirstRead, firstRead } from "../scripts/firstRead.ts"
 import { countReplacements } from "../scripts/streams.ts"
 import { decodeTake, type TakenEntry, takeOwn } from "../scripts/take.ts"
 import * as entry from "../wire/entry.ts"
@@ -32,6 +34,7 @@ export interface IntakeOptions {
   readonly consumer: string
   readonly runner: Runner
   readonly clock: Clock.Clock
+  readonly server: ServerClock
   /** Bytes of `data`, beyond which an entry is refused. */
   readonly payloadLimit: number
   /** Entries that were deleted from the stream while they were pending. */
@@ -41,6 +44,15 @@ export interface IntakeOptions {
 /** Pending entries looked at in one call. */
 const batch = 1_000
 
+/**
+ * Milliseconds that an id must be ahead of the server's clock, as it is followed here, before the server is asked when the
+ * entry was first read. The clock is followed less exactly than that, and a deadline within it is of no matter.
+ */
+const aheadTolerance = 1_000
+
+/** Ids asked about in one call. */
+const maxAhead = 500
+
 /** Deliveries that were found, of which is remembered that they were. */
 const maxFound = 10_000
 
@@ -48,7 +60,7 @@ export const fromTaken = (taken: TakenEntry): entry.Entry =>
   entry.make(taken.id, taken.fields, taken.deliveries, taken.record)
 
 export const make = (options: IntakeOptions): Intake => {
-  const { consumer, names, redis, runner } = options
+  const { consumer, names, redis, runner, server } = options
 
   /** What is over the limit is refused whatever its bytes are: neither this process nor the server has to look at them. */
   const isDoubtful = ({ data }: entry.Entry): boolean =>
@@ -71,12 +83,51 @@ export const make = (options: IntakeOptions): Intake => {
     return entries.map((next) => broken.has(next.id) ? entry.withBroken(next, true) : next)
   })
 
+  const isAhead = ({ id, record }: entry.Entry): boolean =>
+    record.readAt === undefined && entry.millisOf(id) > server.now() + aheadTolerance
+
+  /** Only a message with a timeout has a deadline, whatever its JSON says otherwise. */
+  const mayHaveDeadline = ({ data }: entry.Entry): boolean => data?.includes("timeout_ms") === true
+
+  /** Entries whose ids are ahead of the clock get the time at which they were first read. */
+  const dated = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>) {
+    const ids = entries.filter((next) => isAhead(next) && mayHaveDeadline(next)).map((next) => next.id)
+    const found = new Map<string, number>()
+    for (let i = 0; i < ids.length; i += maxAhead) {
+      const some = ids.slice(i, i + maxAhead)
+      const { now, times } = decodeFirstRead(
+        yield* redis.eval(firstRead.script)({
+          stream: names.stream,
+          retryRecords: names.retryRecords,
+          group: names.group,
+          consumer,
+          ids: some
+        })
+      )
+      some.forEach((id, index) => {
+        const time = times[index]
+        if (time !== undefined) found.set(id, time)
+      })
+      // It was the clock of the server that was set, and not the ids that are ahead.
+      if (Math.abs(now - server.now()) > aheadTolerance) yield* server.sample
+    }
+    return entries.map((next) => {
+      const readAt = found.get(next.id)
+      return readAt === undefined ? next : entry.withRecord(next, { ...next.record, readAt })
+    })
+  })
+
+  const dateIf = (
+    some: boolean,
+    entries: ReadonlyArray<entry.Entry>
+  ): Effect.Effect<ReadonlyArray<entry.Entry>, RedisError> => some ? dated(entries) : Effect.succeed(entries)
+
   /** Deliveries that were found before their reply came. When it comes after all, they may have run and ended. */
   const found = new Map<string, number>()
   const findingAlone = Semaphore.makeUnsafe(1)
 
   const acceptFound = Effect.fnUntraced(function*(entries: ReadonlyArray<entry.Entry>, since: number) {
-    runner.accept(yield* markBroken(entries), since)
+    runner.accept(yield* markBroken(yield* dateIf(entries.some(isAhead), entries)), since)
     runner.start()
     for (const { deliveries, id } of entries) found.set(id, deliveries)
     for (const id of found.keys()) {
@@ -87,14 +138,24 @@ export const make = (options: IntakeOptions): Intake => {
 
   const isNew = ({ deliveries, id }: entry.Entry): boolean => found.get(id) !== deliveries
 
+  const holdMarked = (entries: ReadonlyArray<entry.Entry>, since: number) =>
+    Effect.map(markBroken(entries), (marked) => runner.accept(marked, since))
+
   const hold: Intake["hold"] = (entries, since) => {
     const fresh = found.size === 0 ? entries : entries.filter(isNew)
-    return fresh.length === 0 ? Effect.void : Effect.map(markBroken(fresh), (marked) => runner.accept(marked, since))
+    const last = fresh.at(-1)
+    if (last === undefined) return Effect.void
+    // What is read comes in the order of its ids: the last one tells for all.
+    return isAhead(last) ? Effect.flatMap(dated(fresh), (next) => holdMarked(next, since)) : holdMarked(fresh, since)
   }
 
   return {
     hold,
-    accept: (entries, since) => Effect.map(hold(entries, since), () => runner.start()),
+    accept: (entries, since) =>
+      dateIf(entries.some(isAhead), entries).pipe(
+        Effect.flatMap((next) => hold(next, since)),
+        Effect.map(() => runner.start())
+      ),
     takePending: Effect.fnUntraced(function*(idle) {
       const { group, retryRecords, stream } = names
       const listed = yield* redis.send(

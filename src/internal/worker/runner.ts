@@ -59,7 +59,7 @@ export interface RunnerOptions {
   /** The context of handlers, without scope and parent span. */
   readonly context: Context.Context<never>
   readonly clock: Clock.Clock
-  readonly server: Pick<ServerClock, "now" | "at">
+  readonly server: ServerClock
   readonly decided: (decision: Decision) => void
   readonly consumer: string
   readonly telemetry: Pick<Telemetry, "started" | "ended">
@@ -138,6 +138,8 @@ class Held {
   /** Known once it runs, as all that follows. */
   begun: Start | undefined = undefined
   started = 0
+  /** The same by the server's clock, which goes on evenly for the run even if somebody sets it. */
+  startedAt = 0
   /** Monotonic milliseconds after which the run is interrupted: a clock that is set must not end it, nor keep it. */
   limit = noLimit
   span: Tracer.Span | undefined = undefined
@@ -248,7 +250,8 @@ export const make = (options: RunnerOptions): Runner => {
   /** Where the decision goes. `now` is monotonic. */
   const settle = (run: Held, subject: Subject, outcome: Outcome, now: number): void => {
     const { entry, span } = run
-    const settlement = settlementOf(outcome, subject, options.policyFor(subject), server.at(now))
+    const serverNow = run.begun === undefined ? server.at(now) : Math.floor(run.startedAt + now - run.started)
+    const settlement = settlementOf(outcome, subject, options.policyFor(subject), serverNow)
     const decision = new Decision(entry, subject.action, subject.attempt, settlement, span, causeOf(outcome))
     telemetry.ended(decision, outcome, run.begun === undefined ? undefined : now - run.started, span)
     if (settlement._tag === "Lost") {
@@ -297,13 +300,12 @@ export const make = (options: RunnerOptions): Runner => {
     const timeout = ownTimeout === undefined ? options.handlerTimeout : Duration.toMillis(ownTimeout)
     run.begun = dispatched
     run.started = now
-    run.limit = Math.min(
-      timeout === undefined ? noLimit : now + timeout,
-      deadline === undefined ? noLimit : now + deadline - serverNow
-    )
+    run.startedAt = serverNow
+    const end = deadline === undefined ? noLimit : now + deadline - serverNow
+    run.limit = Math.min(timeout === undefined ? noLimit : now + timeout, end)
     const remaining = deadline === undefined
       ? endless
-      : Effect.sync(() => Duration.millis(Math.max(0, deadline - server.now())))
+      : Effect.sync(() => Duration.millis(Math.max(0, Math.floor(end - monotonicMillis(clock)))))
     const delivery = new Delivered(entry, subject, options.consumer, remaining)
     run.span = telemetry.started(entry, subject.action, subject, options.consumer, serverNow)
     run.state = "running"

@@ -14,7 +14,7 @@ import type { DomainAction } from "../../DomainAction.ts"
 import * as Metrics from "../../Metrics.ts"
 import type { Outcome, Settlement, Subject } from "../../Settlement.ts"
 import type { Names } from "../redis/names.ts"
-import { type Entry, millisOf } from "../wire/entry.ts"
+import { addedAt, type Entry } from "../wire/entry.ts"
 import * as traceparent from "../wire/traceparent.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import type { Written } from "./settler.ts"
@@ -171,9 +171,8 @@ export const make = (options: TelemetryOptions): Telemetry => {
   return {
     started: (entry, action, subject, consumer, now) => {
       const metrics = metricsOf(action.action_type)
-      // The clocks of two hosts may differ: a delay is never less than nothing.
       if (entry.deliveries === 1 && subject.attempt === 1) {
-        metrics.delay.updateUnsafe(Math.max(0, now - millisOf(entry.id)), context)
+        metrics.delay.updateUnsafe(now - addedAt(entry, now), context)
       }
       if (tracer === undefined) return undefined
       const sender = traceparent.senderOf(entry, action)

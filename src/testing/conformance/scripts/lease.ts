@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
 import { record } from "../../../internal/redis/reply.ts"
+import { decodeFirstRead, firstRead } from "../../../internal/scripts/firstRead.ts"
 import { decodeRenewal, holdLease, release, renew } from "../../../internal/scripts/lease.ts"
-import { type Case, cases, Place, send } from "../case.ts"
-import { add, age, deliver, dueIn, evaluate, group, owners } from "./setup.ts"
+import { type Case, cases, Place, send, serverTime } from "../case.ts"
+import { add, age, deliver, dueIn, evaluate, group, owners, read as readNew } from "./setup.ts"
 
 const hold = (claimIdle: number, timeToLive = 60_000) =>
   Effect.gen(function*() {
@@ -19,6 +20,13 @@ const renewed = (ids: ReadonlyArray<string>) =>
 
 /** What a renewal of entries that are all held replies. */
 const nothing = { lost: [], gone: [], ended: [], dropped: [], ahead: [], several: false }
+
+const read = (ids: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const { names } = yield* Place
+    const { group, retryRecords, stream } = names
+    return decodeFirstRead(yield* evaluate(firstRead, { stream, retryRecords, group, consumer: "me", ids }))
+  })
 
 const released = (limit = 100) =>
   Effect.gen(function*() {
@@ -137,6 +145,35 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
       yield* send("XGROUP", "DESTROY", names.stream, names.group)
       yield* send("XGROUP", "CREATE", names.stream, names.group, "0")
       assert.deepEqual(yield* renewed(ids), { ...nothing, ahead: ids })
+    }))
+
+  test("firstRead records when entries were first read whose ids are ahead of the clock, and nothing of others", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const before = yield* serverTime
+      const [past] = yield* deliver("me", 1)
+      const ids = [1, 2, 3, 4].map((seq) => `${before + 600_000}-${seq}`)
+      for (const id of ids) yield* send("XADD", names.stream, id, "data", "x")
+      yield* readNew("me")
+      const [fresh, recorded, known, theirs] = ids
+      yield* send("HSET", names.retryRecords, recorded!, "2 3 17 00-1-2-01", known!, "1 1 0  5000")
+      yield* age(theirs!, "another", {})
+      const { now, times } = yield* read([past!, fresh!, recorded!, known!, theirs!])
+      assert.ok(now >= before && now < before + 600_000)
+      assert.deepEqual(times, [undefined, now, now, 5_000, undefined])
+      const records = yield* Effect.forEach(
+        [past!, fresh!, recorded!, known!, theirs!],
+        (id) => send("HGET", names.retryRecords, id)
+      )
+      assert.deepEqual(records, [
+        null,
+        `0 0 0  ${now}`,
+        `2 3 17 00-1-2-01 ${now}`,
+        "1 1 0  5000",
+        null
+      ])
+      // It stays what it was.
+      assert.deepEqual((yield* read([fresh!, known!])).times, [now, 5_000])
     }))
 
   test("release gives back all that is pending here: due now, at no attempt", () =>
