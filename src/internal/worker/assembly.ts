@@ -29,7 +29,7 @@ import * as consumer from "./consumer.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import * as eventLoop from "./eventLoop.ts"
 import { SettlementObserver } from "./observer.ts"
-import { lostLogger, settlementLogger } from "./report.ts"
+import { lostLogger, settlementLogger, starvedLogger } from "./report.ts"
 import * as serverChecks from "./serverChecks.ts"
 import type { Written } from "./settler.ts"
 import { make as makeTelemetry } from "./telemetry.ts"
@@ -155,6 +155,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const logSettlement = settlementLogger(names, context)
   const observer = Context.get(context, SettlementObserver)
   const logLost = lostLogger(names, context)
+  const logStarved = starvedLogger(names, context, clock)
   const telemetry = makeTelemetry({ names, context, clock, types: new Set(routes.keys()) })
 
   // ---------------------------------------------------------------------------
@@ -252,6 +253,9 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         // Its own, also while a longer one holds: that one may be forgotten while this process stands still.
         lease: options.claimIdle,
         onStale: () => recovering.hurry(),
+        stream: names.stream,
+        // Who runs suspects alone holds nothing back, and others run what it asks for.
+        onStarved: reads ? logStarved : () => {},
         context,
         clock,
         server,

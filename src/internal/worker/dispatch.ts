@@ -82,7 +82,8 @@ const poison: Outcome = { _tag: "Poison" }
 const expired: Outcome = { _tag: "Expired" }
 const leaseLost: Outcome = { _tag: "LeaseLost" }
 const timedOut: Outcome = { _tag: "TimedOut" }
-const interrupted: Outcome = { _tag: "Interrupted" }
+/** Given back without an attempt. */
+export const interrupted: Outcome = { _tag: "Interrupted" }
 
 /** An entry's action, or why there is none in it. */
 export type Decoded = Result.Result<DomainAction, string>

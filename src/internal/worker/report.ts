@@ -2,10 +2,12 @@
  * One log line a settlement: at debug as a rule, higher where somebody should look. Never a payload.
  */
 import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
+import { monotonicMillis } from "../base/monotonic.ts"
 import type { Names } from "../redis/names.ts"
 import { read } from "../wire/errorText.ts"
 import type { Decision } from "./encodeSettlement.ts"
@@ -73,6 +75,27 @@ export const lostLogger = (names: Names, context: Context.Context<never>) => {
             `Somebody acknowledged them or removed the consumer: no worker will be given them again, ` +
             `and what their running handlers return is not written`
         )).pipe(Effect.annotateLogs({ service: names.service, consumer, entries: ids.slice(0, 20) }))
+    )
+  }
+}
+
+/** Milliseconds between two warnings. */
+const starvedInterval = 10 * 60_000
+
+/** Warns that handlers wait for their own service and hold all slots, not each time. */
+export const starvedLogger = (names: Names, context: Context.Context<never>, clock: Clock.Clock) => {
+  const fork = Effect.runForkWith(context)
+  let last = Number.NEGATIVE_INFINITY
+  return (): void => {
+    const now = monotonicMillis(clock)
+    if (now - last < starvedInterval) return
+    last = now
+    fork(
+      Effect.logWarning(
+        `Every slot of a consumer of ${names.stream} holds a handler that waits for an answer of its own service. ` +
+          `Only another worker with a free slot can answer; without one the requests time out. ` +
+          `Call the code instead of sending a request, or raise the concurrency`
+      ).pipe(Effect.annotateLogs({ service: names.service }))
     )
   }
 }

@@ -23,6 +23,7 @@ import * as Alarm from "../base/alarm.ts"
 import { Deadline } from "../base/deadline.ts"
 import { exitOf } from "../base/exit.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
+import { Slot } from "../base/slot.ts"
 import * as Table from "../base/table.ts"
 import type { ServerClock } from "../redis/serverClock.ts"
 import { decode, type Entry } from "../wire/entry.ts"
@@ -33,6 +34,7 @@ import {
   type DispatchOptions,
   encodeSuccess,
   handle,
+  interrupted,
   outcomeOf,
   type Start,
   type Stop
@@ -56,6 +58,10 @@ export interface RunnerOptions {
   readonly lease: number
   /** Something waits to start whose lease may be over: it is to be renewed now. */
   readonly onStale: () => void
+  /** What handlers ask their own service through. */
+  readonly stream: string
+  /** For a while all slots have held handlers that wait for answers of their own service. */
+  readonly onStarved: () => void
   /** The context of handlers, without scope and parent span. */
   readonly context: Context.Context<never>
   readonly clock: Clock.Clock
@@ -127,8 +133,11 @@ const noLimit = Number.POSITIVE_INFINITY
  * A delivery that this consumer answers for: one object from its arrival until its settlement is written. A class and no
  * literal, see `entry.ts`.
  */
-class Held {
+class Held implements Slot {
   readonly entry: Entry
+  readonly slots: Slots
+  /** Requests to its own service that it waits for. */
+  asking = 0
   /** Monotonic milliseconds at or before which its lease began: when it was asked for, or last renewed. */
   since: number
   state: State = "queued"
@@ -145,10 +154,26 @@ class Held {
   span: Tracer.Span | undefined = undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   stop: Stop | undefined = undefined
-  constructor(entry: Entry, since: number) {
+  constructor(entry: Entry, since: number, slots: Slots) {
     this.entry = entry
     this.since = since
+    this.slots = slots
   }
+  asks(stream: string): boolean {
+    if (stream !== this.slots.stream || this.state !== "running") return false
+    if (this.asking++ === 0) this.slots.asking(1)
+    return true
+  }
+  answered(): void {
+    if (this.asking > 0 && --this.asking === 0) this.slots.asking(-1)
+  }
+}
+
+/** What the deliveries of a runner share. */
+interface Slots {
+  readonly stream: string
+  /** So many more of those that run wait for answers of their own service. */
+  readonly asking: (change: number) => void
 }
 
 /** What a handler is told of its delivery. */
@@ -193,6 +218,12 @@ const maxStarted = 1_000
 /** Handlers of so many deliveries take longer than a read, unless they wait. */
 const manyQueued = 50
 
+/**
+ * Milliseconds that all slots must wait for answers of their own service before what waits behind them is given back: an answer
+ * that comes at once from another worker is worth no move.
+ */
+const starvation = 250
+
 /** Messages that are parsed ahead of their start. */
 const decodedAtOnce = 64
 
@@ -210,6 +241,10 @@ export const make = (options: RunnerOptions): Runner => {
   let unwritten = 0
   let heldSize = 0
   let starting = true
+  /** Of those that run: how many wait for an answer of their own service. */
+  let asking = 0
+  /** Monotonic milliseconds since which all slots do. */
+  let starvedSince = noLimit
 
   const roomLatch = Latch.makeUnsafe(true)
   const quietLatch = Latch.makeUnsafe(true)
@@ -218,9 +253,14 @@ export const make = (options: RunnerOptions): Runner => {
   // Reading waits for a good part of a batch: room for one at a time would be a round trip for each entry.
   const enough = Math.max(1, options.readAhead >> 1)
 
+  // What they wait for must not be held here: it would wait for them.
+  const isStarved = (): boolean => asking >= options.concurrency
+
   // What is decided leaves its place at once, so that the next batch is read while this one is written.
   const room = (): number =>
-    heldSize >= options.maxHeldSize || unwritten >= options.maxUnwritten ? 0 : capacity - running - queued
+    heldSize >= options.maxHeldSize || unwritten >= options.maxUnwritten || isStarved()
+      ? 0
+      : capacity - running - queued
 
   const half = options.readAhead === 0 ? capacity : Math.ceil(capacity / 2)
   const batch = (): number => Math.min(room(), half)
@@ -241,6 +281,7 @@ export const make = (options: RunnerOptions): Runner => {
     const own = new LogAnnotations(action, attempt)
     const all = isPlain ? own : Object.assign({}, annotations, own)
     let context = Context.add(shared, References.CurrentLogAnnotations, all)
+    context = Context.add(context, Slot, run)
     const ids = ActionContext.fromAction(action)
     if (ids !== ActionContext.empty) context = Context.add(context, ActionContext.ActionContext, ids)
     if (run.limit !== noLimit) context = Context.add(context, Deadline, run.limit)
@@ -270,7 +311,7 @@ export const make = (options: RunnerOptions): Runner => {
     const now = monotonicMillis(clock)
     // A run whose entry was lost and taken again has been replaced: it decides nothing any more.
     if (run.state === "running") {
-      running--
+      leave(run)
       settle(run, begun.subject, outcomeOf(exit, run.stop, begun.route, options.dispatch.errors), now)
     }
     return now
@@ -404,13 +445,50 @@ export const make = (options: RunnerOptions): Runner => {
       if (run.limit <= now) interrupt(run, "time")
       else next = Math.min(next, run.limit)
     }
+    if (starvedSince + starvation > now) return Math.min(next, starvedSince + starvation)
+    options.onStarved()
+    giveBack(now)
     return next
   })
+
+  const slots: Slots = {
+    stream: options.stream,
+    asking: (change) => {
+      asking += change
+      const now = monotonicMillis(clock)
+      starvedSince = isStarved() ? Math.min(starvedSince, now) : noLimit
+      alarm.by(starvedSince + starvation)
+      updateRoom()
+    }
+  }
+
+  /** Frees the slot of a delivery that runs. What it asked may be answered later, and concerns nobody then. */
+  const leave = (run: Held): void => {
+    running--
+    if (run.asking === 0) return
+    run.asking = 0
+    slots.asking(-1)
+  }
+
+  /** Gives back what waits to start, for workers that have a free slot. */
+  const giveBack = (now: number): void => {
+    for (const run of queue.slice(head)) {
+      if (run.state !== "queued") continue
+      queued--
+      const decoded = run.decoded ?? decode(run.entry, options.dispatch.limits)
+      run.decoded = undefined
+      const dispatched = dispatch(run.entry, decoded, options.dispatch, server.at(now))
+      settle(run, dispatched.subject, dispatched._tag === "Decided" ? dispatched.outcome : interrupted, now)
+    }
+    queue = []
+    head = 0
+    updateRoom()
+  }
 
   /** Takes a delivery out that has not started, or ends one that runs: it is another's. */
   const giveUp = (run: Held): void => {
     if (run.state === "queued") queued--
-    else running--
+    else leave(run)
     const ran = run.state === "running"
     run.state = "over"
     heldSize -= run.entry.size
@@ -435,12 +513,13 @@ export const make = (options: RunnerOptions): Runner => {
         if (before?.entry.deliveries === entry.deliveries) continue
         // Delivered anew to this very consumer: an earlier run that goes on has lost its lease.
         if (before?.state === "running" || before?.state === "queued") giveUp(before)
-        const run = new Held(entry, since)
+        const run = new Held(entry, since, slots)
         held.set(entry.id, run)
         queue.push(run)
         queued++
         heldSize += entry.size
       }
+      if (starvedSince !== noLimit) alarm.by(starvedSince + starvation)
       updateRoom()
     },
     start: startNext,
