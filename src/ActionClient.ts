@@ -25,6 +25,7 @@ import { exitOf } from "./internal/base/exit.ts"
 import { InvalidOption } from "./internal/base/invalidOption.ts"
 import { monotonicMillis } from "./internal/base/monotonic.ts"
 import { exactMillis } from "./internal/base/optionTime.ts"
+import { Slot } from "./internal/base/slot.ts"
 import { uuid } from "./internal/base/uuid.ts"
 import { answerOf } from "./internal/client/answer.ts"
 import * as Writing from "./internal/client/append.ts"
@@ -502,7 +503,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       const late = Effect.suspend(() =>
         Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
       )
-      return traced(
+      const asking = traced(
         { operation: "request", actionType: action.type, stream: stream.value, actionId, count: 1 },
         (trace) => {
           const answer = { list, type: null, correlationId }
@@ -525,6 +526,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
           return Effect.flatMap(response, (response) => answerOf(action, response))
         }
       )
+      const slot = fiber.getRef(Slot)
+      return slot?.asks(stream.value) === true ? Effect.ensuring(asking, Effect.sync(() => slot.answered())) : asking
     })
 
   const request = (action: Action.Any, payload: unknown, options: RequestOptions = {}) =>

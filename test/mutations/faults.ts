@@ -422,8 +422,8 @@ const twins: ReadonlyArray<Fault> = [
   },
   {
     file: "scripts/lease.twin.ts",
-    search: "if (row !== undefined && rows(row)[1] === consumer) held.push(id)",
-    replace: "if (row !== undefined) held.push(id)",
+    search: "else if (rows(row)[1] === consumer) held.push(id)",
+    replace: "else held.push(id)",
     why: "renewing takes an entry back from who took it over"
   },
   {

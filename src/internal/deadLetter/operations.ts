@@ -99,7 +99,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     const range = yield* reading.rangeOf(redis, key, filter)
     return range === undefined
       ? undefined
-      : { ...reading.paramsOf(key, filter, range), reverse: order === "newest" }
+      : { ...reading.paramsOf(key, filter, range), reverse: order === "newest", now: range.now }
   })
 
   const list = Effect.fn("DeadLetter.list")(function*(options: ListOptions = {}) {
@@ -161,7 +161,10 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
 
   const countGroups = Effect.fnUntraced(function*(filter: Filter) {
     const groups = new Map<string, SummaryGroup>()
-    let rest = yield* scanOf(filter, "oldest")
+    const scan = yield* scanOf(filter, "oldest")
+    if (scan === undefined) return []
+    const timeOf = (id: string): number => Math.min(entry.millisOf(id), scan.now)
+    let rest: ScanParams | undefined = scan
     while (rest !== undefined) {
       const [found, last] = array(yield* redis.eval(countLetters.script)(rest))
       for (const row of array(found)) {
@@ -173,8 +176,8 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
           actionType: orUndefined(actionType),
           errorType: orUndefined(errorType),
           count: (before?.count ?? 0) + Number(counted),
-          oldest: before?.oldest ?? entry.millisOf(first),
-          newest: entry.millisOf(latest)
+          oldest: before?.oldest ?? timeOf(first),
+          newest: timeOf(latest)
         })
       }
       rest = last === "" || last === undefined ? undefined : reading.after(rest, String(last))

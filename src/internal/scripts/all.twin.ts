@@ -1,5 +1,6 @@
 import { countLetters, readLetter, scanLetters, surveyLetters } from "./deadLetter.twin.ts"
 import { boundLetters, redeliverAnswer, replayLetters } from "./deadLetterMoves.twin.ts"
+import { firstRead } from "./firstRead.twin.ts"
 import { holdLease, release, renew } from "./lease.twin.ts"
 import { rehearse } from "./rehearse.twin.ts"
 import type { Definition } from "./script.ts"
@@ -13,6 +14,7 @@ export const definitions: ReadonlyArray<Definition> = [
   boundLetters,
   countLetters,
   countReplacements,
+  firstRead,
   holdLease,
   moveCallbacks,
   passOver,

@@ -1,6 +1,7 @@
 /**
  * Twins of the scripts about leases.
  */
+import { isBefore } from "../wire/entry.ts"
 import * as scripts from "./lease.ts"
 import type { Definition } from "./script.ts"
 import { now, rows, strings } from "./support.twin.ts"
@@ -21,15 +22,32 @@ export const renew: Definition = {
   twin: (redis, [stream = ""], [group = "", consumer = "", ...ids]) => {
     const held: Array<string> = []
     const lost: Array<string> = []
+    const absent: Array<string> = []
     for (const id of ids) {
       const row = rows(redis.call("XPENDING", stream, group, id, id, 1))[0]
-      if (row !== undefined && rows(row)[1] === consumer) held.push(id)
+      if (row === undefined) absent.push(id)
+      else if (rows(row)[1] === consumer) held.push(id)
       else lost.push(id)
     }
     const kept = new Set(
       held.length === 0 ? [] : strings(redis.call("XCLAIM", stream, group, consumer, 0, ...held, "JUSTID"))
     )
-    return [lost, held.filter((id) => !kept.has(id))]
+    const ended: Array<string> = []
+    const dropped: Array<string> = []
+    const ahead: Array<string> = []
+    let several = 0
+    if (absent.length > 0) {
+      const groups = rows(redis.call("XINFO", "GROUPS", stream)).map(rows)
+      if (groups.length > 1) several = 1
+      const own = groups.find((info) => info[info.indexOf("name") + 1] === group) ?? []
+      const read = String(own[own.indexOf("last-delivered-id") + 1] ?? "0-0")
+      for (const id of absent) {
+        if (rows(redis.call("XRANGE", stream, id, id)).length === 0) ended.push(id)
+        else if (isBefore(read, id)) ahead.push(id)
+        else dropped.push(id)
+      }
+    }
+    return [lost, held.filter((id) => !kept.has(id)), ended, dropped, ahead, several]
   }
 }
 

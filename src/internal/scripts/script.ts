@@ -86,3 +86,16 @@ export const luaLive = `local function live(key, extra, length)
   end
 end
 `
+
+/** Orders entry ids by time, then by sequence. Numbers without leading zeros: the shorter one is the smaller. */
+export const luaBefore = `local function before(a, b)
+  local ams, aseq = a:match('^(%d+)-(%d+)$')
+  local bms, bseq = b:match('^(%d+)-(%d+)$')
+  if ams ~= bms then
+    if #ams ~= #bms then return #ams < #bms end
+    return ams < bms
+  end
+  if #aseq ~= #bseq then return #aseq < #bseq end
+  return aseq < bseq
+end
+`

@@ -10,7 +10,7 @@
  * is counted, and an outcome settles only the delivery that it is the outcome of.
  */
 import type { Names } from "../redis/names.ts"
-import { define, liveArgument, luaInteger, luaLive, luaNow } from "./script.ts"
+import { define, liveArgument, luaBefore, luaInteger, luaLive, luaNow } from "./script.ts"
 
 /** A list or stream to push an answer to. */
 export interface PushTarget {
@@ -113,6 +113,33 @@ local function mine(id, deliveries)
   return row ~= nil and row[2] == consumer and row[4] == deliveries
 end
 
+-- Why an entry is not settled, by the row that the pending list has for it. Made when it is needed.
+local refusal
+local function refusals()
+  ${luaBefore}
+  local deletes, read = false, '0-0'
+  if not retain then
+    local groups = redis.call('XINFO', 'GROUPS', stream)
+    deletes = #groups == 1
+    for _, info in ipairs(groups) do
+      local fields = {}
+      for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
+      if fields.name == group then read = fields['last-delivered-id'] end
+    end
+  end
+  return function(id)
+    if done[id] then return 'ended' end
+    if #redis.call('XPENDING', stream, group, id, id, 1) > 0 then return 'lost' end
+    -- Where settled entries stay in the stream, this one may have been settled before.
+    if not deletes or #redis.call('XRANGE', stream, id, id) == 0 or before(read, id) then return 'ended' end
+    return 'dropped'
+  end
+end
+local function refuse(index, id)
+  refusal = refusal or refusals()
+  report(index, refusal(id))
+end
+
 -- A server whose memory is full refuses the first write of a script when it needs some, and none that comes after. This one
 -- needs none, and what follows frees about as much as it takes: a full server can be worked off, answers included.
 redis.call('XACK', stream, group, '0-0')
@@ -166,7 +193,7 @@ end
 local count = tonumber(ARGV[9])
 for index = 1, count do
   local id = ARGV[9 + index]
-  if mine(id, 1) then finished(id) else report(index - 1, 'lost') end
+  if mine(id, 1) then finished(id) else refuse(index - 1, id) end
 end
 
 local index, cursor = count, 10 + count
@@ -265,7 +292,7 @@ local function others()
     if notes >= 0 then letter = {} end
     for i = 1, notes do letter[i] = take() end
     if not mine(id, deliveries) then
-      report(index, 'lost')
+      refuse(index, id)
     elseif outcome == 'w' then
       wait(id, delay, record, kind, key, payload, extra)
     else
@@ -289,7 +316,7 @@ while ARGV[cursor] do
         report(index, isRefused(pushed) and 'incomplete' or pushed.err)
       end
     else
-      report(index, 'lost')
+      refuse(index, id)
     end
   else
     other = other or others()
@@ -372,8 +399,24 @@ export const settle = define<SettleParams>({
   }
 })
 
-/** How the script left an entry that it did not simply settle. */
-export type SettleStatus = "lost" | "gone" | "undeliverable" | "incomplete" | { readonly error: string }
+/**
+ * How the script left an entry that it did not simply settle. `lost`: the pending list has it for another consumer, or for a
+ * later delivery. `ended`: it is not pending, and was settled before or will be delivered again. `dropped`: it is not pending
+ * and still in the stream, where no consumer will be given it. `gone`: it was deleted from the stream while it was ours.
+ */
+export type SettleStatus =
+  | "lost"
+  | "ended"
+  | "dropped"
+  | "gone"
+  | "undeliverable"
+  | "incomplete"
+  | { readonly error: string }
+
+const words: ReadonlySet<string> = new Set(["lost", "ended", "dropped", "gone", "undeliverable", "incomplete"])
+
+// SAFETY: the set holds the words of `SettleStatus` and nothing else.
+const isWord = (text: string): text is Extract<SettleStatus, string> => words.has(text)
 
 /** The entries with a status of their own, by their place in the batch (plain acknowledgements first). */
 export const decodeStatuses = (reply: unknown): ReadonlyMap<number, SettleStatus> => {
@@ -381,10 +424,7 @@ export const decodeStatuses = (reply: unknown): ReadonlyMap<number, SettleStatus
   if (!Array.isArray(reply)) return statuses
   for (let i = 0; i + 1 < reply.length; i += 2) {
     const text = String(reply[i + 1])
-    statuses.set(
-      Number(reply[i]),
-      text === "lost" || text === "gone" || text === "undeliverable" || text === "incomplete" ? text : { error: text }
-    )
+    statuses.set(Number(reply[i]), isWord(text) ? text : { error: text })
   }
   return statuses
 }

@@ -1,6 +1,7 @@
 /**
  * The twin of the settle script.
  */
+import { isBefore } from "../wire/entry.ts"
 import type { Definition, ScriptRedis, ScriptReply, Twin } from "./script.ts"
 import { ReplyError } from "./script.ts"
 import * as scripts from "./settle.ts"
@@ -68,6 +69,17 @@ const twin: Twin = (redis, keys, args) => {
     return row[1] === consumer && row[3] === deliveries
   }
 
+  const refuse = (index: number, id: string): void => {
+    if (done.has(id)) return report(index, "ended")
+    if (rows(redis.call("XPENDING", stream, group, id, id, 1)).length > 0) return report(index, "lost")
+    if (retain) return report(index, "ended")
+    const groups = rows(redis.call("XINFO", "GROUPS", stream)).map(rows)
+    const own = groups.find((info) => info[info.indexOf("name") + 1] === group) ?? []
+    const read = String(own[own.indexOf("last-delivered-id") + 1] ?? "0-0")
+    const isThere = groups.length === 1 && rows(redis.call("XRANGE", stream, id, id)).length > 0
+    report(index, isThere && !isBefore(read, id) ? "dropped" : "ended")
+  }
+
   redis.call("XACK", stream, group, "0-0")
 
   let plain: Array<string> = []
@@ -108,7 +120,7 @@ const twin: Twin = (redis, keys, args) => {
       plain.push(id)
       done.add(id)
     } else {
-      report(index, "lost")
+      refuse(index, id)
     }
   }
 
@@ -180,7 +192,7 @@ const twin: Twin = (redis, keys, args) => {
       const key = at(keys, Number(take()) - 1)
       const payload = take()
       if (mine(id, 1)) finish(index, id, false, undefined, { kind: "l", key, payload, extra: lifetime })
-      else report(index, "lost")
+      else refuse(index, id)
     } else {
       const deliveries = Number(take())
       const kind = operation.slice(0, 1)
@@ -192,7 +204,7 @@ const twin: Twin = (redis, keys, args) => {
       const notes = Number(take())
       const letter: Array<string> | undefined = notes < 0 ? undefined : []
       for (let left = notes; left > 0; left--) letter?.push(take())
-      if (!mine(id, deliveries)) report(index, "lost")
+      if (!mine(id, deliveries)) refuse(index, id)
       else if (outcome === "w") wait(index, id, delay, record, answer)
       else finish(index, id, outcome === "d", letter, answer)
     }

@@ -61,21 +61,25 @@ export interface RetryRecord {
   readonly unknownSince: number
   /** The trace context of the first attempt; empty where nothing is traced. */
   readonly first: string
+  /** When it was first read, in milliseconds by the server's clock, if its id is ahead of that. */
+  readonly readAt?: number
 }
 
 export const noRecord: RetryRecord = { attempts: 0, outcomes: 0, unknownSince: 0, first: "" }
 
 export const encodeRecord = (record: RetryRecord): string =>
-  `${record.attempts} ${record.outcomes} ${record.unknownSince} ${record.first}`
+  `${record.attempts} ${record.outcomes} ${record.unknownSince} ${record.first}` +
+  (record.readAt === undefined ? "" : ` ${record.readAt}`)
 
 export const decodeRecord = (text: string): RetryRecord => {
   if (text === "") return noRecord
-  const [attempts, outcomes, unknownSince, first = ""] = text.split(" ")
+  const [attempts, outcomes, unknownSince, first = "", readAt] = text.split(" ")
   return {
     attempts: Number(attempts) || 0,
     outcomes: Number(outcomes) || 0,
     unknownSince: Number(unknownSince) || 0,
-    first
+    first,
+    ...(Number(readAt) > 0 ? { readAt: Number(readAt) } : {})
   }
 }
 

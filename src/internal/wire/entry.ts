@@ -87,7 +87,13 @@ export const withBroken = (entry: Entry, broken: boolean): Entry => {
 export const unread = (id: string, deliveries: number, record: RetryRecord, replays: string): Entry =>
   new Entry(id, undefined, undefined, replaysPattern.test(replays) ? Number(replays) : 0, 0, deliveries, record, true)
 
-/** The server's time at which an entry was added. */
+/** The same delivery, with what is recorded of it. */
+export const withRecord = (entry: Entry, record: RetryRecord): Entry => {
+  const { broken, data, deliveries, id, replays, size, traceparent } = entry
+  return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
+}
+
+/** The time in an id: the server's when the entry was added, unless its sender gave the id or the clock was set back. */
 export const millisOf = (id: string): number => {
   let millis = 0
   for (let i = 0; i < id.length; i++) {
@@ -128,12 +134,15 @@ const noData = Result.fail("The entry has no field data")
 export const notRead = Result.fail("The entry was not read")
 const notUtf8 = Result.fail("The entry is no UTF-8")
 
+/** When an entry was added, by the server's clock: never later than it was first read, nor than now. */
+export const addedAt = ({ id, record }: Entry, now: number): number => Math.min(millisOf(id), record.readAt ?? now, now)
+
 /**
  * The time by the server's clock after which nobody waits for the answer: when the entry was added plus the
  * `timeout_ms` that its sender gave. The clocks of sender and worker play no part.
  */
-export const deadlineOf = (entry: Entry, action: DomainAction.DomainAction): number | undefined => {
+export const deadlineOf = (entry: Entry, action: DomainAction.DomainAction, now: number): number | undefined => {
   if (action.metadata === null || DomainAction.expects(action) !== "response") return undefined
   const timeout = action.metadata["timeout_ms"]
-  return typeof timeout === "number" && timeout > 0 ? millisOf(entry.id) + timeout : undefined
+  return typeof timeout === "number" && timeout > 0 ? addedAt(entry, now) + timeout : undefined
 }

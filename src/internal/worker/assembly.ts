@@ -34,7 +34,7 @@ import type { Decision } from "./encodeSettlement.ts"
 import * as environmentCheck from "./environmentCheck.ts"
 import * as eventLoop from "./eventLoop.ts"
 import { SettlementObserver } from "./observer.ts"
-import { lostLogger, settlementLogger } from "./report.ts"
+import { lostLogger, settlementLogger, starvedLogger } from "./report.ts"
 import * as serverChecks from "./serverChecks.ts"
 import type { Written } from "./settler.ts"
 import { StartObserver } from "./startObserver.ts"
@@ -163,6 +163,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const logSettlement = settlementLogger(names, context)
   const observer = Context.get(context, SettlementObserver)
   const logLost = lostLogger(names, context)
+  const logStarved = starvedLogger(names, context, clock)
   const telemetry = makeTelemetry({ names, context, clock, types: new Set(routes.keys()) })
 
   // ---------------------------------------------------------------------------
@@ -222,7 +223,10 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         return telemetry.count(Metrics.claims, event.entries)
       case "LeaseLost":
         telemetry.count(Metrics.leasesLost, event.ids.length)
-        return logLost(event.ids, event.consumer)
+        return logLost("taken", event.ids, event.consumer)
+      case "Dropped":
+        telemetry.count(Metrics.entriesLost, event.ids.length)
+        return logLost("dropped", event.ids, event.consumer)
       case "Renewed":
         lastRenewed = clock.currentTimeMillisUnsafe()
     }
@@ -255,6 +259,12 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         },
         policyFor,
         handlerTimeout: options.handlerTimeout,
+        // Its own, also while a longer one holds: that one may be forgotten while this process stands still.
+        lease: options.claimIdle,
+        onStale: () => recovering.hurry(),
+        stream: names.stream,
+        // Who runs suspects alone holds nothing back, and others run what it asks for.
+        onStarved: reads ? logStarved : () => {},
         context,
         clock,
         server,
@@ -312,6 +322,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     alone,
     arrivals: arriving,
     claimIdle: options.claimIdle,
+    retain: options.retain !== undefined,
+    clock,
     // One delivery without an outcome is the least that makes a suspect: every retry would be one.
     suspectAfter: Math.max(2, Math.min(suspectAfter, options.maxDeliveries)),
     gate,

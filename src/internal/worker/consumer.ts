@@ -31,7 +31,7 @@ export interface ConsumerOptions {
   readonly runner: Omit<runner.RunnerOptions, "decided" | "consumer">
   readonly settler: Omit<settler.SettlerOptions, "redis" | "names" | "consumer" | "onWritten">
   readonly reader:
-    | Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "runner" | "intake" | "arrivals">
+    | Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "clock" | "runner" | "intake" | "arrivals">
     | undefined
   readonly arrivals: Arrivals
   readonly gate: IntakeOptions["gate"]
@@ -54,8 +54,8 @@ export const make = (options: ConsumerOptions): Consumer => {
     ...options.settler,
     ...shared,
     onWritten: (decision, written) => {
-      ownRunner.written(decision.entry)
-      options.onWritten(decision, written, name)
+      const wasTold = ownRunner.written(decision.entry)
+      options.onWritten(decision, written === "dropped" && wasTold ? "ended" : written, name)
     }
   })
   const ownIntake = intake.make({
@@ -65,6 +65,8 @@ export const make = (options: ConsumerOptions): Consumer => {
     gate: options.gate,
     trouble: options.settler.trouble,
     maxDeliveries: options.runner.dispatch.maxDeliveries,
+    clock: options.runner.clock,
+    server: options.runner.server,
     payloadLimit: options.runner.dispatch.limits.maxBytes,
     onGone: options.onGone
   })
@@ -87,6 +89,7 @@ export const make = (options: ConsumerOptions): Consumer => {
       : reader.make({
         ...options.reader,
         ...shared,
+        clock: options.runner.clock,
         runner: ownRunner,
         intake: ownIntake,
         arrivals: options.arrivals

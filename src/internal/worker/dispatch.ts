@@ -54,10 +54,10 @@ class Known implements Subject {
   readonly maxAttempts: number | undefined
   readonly failureAction: string | undefined
   readonly failurePayload: "none" | "include" | undefined
-  constructor(entry: Entry, action: DomainAction, route: Route | undefined) {
+  constructor(entry: Entry, action: DomainAction, route: Route | undefined, now: number) {
     this.action = action
     this.attempt = entry.record.attempts + 1
-    this.deadline = deadlineOf(entry, action)
+    this.deadline = deadlineOf(entry, action, now)
     this.maxAttempts = route?.action?.maxAttempts
     this.failureAction = route?.action?.failureAction?.type
     this.failurePayload = route?.action?.failurePayload
@@ -85,7 +85,8 @@ const poison: Outcome = { _tag: "Poison" }
 const expired: Outcome = { _tag: "Expired" }
 const leaseLost: Outcome = { _tag: "LeaseLost" }
 const timedOut: Outcome = { _tag: "TimedOut" }
-const interrupted: Outcome = { _tag: "Interrupted" }
+/** Given back without an attempt. */
+export const interrupted: Outcome = { _tag: "Interrupted" }
 
 /** An entry's action, or why there is none in it. */
 export type Decoded = Result.Result<DomainAction, string>
@@ -99,7 +100,7 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
   }
   const action = decoded.success
   const route = options.routes.get(action.action_type)
-  const subject = new Known(entry, action, route)
+  const subject = new Known(entry, action, route, now)
   if (entry.deliveries - entry.record.outcomes > options.maxDeliveries) {
     return { _tag: "Decided", subject, outcome: poison }
   }

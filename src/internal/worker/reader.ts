@@ -5,10 +5,12 @@
  * ended on the server too, since a blocked read that was left behind would swallow
  * the next entry; then what is pending here and not held is taken; then new entries.
  */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
 import type { Connection, Redis, RedisError } from "../../Redis.ts"
 import type { WorkerError } from "../../WorkerError.ts"
+import { monotonicMillis } from "../base/monotonic.ts"
 import * as batchSize from "../redis/batchSize.ts"
 import * as blockingRead from "../redis/blockingRead.ts"
 import { failureOf } from "../redis/failure.ts"
@@ -25,6 +27,7 @@ export interface ReaderOptions {
   readonly redis: Redis["Service"]
   readonly names: Names
   readonly consumer: string
+  readonly clock: Clock.Clock
   readonly runner: Runner
   readonly intake: Intake
   readonly arrivals: Arrivals
@@ -56,7 +59,7 @@ export interface Reader {
 const maxBatch = 500
 
 export const make = (options: ReaderOptions): Reader => {
-  const { arrivals, consumer, gate, intake, names, paused, redis, runner, trouble } = options
+  const { arrivals, clock, consumer, gate, intake, names, paused, redis, runner, trouble } = options
   const doing = `reading ${names.stream} as ${consumer}`
   let stopping = false
   const own = ownConnections.make(redis, consumer)
@@ -109,6 +112,7 @@ export const make = (options: ReaderOptions): Reader => {
         if (!gate.isOpen()) return
       }
       options.onRead()
+      const since = monotonicMillis(clock)
       // After trouble the first read does not wait: its reply tells that the trouble is over.
       read.start(readNew(connection, trouble.failing() && trouble.failing(doing) ? 1 : options.block))
       if (ahead) {
@@ -124,7 +128,7 @@ export const make = (options: ReaderOptions): Reader => {
       const entries = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
       arrivals.came(entries.length)
       sizes.learn(entries.length, entries.reduce((sum, next) => sum + next.size, 0))
-      yield* intake.hold(entries)
+      yield* intake.hold(entries, since)
     }
   }))
 

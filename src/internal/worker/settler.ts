@@ -20,10 +20,10 @@ import { Batch, batchOf, unanswered, withEntry, withoutPush } from "./settleBatc
 import type { Telemetry } from "./telemetry.ts"
 
 /**
- * What became of a decision: written, or why not. Of an `undeliverable` answer the dead letter holds the text, of an
+ * What became of a decision: written, or why not ({@link SettleStatus}). Of an `undeliverable` answer the dead letter holds the text, of an
  * `unwritable` one it only says what the server had against it.
  */
-export type Written = "settled" | "lost" | "gone" | "undeliverable" | "unwritable"
+export type Written = "settled" | "lost" | "ended" | "dropped" | "gone" | "undeliverable" | "unwritable"
 
 export interface Settler {
   readonly offer: (decision: Decision) => void
@@ -174,7 +174,7 @@ export const make = (options: SettlerOptions): Settler => {
         if (kind === "NoGroup") {
           // The server forgot the group: nothing of this is ours any more.
           yield* options.restoreGroup
-          for (const decision of left) written(decision, "lost")
+          for (const decision of left) written(decision, "ended")
           // Nothing is left to write, and the next call may be long in coming.
           if (trouble.failing()) yield* trouble.passed(doing)
           return
@@ -241,7 +241,7 @@ export const make = (options: SettlerOptions): Settler => {
       const kind = failureOf(error)
       if (kind === "NoGroup") {
         yield* options.restoreGroup
-        return "lost"
+        return "ended"
       }
       if (isAboutTarget(kind) && mayBeRefused) return new Refused(error, true)
       yield* trouble.failed(doing, error)

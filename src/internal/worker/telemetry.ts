@@ -14,7 +14,7 @@ import type { DomainAction } from "../../DomainAction.ts"
 import * as Metrics from "../../Metrics.ts"
 import type { Outcome, Settlement, Subject } from "../../Settlement.ts"
 import type { Names } from "../redis/names.ts"
-import { type Entry, millisOf } from "../wire/entry.ts"
+import { addedAt, type Entry } from "../wire/entry.ts"
 import * as traceparent from "../wire/traceparent.ts"
 import type { Decision } from "./encodeSettlement.ts"
 import type { Written } from "./settler.ts"
@@ -179,9 +179,8 @@ export const make = (options: TelemetryOptions): Telemetry => {
   return {
     started: (entry, action, subject, consumer, now) => {
       const metrics = metricsOf(action.action_type)
-      // The clocks of two hosts may differ: a delay is never less than nothing.
       if (entry.deliveries === 1 && subject.attempt === 1) {
-        metrics.delay.updateUnsafe(Math.max(0, now - millisOf(entry.id)), context)
+        metrics.delay.updateUnsafe(now - addedAt(entry, now), context)
       }
       if (tracer === undefined) return undefined
       const sender = traceparent.senderOf(entry, action)
@@ -231,8 +230,11 @@ export const make = (options: TelemetryOptions): Telemetry => {
       span?.end(clock.currentTimeNanosUnsafe(), failed ? Exit.fail("RedisError") : Exit.void)
     },
     written: (decision, written) => {
-      if (written === "lost") return withService(Metrics.settlementsRefused).updateUnsafe(1, context)
-      if (written === "gone") return withService(Metrics.entriesLost).updateUnsafe(1, context)
+      if (written === "lost" || written === "ended" || written === "dropped") {
+        withService(Metrics.settlementsRefused).updateUnsafe(1, context)
+        if (written !== "dropped") return
+      }
+      if (written === "gone" || written === "dropped") return withService(Metrics.entriesLost).updateUnsafe(1, context)
       const { action, attempt, settlement } = decision
       const metrics = metricsOf(action?.action_type)
       outcomeCounter(metrics, settlement).updateUnsafe(1, context)

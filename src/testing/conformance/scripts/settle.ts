@@ -327,9 +327,46 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       const names = yield* group
       const [id] = yield* add(["data", "1"])
       assert.deepEqual(yield* settled(names, { entries: [entry(id!, { push: toList(listOf(names), "1") })] }), {
-        0: "lost"
+        0: "ended"
       })
       assert.equal(yield* send("EXISTS", listOf(names)), 0)
+    }))
+
+  test("settle tells an entry that left the pending list and stays in the stream from one that others own", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [acknowledged, deleted, theirs] = yield* deliver("me", 3)
+      yield* send("XACK", names.stream, names.group, acknowledged!, deleted!)
+      yield* send("XDEL", names.stream, deleted!)
+      yield* age(theirs!, "another", {})
+      const change = {
+        acknowledged: [acknowledged!, deleted!, theirs!],
+        entries: [
+          entry(acknowledged!, { push: toList(listOf(names), "1", 1_000) }),
+          entry(acknowledged!, { dead: true, notes: ["reason", "rejected"] })
+        ]
+      }
+      assert.deepEqual(yield* settled(names, change), {
+        0: "dropped",
+        1: "ended",
+        2: "lost",
+        3: "dropped",
+        4: "dropped"
+      })
+      // Where settled entries stay, it may have been settled.
+      assert.deepEqual(yield* settled(names, { acknowledged: [acknowledged!], retain: true }), { 0: "ended" })
+      yield* send("XGROUP", "CREATE", names.stream, "audit", "0")
+      assert.deepEqual(yield* settled(names, { acknowledged: [acknowledged!] }), { 0: "ended" })
+      assert.equal(yield* send("EXISTS", listOf(names), names.deadLetters), 0)
+    }))
+
+  test("settle tells an entry that the group has still to read from one that it will not be given again", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const ids = yield* deliver("me", 2)
+      yield* send("XGROUP", "SETID", names.stream, names.group, ids[0]!)
+      yield* send("XACK", names.stream, names.group, ...ids)
+      assert.deepEqual(yield* settled(names, { acknowledged: ids }), { 0: "dropped", 1: "ended" })
     }))
 
   test("settle settles nothing twice when the call is sent again", () =>
@@ -348,7 +385,7 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       }
       assert.deepEqual(yield* settled(names, change), {})
       const due = yield* send("ZSCORE", names.retryDue, fourth!)
-      assert.deepEqual(yield* settled(names, change), { 0: "lost", 1: "lost", 2: "lost", 3: "lost" })
+      assert.deepEqual(yield* settled(names, change), { 0: "ended", 1: "ended", 2: "ended", 3: "lost" })
       assert.equal(yield* send("LLEN", list), 2)
       assert.equal(yield* send("XLEN", names.deadLetters), 1)
       assert.deepEqual(yield* owners, [[fourth, names.waitingConsumer, 1]])
@@ -392,7 +429,7 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
             entry(third!, { push: toList(list, "3") })
           ]
         }),
-        { 1: "lost", 3: "lost", 5: "lost" }
+        { 1: "ended", 3: "ended", 5: "ended" }
       )
       assert.deepEqual(yield* send("LRANGE", list, 0, -1), ["1"])
       assert.equal(yield* send("XLEN", names.deadLetters), 1)

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import { type Names, namesOf } from "../../../internal/redis/names.ts"
+import { firstRead } from "../../../internal/scripts/firstRead.ts"
 import { holdLease, release, renew } from "../../../internal/scripts/lease.ts"
 import { rehearse } from "../../../internal/scripts/rehearse.ts"
 import { settle, type SettleEntry, targetOf } from "../../../internal/scripts/settle.ts"
@@ -239,6 +240,12 @@ const programs: Readonly<Record<string, (world: World) => Effect.Effect<unknown,
     }),
   renew: (world) =>
     world.pair.evaluate("renew", renew, {
+      ...common(world),
+      consumer: world.chance.pick(["me", "you"]),
+      ids: some(world, 8)
+    }),
+  firstRead: (world) =>
+    world.pair.evaluate("firstRead", firstRead, {
       ...common(world),
       consumer: world.chance.pick(["me", "you"]),
       ids: some(world, 8)
