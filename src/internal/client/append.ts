@@ -8,6 +8,7 @@ import type { SendOptions } from "../../ActionClient.ts"
 import type * as ActionContext from "../../ActionContext.ts"
 import * as DomainAction from "../../DomainAction.ts"
 import * as envelope from "../wire/envelope.ts"
+import { maxDigits } from "../wire/integers.ts"
 import { refusalOf } from "../wire/refusal.ts"
 import * as traceparent from "../wire/traceparent.ts"
 import { EncodeError } from "./errors.ts"
@@ -30,7 +31,7 @@ export interface WritingOptions {
 /** Of an action that has its keys in the order of the wire. */
 const textOf = (action: DomainAction.DomainAction): string | undefined => {
   try {
-    return JSON.stringify(action)
+    return envelope.actionText(action)
   } catch {
     return undefined
   }
@@ -43,7 +44,11 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
     if (checked._tag === "Failure") return refuse(checked.failure.text)
     const text = textOf(checked.success)
-    if (text === undefined) return refuse("The action is no JSON: it holds a bigint or refers to itself")
+    if (text === undefined) {
+      return refuse(
+        `The action cannot be written as JSON: it refers to itself or holds an integer of more than ${maxDigits} digits`
+      )
+    }
     const refusal = refusalOf(text, payloadLimit)
     return refusal === undefined ? Effect.succeed(text) : refuse(`The action ${refusal}`)
   }
