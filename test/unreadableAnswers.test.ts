@@ -34,7 +34,7 @@ const told: ReadonlyArray<readonly [what: string, answer: Answer, message: RegEx
   ["holds -Infinity", (id) => answerTo(id, "{\"score\": [1, -Infinity]}"), notFinite],
   ["is cut off", (id) => answerTo(id, "{\"score\": 1}").slice(0, -20), /: data is not JSON$/],
   ["is cut off in a string", (id) => answerTo(id, "{\"score\": \"Na").slice(0, -2), /: data is not JSON$/],
-  ["has data that is a list", (id) => answerTo(id, "[1]"), /: data: expected an object or null$/],
+  ["has a list as its data", (id) => answerTo(id, "[1]"), /: data: expected an object or null$/],
   ["says neither success nor status", (id) => readable(id).replace("\"success\": true", "\"ok\": true"), /: success: /],
   [
     "is larger than the limit",
@@ -48,7 +48,7 @@ const told: ReadonlyArray<readonly [what: string, answer: Answer, message: RegEx
   ],
   ["holds a key __proto__", (id) => answerTo(id, "{\"__proto__\": 1}"), /: data holds a key __proto__$/],
   [
-    "holds an integer that nobody reads",
+    "holds an integer of too many digits",
     (id) => answerTo(id, `{"score": ${"1".repeat(4301)}}`),
     /more than 4300 digits$/
   ],
@@ -61,7 +61,7 @@ const told: ReadonlyArray<readonly [what: string, answer: Answer, message: RegEx
 
 /** Nobody can tell whose these are. */
 const untold: ReadonlyArray<readonly [what: string, answer: Answer]> = [
-  ["is no JSON at all", () => "None"],
+  ["is not JSON at all", () => "None"],
   ["is a Python repr", (id) => `{'correlation_id': '${String(id)}'}`],
   ["names its request only in its data", (id) => `{"data": {"correlation_id": "${String(id)}", "score": NaN}}`],
   ["names its request only in a string", (id) => `{"data": "{\\"correlation_id\\":\\"${String(id)}\\"", "score": NaN}`],
