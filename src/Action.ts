@@ -23,6 +23,7 @@ import { type DomainAction, type ErrorDetail, isActionType } from "./DomainActio
 import { isRejected, isRetryLater } from "./HandlerError.ts"
 import * as ActionCodec from "./internal/contract/codec.ts"
 import { type ConfigName, configNames } from "./internal/contract/configs.ts"
+import { hintFor } from "./internal/contract/exact.ts"
 import { bounded } from "./internal/wire/errorText.ts"
 
 const TypeId = "~effect-redis-workers/Action"
@@ -521,6 +522,68 @@ export const dispositionOf = (
 }
 
 // -----------------------------------------------------------------------------
+// Schemas of exact JSON
+// -----------------------------------------------------------------------------
+
+export {
+  /**
+   * An integer of any size: a `bigint` in the program, a JSON number on the wire.
+   *
+   * **When to use**
+   *
+   * For an `int` of Python, or any other JSON number that may be beyond 2^53. `Schema.Int` refuses those, and
+   * `Schema.BigInt` is a string on the wire.
+   *
+   * **Example** (An id beyond 2^53)
+   *
+   * ```ts
+   * import { Action } from "effect-redis-workers"
+   *
+   * const ReadPost = Action.make("post.read", { payload: { post_id: Action.BigInt } })
+   * ```
+   *
+   * @since 0.2.0
+   * @category schemas
+   */
+  BigInt,
+  /**
+   * A struct that refuses an object with a key that it does not name, as `extra="forbid"` does in pydantic. Any other
+   * struct drops such keys.
+   *
+   * **Gotchas**
+   *
+   * A sender that knows a newer contract is refused until this side knows it too.
+   *
+   * **Example** (A payload without other keys)
+   *
+   * ```ts
+   * import { Schema } from "effect"
+   * import { Action } from "effect-redis-workers"
+   *
+   * const Embed = Action.make("embedding.generate", {
+   *   payload: Action.closed({ texts: Schema.Array(Schema.String) })
+   * })
+   * ```
+   *
+   * @since 0.2.0
+   * @category schemas
+   */
+  closed,
+  /**
+   * Any JSON value. Integers beyond 2^53 in it are `bigint`, digit for digit.
+   *
+   * **When to use**
+   *
+   * For data without a type, such as `Dict[str, Any]` of Python: `Schema.Record(Schema.String, Action.Unknown)`.
+   * `Schema.Unknown` and `Schema.Json` refuse a value with such an integer in it.
+   *
+   * @since 0.2.0
+   * @category schemas
+   */
+  Unknown
+} from "./internal/contract/exact.ts"
+
+// -----------------------------------------------------------------------------
 // Codecs
 // -----------------------------------------------------------------------------
 
@@ -598,8 +661,10 @@ const maxIssues = 20
 // How the JSON codec of a number says that it takes these three as well: true, and no help to the sender.
 const notFinite = /( \| )?"Infinity" \| "-Infinity" \| "NaN"/
 
+const toKey = (key: PropertyKey | StandardSchemaV1.PathSegment): PropertyKey => typeof key === "object" ? key.key : key
+
 const toPathKey = (key: PropertyKey | StandardSchemaV1.PathSegment): string | number => {
-  const name = typeof key === "object" ? key.key : key
+  const name = toKey(key)
   return typeof name === "number" ? name : bounded(String(name))
 }
 
@@ -650,12 +715,17 @@ const isDeclared = (parent: SchemaAST.AST | undefined, key: PropertyKey): boolea
  */
 export const validationDetail = (error: Schema.SchemaError): ErrorDetail => {
   const { issues } = formatIssue(error.issue)
-  const shown = issues.slice(0, maxIssues).map((issue) => ({
-    path: (issue.path ?? []).map(toPathKey),
-    message: bounded(
-      issue.message.replace(notFinite, (_, other: string | undefined) => other === undefined ? "number" : "")
+  const shown = issues.slice(0, maxIssues).map((issue) => {
+    const path = issue.path ?? []
+    const message = issue.message.replace(
+      notFinite,
+      (_, other: string | undefined) => other === undefined ? "number" : ""
     )
-  }))
+    return {
+      path: path.map(toPathKey),
+      message: bounded(message + hintFor(error.issue, path.map(toKey), message))
+    }
+  })
   const path = declaredPath(error.issue)
   return {
     error_type: "ValidationError",

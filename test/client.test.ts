@@ -538,6 +538,8 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     const { request, send, sendAction, sendMany, sendWithCallback } = yield* client
     const payload = { email: "hunter2" }
     const nested = Array.from({ length: 100 }).reduce<unknown>((inner) => ({ inner }), 1)
+    const circle: { self?: unknown } = {}
+    circle.self = circle
     const Any = Action.make("user.any", { payload: { value: Schema.Unknown } })
     const calls: ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown>]> = [
       // SAFETY: the wrong type is what is tested.
@@ -556,7 +558,11 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       ["a payload over the limit", send(CreateUser, { email: "hunter2".repeat(10_000) })],
       ["a payload over the limit in bytes", send(CreateUser, { email: "é".repeat(40_000) })],
       ["a payload nested too deep", send(Any, { value: nested })],
-      ["notes that are no JSON", send(CreateUser, payload, { metadata: { at: 1n } })],
+      ["notes that are no JSON", send(CreateUser, payload, { metadata: { at: circle } })],
+      [
+        "notes with a bigint of more digits than are read",
+        send(CreateUser, payload, { metadata: { at: 10n ** 4300n } })
+      ],
       ["a payload that is no JSON", send(Any, { value: 1n })],
       ["a payload with a key that no worker takes", send(Any, { value: JSON.parse("{\"__proto__\":1}") })],
       ["a request that is over the limit", request(CreateUser, { email: "hunter2".repeat(10_000) })],

@@ -12,6 +12,7 @@ import { uuid } from "../base/uuid.ts"
 import { codecOf } from "../contract/codec.ts"
 import * as Configs from "../contract/configs.ts"
 import * as envelope from "../wire/envelope.ts"
+import { maxDigits } from "../wire/integers.ts"
 import { refusalOf } from "../wire/refusal.ts"
 import * as traceparent from "../wire/traceparent.ts"
 import { EncodeError } from "./errors.ts"
@@ -37,7 +38,7 @@ const newTraceId = (trace: string | undefined): string => trace === undefined ? 
 /** Of an action that has its keys in the order of the wire. */
 const textOf = (action: DomainAction.DomainAction): string | undefined => {
   try {
-    return JSON.stringify(action)
+    return envelope.actionText(action)
   } catch {
     return undefined
   }
@@ -60,7 +61,11 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
     if (checked._tag === "Failure") return refuse(checked.failure.text)
     const text = textOf(checked.success)
-    if (text === undefined) return refuse("The action is no JSON: it holds a bigint or refers to itself")
+    if (text === undefined) {
+      return refuse(
+        `The action cannot be written as JSON: it refers to itself or holds an integer of more than ${maxDigits} digits`
+      )
+    }
     if (isRewritten(checked.success)) {
       const read = DomainAction.parse(text, { ...DomainAction.defaultLimits, maxBytes: payloadLimit })
       if (read._tag === "Failure") return refuse(`The action is malformed once a toJSON wrote it: ${read.failure.text}`)

@@ -15,6 +15,7 @@ import type { DomainAction, ErrorDetail } from "../../DomainAction.ts"
 import { rejectedCode } from "../../HandlerError.ts"
 import { bounded, messageOf as errorMessage, textAt } from "../wire/errorText.ts"
 import * as Configs from "./configs.ts"
+import { noteRefused } from "./exact.ts"
 
 /** The annotation of an error schema that says what its errors do to an action. */
 export const dispositionKey = "effect-redis-workers/disposition"
@@ -128,6 +129,13 @@ const countValues = (u: unknown, limit: number): number => {
   return count
 }
 
+/** Lets the wording of a refusal tell an integer beyond 2^53 from a value of another type. */
+const noting = <A>(coding: Coding<A>, data: unknown): Coding<A> =>
+  Exit.isExit(coding) && Exit.isSuccess(coding) ? coding : Effect.mapErrorEager(coding, (error) => {
+    noteRefused(error.issue, data)
+    return error
+  })
+
 // The first fault ends the decoding: all faults of a hostile payload could fill the memory. A payload of a sensible size
 // that was refused is decoded once more for the rest of them, since its sender wants to know.
 const decoder = (schema: Schema.Top) => {
@@ -137,7 +145,8 @@ const decoder = (schema: Schema.Top) => {
     const result = decode(data)
     return Exit.isExit(result) && Exit.isSuccess(result) ? result : Effect.catchEager(
       result,
-      (error) => countValues(data, maxValues) <= maxValues ? decode(data, { errors: "all" }) : Effect.fail(error)
+      (error) =>
+        noting(countValues(data, maxValues) <= maxValues ? decode(data, { errors: "all" }) : Effect.fail(error), data)
     )
   }
 }
@@ -147,9 +156,12 @@ const payloadEncoder = (schema: Schema.Top) => {
   const toSchemaError = (issue: SchemaIssue.Issue) => new Schema.SchemaError(issue)
   // SAFETY: `Action.make` refuses a payload that does not encode to an object.
   return (payload: unknown) =>
-    Effect.flatMapEager(Effect.mapErrorEager(schema.makeEffect(payload), toSchemaError), encode) as Coding<
-      Schema.JsonObject
-    >
+    noting(
+      Effect.flatMapEager(Effect.mapErrorEager(schema.makeEffect(payload), toSchemaError), encode) as Coding<
+        Schema.JsonObject
+      >,
+      payload
+    )
 }
 
 const nothing = {}
@@ -158,13 +170,14 @@ const successEncoder = (schema: Schema.Top, shape: Shape) => {
   const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(schema))
   switch (shape) {
     case "other":
-      return (success: unknown): Coding<Schema.JsonObject> => Effect.mapEager(encode(success), (value) => ({ value }))
+      return (success: unknown): Coding<Schema.JsonObject> =>
+        Effect.mapEager(noting(encode(success), success), (value) => ({ value }))
     case "void":
       // As Python workers answer: their clients take null for a failure.
       return (success: unknown): Coding<Schema.JsonObject> => Effect.mapEager(encode(success), () => nothing)
     default:
       // SAFETY: the other shapes are an object, or an object or `null`.
-      return encode as (success: unknown) => Coding<Schema.JsonObject | null>
+      return (success: unknown) => noting(encode(success) as Coding<Schema.JsonObject | null>, success)
   }
 }
 
@@ -194,9 +207,12 @@ const successDecoder = (schema: Schema.Top, shape: Shape) => {
     }
     case "other":
       // An answer without `value` was not written by this library: it is the success as it stands.
-      return withEitherNothing((data) => decode(isRecord(data) && Object.hasOwn(data, "value") ? data["value"] : data))
+      return withEitherNothing((data) => {
+        const value = isRecord(data) && Object.hasOwn(data, "value") ? data["value"] : data
+        return noting(decode(value), value)
+      })
     default:
-      return withEitherNothing(decode)
+      return withEitherNothing((data) => noting(decode(data), data))
   }
 }
 
