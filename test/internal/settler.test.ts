@@ -10,7 +10,7 @@ import { namesOf } from "../../src/internal/redis/names.ts"
 import * as trouble from "../../src/internal/redis/trouble.ts"
 import type { SettleParams } from "../../src/internal/scripts/settle.ts"
 import * as entry from "../../src/internal/wire/entry.ts"
-import { Decision } from "../../src/internal/worker/encodeSettlement.ts"
+import { Decision, type Written } from "../../src/internal/worker/decision.ts"
 import * as settler from "../../src/internal/worker/settler.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import { Redis, RedisError } from "../../src/Redis.ts"
@@ -28,12 +28,12 @@ type Server = (call: Call) => Effect.Effect<ReadonlyArray<string | number>, Redi
 const start: (
   server: Server
 ) => Effect.Effect<
-  { readonly settler: settler.Settler; readonly calls: Array<Call>; readonly written: Map<string, settler.Written> },
+  { readonly settler: settler.Settler; readonly calls: Array<Call>; readonly written: Map<string, Written> },
   never,
   Scope.Scope
 > = Effect.fnUntraced(function*(server) {
   const calls: Array<Call> = []
-  const written = new Map<string, settler.Written>()
+  const written = new Map<string, Written>()
   const unused = () => Effect.die(new Error("no settler does that"))
   const made = settler.make({
     redis: Redis.of({

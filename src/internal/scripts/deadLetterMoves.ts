@@ -2,11 +2,9 @@
  * Scripts that end a dead letter: back into the action stream, its answer to the list it was for, or dropped by age and
  * number. What is written and what is removed is one step.
  */
+import { replaysField } from "../wire/entry.ts"
 import { luaLetter } from "./deadLetter.ts"
 import { define, liveArgument, luaInteger, luaLive, luaNow } from "./script.ts"
-
-/** The field that tells a worker how often an entry came back from the dead letters. It is the last of its entry. */
-export const replaysField = "replays"
 
 /** Digits of a number of milliseconds that the server can add to its time. */
 export const maxDigits = 16

@@ -1,9 +1,10 @@
 /**
  * Twins of the scripts that end a dead letter.
  */
+import { replaysField } from "../wire/entry.ts"
 import { notesOf, valuesOf } from "./deadLetter.twin.ts"
 import * as scripts from "./deadLetterMoves.ts"
-import { maxDigits, maxValues, replaysField } from "./deadLetterMoves.ts"
+import { maxDigits, maxValues } from "./deadLetterMoves.ts"
 import type { Definition, ScriptReply } from "./script.ts"
 import { ReplyError } from "./script.ts"
 import { byteLength, live, now, rows, strings } from "./support.twin.ts"

@@ -10,20 +10,8 @@
  * is counted, and an outcome settles only the delivery that it is the outcome of.
  */
 import type { Names } from "../redis/names.ts"
+import type { PushTarget } from "../wire/answerTarget.ts"
 import { define, liveArgument, luaBefore, luaInteger, luaLive, luaNow } from "./script.ts"
-
-/** A list or stream to push an answer to. */
-export interface PushTarget {
-  readonly kind: "list" | "stream"
-  readonly key: string
-  readonly payload: string
-  /** Milliseconds that a list lives on after the push; 0 leaves its expiry alone. */
-  readonly timeToLive: number
-  /** The expiry of the list is only ever put off, never brought forward. Default: false. */
-  readonly atLeast?: boolean | undefined
-  /** Trace context that goes beside an action in a stream. */
-  readonly traceparent?: string | undefined
-}
 
 /** Anything but a plain acknowledgement. */
 export interface SettleEntry {

@@ -7,7 +7,7 @@
  * what kills its workers. It is given to `aloneConsumer` only, one at a time in
  * a process, so that a crash charges nothing but the real killer again.
  */
-import { replaysField } from "./deadLetterMoves.ts"
+import { decodeRecord, replaysField, type RetryRecord } from "../wire/entry.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 
 interface TakeParams {
@@ -49,38 +49,6 @@ export interface TakeOwnParams {
   readonly ids: ReadonlyArray<string>
   /** Bytes of fields, beyond which nothing more is taken. */
   readonly budget: number
-}
-
-/** Record of an entry that had an outcome before. */
-export interface RetryRecord {
-  /** Failures of its handler. */
-  readonly attempts: number
-  /** Runs that ended with any outcome: the deliveries beyond them ended with the death of a process. */
-  readonly outcomes: number
-  /** When its type was first found unknown, in milliseconds by the server's clock; 0: never. */
-  readonly unknownSince: number
-  /** The trace context of the first attempt; empty where nothing is traced. */
-  readonly first: string
-  /** When it was first read, in milliseconds by the server's clock, if its id is ahead of that. */
-  readonly readAt?: number
-}
-
-export const noRecord: RetryRecord = { attempts: 0, outcomes: 0, unknownSince: 0, first: "" }
-
-export const encodeRecord = (record: RetryRecord): string =>
-  `${record.attempts} ${record.outcomes} ${record.unknownSince} ${record.first}` +
-  (record.readAt === undefined ? "" : ` ${record.readAt}`)
-
-export const decodeRecord = (text: string): RetryRecord => {
-  if (text === "") return noRecord
-  const [attempts, outcomes, unknownSince, first = "", readAt] = text.split(" ")
-  return {
-    attempts: Number(attempts) || 0,
-    outcomes: Number(outcomes) || 0,
-    unknownSince: Number(unknownSince) || 0,
-    first,
-    ...(Number(readAt) > 0 ? { readAt: Number(readAt) } : {})
-  }
 }
 
 /** How long a suspect that found no free place is put off, in milliseconds. */

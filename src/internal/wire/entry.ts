@@ -3,9 +3,41 @@
  */
 import * as Result from "effect/Result"
 import * as DomainAction from "../../DomainAction.ts"
-import { replaysField } from "../scripts/deadLetterMoves.ts"
-import type { RetryRecord } from "../scripts/take.ts"
-import { noRecord } from "../scripts/take.ts"
+
+/** The field that tells a worker how often an entry came back from the dead letters. It is the last of its entry. */
+export const replaysField = "replays"
+
+/** Record of an entry that had an outcome before. */
+export interface RetryRecord {
+  /** Failures of its handler. */
+  readonly attempts: number
+  /** Runs that ended with any outcome: the deliveries beyond them ended with the death of a process. */
+  readonly outcomes: number
+  /** When its type was first found unknown, in milliseconds by the server's clock; 0: never. */
+  readonly unknownSince: number
+  /** The trace context of the first attempt; empty where nothing is traced. */
+  readonly first: string
+  /** When it was first read, in milliseconds by the server's clock, if its id is ahead of that. */
+  readonly readAt?: number
+}
+
+export const noRecord: RetryRecord = { attempts: 0, outcomes: 0, unknownSince: 0, first: "" }
+
+export const encodeRecord = (record: RetryRecord): string =>
+  `${record.attempts} ${record.outcomes} ${record.unknownSince} ${record.first}` +
+  (record.readAt === undefined ? "" : ` ${record.readAt}`)
+
+export const decodeRecord = (text: string): RetryRecord => {
+  if (text === "") return noRecord
+  const [attempts, outcomes, unknownSince, first = "", readAt] = text.split(" ")
+  return {
+    attempts: Number(attempts) || 0,
+    outcomes: Number(outcomes) || 0,
+    unknownSince: Number(unknownSince) || 0,
+    first,
+    ...(Number(readAt) > 0 ? { readAt: Number(readAt) } : {})
+  }
+}
 
 /**
  * One delivery of an entry.

@@ -7,7 +7,7 @@ import type { WorkerError } from "../../WorkerError.ts"
 import type { Names } from "../redis/names.ts"
 import { release } from "../scripts/lease.ts"
 import type { Arrivals } from "./arrivals.ts"
-import type { Decision } from "./encodeSettlement.ts"
+import type { Decision, Written } from "./decision.ts"
 import * as intake from "./intake.ts"
 import type { Intake, IntakeOptions } from "./intake.ts"
 import * as reader from "./reader.ts"
@@ -36,7 +36,7 @@ export interface ConsumerOptions {
   readonly arrivals: Arrivals
   readonly gate: IntakeOptions["gate"]
   readonly onGone: IntakeOptions["onGone"]
-  readonly onWritten: (decision: Decision, written: settler.Written, consumer: string) => void
+  readonly onWritten: (decision: Decision, written: Written, consumer: string) => void
 }
 
 /** Entries given back in one call. */

@@ -4,48 +4,16 @@
 import type * as Tracer from "effect/Tracer"
 import * as DomainAction from "../../DomainAction.ts"
 import { isRetryLater } from "../../HandlerError.ts"
-import type { Kind } from "../../QueueNaming.ts"
-import type { Settlement } from "../../Settlement.ts"
-import type { PushTarget, SettleEntry } from "../scripts/settle.ts"
-import { encodeRecord } from "../scripts/take.ts"
-import type { Entry } from "../wire/entry.ts"
+import type { SettleEntry } from "../scripts/settle.ts"
+import { type PushTarget, target, type TargetOptions } from "../wire/answerTarget.ts"
+import { encodeRecord, type Entry } from "../wire/entry.ts"
 import { messageOf, nameOf, textAt } from "../wire/errorText.ts"
 import * as traceparent from "../wire/traceparent.ts"
+import type { Decision } from "./decision.ts"
 import { encodeFailure } from "./failureAction.ts"
 
-/** An entry together with what was decided about it. A class and no literal, see `entry.ts`. */
-export class Decision {
-  readonly entry: Entry
-  /** `undefined` when the entry could not be decoded. */
-  readonly action: DomainAction.DomainAction | undefined
-  readonly attempt: number
-  readonly settlement: Settlement
-  /** The span of the run, where there is a tracer. */
-  readonly span: Tracer.Span | undefined
-  /** What the handler failed with, for the log and the dead letter. */
-  readonly cause: unknown
-  constructor(
-    entry: Entry,
-    action: DomainAction.DomainAction | undefined,
-    attempt: number,
-    settlement: Settlement,
-    span: Tracer.Span | undefined,
-    cause: unknown
-  ) {
-    this.entry = entry
-    this.action = action
-    this.attempt = attempt
-    this.settlement = settlement
-    this.span = span
-    this.cause = cause
-  }
-}
-
-export interface EncodeOptions {
+export interface EncodeOptions extends TargetOptions {
   readonly service: string
-  readonly accepts: (name: string, kind: Kind) => boolean
-  /** Milliseconds that a response list lives on after an answer. */
-  readonly responseTimeToLive: number
   /** Bytes of the largest answer: clients take none that is larger. */
   readonly payloadLimit: number
   /** Milliseconds by the clock of this process: the timestamp of answers. */
@@ -196,24 +164,6 @@ const encodeResponse = (
     ? undefined
     : DomainAction.encodeResponse(make(decision.action, answerOptions(decision, options)))
 
-/** A class and no literal, see `entry.ts`. */
-class ListTarget implements PushTarget {
-  readonly kind = "list"
-  readonly key: string
-  readonly payload: string
-  readonly timeToLive: number
-  readonly atLeast: boolean
-  constructor(key: string, payload: string, timeToLive: number, atLeast: boolean) {
-    this.key = key
-    this.payload = payload
-    this.timeToLive = timeToLive
-    this.atLeast = atLeast
-  }
-}
-
-/** Milliseconds that a list of callbacks lives on after a push: who reads it may be away, but not for ever. */
-export const callbackTimeToLive = 30 * 24 * 60 * 60 * 1000
-
 /** An entry that is answered, without notes as a rule. A class and no literal, see `entry.ts`. */
 class Answered implements SettleEntry {
   readonly id: string
@@ -228,30 +178,6 @@ class Answered implements SettleEntry {
     this.push = push
     this.notes = notes
   }
-}
-
-/** Where an answer goes; `undefined` when the name in the message is not one that may be written. */
-export const target = (
-  action: DomainAction.DomainAction | undefined,
-  payload: string,
-  options: Pick<EncodeOptions, "accepts" | "responseTimeToLive">,
-  kind: "action" | "response" = "action"
-): PushTarget | undefined => {
-  const key = action?.callback_queue_name
-  if (action === undefined || key === null || key === undefined) return undefined
-  if (action.callback_action_type === null) {
-    // A client may name any list of its own, also one for all its answers.
-    if (options.accepts(key, "response")) return new ListTarget(key, payload, options.responseTimeToLive, false)
-    // Callbacks of others may wait in that one: a forged request must not make them expire sooner.
-    return options.accepts(key, "callback") ? new ListTarget(key, payload, callbackTimeToLive, true) : undefined
-  }
-  if (options.accepts(key, "stream")) {
-    // In an action stream a response would be a malformed entry of somebody else's.
-    return kind === "action" ? { kind: "stream", key, payload, timeToLive: 0 } : undefined
-  }
-  return options.accepts(key, "callback") || options.accepts(key, "response")
-    ? new ListTarget(key, payload, callbackTimeToLive, true)
-    : undefined
 }
 
 const noteOf = ({ action, attempt, entry }: Decision): Array<string> => [

@@ -10,8 +10,7 @@ import * as References from "effect/References"
 import { monotonicMillis } from "../base/monotonic.ts"
 import type { Names } from "../redis/names.ts"
 import { read } from "../wire/errorText.ts"
-import type { Decision } from "./encodeSettlement.ts"
-import type { Written } from "./settler.ts"
+import type { Decision, Written } from "./decision.ts"
 
 type DeadLetter = Extract<Decision["settlement"], { readonly _tag: "DeadLetter" }>
 

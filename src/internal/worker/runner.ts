@@ -27,6 +27,7 @@ import { Slot } from "../base/slot.ts"
 import * as Table from "../base/table.ts"
 import type { ServerClock } from "../redis/serverClock.ts"
 import { decode, type Entry } from "../wire/entry.ts"
+import { Decision } from "./decision.ts"
 import {
   type Data,
   type Decoded,
@@ -39,7 +40,6 @@ import {
   type Start,
   type Stop
 } from "./dispatch.ts"
-import { Decision } from "./encodeSettlement.ts"
 import type { Telemetry } from "./telemetry.ts"
 
 export interface RunnerOptions {

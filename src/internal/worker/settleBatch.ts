@@ -10,8 +10,9 @@ import type { SettleEntry, SettleParams, SettleTarget } from "../scripts/settle.
 import { isBefore } from "../wire/entry.ts"
 import { messageOf } from "../wire/errorText.ts"
 import { refusalOf } from "../wire/refusal.ts"
+import { Decision } from "./decision.ts"
 import type { EncodeOptions } from "./encodeSettlement.ts"
-import { Decision, encodeSettlement } from "./encodeSettlement.ts"
+import { encodeSettlement } from "./encodeSettlement.ts"
 
 /**
  * Characters of arguments beyond which a call takes no further entry. A client makes one text of a call, which V8 and the

@@ -15,15 +15,10 @@ import { failureOf, type RedisFailure } from "../redis/failure.ts"
 import type { Names } from "../redis/names.ts"
 import type { Trouble } from "../redis/trouble.ts"
 import { decodeStatuses, settle, type SettleEntry, type SettleStatus, targetOf } from "../scripts/settle.ts"
-import type { Decision, EncodeOptions } from "./encodeSettlement.ts"
+import type { Decision, Written } from "./decision.ts"
+import type { EncodeOptions } from "./encodeSettlement.ts"
 import { Batch, batchOf, unanswered, withEntry, withoutPush } from "./settleBatch.ts"
 import type { Telemetry } from "./telemetry.ts"
-
-/**
- * What became of a decision: written, or why not ({@link SettleStatus}). Of an `undeliverable` answer the dead letter holds the text, of an
- * `unwritable` one it only says what the server had against it.
- */
-export type Written = "settled" | "lost" | "ended" | "dropped" | "gone" | "undeliverable" | "unwritable"
 
 export interface Settler {
   readonly offer: (decision: Decision) => void

@@ -16,8 +16,7 @@ import type { Outcome, Settlement, Subject } from "../../Settlement.ts"
 import type { Names } from "../redis/names.ts"
 import { addedAt, type Entry } from "../wire/entry.ts"
 import * as traceparent from "../wire/traceparent.ts"
-import type { Decision } from "./encodeSettlement.ts"
-import type { Written } from "./settler.ts"
+import type { Decision, Written } from "./decision.ts"
 
 export interface Telemetry {
   /** A handler is about to start; returns its span where there is a tracer. */

@@ -4,13 +4,13 @@ import type { Names } from "../../../internal/redis/names.ts"
 import { record } from "../../../internal/redis/reply.ts"
 import {
   decodeStatuses,
-  type PushTarget,
   settle,
   type SettleEntry,
   type SettleParams,
   type SettleTarget,
   targetOf
 } from "../../../internal/scripts/settle.ts"
+import type { PushTarget } from "../../../internal/wire/answerTarget.ts"
 import { type Case, cases, entriesOf, errorOf, fieldsOf, send, serverTime } from "../case.ts"
 import { add, age, deliver, dueIn, evaluate, group, owners, read, stored } from "./setup.ts"
 
