@@ -30,12 +30,10 @@ import { uuid } from "./internal/base/uuid.ts"
 import { answerOf } from "./internal/client/answer.ts"
 import * as Writing from "./internal/client/append.ts"
 import * as AskAlone from "./internal/client/askAlone.ts"
-import * as AskShared from "./internal/client/askShared.ts"
 import { EncodeError, type RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"
-import * as inbox from "./internal/client/inbox.ts"
+import * as Inboxes from "./internal/client/inboxes.ts"
 import { requestMetrics, traced } from "./internal/client/telemetry.ts"
-import * as Waiters from "./internal/client/waiters.ts"
-import { farewell } from "./internal/redis/farewell.ts"
+import { actionStream, callbackInbox, inbox, responseList } from "./internal/redis/names.ts"
 import { strings } from "./internal/redis/reply.ts"
 import { explain } from "./internal/redis/streamIds.ts"
 import { append } from "./internal/scripts/streams.ts"
@@ -313,20 +311,15 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   /** Of an answer. */
   const limits: DomainAction.Limits = { ...DomainAction.defaultLimits, maxBytes: settings.payloadLimit }
 
-  const waiters = yield* Waiters.make
-  const { measured, unclaimed } = yield* requestMetrics(service, waiters.size)
-  const answers = inbox.make({
+  const instance = uuid()
+  const inboxes = yield* Inboxes.make({
     redis,
-    key: naming.inbox(service, uuid()),
-    waiters,
+    keyOf: (answering) => inbox(naming, service, answering, instance),
     block,
     limits,
-    onUnclaimed: unclaimed
+    onUnclaimed: () => unclaimed()
   })
-  if (shared) {
-    yield* Effect.addFinalizer(() => farewell(redis.send("DEL", answers.key)))
-    yield* Effect.forkScoped(answers.run)
-  }
+  const { measured, unclaimed } = yield* requestMetrics(service, inboxes.waiting)
 
   // ---------------------------------------------------------------------------
   // writing
@@ -339,15 +332,15 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     return options.context === undefined ? context : ActionContext.merge(context, options.context)
   }
 
-  const nameFor = (
+  const namesFor = <A>(
     type: string,
     service: string | undefined,
-    make: (service: string) => string
-  ): Exit.Exit<string, EncodeError> => {
+    make: (service: string) => A
+  ): Exit.Exit<A, EncodeError> => {
     try {
       return Exit.succeed(make(service ?? naming.targetService(type)))
     } catch (cause) {
-      const message = cause instanceof QueueNameError ? cause.message : "The naming has no stream for this action"
+      const message = cause instanceof QueueNameError ? cause.message : "The naming has no names for this action"
       return Exit.fail(new EncodeError({ actionType: type, message }))
     }
   }
@@ -362,8 +355,16 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     return made
   }
 
-  const streamOf = (type: string, service: string | undefined) =>
-    nameFor(type, service, (service) => naming.actionStream(service))
+  // One name for each service, so that none is built for each send.
+  const streams = new Map<string, string>()
+  const streamFor = (service: string): string => {
+    const known = streams.get(service)
+    if (known !== undefined) return known
+    const stream = actionStream(naming, service)
+    streams.set(service, stream)
+    return stream
+  }
+  const streamOf = (type: string, service: string | undefined) => namesFor(type, service, streamFor)
 
   const add = (stream: string, text: string, trace: string | undefined): Effect.Effect<string, RedisError> =>
     Effect.mapError(
@@ -450,10 +451,10 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   ) => {
     const target: CallbackTarget = Action.isAction(options.callback) ? { action: options.callback } : options.callback
     const { type } = target.action
-    const list = nameFor(
+    const list = namesFor(
       type,
       target.service,
-      (service) => target.to === "stream" ? naming.actionStream(service) : naming.callbackInbox(service, type)
+      (service) => target.to === "stream" ? streamFor(service) : callbackInbox(naming, service, type)
     )
     return Exit.isFailure(list)
       ? list
@@ -475,7 +476,6 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // requests
   // ---------------------------------------------------------------------------
 
-  const askShared = AskShared.make(waiters, answers.wake)
   const askAlone = AskAlone.make({ redis, block, limits })
 
   const requestMillis = Duration.toMillis(settings.requestTimeout)
@@ -498,7 +498,13 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       const millis = Duration.toMillis(timeout)
       const correlationId = uuid()
       const actionId = options.actionId ?? uuid()
-      const list = shared ? answers.key : naming.responseList(service, action.type, correlationId)
+      const answers = namesFor<Inboxes.AnswerList>(
+        action.type,
+        options.service,
+        shared ? inboxes.of : () => ({ key: responseList(naming, service, action.type, correlationId), ask: undefined })
+      )
+      if (Exit.isFailure(answers)) return answers
+      const { ask: askShared, key: list } = answers.value
       const context = contextFor(fiber, options)
       const late = Effect.suspend(() =>
         Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
@@ -520,7 +526,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
             )
             return Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
           }
-          const response = shared
+          const response = askShared !== undefined
             ? Effect.flatMapEager(written(millis), (text) => askShared(correlationId, send(text), millis, late))
             : alone()
           return Effect.flatMap(response, (response) => answerOf(action, response))

@@ -9,6 +9,7 @@ import * as Action from "../src/Action.ts"
 import * as ActionClient from "../src/ActionClient.ts"
 import * as ActionGroup from "../src/ActionGroup.ts"
 import * as DomainAction from "../src/DomainAction.ts"
+import { actionStream, callbackInbox } from "../src/internal/redis/names.ts"
 import { QueueNaming } from "../src/QueueNaming.ts"
 import * as Worker from "../src/Worker.ts"
 import { entriesOf, eventually, onBoth, Place, send } from "./support/layers.ts"
@@ -22,7 +23,7 @@ const MailSent = Action.make("order.mail_sent", { payload: { mailId: Schema.Stri
 /** Where the action that was sent last wants its answer. */
 const answerList = Effect.gen(function*() {
   const naming = yield* QueueNaming
-  const [, fields] = (yield* entriesOf(naming.actionStream("mail"))).at(-1) ?? []
+  const [, fields] = (yield* entriesOf(actionStream(naming, "mail"))).at(-1) ?? []
   const action = DomainAction.parse(fields?.[1] ?? "")
   assert.strictEqual(action._tag, "Success")
   return action._tag === "Success" ? action.success.callback_queue_name : null
@@ -57,14 +58,14 @@ onBoth("a callback", (test) => {
       const client = yield* ActionClient.ActionClient
       const payload = { to: "a" }
       yield* client.sendWithCallback(SendMail, payload, { callback: { action: MailSent, service: "ops" } })
-      assert.strictEqual(yield* answerList, naming.callbackInbox("ops", "order.mail_sent"))
+      assert.strictEqual(yield* answerList, callbackInbox(naming, "ops", "order.mail_sent"))
       yield* client.sendWithCallback(SendMail, payload, {
         callback: { action: MailSent, service: "ops", to: "stream" }
       })
-      assert.strictEqual(yield* answerList, naming.actionStream("ops"))
+      assert.strictEqual(yield* answerList, actionStream(naming, "ops"))
       // `service` of the call is where the action goes, not where its callback goes.
       yield* client.sendWithCallback(SendMail, payload, { callback: MailSent, service: "mail" })
-      assert.strictEqual(yield* answerList, naming.callbackInbox("order", "order.mail_sent"))
+      assert.strictEqual(yield* answerList, callbackInbox(naming, "order", "order.mail_sent"))
     }).pipe(Effect.provide(ActionClient.layer)))
 
   test("to a service that would break the name is refused, and nothing is sent", () =>
@@ -77,14 +78,14 @@ onBoth("a callback", (test) => {
       const exit = yield* Effect.exit(Effect.flip(call))
       assert.isTrue(Exit.isSuccess(exit))
       assert.instanceOf(Exit.isSuccess(exit) ? exit.value : undefined, ActionClient.EncodeError)
-      assert.deepStrictEqual(yield* entriesOf(naming.actionStream("mail")), [])
+      assert.deepStrictEqual(yield* entriesOf(actionStream(naming, "mail")), [])
     }).pipe(Effect.provide(ActionClient.layer)))
 
   test("gives its list 30 days more, and a forged request cannot make it expire sooner", () =>
     Effect.gen(function*() {
       const naming = yield* QueueNaming
       const { names } = yield* Place
-      const list = naming.callbackInbox("client", "client.created")
+      const list = callbackInbox(naming, "client", "client.created")
       const ttl = send<number>("PTTL", list)
       yield* send("LPUSH", list, "waits")
       yield* send("PEXPIRE", list, 1 * days)

@@ -19,6 +19,7 @@ import * as ActionClient from "../src/ActionClient.ts"
 import * as ActionContext from "../src/ActionContext.ts"
 import * as ActionGroup from "../src/ActionGroup.ts"
 import * as DomainAction from "../src/DomainAction.ts"
+import { actionStream } from "../src/internal/redis/names.ts"
 import * as IoRedis from "../src/IoRedis.ts"
 import * as Metrics from "../src/Metrics.ts"
 import * as QueueNaming from "../src/QueueNaming.ts"
@@ -50,7 +51,7 @@ const client = ActionClient.ActionClient
 
 const stream = Effect.map(
   Effect.all([QueueNaming.QueueNaming, Settings.Settings]),
-  ([naming, { serviceName }]) => naming.actionStream(serviceName)
+  ([naming, { serviceName }]) => actionStream(naming, serviceName)
 )
 
 const send = <A = unknown>(command: string, ...args: ReadonlyArray<string>) =>
@@ -149,7 +150,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     const naming = yield* QueueNaming.QueueNaming
     const [[there, [, text]]] = yield* send<[[string, [string, string]]]>(
       "XRANGE",
-      naming.actionStream("accounts"),
+      actionStream(naming, "accounts"),
       "-",
       "+"
     )

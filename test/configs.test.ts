@@ -13,6 +13,7 @@ import * as ActionGroup from "../src/ActionGroup.ts"
 import * as DeadLetter from "../src/DeadLetter.ts"
 import type { Delivery } from "../src/Delivery.ts"
 import * as DomainAction from "../src/DomainAction.ts"
+import { deadLetterStream } from "../src/internal/redis/names.ts"
 import * as QueueNaming from "../src/QueueNaming.ts"
 import { Redis } from "../src/Redis.ts"
 import * as RedisMemory from "../src/RedisMemory.ts"
@@ -346,7 +347,7 @@ describe("A contract", () => {
           const notes = { reason: "exhausted", action_type: "embedding.generate", entry_id: "5-0", group: "g" }
           const fields = { consumer: "c", time: "7", fields: "1", data: DomainAction.encode(action) }
           const letter = Object.entries({ ...notes, ...fields }).flat()
-          yield* redis.send("XADD", naming.deadLetterStream("embedding"), "*", ...letter)
+          yield* redis.send("XADD", deadLetterStream(naming, "embedding"), "*", ...letter)
         }
         const letters = yield* DeadLetter.DeadLetter
         const { failing, passing } = yield* letters.dryRun(contracts)

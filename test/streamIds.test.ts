@@ -11,6 +11,7 @@ import * as Action from "../src/Action.ts"
 import * as ActionClient from "../src/ActionClient.ts"
 import * as DeadLetter from "../src/DeadLetter.ts"
 import * as DomainAction from "../src/DomainAction.ts"
+import { actionStream, responseList } from "../src/internal/redis/names.ts"
 import { idsLeft, supplyOf } from "../src/internal/redis/streamIds.ts"
 import { QueueNaming } from "../src/QueueNaming.ts"
 import * as Worker from "../src/Worker.ts"
@@ -190,9 +191,9 @@ onBoth("an answer to a stream without ids", (test) => {
     Effect.gen(function*() {
       const { names } = yield* Place
       const naming = yield* QueueNaming
-      const full = naming.actionStream("order")
+      const full = actionStream(naming, "order")
       yield* send("XADD", full, lastId, "data", "x")
-      const list = naming.responseList("client", "user.greet", crypto.randomUUID())
+      const list = responseList(naming, "client", "user.greet", crypto.randomUUID())
       for (const target of [full, list]) {
         yield* send(
           "XADD",

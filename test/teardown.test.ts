@@ -14,6 +14,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as Action from "../src/Action.ts"
 import * as ActionClient from "../src/ActionClient.ts"
 import * as ActionGroup from "../src/ActionGroup.ts"
+import { actionStream } from "../src/internal/redis/names.ts"
 import * as QueueNaming from "../src/QueueNaming.ts"
 import { Redis } from "../src/Redis.ts"
 import * as RedisMemory from "../src/RedisMemory.ts"
@@ -68,7 +69,7 @@ const pendingOwners = Effect.gen(function*() {
   const naming = yield* QueueNaming.QueueNaming
   const rows = yield* redis.send<ReadonlyArray<ReadonlyArray<string>>>(
     "XPENDING",
-    naming.actionStream("job"),
+    actionStream(naming, "job"),
     naming.group("job"),
     "-",
     "+",

@@ -25,6 +25,7 @@ import * as Action from "../Action.ts"
 import * as ActionGroup from "../ActionGroup.ts"
 import * as DeadLetter from "../DeadLetter.ts"
 import * as DomainAction from "../DomainAction.ts"
+import { actionStream, callbackList, responseList } from "../internal/redis/names.ts"
 import { SettlementObserver } from "../internal/worker/observer.ts"
 import * as QueueNaming from "../QueueNaming.ts"
 import * as Redis from "../Redis.ts"
@@ -71,8 +72,8 @@ const environment = "test"
 const prefix = "test"
 const naming = QueueNaming.make({ prefix, environment })
 
-const answerList = naming.responseList(client, "test.answer", "test")
-const callbackList = naming.callbackList(client, "test.callback", "test")
+const answerList = responseList(naming, client, "test.answer", "test")
+const listOfCallback = callbackList(naming, client, "test.callback", "test")
 
 /**
  * An action as a client would send it.
@@ -111,7 +112,7 @@ export const action = <A extends Action.Any>(
       action_type: contract.type,
       timestamp: DomainAction.timestamp(0),
       correlation_id: expects === "none" ? null : anId,
-      callback_queue_name: expects === "none" ? null : expects === "response" ? answerList : callbackList,
+      callback_queue_name: expects === "none" ? null : expects === "response" ? answerList : listOfCallback,
       callback_action_type: typeof expects === "string" ? null : expects.callback.type,
       metadata: options.timeout === undefined
         ? null
@@ -313,7 +314,7 @@ const deliverAll = <HE, HR, E, R>(
     passed = 0
     outcome = Deferred.makeUnsafe()
     const sentAt = yield* Clock.currentTimeMillis
-    yield* Effect.orDie(redis.send("XADD", naming.actionStream(service), "*", "data", DomainAction.encode(message)))
+    yield* Effect.orDie(redis.send("XADD", actionStream(naming, service), "*", "data", DomainAction.encode(message)))
     yield* Deferred.await(outcome)
     const elapsed = (yield* Clock.currentTimeMillis) - sentAt
     const answers = yield* Effect.orDie(readAnswers)
@@ -384,7 +385,7 @@ const services = (service: string) =>
 const readAnswers = Effect.gen(function*() {
   const redis = yield* Redis.Redis
   const response = yield* redis.send<string | null>("RPOP", answerList)
-  const callback = yield* redis.send<string | null>("RPOP", callbackList)
+  const callback = yield* redis.send<string | null>("RPOP", listOfCallback)
   return {
     response: response === null ? Option.none() : Result.getSuccess(DomainAction.parseResponse(response)),
     callback: callback === null ? Option.none() : Result.getSuccess(DomainAction.parse(callback))

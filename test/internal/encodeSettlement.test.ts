@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
+import { actionStream, callbackList, deadLetterStream, namesOf, responseList } from "../../src/internal/redis/names.ts"
 import { decodeRecord } from "../../src/internal/wire/entry.ts"
 import * as entry from "../../src/internal/wire/entry.ts"
 import { Decision } from "../../src/internal/worker/decision.ts"
@@ -11,9 +12,9 @@ import { RedisError } from "../../src/Redis.ts"
 import type { Settlement } from "../../src/Settlement.ts"
 
 const naming = QueueNaming.make({ prefix: "nooble4", environment: "dev" })
-const responses = naming.responseList("client", "user.create", "1")
-const callbacks = naming.callbackList("client", "client.created", "1")
-const stream = naming.actionStream("client")
+const responses = responseList(naming, "client", "user.create", "1")
+const callbacks = callbackList(naming, "client", "client.created", "1")
+const stream = actionStream(naming, "client")
 
 const options = {
   service: "user",
@@ -148,8 +149,8 @@ describe("encodeSettlement", () => {
     const lists = [
       stream,
       "secret",
-      naming.deadLetterStream("user"),
-      naming.lease("user", "user-group"),
+      deadLetterStream(naming, "user"),
+      namesOf(naming, "user").lease,
       "nooble4:prod:client:responses:a:1"
     ]
     for (const list of lists) {

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as DomainAction from "../../src/DomainAction.ts"
-import { namesOf } from "../../src/internal/redis/names.ts"
+import { namesOf, responseList } from "../../src/internal/redis/names.ts"
 import * as trouble from "../../src/internal/redis/trouble.ts"
 import type { SettleParams } from "../../src/internal/scripts/settle.ts"
 import * as entry from "../../src/internal/wire/entry.ts"
@@ -17,7 +17,7 @@ import { Redis, RedisError } from "../../src/Redis.ts"
 import type { Settlement } from "../../src/Settlement.ts"
 
 const naming = QueueNaming.make({ prefix: "nooble4", environment: "dev" })
-const list = naming.responseList("client", "user.create", "1")
+const list = responseList(naming, "client", "user.create", "1")
 
 type Call = Pick<SettleParams, "acknowledged" | "entries">
 

@@ -3,6 +3,7 @@
  */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import { callbackInbox, callbackList, responseList } from "../../src/internal/redis/names.ts"
 import { QueueNaming } from "../../src/QueueNaming.ts"
 import { Redis, RedisError } from "../../src/Redis.ts"
 import * as Worker from "../../src/Worker.ts"
@@ -26,9 +27,12 @@ const warned = Effect.gen(function*() {
 
 onBoth("a worker that starts", (test) => {
   const found: ReadonlyArray<readonly [what: string, list: (naming: QueueNaming["Service"]) => string]> = [
-    ["of its service, for a type that it does not handle", (naming) => naming.callbackInbox("user", "order.mail_sent")],
-    ["of another service, for a type that it handles", (naming) => naming.callbackInbox("ops", "user.create")],
-    ["of its service, for a single callback", (naming) => naming.callbackList("user", "user.create", "1")]
+    [
+      "of its service, for a type that it does not handle",
+      (naming) => callbackInbox(naming, "user", "order.mail_sent")
+    ],
+    ["of another service, for a type that it handles", (naming) => callbackInbox(naming, "ops", "user.create")],
+    ["of its service, for a single callback", (naming) => callbackList(naming, "user", "user.create", "1")]
   ]
   for (const [what, listIn] of found) {
     test(`warns of a callback list that nothing reads: ${what}`, () =>
@@ -47,12 +51,12 @@ onBoth("a worker that starts", (test) => {
     Effect.gen(function*() {
       const naming = yield* QueueNaming
       const { environment } = yield* Place
-      const nobodys = naming.callbackInbox("user", "order.nobody")
+      const nobodys = callbackInbox(naming, "user", "order.nobody")
       const others = [
-        naming.callbackInbox("user", "user.create"),
-        naming.callbackInbox("user", "order.mail_sent"),
-        naming.callbackInbox("ops", "ops.done"),
-        naming.responseList("user", "user.create", "1"),
+        callbackInbox(naming, "user", "user.create"),
+        callbackInbox(naming, "user", "order.mail_sent"),
+        callbackInbox(naming, "ops", "ops.done"),
+        responseList(naming, "user", "user.create", "1"),
         `nooble4:${environment}x:user:callbacks:order_nobody:inbox`
       ]
       // What is moved is malformed, and goes to the dead letters.
@@ -71,9 +75,12 @@ onBoth("a worker that starts", (test) => {
   test("finds a list among thousands of keys", () =>
     Effect.gen(function*() {
       const naming = yield* QueueNaming
-      const list = naming.callbackInbox("user", "order.mail_sent")
+      const list = callbackInbox(naming, "user", "order.mail_sent")
       for (let key = 0; key < 3_000; key += 500) {
-        const pairs = Array.from({ length: 500 }, (_, index) => [naming.lease("user", `g${key + index}`), "1"])
+        const pairs = Array.from(
+          { length: 500 },
+          (_, index) => [naming.key("user", "retries", `g${key + index}`, "lease"), "1"]
+        )
         yield* send("MSET", ...pairs.flat())
       }
       yield* send("LPUSH", list, "a")
@@ -94,7 +101,7 @@ onBoth("a worker that starts", (test) => {
           return Effect.fail(new RedisError({ cause: new Error("NOPERM this user has no permissions to run 'scan'") }))
         }
       })
-      yield* send("LPUSH", naming.callbackInbox("user", "order.mail_sent"), "a")
+      yield* send("LPUSH", callbackInbox(naming, "user", "order.mail_sent"), "a")
       const worker = yield* Effect.provideService(Worker.start(handlers, quick), Redis, deaf)
       yield* eventually("it has asked", Effect.sync(() => asked))
       yield* sendAction("")

@@ -123,7 +123,9 @@ inMemory("A worker that looks for other environments", (test) => {
         }
       }
       for (const stream of ["{user}:main", "prod:user:streams:main:v2", ":user:streams:main", "user:streams:main"]) {
-        const names = { ...QueueNaming.make({ prefix: "nooble4", environment: "dev" }), actionStream: () => stream }
+        const wire = QueueNaming.make({ prefix: "nooble4", environment: "dev" })
+        const key: typeof wire.key = (...parts) => parts.join() === "user,streams,main" ? stream : wire.key(...parts)
+        const names = { ...wire, key, accepts: () => false }
         yield* Effect.provideService(named(names, "user"), Redis, listening)
       }
       assert.isEmpty(asked)

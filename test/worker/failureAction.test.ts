@@ -9,6 +9,7 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DeadLetter from "../../src/DeadLetter.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected } from "../../src/HandlerError.ts"
+import { actionStream, callbackInbox } from "../../src/internal/redis/names.ts"
 import * as Metrics from "../../src/Metrics.ts"
 import { QueueNaming } from "../../src/QueueNaming.ts"
 import * as Worker from "../../src/Worker.ts"
@@ -142,7 +143,7 @@ onBoth("a failure action", (test) => {
     Effect.gen(function*() {
       const naming = yield* QueueNaming
       yield* start(die)
-      const stream = naming.actionStream("client")
+      const stream = actionStream(naming, "client")
       yield* sendAction("", { expectation: "callback", data: {}, list: stream })
       yield* settled
       const [entry] = yield* entriesOf(stream)
@@ -156,7 +157,7 @@ onBoth("a failure action", (test) => {
       Effect.gen(function*() {
         const naming = yield* QueueNaming
         const { logs } = yield* Place
-        const free = naming.callbackInbox("client", "client.created")
+        const free = callbackInbox(naming, "client", "client.created")
         const list = held === "a key of another type" ? free : "secret"
         yield* send("SET", list, "held")
         yield* start(die)

@@ -9,6 +9,7 @@ import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Action from "../../src/Action.ts"
 import * as ActionClient from "../../src/ActionClient.ts"
+import { callbackInbox } from "../../src/internal/redis/names.ts"
 import { moveCallbacks } from "../../src/internal/scripts/streams.ts"
 import { QueueNaming } from "../../src/QueueNaming.ts"
 import { Redis } from "../../src/Redis.ts"
@@ -126,7 +127,7 @@ inMemory("a worker that cannot go on", (test) => {
         moveCallbacks
       )
       const naming = yield* QueueNaming
-      yield* redis.send("LPUSH", naming.callbackInbox("user", "user.create"), "a callback that cannot be moved")
+      yield* redis.send("LPUSH", callbackInbox(naming, "user", "user.create"), "a callback that cannot be moved")
       yield* pass("1 second")
       assert.deepInclude(yield* Effect.flip(worker.await), { _tag: "WorkerError", reason: "NoPermission" })
       const pending = yield* pendingOf(names)

@@ -22,7 +22,7 @@ import * as DomainAction from "../../DomainAction.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import { type Redis, RedisError } from "../../Redis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
-import type { Names } from "../redis/names.ts"
+import { accepts, type Names } from "../redis/names.ts"
 import { strings } from "../redis/reply.ts"
 import { explainText } from "../redis/streamIds.ts"
 import { countLetters, readLetter, type ScanParams } from "../scripts/deadLetter.ts"
@@ -343,7 +343,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     // The action was decoded once, by a worker whose limits may have been others.
     const action = DomainAction.parse(data, noLimits)
     const push = Result.isSuccess(action)
-      ? target(action.success, answer, { accepts: naming.accepts, responseTimeToLive }, kindOf(answer))
+      ? target(action.success, answer, { accepts: accepts(naming), responseTimeToLive }, kindOf(answer))
       : undefined
     if (push === undefined) {
       return yield* refuse("The naming does not accept the list that the message names for an answer of this kind")

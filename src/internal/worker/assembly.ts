@@ -20,7 +20,7 @@ import { millis } from "../base/optionTime.ts"
 import { timeoutOption } from "../base/standstill.ts"
 import { uuid } from "../base/uuid.ts"
 import { ensureGroup } from "../redis/group.ts"
-import { namesOf } from "../redis/names.ts"
+import { accepts, callbackInbox, consumer as nameOfConsumer, namesOf } from "../redis/names.ts"
 import * as neighbours from "../redis/neighbours.ts"
 import * as poolBounds from "../redis/poolBounds.ts"
 import * as serverClock from "../redis/serverClock.ts"
@@ -239,7 +239,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     else if (_tag === "Yield") recovering.yielded()
   }
   const makeConsumer = (suffix: string, concurrency: number, readAhead: number, reads: boolean): consumer.Consumer => {
-    const name = naming.consumer(names.service, suffix, uuid())
+    const name = nameOfConsumer(naming, names.service, suffix, uuid())
     return consumer.make({
       name,
       redis,
@@ -273,7 +273,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         retain: options.retain !== undefined,
         encode: {
           service: names.service,
-          accepts: naming.accepts,
+          accepts: accepts(naming),
           responseTimeToLive: options.responseTimeToLive,
           payloadLimit: options.payloadLimit,
           now: () => clock.currentTimeMillisUnsafe(),
@@ -386,7 +386,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
 
   const callbackLists = input.options.callbacks === false
     ? []
-    : [...new Set([...routes.keys()].map((type) => naming.callbackInbox(names.service, type)))]
+    : [...new Set([...routes.keys()].map((type) => callbackInbox(naming, names.service, type)))]
 
   const intake = together([
     ...consumers.flatMap((next) => next.reader === undefined ? [] : [next.reader.run]),

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
+import { accepts, callbackInbox, callbackList } from "../redis/names.ts"
 import { strings } from "../redis/reply.ts"
 
 export interface CallbackListsOptions {
@@ -42,22 +43,28 @@ const commonSuffix = (a: string, b: string): string => {
 
 const globbed = (text: string): string => text.replace(/[*?[\]\\^]/g, "\\$&")
 
+/** What names have in common, before and after what differs. A naming may put the service anywhere. */
+const common = (a: string, b: string) => ({ before: commonPrefix(a, b), after: commonSuffix(a, b) })
+
 /** Where to look, and which keys found there are lists that this worker or one of its service should read. */
-const search = ({ naming, read, service, types }: CallbackListsOptions, type: string) => {
+const search = ({ naming, read, service, types }: CallbackListsOptions) => {
   const known = new Set(read)
-  const own = commonPrefix(naming.callbackInbox(service, "a.a"), naming.callbackInbox(service, "b.a"))
-  // A callback of one of these types in the list of another service, whose workers need not know the type.
-  const endings = types.map((type) => commonSuffix(naming.callbackInbox("a", type), naming.callbackInbox("b", type)))
+  const accepted = accepts(naming)
+  const ours = [
+    common(callbackList(naming, service, "a.a", "a"), callbackList(naming, service, "b.b", "b")),
+    // A callback of one of these types in the list of another service, whose workers need not know the type.
+    ...types.map((type) => common(callbackInbox(naming, "a", type), callbackInbox(naming, "b", type)))
+  ]
   return {
-    pattern: `${globbed(commonPrefix(naming.callbackInbox("a", type), naming.callbackInbox("b", type)))}*`,
+    pattern: `${globbed(ours.map(({ before }) => before).reduce(commonPrefix))}*`,
     isOurs: (key: string): boolean =>
-      !known.has(key) && naming.accepts(key, "callback") &&
-      (key.startsWith(own) || endings.some((ending) => key.endsWith(ending)))
+      !known.has(key) && accepted(key, "callback") &&
+      ours.some(({ after, before }) => key.startsWith(before) && key.endsWith(after))
   }
 }
 
-const find = Effect.fnUntraced(function*(options: CallbackListsOptions, type: string) {
-  const { isOurs, pattern } = search(options, type)
+const find = Effect.fnUntraced(function*(options: CallbackListsOptions) {
+  const { isOurs, pattern } = search(options)
   const found = new Set<string>()
   let cursor = "0"
   for (let call = 0; call < maxCalls && found.size < maxNamed; call++) {
@@ -88,9 +95,7 @@ const unread = Effect.fnUntraced(function*(redis: Redis["Service"], lists: Reado
 
 /** A user who may not `SCAN` is told nothing, and a failure is none of the worker's: it is a hint, and no more. */
 export const warnOfUnread = (options: CallbackListsOptions): Effect.Effect<void> => {
-  const [type] = options.types
-  if (type === undefined) return Effect.void
-  return find(options, type).pipe(
+  return find(options).pipe(
     Effect.flatMap((lists) => unread(options.redis, lists)),
     Effect.flatMap((left) =>
       left.size === 0 ? Effect.void : Effect.logWarning(
