@@ -19,12 +19,22 @@ import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type { StandardSchemaV1 } from "effect/StandardSchema"
 import type * as Types from "effect/Types"
-import { type ErrorDetail, isActionType } from "./DomainAction.ts"
+import { type DomainAction, type ErrorDetail, isActionType } from "./DomainAction.ts"
 import { isRejected, isRetryLater } from "./HandlerError.ts"
 import * as ActionCodec from "./internal/contract/codec.ts"
+import { type ConfigName, configNames } from "./internal/contract/configs.ts"
+import { hintFor } from "./internal/contract/exact.ts"
 import { bounded } from "./internal/wire/errorText.ts"
 
 const TypeId = "~effect-redis-workers/Action"
+
+/**
+ * The schema of the configs of an action: a struct with any of the fields `execution`, `query` and `rag`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type ConfigsSchema = Schema.Top & { readonly fields: Schema.Struct.Fields }
 
 /**
  * The contract of one action.
@@ -36,7 +46,8 @@ export interface Action<
   in out Type extends string,
   out Payload extends Schema.Top = Schema.Struct<{}>,
   out Success extends Schema.Top = Schema.Void,
-  out Error extends Schema.Top = Schema.Never
+  out Error extends Schema.Top = Schema.Never,
+  out Configs extends ConfigsSchema = Schema.Struct<{}>
 > extends Pipeable {
   readonly [TypeId]: typeof TypeId
   /** `service.verb` or `service.entity.verb`: the part before the first dot names the service that handles it. */
@@ -44,6 +55,8 @@ export interface Action<
   readonly payloadSchema: Payload
   readonly successSchema: Success
   readonly errorSchema: Error
+  /** The configs that go beside the payload, by name: `execution`, `query`, `rag`. */
+  readonly configSchema: Configs
   readonly annotations: Context.Context<never>
   /** When to run it again after a failure; `undefined`: as the worker says. */
   readonly retry: Schedule.Schedule<unknown, number> | undefined
@@ -51,14 +64,16 @@ export interface Action<
   readonly maxAttempts: number | undefined
   /** How long an attempt may take; `undefined`: as the worker says. */
   readonly handlerTimeout: Duration.Duration | undefined
-  /** What a caller who asked for a callback gets when this action is refused or given up. */
+  /** What a caller who asked for a callback gets when this action is refused or given up, beside the dead letter. */
   readonly failureAction: Any | undefined
+  /** Whether that carries the payload of this action. */
+  readonly failurePayload: "none" | "include"
 
   /** The same contract with an annotation more. */
-  annotate<I, S>(key: Context.Key<I, S>, value: Types.NoInfer<S>): Action<Type, Payload, Success, Error>
+  annotate<I, S>(key: Context.Key<I, S>, value: Types.NoInfer<S>): Action<Type, Payload, Success, Error, Configs>
 
   /** The same contract with these annotations on top of its own. */
-  annotateMerge<I>(annotations: Context.Context<I>): Action<Type, Payload, Success, Error>
+  annotateMerge<I>(annotations: Context.Context<I>): Action<Type, Payload, Success, Error, Configs>
 }
 
 /**
@@ -73,11 +88,13 @@ export interface Any extends Pipeable {
   readonly payloadSchema: Schema.Top
   readonly successSchema: Schema.Top
   readonly errorSchema: Schema.Top
+  readonly configSchema: ConfigsSchema
   readonly annotations: Context.Context<never>
   readonly retry: Schedule.Schedule<unknown, number> | undefined
   readonly maxAttempts: number | undefined
   readonly handlerTimeout: Duration.Duration | undefined
   readonly failureAction: Any | undefined
+  readonly failurePayload: "none" | "include"
 }
 
 /**
@@ -113,6 +130,44 @@ export type Success<A extends Any> = A["successSchema"]["Type"]
 export type Error<A extends Any> = A["errorSchema"]["Type"]
 
 /**
+ * The configs that the handler of an action gets, by name: those that its contract has schemas for.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type Configs<A extends Any> = A["configSchema"]["Type"]
+
+/**
+ * The configs that a caller of an action passes, by name.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type ConfigsInput<A extends Any> = A["configSchema"]["~type.make.in"]
+
+/**
+ * Options of a call with the configs of the contract in place of untyped ones.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type WithConfigs<A extends Any, Options> = [keyof ConfigsInput<A>] extends [never] ? Options
+  : Omit<Options, keyof ConfigsInput<A>> & ConfigsInput<A>
+
+/**
+ * The last parameter of a call: required where the contract requires a config, else optional.
+ *
+ * **Details**
+ *
+ * A function of your own that is generic in the contract takes the same: `...options: Action.OptionsOf<A, Options>`.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type OptionsOf<A extends Any, Options> = {} extends ConfigsInput<A> ? [options?: WithConfigs<A, Options>]
+  : [options: WithConfigs<A, Options>]
+
+/**
  * Services that the schemas of an action need on the side of the worker.
  *
  * @since 0.1.0
@@ -120,6 +175,7 @@ export type Error<A extends Any> = A["errorSchema"]["Type"]
  */
 export type WorkerServices<A extends Any> =
   | A["payloadSchema"]["DecodingServices"]
+  | A["configSchema"]["DecodingServices"]
   | A["successSchema"]["EncodingServices"]
   | A["errorSchema"]["EncodingServices"]
 
@@ -131,6 +187,7 @@ export type WorkerServices<A extends Any> =
  */
 export type ClientServices<A extends Any> =
   | A["payloadSchema"]["EncodingServices"]
+  | A["configSchema"]["EncodingServices"]
   | A["successSchema"]["DecodingServices"]
   | A["errorSchema"]["DecodingServices"]
 
@@ -150,12 +207,49 @@ type EncodesToObject<S> = S extends Schema.Top
   : "The payload of an action must encode to a JSON object"
   : unknown
 
-type TakesErrorDetail<A> = A extends Any ? FailurePayload extends A["payloadSchema"]["Encoded"] ? unknown
+type TakesErrorDetail<A> = A extends Any
+  ? FailurePayload extends A["payloadSchema"]["Encoded"]
+    ? {} extends A["configSchema"]["Encoded"] ? unknown : "A failure action carries no config, so it must require none"
   : "The payload of a failure action must accept error_type, error_code, message and details"
   : unknown
 
+type TakesOriginal<A, Original> = A extends Any
+  ? FailurePayload & OriginalPayload<Original> extends A["payloadSchema"]["Encoded"] ? unknown
+  : "The payload of a failure action must accept error_type, error_code, message, details, payload (may be absent) and payload_omitted (may be absent)"
+  : unknown
+
+type ConfigEncodesToObject<S> = S extends Schema.Top
+  ? NonNullable<S["Encoded"]> extends ReadonlyArray<unknown> ? "A config of an action must encode to a JSON object"
+  : NonNullable<S["Encoded"]> extends object ? unknown
+  : "A config of an action must encode to a JSON object"
+  : unknown
+
+type ConfigsOf<
+  Execution extends Schema.Top | Schema.Struct.Fields,
+  Query extends Schema.Top | Schema.Struct.Fields,
+  Rag extends Schema.Top | Schema.Struct.Fields
+> = Types.Simplify<
+  & ([Execution] extends [never] ? {} : { readonly execution: SchemaOf<Execution> })
+  & ([Query] extends [never] ? {} : { readonly query: SchemaOf<Query> })
+  & ([Rag] extends [never] ? {} : { readonly rag: SchemaOf<Rag> })
+> extends infer Fields extends Schema.Struct.Fields ? Schema.Struct<Fields> : never
+
 /**
- * The payload of a failure action, as it is sent: the same four keys as in an error response.
+ * What a failure action carries beside the error when its contract says `payload: "include"`.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface OriginalPayload<Original> {
+  /** The payload of the action that failed, as it was received. */
+  readonly payload?: Original
+  /** Set where the payload would make the failure action larger or deeper than workers accept: `payload` is then absent. */
+  readonly payload_omitted?: true
+}
+
+/**
+ * The payload of a failure action, as it is sent: the same four keys as in an error response. `metadata.failed_action_id`
+ * of the action holds the id of the action that failed.
  *
  * @since 0.1.0
  * @category models
@@ -220,6 +314,17 @@ const isMadeElsewhere = (schema: Schema.Top | Schema.Struct.Fields | undefined):
     ? isForeign(schema)
     : Object.values(schema).some(isForeign))
 
+const configFields = (
+  options: { readonly [K in ConfigName]: Schema.Top | Schema.Struct.Fields | undefined }
+): { readonly [name: string]: Schema.Top } => {
+  const fields: Record<string, Schema.Top> = {}
+  for (const name of configNames) {
+    const schema = options[name]
+    if (schema !== undefined) fields[name] = toSchema(schema)
+  }
+  return fields
+}
+
 /**
  * Makes a contract.
  *
@@ -229,7 +334,8 @@ const isMadeElsewhere = (schema: Schema.Top | Schema.Struct.Fields | undefined):
  * the wire as JSON (dates, big integers, options, classes …), by its canonical JSON codec.
  *
  * A payload must encode to a JSON object. A success that does not is sent as `{ "value": … }`; one that may be `null` or
- * an object is sent as it is; `Schema.Void` is sent as `null`, and whatever answers it is accepted.
+ * an object is sent as it is; `Schema.Void` is sent as `{}`, as Python workers do, and any answer to it is accepted. A
+ * client decodes `{}` and `null` alike where the contract takes only one of them.
  *
  * **Gotchas**
  *
@@ -259,30 +365,50 @@ export const make = <
   Payload extends Schema.Top | Schema.Struct.Fields = Schema.Struct<{}>,
   Success extends Schema.Top | Schema.Struct.Fields = Schema.Void,
   Error extends Schema.Top = Schema.Never,
-  Failure extends Any = Any
+  Failure extends Any = Any,
+  Execution extends Schema.Top | Schema.Struct.Fields = never,
+  Query extends Schema.Top | Schema.Struct.Fields = never,
+  Rag extends Schema.Top | Schema.Struct.Fields = never
 >(type: Type, options: {
   /** What it carries. Default: nothing, sent as `{}`. */
   readonly payload?: Payload & EncodesToObject<Payload>
-  /** What answers it. Default: nothing, sent as `null`. */
+  /** What answers it. Default: nothing, sent as `{}`. */
   readonly success?: Success
   /** The errors that callers may match on: one schema or a union. Default: none. */
   readonly error?: Error
+  /**
+   * What `execution_config` carries: a schema or a record of fields. The caller must pass it, and the handler gets it as
+   * `delivery.execution`. `Schema.optionalKey` makes it optional. Default: passed through unchecked.
+   */
+  readonly execution?: Execution & ConfigEncodesToObject<Execution>
+  /** What `query_config` carries, as `execution`. Default: passed through unchecked. */
+  readonly query?: Query & ConfigEncodesToObject<Query>
+  /** What `rag_config` carries, as `execution`. Default: passed through unchecked. */
+  readonly rag?: Rag & ConfigEncodesToObject<Rag>
   /** When to run it again after a failure; the input is the number of failed attempts. Default: as the worker says. */
   readonly retry?: Schedule.Schedule<unknown, number> | undefined
   /** How many attempts it gets, the first included. Default: as the worker says. */
   readonly maxAttempts?: number | undefined
   /** How long an attempt may take. Default: as the worker says. */
   readonly handlerTimeout?: Duration.Input | undefined
-  /** Sent to a caller who asked for a callback when this action is refused or given up. Default: nothing is sent. */
-  readonly failureAction?: (Failure & TakesErrorDetail<Failure>) | undefined
+  /**
+   * Sent to a caller who asked for a callback when this action is refused or given up; the dead letter is kept as well.
+   * `{ action, payload: "include" }` sends the payload of this action along, see {@link OriginalPayload}. Default: nothing is
+   * sent.
+   */
+  readonly failureAction?: (Failure & TakesErrorDetail<Failure>) | {
+    readonly action: Failure & TakesOriginal<Failure, SchemaOf<Payload>["Encoded"]>
+    readonly payload: "include"
+  } | undefined
   /** Notes for tools and workers. Default: none. */
   readonly annotations?: Context.Context<never> | undefined
-} = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error> => {
+} = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>> => {
   const name: string = type
   if (!isActionType(name)) {
     throw new TypeError(`"${type}" is no action type: expected service.verb or service.entity.verb`)
   }
-  if ([options.payload, options.success, options.error].some(isMadeElsewhere)) {
+  const { execution, query, rag } = options
+  if ([options.payload, options.success, options.error, execution, query, rag].some(isMadeElsewhere)) {
     throw new TypeError(
       `"${type}" is made of schemas of another copy of effect: npm ls effect shows where the two are, npm dedupe or the ` +
         "same version everywhere mends it"
@@ -292,20 +418,32 @@ export const make = <
   if (ActionCodec.shapeOf(payloadSchema) !== "object") {
     throw new TypeError(`The payload of "${type}" does not encode to a JSON object`)
   }
+  // SAFETY: what the types ask of a failure action is nothing at run time.
+  const failure = options.failureAction as Any | { readonly action: Any; readonly payload: "include" } | undefined
+  const isBare = failure === undefined || isAction(failure)
+  const configs = configFields({ execution, query, rag })
+  for (const [name, schema] of Object.entries(configs)) {
+    const shape = ActionCodec.shapeOf(schema)
+    if (shape !== "object" && shape !== "nullable") {
+      throw new TypeError(`The ${name} config of "${type}" does not encode to a JSON object`)
+    }
+  }
   // SAFETY: the parts are the options that the type parameters were inferred from.
   return fromParts({
     type,
     payloadSchema,
     successSchema: options.success === undefined ? Schema.Void : toSchema(options.success),
     errorSchema: options.error ?? Schema.Never,
+    configSchema: Schema.Struct(configs),
     annotations: options.annotations ?? Context.empty(),
     retry: options.retry,
     maxAttempts: options.maxAttempts,
     handlerTimeout: options.handlerTimeout === undefined
       ? undefined
       : Duration.fromInputUnsafe(options.handlerTimeout),
-    failureAction: options.failureAction
-  }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error>
+    failureAction: isBare ? failure : failure.action,
+    failurePayload: isBare ? "none" : failure.payload
+  }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>>
 }
 
 // -----------------------------------------------------------------------------
@@ -384,6 +522,68 @@ export const dispositionOf = (
 }
 
 // -----------------------------------------------------------------------------
+// Schemas of exact JSON
+// -----------------------------------------------------------------------------
+
+export {
+  /**
+   * An integer of any size: a `bigint` in the program, a JSON number on the wire.
+   *
+   * **When to use**
+   *
+   * For an `int` of Python, or any other JSON number that may be beyond 2^53. `Schema.Int` refuses those, and
+   * `Schema.BigInt` is a string on the wire.
+   *
+   * **Example** (An id beyond 2^53)
+   *
+   * ```ts
+   * import { Action } from "effect-redis-workers"
+   *
+   * const ReadPost = Action.make("post.read", { payload: { post_id: Action.BigInt } })
+   * ```
+   *
+   * @since 0.2.0
+   * @category schemas
+   */
+  BigInt,
+  /**
+   * A struct that refuses an object with a key that it does not name, as `extra="forbid"` does in pydantic. Any other
+   * struct drops such keys.
+   *
+   * **Gotchas**
+   *
+   * A sender that knows a newer contract is refused until this side knows it too.
+   *
+   * **Example** (A payload without other keys)
+   *
+   * ```ts
+   * import { Schema } from "effect"
+   * import { Action } from "effect-redis-workers"
+   *
+   * const Embed = Action.make("embedding.generate", {
+   *   payload: Action.closed({ texts: Schema.Array(Schema.String) })
+   * })
+   * ```
+   *
+   * @since 0.2.0
+   * @category schemas
+   */
+  closed,
+  /**
+   * Any JSON value. Integers beyond 2^53 in it are `bigint`, digit for digit.
+   *
+   * **When to use**
+   *
+   * For data without a type, such as `Dict[str, Any]` of Python: `Schema.Record(Schema.String, Action.Unknown)`.
+   * `Schema.Unknown` and `Schema.Json` refuse a value with such an integer in it.
+   *
+   * @since 0.2.0
+   * @category schemas
+   */
+  Unknown
+} from "./internal/contract/exact.ts"
+
+// -----------------------------------------------------------------------------
 // Codecs
 // -----------------------------------------------------------------------------
 
@@ -409,7 +609,7 @@ export interface Codec<A extends Any> {
     data: unknown
   ) => Effect.Effect<Success<A>, Schema.SchemaError, A["successSchema"]["DecodingServices"]>
 
-  /** Success → `data` of a response; `null` when there is nothing to say. */
+  /** Success → `data` of a response; `{}` for `Schema.Void`, `null` where the contract has `null` or an object. */
   readonly encodeSuccess: (
     success: Success<A>
   ) => Effect.Effect<Schema.JsonObject | null, Schema.SchemaError, A["successSchema"]["EncodingServices"]>
@@ -429,6 +629,20 @@ export interface Codec<A extends Any> {
   readonly decodeError: (
     detail: ErrorDetail
   ) => Effect.Effect<Option.Option<Error<A>>, never, A["errorSchema"]["DecodingServices"]>
+
+  /** The configs of an action that the contract has schemas for, by name. */
+  readonly decodeConfigs: (
+    action: Pick<DomainAction, "execution_config" | "query_config" | "rag_config">
+  ) => Effect.Effect<Configs<A>, Schema.SchemaError, A["configSchema"]["DecodingServices"]>
+
+  /** Configs by name → the three keys of an action, `null` where there is none; constructor defaults are filled in. */
+  readonly encodeConfigs: (
+    configs: ConfigsInput<A>
+  ) => Effect.Effect<
+    Pick<DomainAction, "execution_config" | "query_config" | "rag_config">,
+    Schema.SchemaError,
+    A["configSchema"]["EncodingServices"]
+  >
 }
 
 /**
@@ -447,8 +661,10 @@ const maxIssues = 20
 // How the JSON codec of a number says that it takes these three as well: true, and no help to the sender.
 const notFinite = /( \| )?"Infinity" \| "-Infinity" \| "NaN"/
 
+const toKey = (key: PropertyKey | StandardSchemaV1.PathSegment): PropertyKey => typeof key === "object" ? key.key : key
+
 const toPathKey = (key: PropertyKey | StandardSchemaV1.PathSegment): string | number => {
-  const name = typeof key === "object" ? key.key : key
+  const name = toKey(key)
   return typeof name === "number" ? name : bounded(String(name))
 }
 
@@ -499,12 +715,17 @@ const isDeclared = (parent: SchemaAST.AST | undefined, key: PropertyKey): boolea
  */
 export const validationDetail = (error: Schema.SchemaError): ErrorDetail => {
   const { issues } = formatIssue(error.issue)
-  const shown = issues.slice(0, maxIssues).map((issue) => ({
-    path: (issue.path ?? []).map(toPathKey),
-    message: bounded(
-      issue.message.replace(notFinite, (_, other: string | undefined) => other === undefined ? "number" : "")
+  const shown = issues.slice(0, maxIssues).map((issue) => {
+    const path = issue.path ?? []
+    const message = issue.message.replace(
+      notFinite,
+      (_, other: string | undefined) => other === undefined ? "number" : ""
     )
-  }))
+    return {
+      path: path.map(toPathKey),
+      message: bounded(message + hintFor(error.issue, path.map(toKey), message))
+    }
+  })
   const path = declaredPath(error.issue)
   return {
     error_type: "ValidationError",

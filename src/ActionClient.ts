@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import type * as Action from "./Action.ts"
+import * as Action from "./Action.ts"
 import * as ActionContext from "./ActionContext.ts"
 import * as DomainAction from "./DomainAction.ts"
 import { Deadline, within } from "./internal/base/deadline.ts"
@@ -25,16 +25,17 @@ import { exitOf } from "./internal/base/exit.ts"
 import { InvalidOption } from "./internal/base/invalidOption.ts"
 import { monotonicMillis } from "./internal/base/monotonic.ts"
 import { exactMillis } from "./internal/base/optionTime.ts"
+import { Slot } from "./internal/base/slot.ts"
 import { uuid } from "./internal/base/uuid.ts"
 import { answerOf } from "./internal/client/answer.ts"
 import * as Writing from "./internal/client/append.ts"
 import * as AskAlone from "./internal/client/askAlone.ts"
-import * as AskShared from "./internal/client/askShared.ts"
 import { EncodeError, type RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"
-import * as inbox from "./internal/client/inbox.ts"
+import * as Inboxes from "./internal/client/inboxes.ts"
 import { requestMetrics, traced } from "./internal/client/telemetry.ts"
-import * as Waiters from "./internal/client/waiters.ts"
+import { actionStream, callbackInbox, inbox, responseList } from "./internal/redis/names.ts"
 import { strings } from "./internal/redis/reply.ts"
+import { explain } from "./internal/redis/streamIds.ts"
 import { append } from "./internal/scripts/streams.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
@@ -58,12 +59,21 @@ export interface SendOptions {
    * by an id that no other request has. Default: a new one where an answer is expected, else none.
    */
   readonly correlationId?: string | undefined
-  /** Ids on top of those of the {@link ActionContext.ActionContext} that is in force. */
+  /** Ids and configs on top of those of the {@link ActionContext.ActionContext} that is in force. */
   readonly context?: ActionContext.Input | undefined
-  /** Free-form notes beside the payload, as JSON. Default: none. */
+  /** Free-form notes beside the payload, as JSON. Default: `{}`. */
   readonly metadata?: { readonly [key: string]: unknown } | undefined
   /** The service to send to. Default: the part of the action type before the first dot. */
   readonly service?: string | undefined
+  /**
+   * `execution_config` of the action, as JSON. Of the type that the contract says, and required, where it has a schema for
+   * it. Default: that of the `ActionContext` in force.
+   */
+  readonly execution?: ActionContext.Config | undefined
+  /** `query_config` of the action, as `execution`. Default: that of the `ActionContext` in force. */
+  readonly query?: ActionContext.Config | undefined
+  /** `rag_config` of the action, as `execution`. Default: that of the `ActionContext` in force. */
+  readonly rag?: ActionContext.Config | undefined
 }
 
 /**
@@ -99,13 +109,15 @@ export interface SendManyOptions extends Omit<SendOptions, "actionId" | "correla
  */
 export interface CallbackOptions<A extends Action.Any, C extends Action.Any> extends SendOptions {
   /**
-   * The contract that the answer comes back as; this service's own worker handles it. Its payload is the success: as it
-   * stands where that is an object, `{}` where it is nothing, else `{ value }`. It goes through a callback list, as every
-   * service understands it. `{ action, to: "stream" }` lets a worker of this library write to the action stream directly.
+   * The contract that the answer comes back as, handled by a worker of the service that its type names. Its payload is the
+   * success: as it stands where that is an object, `{}` where it is nothing, else `{ value }`. `{ action, service }` sends it
+   * to a worker of another service, which must have a handler for the type. It goes through a callback list, as every service
+   * understands it. `{ action, to: "stream" }` lets a worker of this library write to the action stream directly.
    */
   readonly callback: (C & TakesSuccess<A, C>) | {
     readonly action: C & TakesSuccess<A, C>
-    readonly to: "list" | "stream"
+    readonly to?: "list" | "stream" | undefined
+    readonly service?: string | undefined
   }
 }
 
@@ -135,7 +147,8 @@ type AreObjects<A> = A extends ReadonlyArray<unknown> ? false : A extends object
 export type TakesSuccess<A extends Action.Any, C extends Action.Any> = Takes<
   C["payloadSchema"]["Encoded"],
   A["successSchema"]["Encoded"]
-> extends true ? unknown
+> extends true ? {} extends C["configSchema"]["Encoded"] ? unknown
+  : "The callback requires a config, and callbacks carry none"
   : "The payload of the callback does not take the success of the action"
 
 type Takes<Payload, Success> = CallbackData<Success> extends Payload ? true
@@ -200,7 +213,7 @@ export class ActionClient extends Context.Service<ActionClient, {
   readonly send: <A extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
-    options?: SendOptions
+    ...options: Action.OptionsOf<A, SendOptions>
   ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
 
   /**
@@ -211,7 +224,7 @@ export class ActionClient extends Context.Service<ActionClient, {
   readonly sendMany: <A extends Action.Any>(
     action: A,
     payloads: Iterable<Action.PayloadInput<A>>,
-    options?: SendManyOptions
+    ...options: Action.OptionsOf<A, SendManyOptions>
   ) => Effect.Effect<ReadonlyArray<string>, EncodeError | RedisError, Action.ClientServices<A>>
 
   /**
@@ -224,21 +237,24 @@ export class ActionClient extends Context.Service<ActionClient, {
   readonly request: <A extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
-    options?: RequestOptions
+    ...options: Action.OptionsOf<A, RequestOptions>
   ) => Effect.Effect<
     Action.Success<A>,
     Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | RedisError,
     Action.ClientServices<A>
   >
 
-  /** Sends an action whose success comes back as an action of this service; returns the id of the entry. */
+  /** Sends an action whose success comes back as another action; returns the id of the entry. */
   readonly sendWithCallback: <A extends Action.Any, C extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
-    options: CallbackOptions<A, C>
+    options: Action.WithConfigs<A, CallbackOptions<A, C>>
   ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
 
-  /** Appends an envelope as it stands, without a contract; returns the id of the entry. */
+  /**
+   * Appends an envelope without a contract; returns the id of the entry. It is sent as it is, except that a `trace_id` of
+   * `null` is replaced by that of the span in force or a random one, and `metadata` of `null` by `{}`.
+   */
   readonly sendAction: (
     action: DomainAction.DomainAction,
     options?: Pick<SendOptions, "service">
@@ -257,6 +273,13 @@ const longestChunk = 10_000
 
 /** Chunks of `sendMany` on their way: the server appends one while the next is written. */
 const chunksAtOnce = 2
+
+/** Where a callback goes. */
+interface CallbackTarget {
+  readonly action: Action.Any
+  readonly to?: "list" | "stream" | undefined
+  readonly service?: string | undefined
+}
 
 /** `undefined` for what is no time, and for no time at all: nobody would wait for the answer, and the action would run. */
 const timeoutOf = (input: Duration.Input): Duration.Duration | undefined =>
@@ -288,45 +311,68 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   /** Of an answer. */
   const limits: DomainAction.Limits = { ...DomainAction.defaultLimits, maxBytes: settings.payloadLimit }
 
-  const waiters = yield* Waiters.make
-  const { measured, unclaimed } = yield* requestMetrics(service, waiters.size)
-  const answers = inbox.make({
+  const instance = uuid()
+  const inboxes = yield* Inboxes.make({
     redis,
-    key: naming.inbox(service, uuid()),
-    waiters,
+    keyOf: (answering) => inbox(naming, service, answering, instance),
     block,
     limits,
-    onUnclaimed: unclaimed
+    onUnclaimed: () => unclaimed()
   })
-  if (shared) {
-    yield* Effect.addFinalizer(() => Effect.ignore(redis.send("DEL", answers.key)))
-    yield* Effect.forkScoped(answers.run)
-  }
+  const { measured, unclaimed } = yield* requestMetrics(service, inboxes.waiting)
 
   // ---------------------------------------------------------------------------
   // writing
   // ---------------------------------------------------------------------------
 
-  const { encode, write } = Writing.make({ service, payloadLimit: settings.payloadLimit, clock })
+  const { encode, fill, write } = Writing.make({ service, payloadLimit: settings.payloadLimit, clock })
 
   const contextFor = (fiber: Fiber.Fiber<unknown, unknown>, options: SendOptions): ActionContext.ActionContext => {
     const context = fiber.getRef(ActionContext.ActionContext)
     return options.context === undefined ? context : ActionContext.merge(context, options.context)
   }
 
-  const streamOf = (type: string, service: string | undefined): Exit.Exit<string, EncodeError> => {
+  const namesFor = <A>(
+    type: string,
+    service: string | undefined,
+    make: (service: string) => A
+  ): Exit.Exit<A, EncodeError> => {
     try {
-      return Exit.succeed(naming.actionStream(service ?? naming.targetService(type)))
+      return Exit.succeed(make(service ?? naming.targetService(type)))
     } catch (cause) {
-      const message = cause instanceof QueueNameError ? cause.message : "The naming has no stream for this action"
+      const message = cause instanceof QueueNameError ? cause.message : "The naming has no names for this action"
       return Exit.fail(new EncodeError({ actionType: type, message }))
     }
   }
 
+  // One function for each stream, so that none is made for each send.
+  const explanations = new Map<string, (error: RedisError) => RedisError>()
+  const explained = (stream: string) => {
+    const known = explanations.get(stream)
+    if (known !== undefined) return known
+    const made = (error: RedisError) => explain(stream, error)
+    explanations.set(stream, made)
+    return made
+  }
+
+  // One name for each service, so that none is built for each send.
+  const streams = new Map<string, string>()
+  const streamFor = (service: string): string => {
+    const known = streams.get(service)
+    if (known !== undefined) return known
+    const stream = actionStream(naming, service)
+    streams.set(service, stream)
+    return stream
+  }
+  const streamOf = (type: string, service: string | undefined) => namesFor(type, service, streamFor)
+
   const add = (stream: string, text: string, trace: string | undefined): Effect.Effect<string, RedisError> =>
-    trace === undefined
-      ? redis.send<string>("XADD", stream, "*", "data", text)
-      : redis.send<string>("XADD", stream, "*", "data", text, "traceparent", trace)
+    Effect.mapError(
+      trace === undefined
+        ? redis.send<string>("XADD", stream, "*", "data", text)
+        : redis.send<string>("XADD", stream, "*", "data", text, "traceparent", trace),
+      explained(stream)
+    )
 
   // ---------------------------------------------------------------------------
   // calls
@@ -383,9 +429,13 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
           chunk.push(data)
         }
         const appendChunks = (chunks: ReadonlyArray<ReadonlyArray<string>>) =>
-          Effect.forEach(chunks, (texts) => appendMany({ stream, texts, traceparent: trace }), {
-            concurrency: chunksAtOnce
-          })
+          Effect.forEach(
+            chunks,
+            (texts) => Effect.mapError(appendMany({ stream, texts, traceparent: trace }), explained(stream)),
+            {
+              concurrency: chunksAtOnce
+            }
+          )
         // The first alone, since it may find that the server does not have the script yet: the next would overtake it.
         const first = yield* appendChunks(chunks.slice(0, 1))
         const others = yield* appendChunks(chunks.slice(1))
@@ -397,15 +447,18 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const sendWithCallback = (
     action: Action.Any,
     payload: unknown,
-    options: SendOptions & { readonly callback: Action.Any | { readonly action: Action.Any; readonly to: string } }
+    options: SendOptions & { readonly callback: Action.Any | CallbackTarget }
   ) => {
-    const to = "to" in options.callback ? options.callback.to : "list"
-    const callback = "to" in options.callback ? options.callback.action : options.callback
-    return sendOne(action, payload, options, {
-      list: to === "stream" ? naming.actionStream(service) : naming.callbackInbox(service, callback.type),
-      type: callback.type,
-      correlationId: options.correlationId ?? uuid()
-    })
+    const target: CallbackTarget = Action.isAction(options.callback) ? { action: options.callback } : options.callback
+    const { type } = target.action
+    const list = namesFor(
+      type,
+      target.service,
+      (service) => target.to === "stream" ? streamFor(service) : callbackInbox(naming, service, type)
+    )
+    return Exit.isFailure(list)
+      ? list
+      : sendOne(action, payload, options, { list: list.value, type, correlationId: options.correlationId ?? uuid() })
   }
 
   const sendAction = Effect.fnUntraced(function*(
@@ -413,10 +466,9 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
     options: Pick<SendOptions, "service"> = {}
   ) {
     const stream = yield* streamOf(envelope.action_type, options.service)
-    const text = yield* encode(envelope, false)
     return yield* traced(
       { operation: "send", actionType: envelope.action_type, stream, actionId: envelope.action_id, count: 1 },
-      (trace) => add(stream, text, trace)
+      (trace) => Effect.flatMapEager(encode(fill(envelope, trace), true), (text) => add(stream, text, trace))
     )
   })
 
@@ -424,7 +476,6 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   // requests
   // ---------------------------------------------------------------------------
 
-  const askShared = AskShared.make(waiters, answers.wake)
   const askAlone = AskAlone.make({ redis, block, limits })
 
   const requestMillis = Duration.toMillis(settings.requestTimeout)
@@ -447,12 +498,18 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       const millis = Duration.toMillis(timeout)
       const correlationId = uuid()
       const actionId = options.actionId ?? uuid()
-      const list = shared ? answers.key : naming.responseList(service, action.type, correlationId)
+      const answers = namesFor<Inboxes.AnswerList>(
+        action.type,
+        options.service,
+        shared ? inboxes.of : () => ({ key: responseList(naming, service, action.type, correlationId), ask: undefined })
+      )
+      if (Exit.isFailure(answers)) return answers
+      const { ask: askShared, key: list } = answers.value
       const context = contextFor(fiber, options)
       const late = Effect.suspend(() =>
         Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
       )
-      return traced(
+      const asking = traced(
         { operation: "request", actionType: action.type, stream: stream.value, actionId, count: 1 },
         (trace) => {
           const answer = { list, type: null, correlationId }
@@ -469,12 +526,14 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
             )
             return Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
           }
-          const response = shared
+          const response = askShared !== undefined
             ? Effect.flatMapEager(written(millis), (text) => askShared(correlationId, send(text), millis, late))
             : alone()
           return Effect.flatMap(response, (response) => answerOf(action, response))
         }
       )
+      const slot = fiber.getRef(Slot)
+      return slot?.asks(stream.value) === true ? Effect.ensuring(asking, Effect.sync(() => slot.answered())) : asking
     })
 
   const request = (action: Action.Any, payload: unknown, options: RequestOptions = {}) =>
@@ -525,8 +584,8 @@ export {
 
 export {
   /**
-   * The action was not sent: its payload does not fit the contract, an id is no UUID, or it is larger than the limit. The
-   * message says where, by the names of fields, and shows no value of the payload.
+   * The action was not sent: its payload or a config does not fit the contract, an id is no UUID, or it is larger than the
+   * limit. The message says where, by the names of fields, and shows no value of the payload.
    *
    * @since 0.1.0
    * @category errors

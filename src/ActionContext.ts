@@ -1,8 +1,9 @@
 /**
- * Whose action this is: the ids that travel along from an action to those that its handler sends.
+ * Whose action this is: the ids and the configs that travel along from an action to those that its handler sends.
  *
  * A worker sets it from the delivery around each handler; the client writes it into every action that is sent there. So
- * tenant, session, task, user, agent and trace stay together across services without a parameter in any handler.
+ * tenant, session, task, user, agent and trace stay together across services without a parameter in any handler, and so
+ * do the configs of execution, query and RAG that the Python services require.
  *
  * @since 0.1.0
  */
@@ -12,7 +13,15 @@ import { dual } from "effect/Function"
 import type { DomainAction } from "./DomainAction.ts"
 
 /**
- * The ids, each a UUID or `undefined` where it is not known.
+ * A config as it is on the wire: a JSON object.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Config = { readonly [key: string]: unknown }
+
+/**
+ * The ids, each a UUID or `undefined` where it is not known, and the configs where there are any.
  *
  * The correlation id is no part of it: it ties one answer to one request.
  *
@@ -26,10 +35,16 @@ export type ActionContext = {
   readonly userId: string | undefined
   readonly agentId: string | undefined
   readonly traceId: string | undefined
+  /** `execution_config` on the wire. */
+  readonly execution?: Config | undefined
+  /** `query_config` on the wire. */
+  readonly query?: Config | undefined
+  /** `rag_config` on the wire. */
+  readonly rag?: Config | undefined
 }
 
 /**
- * Some of the ids: what a call or a part of a program sets.
+ * Some of the ids and configs: what a call or a part of a program sets.
  *
  * @since 0.1.0
  * @category models
@@ -74,8 +89,24 @@ export const ActionContext: Context.Reference<ActionContext> = Context.Reference
   { defaultValue: () => empty }
 )
 
+/** Few actions carry configs: the others must not pay for them. */
+const withConfigs = (
+  ids: ActionContext,
+  execution: Config | undefined,
+  query: Config | undefined,
+  rag: Config | undefined
+): ActionContext =>
+  execution === undefined && query === undefined && rag === undefined
+    ? ids
+    : {
+      ...ids,
+      ...(execution === undefined ? undefined : { execution }),
+      ...(query === undefined ? undefined : { query }),
+      ...(rag === undefined ? undefined : { rag })
+    }
+
 /**
- * The ids of an action, as a worker sets them around its handler.
+ * The ids and the configs of an action, as a worker sets them around its handler.
  *
  * @since 0.1.0
  * @category constructors
@@ -83,7 +114,7 @@ export const ActionContext: Context.Reference<ActionContext> = Context.Reference
 export const fromAction = (action: DomainAction): ActionContext => {
   const { agent_id, session_id, task_id, tenant_id, trace_id, user_id } = action
   // Most actions of a service that has no tenants carry none: they share one value.
-  return tenant_id === null && session_id === null && task_id === null && user_id === null && agent_id === null &&
+  const ids = tenant_id === null && session_id === null && task_id === null && user_id === null && agent_id === null &&
       trace_id === null
     ? empty
     : {
@@ -94,39 +125,57 @@ export const fromAction = (action: DomainAction): ActionContext => {
       agentId: agent_id ?? undefined,
       traceId: trace_id ?? undefined
     }
+  return withConfigs(
+    ids,
+    action.execution_config ?? undefined,
+    action.query_config ?? undefined,
+    action.rag_config ?? undefined
+  )
 }
 
 /**
- * One set of ids over another: an id of `over` wins, `undefined` leaves what stands.
+ * One context over another. An id or a config of `over` wins, and `undefined` leaves that of `under`. A config is
+ * replaced as a whole.
  *
  * @since 0.1.0
  * @category combinators
  */
-export const merge = (under: ActionContext, over: Input): ActionContext => ({
-  tenantId: over.tenantId ?? under.tenantId,
-  sessionId: over.sessionId ?? under.sessionId,
-  taskId: over.taskId ?? under.taskId,
-  userId: over.userId ?? under.userId,
-  agentId: over.agentId ?? under.agentId,
-  traceId: over.traceId ?? under.traceId
-})
+export const merge = (under: ActionContext, over: Input): ActionContext =>
+  withConfigs(
+    {
+      tenantId: over.tenantId ?? under.tenantId,
+      sessionId: over.sessionId ?? under.sessionId,
+      taskId: over.taskId ?? under.taskId,
+      userId: over.userId ?? under.userId,
+      agentId: over.agentId ?? under.agentId,
+      traceId: over.traceId ?? under.traceId
+    },
+    over.execution ?? under.execution,
+    over.query ?? under.query,
+    over.rag ?? under.rag
+  )
 
 /**
- * The keys of the wire for these ids, for `DomainAction.make`.
+ * The keys of the wire for these ids and configs, for `DomainAction.make`. A config that is not there has no key.
  *
  * @since 0.1.0
  * @category getters
  */
 export const toFields = (
   context: ActionContext
-): Pick<DomainAction, "tenant_id" | "session_id" | "task_id" | "user_id" | "agent_id" | "trace_id"> => ({
-  tenant_id: context.tenantId ?? null,
-  session_id: context.sessionId ?? null,
-  task_id: context.taskId ?? null,
-  user_id: context.userId ?? null,
-  agent_id: context.agentId ?? null,
-  trace_id: context.traceId ?? null
-})
+):
+  & Pick<DomainAction, "tenant_id" | "session_id" | "task_id" | "user_id" | "agent_id" | "trace_id">
+  & Partial<Pick<DomainAction, "execution_config" | "query_config" | "rag_config">> => ({
+    tenant_id: context.tenantId ?? null,
+    session_id: context.sessionId ?? null,
+    task_id: context.taskId ?? null,
+    user_id: context.userId ?? null,
+    agent_id: context.agentId ?? null,
+    trace_id: context.traceId ?? null,
+    ...(context.execution === undefined ? undefined : { execution_config: context.execution }),
+    ...(context.query === undefined ? undefined : { query_config: context.query }),
+    ...(context.rag === undefined ? undefined : { rag_config: context.rag })
+  })
 
 /**
  * Runs an effect with these ids over those in force.

@@ -35,8 +35,18 @@ const HandlersTypeId = "~effect-redis-workers/ActionGroup/Handlers"
  */
 export type Handler<A extends Action.Any, R = never> = (
   payload: Action.Payload<A>,
-  delivery: Delivery
+  delivery: DeliveryOf<A>
 ) => Effect.Effect<Action.Success<A>, Action.Error<A> | RetryLater | Rejected, R>
+
+/**
+ * The delivery that a handler gets, with the configs that the contract has schemas for: decoded, under the names that
+ * they have in the contract (`delivery.rag`).
+ *
+ * @since 0.2.0
+ * @category handlers
+ */
+export type DeliveryOf<A extends Action.Any> = [keyof Action.Configs<A>] extends [never] ? Delivery
+  : Delivery & Action.Configs<A>
 
 /**
  * A handler without a contract: the envelope in, a JSON object or nothing out.
@@ -78,7 +88,7 @@ export interface Route {
   readonly actionType: string
   /** The contract; `undefined` for a handler without one. */
   readonly action: Action.Any | undefined
-  /** What the handler gets: the payload that the contract reads from `data`, or the envelope. */
+  /** What `handler` is given: what the contract reads from the envelope (payload and configs), or the envelope itself. */
   readonly decodePayload: (action: DomainAction) => Effect.Effect<unknown, Schema.SchemaError>
   /** Runs the handler in a scope of its own. A handler that throws dies. */
   readonly handler: (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown>

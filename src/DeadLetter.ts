@@ -298,7 +298,8 @@ export type Contracts = ActionGroup.Any | ActionGroup.AnyHandlers
  * @category utility types
  */
 export type DryRunServices<C> = C extends ActionGroup.Any
-  ? ActionGroup.Actions<C> extends infer A ? A extends Action.Any ? A["payloadSchema"]["DecodingServices"] : never
+  ? ActionGroup.Actions<C> extends infer A
+    ? A extends Action.Any ? (A["payloadSchema"] | A["configSchema"])["DecodingServices"] : never
   : never
   : ActionGroup.Services<C>
 

@@ -11,7 +11,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as envelope from "./internal/wire/envelope.ts"
@@ -230,7 +230,7 @@ export const defaultLimits: Limits = { maxBytes: 4 * 1024 * 1024, maxDepth: 64 }
  * - `NoData`: the entry has no field `data`
  * - `NotUtf8`: the bytes are no UTF-8
  * - `TooLarge`, `TooDeep`: over a limit of {@link Limits}
- * - `NotJson`: `JSON.parse` refuses it
+ * - `NotJson`: `JSON.parse` refuses it, or it holds an integer of more than 4300 digits
  * - `ForbiddenKey`: a key `__proto__` somewhere in it
  * - `NotAnAction`: JSON of another shape
  *
@@ -272,16 +272,14 @@ export const isActionType: (value: unknown) => value is string = envelope.isActi
  * A client that turns bytes into strings puts U+FFFD where they were no UTF-8, so that the text alone cannot tell such
  * bytes from a U+FFFD that was sent. {@link mayBeBroken} says when a look at the bytes is due.
  *
- * Numbers are those of JavaScript: of an integer beyond 2^53 the last digits are lost, `30.0` becomes `30`. What must
- * not change travels as a string.
+ * An integer beyond 2^53 is a `bigint`, digit for digit, and one of more than 4300 digits is refused. Every other number
+ * is a double: `30.0` becomes `30`.
  *
  * @since 0.1.0
  * @category decoding
  */
-export const parse = (text: string, limits: Limits = defaultLimits): Result.Result<DomainAction, MalformedReason> => {
-  const value = envelope.parseJson(text, limits)
-  return Result.isFailure(value) ? Result.fail(value.failure) : envelope.action(value.success, true)
-}
+export const parse = (text: string, limits: Limits = defaultLimits): Result.Result<DomainAction, MalformedReason> =>
+  envelope.parseAction(text, limits)
 
 /**
  * Reads an answer from the text of a list item, in either form. As {@link parse}, for {@link DomainActionResponse}.
@@ -292,10 +290,7 @@ export const parse = (text: string, limits: Limits = defaultLimits): Result.Resu
 export const parseResponse = (
   text: string,
   limits: Limits = defaultLimits
-): Result.Result<DomainActionResponse, MalformedReason> => {
-  const value = envelope.parseJson(text, limits)
-  return Result.isFailure(value) ? Result.fail(value.failure) : envelope.response(value.success)
-}
+): Result.Result<DomainActionResponse, MalformedReason> => envelope.parseResponse(text, limits)
 
 /**
  * Checks a value that is already parsed, such as an action put together by a caller: would a worker accept it?
@@ -320,14 +315,20 @@ export const mayBeBroken = (text: string): boolean => text.includes("\uFFFD")
 /**
  * Writes an action: every key, in the order in which the Python models write them, then the keys that they do not know.
  *
+ * **Details**
+ *
+ * A `bigint` is written as an integer, digit for digit. A number beyond 2^53 is written with an exponent (`1e+20`), as
+ * Python writes a float, so that readers do not take it for an integer.
+ *
  * **Gotchas**
  *
- * Throws what `JSON.stringify` throws (a `TypeError`) where `data` or another value is no JSON, e.g. a `bigint`.
+ * Throws what `JSON.stringify` throws (a `TypeError`) where `data` or another value is not JSON, such as an object that
+ * refers to itself, and a `RangeError` for a `bigint` of more than 4300 digits.
  *
  * @since 0.1.0
  * @category encoding
  */
-export const encode = (action: DomainAction): string => JSON.stringify(envelope.orderedAction(action))
+export const encode = (action: DomainAction): string => envelope.actionText(envelope.orderedAction(action))
 
 /**
  * Writes an answer. As {@link encode}, for {@link DomainActionResponse}.
@@ -336,7 +337,7 @@ export const encode = (action: DomainAction): string => JSON.stringify(envelope.
  * @category encoding
  */
 export const encodeResponse = (response: DomainActionResponse): string =>
-  JSON.stringify(envelope.orderedResponse(response))
+  envelope.responseText(envelope.orderedResponse(response))
 
 // -----------------------------------------------------------------------------
 // Constructors
@@ -355,7 +356,7 @@ export type Input =
   }
 
 /**
- * A new action; what is left out is `null`.
+ * A new action. What is left out is `null`, except `metadata`, which is `{}` as in the Python models.
  *
  * **Example** (An action as a client sends it)
  *
@@ -375,7 +376,7 @@ export type Input =
  * @since 0.1.0
  * @category constructors
  */
-export const make = (input: Input): DomainAction => envelope.orderedAction(input)
+export const make = (input: Input): DomainAction => envelope.orderedAction({ ...input, metadata: input.metadata ?? {} })
 
 /**
  * A time as this library writes it: ISO 8601 in UTC with milliseconds and `Z`.
@@ -406,6 +407,8 @@ export interface AnswerOptions {
   readonly actionId: string
   /** ISO 8601 in UTC, see {@link timestamp}. */
   readonly timestamp: string
+  /** A UUID. The trace id of the answer where the action has none. Default: `null`. */
+  readonly traceId?: string | undefined
 }
 
 /**
@@ -466,7 +469,7 @@ const answer = (
   data,
   error,
   correlation_id: action.correlation_id,
-  trace_id: action.trace_id,
+  trace_id: action.trace_id ?? options.traceId ?? null,
   task_id: action.task_id,
   tenant_id: action.tenant_id,
   session_id: action.session_id
@@ -500,14 +503,14 @@ export const callback = (
   user_id: action.user_id,
   origin_service: options.originService,
   correlation_id: action.correlation_id,
-  trace_id: action.trace_id,
+  trace_id: action.trace_id ?? options.traceId ?? null,
   callback_queue_name: null,
   callback_action_type: null,
   execution_config: null,
   query_config: null,
   rag_config: null,
   data,
-  metadata: null
+  metadata: {}
 })
 
 /**

@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import type { ErrorDetail } from "./DomainAction.ts"
 import { textOr } from "./internal/wire/errorText.ts"
+import { objectOf } from "./internal/wire/plainJson.ts"
 
 const RetryLaterTypeId = "~effect-redis-workers/HandlerError/RetryLater"
 
@@ -172,6 +173,5 @@ export const rejectedDetail = (self: Rejected): ErrorDetail => ({
 
 /** Anything else than an object would make the answer unreadable: types promise one, a cast does not keep it. */
 const detailsOf = (details: unknown): ErrorDetail["details"] => {
-  if (details === null || details === undefined) return null
-  return Predicate.isObject(details) ? details : { value: details }
+  return details === null || details === undefined ? null : objectOf(details)
 }

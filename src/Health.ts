@@ -4,7 +4,7 @@
  * | what happens | `/health/ready` turns 503 | `/health/live` |
  * | --- | --- | --- |
  * | draining, paused, failed | at once | 503 only when failed |
- * | a call to Redis fails | at once, until it passes again | 200 |
+ * | a call to Redis fails | at once, until it passes again; also while the worker starts | 200 |
  * | connection silently dead | within `block` + 10 seconds | 200 |
  * | leases not renewed | within two thirds of the lease | 200 |
  * | event loop blocked | it does not answer; after that for 10 seconds | the same |
@@ -19,6 +19,7 @@ import type * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import { StartObserver } from "./internal/worker/startObserver.ts"
 import { Worker, type WorkerStatus } from "./Worker.ts"
 
 /**
@@ -56,7 +57,7 @@ export interface Readiness {
 export const readinessOf = (status: WorkerStatus, now: number, limits: Limits = {}): Readiness => {
   const problems: Array<string> = []
   if (status.state !== "running") problems.push(`The worker is ${status.state}`)
-  for (const [doing, failure] of status.trouble) problems.push(`Redis fails while ${doing}: ${failure}`)
+  problems.push(...problemsOf(status.trouble))
   const readWithin = status.block + (limits.readGrace ?? 10_000)
   for (const consumer of status.consumers) {
     if (!consumer.reads || consumer.full) continue
@@ -71,6 +72,9 @@ export const readinessOf = (status: WorkerStatus, now: number, limits: Limits = 
   return { ready: problems.length === 0, problems }
 }
 
+const problemsOf = (trouble: WorkerStatus["trouble"]): ReadonlyArray<string> =>
+  [...trouble].map(([doing, failure]) => `Redis fails while ${doing}: ${failure}`)
+
 /**
  * The readiness of the worker in the context.
  *
@@ -84,7 +88,8 @@ export const readiness = Effect.fnUntraced(function*(limits?: Limits): Effect.fn
 
 const routesOf = (
   status: Effect.Effect<WorkerStatus | undefined>,
-  limits: Limits | undefined
+  limits: Limits | undefined,
+  starting: () => WorkerStatus["trouble"] = () => new Map()
 ): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
   Layer.mergeAll(
     HttpRouter.add(
@@ -100,21 +105,24 @@ const routesOf = (
       "GET",
       "/health/ready",
       Effect.zipWith(status, Clock.currentTimeMillis, (current, now) => {
-        const ready = current === undefined ? starting : readinessOf(current, now, limits)
+        const ready = current === undefined ? notStarted(starting()) : readinessOf(current, now, limits)
         return HttpServerResponse.jsonUnsafe(ready, { status: ready.ready ? 200 : 503 })
       })
     ),
     PrometheusMetrics.layerHttp()
   )
 
-const starting: Readiness = { ready: false, problems: ["The worker is starting"] }
+const notStarted = (trouble: WorkerStatus["trouble"]): Readiness => ({
+  ready: false,
+  problems: ["The worker is starting", ...problemsOf(trouble)]
+})
 
 /**
  * Routes for an HTTP server of your own: `/health/live`, `/health/ready` and `/metrics` (Prometheus).
  *
  * **Details**
  *
- * Answers are JSON, 200 or 503; `/health/ready` names the problems, and `/health/live` tells what the worker is doing.
+ * Answers are JSON, 200 or 503; `/health/ready` names the problems (what a start waits for, too), and `/health/live` tells what the worker is doing.
  *
  * **Gotchas**
  *
@@ -160,9 +168,15 @@ export const layer = <A, E, R>(
 ): Layer.Layer<A | Worker, E, R | HttpServer.HttpServer> =>
   Layer.effectContext(Effect.gen(function*() {
     let running: Worker["Service"] | undefined
+    let starting: Parameters<StartObserver>[0] | undefined
     const status = Effect.suspend(() => running === undefined ? Effect.undefined : running.status)
-    yield* Layer.build(HttpRouter.serve(routesOf(status, limits), { disableLogger: true }))
-    const context = yield* Layer.build(worker)
+    const routes = routesOf(status, limits, () => starting?.current() ?? new Map())
+    yield* Layer.build(HttpRouter.serve(routes, { disableLogger: true }))
+    const context = yield* Layer.build(worker).pipe(
+      Effect.provideService(StartObserver, (trouble) => {
+        starting = trouble
+      })
+    )
     running = Context.get(context, Worker)
     return context
   }))

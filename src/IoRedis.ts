@@ -29,10 +29,13 @@ import * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { randomBytes } from "node:crypto"
 import { blockOf, destroy, makeClient, makeConnection, open, type OpenFailure } from "./internal/ioredis/connection.ts"
+import { makeServers } from "./internal/ioredis/connector.ts"
 import { commandError, connectionError, PasswordError, startFailure } from "./internal/ioredis/error.ts"
 import { makeHandshake } from "./internal/ioredis/handshake.ts"
 import { greetLoading, openLasting } from "./internal/ioredis/lasting.ts"
 import { blockingOptions, resolve, resolveClient, type Resolved, type Unsupported } from "./internal/ioredis/options.ts"
+import { later } from "./internal/ioredis/timer.ts"
+import * as neighbours from "./internal/redis/neighbours.ts"
 import * as poolBounds from "./internal/redis/poolBounds.ts"
 import * as Redis from "./Redis.ts"
 import * as Settings from "./Settings.ts"
@@ -99,7 +102,7 @@ export type IoRedisOptions = Pick<
 export interface ConnectionOptions {
   /** Part of the connections' names, as `CLIENT LIST` shows them. Default `client`. */
   readonly name?: string | undefined
-  /** Limit of the first connection, and of each attempt later. Default 5 seconds. */
+  /** Limit of the first connection, and of each attempt later, Sentinels included. Default 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
   /** How long the shared connection may owe a reply before it is given up. Default 10 seconds. */
   readonly replyTimeout?: Duration.Input | undefined
@@ -153,6 +156,9 @@ export interface Options<R = never> extends ConnectionOptions {
  * **Gotchas**
  *
  * Never give it a blocking command: everything behind it waits, and after `replyTimeout` the connection is given up.
+ *
+ * Do not keep `client`: read it each time, or call `use`. A client that has ended (no Sentinel answered, or `quit` was
+ * called) is replaced by a new one, and commands on the old one fail.
  *
  * **Example** (Calling a method of ioredis)
  *
@@ -247,6 +253,9 @@ const startError = (resolved: Resolved) => (failure: OpenFailure) =>
     })
   })
 
+/** Milliseconds before a subscription that was refused after a reconnect is tried again, on a new client. */
+const resubscribeDelay = 1_000
+
 const openError = ({ cause, timedOut }: OpenFailure): Redis.RedisError =>
   timedOut
     ? connectionError("Connection is closed: no answer in time to connect", "connect", 0)
@@ -269,9 +278,12 @@ const make = Effect.fnUntraced(function*(options: Resolved) {
   const instance = randomBytes(4).toString("hex")
   const nameOf = (role: string) => `effect-redis-workers:${role}:${resolved.name}:${instance}`
 
-  const shared = yield* openLasting(resolved, "command", nameOf("command"), greetLoading).pipe(
-    Effect.mapError(startError(resolved))
-  )
+  const servers = makeServers(resolved)
+  const shared = yield* openLasting(resolved, servers, {
+    role: "command",
+    name: nameOf("command"),
+    greet: greetLoading
+  }).pipe(Effect.mapError(startError(resolved)))
   started = true
 
   let reserved = 0
@@ -279,7 +291,8 @@ const make = Effect.fnUntraced(function*(options: Resolved) {
     const name = `${nameOf("blocking")}:${++reserved}`
     let client: Client | undefined
     return open({
-      client: (onError) => client = makeClient(blockingOptions(resolved, name), resolved.keepAlive, onError),
+      client: (onError) =>
+        client = makeClient({ ...blockingOptions(resolved, name), ...servers.options() }, resolved.keepAlive, onError),
       within: resolved.connectTimeout
     }).pipe(
       // The pool acquires uninterruptibly; the end of the scope would wait for a server that does not answer.
@@ -290,40 +303,52 @@ const make = Effect.fnUntraced(function*(options: Resolved) {
     Effect.mapBoth({
       onFailure: openError,
       onSuccess: (client) =>
-        makeConnection(client, (command, args) => {
-          const block = blockOf(command, args)
-          if (block === undefined) return resolved.replyTimeout
-          // For ever is for ever: only TCP keep-alive watches over it.
-          return block > 0 ? block + resolved.blockGrace : undefined
+        makeConnection(client, {
+          limitOf: (command, args) => {
+            const block = blockOf(command, args)
+            if (block === undefined) return resolved.replyTimeout
+            // For ever is for ever: only TCP keep-alive watches over it.
+            return block > 0 ? block + resolved.blockGrace : undefined
+          }
         })
     })
   )
 
   const subscribe = Effect.fnUntraced(
     function*(channel: string, onMessage: (message: { readonly channel: string; readonly message: string }) => void) {
-      const { client } = yield* openLasting(resolved, "subscriber", nameOf("subscriber")).pipe(
-        Effect.mapError(openError)
-      )
-      client.on("message", (from, message) => onMessage({ channel: from, message }))
+      let subscribed = false
+      const { client } = yield* openLasting(resolved, servers, {
+        role: "subscriber",
+        name: nameOf("subscriber"),
+        onClient: (client) => {
+          client.on("message", (from, message) => onMessage({ channel: from, message }))
+          // ioredis resubscribes by itself only on a client that was subscribed before.
+          client.on("ready", () => {
+            if (subscribed) client.subscribe(channel).catch(() => later(resubscribeDelay, () => destroy(client)))
+          })
+        }
+      }).pipe(Effect.mapError(openError))
       yield* Effect.tryPromise({
-        try: () => client.subscribe(channel),
+        try: () => client().subscribe(channel),
         catch: (cause) => commandError(cause, "SUBSCRIBE", 1)
       })
-      return Effect.callback<never, Redis.RedisError>((resume) => {
-        client.once("end", () => resume(Effect.fail(connectionError("Connection is closed.", "SUBSCRIBE", 1))))
-      })
+      subscribed = true
+      return Effect.never
     }
   )
 
   const redis = yield* Redis.make({ send: shared.send, connect, subscribe, pool: resolved.pool })
   poolBounds.register(redis, resolved.pool.maxConnections)
+  neighbours.register(redis, `${resolved.address}/${shared.client().options.db ?? 0}`)
 
   return Context.make(Redis.Redis, redis).pipe(
     Context.add(IoRedis, {
-      client: shared.client,
+      get client() {
+        return shared.client()
+      },
       use: (f) =>
         Effect.tryPromise({
-          try: () => f(shared.client),
+          try: () => f(shared.client()),
           catch: (cause) => commandError(cause, commandOf(cause), undefined)
         })
     })

@@ -47,7 +47,7 @@ const histogram = (name: string, description: string, boundaries: ReadonlyArray<
 
 /**
  * Settlements written, by `service`, `action_type` and `outcome` (`ack`, `expired`, `reply`, `callback`, `reject`,
- * `retry`, `dead_letter`, `release`, `yield`).
+ * `retry`, `dead_letter`, `failure_callback`, `release`, `yield`).
  *
  * @since 0.1.0
  * @category worker
@@ -184,14 +184,14 @@ export const leasesLost: Metric.Counter<number> = counter(
 )
 
 /**
- * Settlements that the fence refused, by `service`.
+ * Settlements that the fence refused, by `service`: the entry was no longer this consumer's.
  *
  * @since 0.1.0
  * @category worker
  */
 export const settlementsRefused: Metric.Counter<number> = counter(
   "redis_workers_settlements_refused_total",
-  "Settlements refused because another consumer owned the entry"
+  "Settlements refused because the entry was no longer this consumer's"
 )
 
 /**
@@ -206,14 +206,15 @@ export const undeliverable: Metric.Counter<number> = counter(
 )
 
 /**
- * Entries that others deleted while they were pending, by `service`.
+ * Entries that others deleted while they were pending, or took out of the pending list without having them run, by
+ * `service`.
  *
  * @since 0.1.0
  * @category worker
  */
 export const entriesLost: Metric.Counter<number> = counter(
   "redis_workers_entries_lost_total",
-  "Pending entries that somebody deleted from the stream"
+  "Pending entries that somebody deleted from the stream, or acknowledged without running them"
 )
 
 /**

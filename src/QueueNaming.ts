@@ -1,19 +1,20 @@
 /**
- * The names of everything that the library keeps in Redis, in one place.
+ * How keys, groups and consumers are named in Redis.
  *
- * Streams, groups, response and callback lists have the names that services of other languages already use; the rest
- * stands beside them under the same prefix. Two guarantees: no two kinds of names are ever the same key, whatever
- * legal services and action types they are built from; and a name that a message brings along is judged by
+ * A naming is small: `key` joins a service and the parts of a key, and every key that the library has, or will have, is made
+ * by it. Streams, groups, response and callback lists have by default the names that services of other languages already
+ * use; the rest stands beside them under the same prefix. Two guarantees: no two kinds of names are ever the same key,
+ * whatever legal services and action types they are built from; and a name that a message brings along is judged by
  * {@link QueueNamingShape.accepts} before anything is written there.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Result from "effect/Result"
-import * as envelope from "./internal/wire/envelope.ts"
+import type * as Result from "effect/Result"
+import * as parts from "./internal/redis/nameParts.ts"
+import { maxNameLength } from "./internal/redis/names.ts"
 import { Settings } from "./Settings.ts"
 
 // -----------------------------------------------------------------------------
@@ -33,43 +34,52 @@ export type Kind = "response" | "callback" | "stream"
  *
  * **Details**
  *
- * The builders throw a {@link QueueNameError} when a part would break the name (a colon, a space, nothing at all).
- * Where a part is input, {@link checkService} and {@link checkActionType} tell the same as a value, beforehand.
+ * Everything else is derived from these. The parts of keys, in this order:
+ *
+ * | what | parts |
+ * | --- | --- |
+ * | action stream | `"streams", "main"` |
+ * | dead letters | `"streams", "dead"` |
+ * | due times and attempts of retries, length of the lease | `"retries", group, "due"`, `"records"` or `"lease"` |
+ * | answer to one request | `"responses", action type with _, correlation id` |
+ * | one callback, callbacks of a type | `"callbacks", action type with _, correlation id` or `"inbox"` |
+ *
+ * Later versions add parts, never another member that a naming must have.
+ *
+ * The library checks all that it passes: a service is 1 to 128 letters, digits, `_` or `-`, a part 1 to 160 letters, digits, `_`, `.`
+ * or `-`. A naming that joins them with any other character gives different keys for different parts. Names are built when a
+ * worker or a client starts, and once for each service that it writes to; `accepts` is called for each answer. Called directly,
+ * the default naming throws a {@link QueueNameError} for a part that would break the name. Where a part is input,
+ * {@link checkService} and {@link checkActionType} tell the same as a value, beforehand.
  *
  * @since 0.1.0
  * @category models
  */
 export interface QueueNamingShape {
-  /** The stream of a service's actions: `{prefix}:{env}:{service}:streams:main`. */
-  readonly actionStream: (service: string) => string
-  /** The stream of what could not be handled: `{prefix}:{env}:{service}:streams:dead`. */
-  readonly deadLetterStream: (service: string) => string
-  /** The consumer group of a service: `{service}-group`. */
-  readonly group: (service: string) => string
-  /** A consumer: `{service}-worker-{suffix}-{unique}`; an empty suffix is left out. */
-  readonly consumer: (service: string, suffix: string, unique: string) => string
-  /** The consumer that owns entries which wait for their next attempt: `{service}-waiting`. */
-  readonly waitingConsumer: (service: string) => string
-  /** Sorted set of waiting entries by due time: `{prefix}:{env}:{service}:retries:{group}:due`. */
-  readonly retryDue: (service: string, group: string) => string
-  /** Hash of their attempts: `{prefix}:{env}:{service}:retries:{group}:records`. */
-  readonly retryRecords: (service: string, group: string) => string
-  /** The lease length of a group: `{prefix}:{env}:{service}:retries:{group}:lease`. */
-  readonly lease: (service: string, group: string) => string
-  /** The list for the answer to one request: `{prefix}:{env}:{service}:responses:{type with . → _}:{correlationId}`. */
-  readonly responseList: (service: string, actionType: string, correlationId: string) => string
-  /** The list for one callback: `{prefix}:{env}:{service}:callbacks:{type with . → _}:{correlationId}`. */
-  readonly callbackList: (service: string, callbackActionType: string, correlationId: string) => string
-  /** The list for all answers to one client: `{prefix}:{env}:{service}:responses:inbox:{instance}`. */
-  readonly inbox: (service: string, instance: string) => string
   /**
-   * The list for all callbacks of a type: `{prefix}:{env}:{service}:callbacks:{type with . → _}:inbox`. Types that
-   * differ only in `.` and `_` share it, which does no harm: a callback carries its type.
+   * A key of a service: `{prefix}:{environment}:{service}:{parts joined with :}`. Different services or parts give
+   * different keys.
+   *
+   * @since 0.2.0
    */
-  readonly callbackInbox: (service: string, callbackActionType: string) => string
+  readonly key: (service: string, ...parts: ReadonlyArray<string>) => string
+  /** The consumer group of a service: `{service}-group`. It is a part of keys, and so of the characters of one. */
+  readonly group: (service: string) => string
+  /** A consumer: `{service}-worker-{suffix}-{unique}`; an empty suffix is left out. `unique` differs for each. */
+  readonly consumer: (service: string, suffix: string, unique: string) => string
   /** The service that handles an action: the part of its type before the first dot. */
   readonly targetService: (actionType: string) => string
-  /** Whether a name taken from a message may be written to, as what the message says it is. */
+  /**
+   * The list for the answers of the service `answering` to one client, `instance`, of the service `client`:
+   * `{prefix}:{environment}:{client}:responses:inbox:{instance}`. A client reads each distinct list on a connection of its
+   * own; by default all answers come to one.
+   */
+  readonly inbox: (client: string, answering: string, instance: string) => string
+  /**
+   * Whether a name taken from a message may be written to, as what the message says it is. A name that is longer than 1,024
+   * characters or holds control characters is refused without asking, and to throw is to refuse. A worker does not start with
+   * a naming that accepts a key in which the library keeps its own state, such as dead letters or retries.
+   */
   readonly accepts: (name: string, kind: Kind) => boolean
 }
 
@@ -93,17 +103,13 @@ export interface Options {
 /**
  * The naming that clients and workers use.
  *
- * **Example** (Names of one's own for the dead letters)
+ * **Example** (The name of a stream)
  *
  * ```ts
  * import { QueueNaming } from "effect-redis-workers"
  *
  * const names = QueueNaming.make({ prefix: "shop", environment: "prod" })
- * const NamingLayer = QueueNaming.layerOf({
- *   ...names,
- *   deadLetterStream: (service) => `shop:prod:graveyard:${service}`
- * })
- * console.log(names.actionStream("user")) // shop:prod:user:streams:main
+ * console.log(names.key("user", "streams", "main")) // shop:prod:user:streams:main
  * ```
  *
  * @since 0.1.0
@@ -115,87 +121,20 @@ export class QueueNaming extends Context.Service<QueueNaming, QueueNamingShape>(
 // Errors
 // -----------------------------------------------------------------------------
 
-/**
- * A part that would break a name. The message says which part, what was found and what is allowed.
- *
- * @since 0.1.0
- * @category errors
- */
-export class QueueNameError extends Data.TaggedError("QueueNameError")<{
-  readonly part: string
-  readonly found: string
-  readonly expected: string
-}> {
-  override get message(): string {
-    return `${this.part} ${shown(this.found)} cannot be part of a name in Redis: expected ${this.expected}`
-  }
-}
-
-const shown = (found: string): string =>
-  found.length > 80 ? `${JSON.stringify(found.slice(0, 80))}… (${found.length} characters)` : JSON.stringify(found)
+export {
+  /**
+   * A part that would break a name, or a naming that cannot be used. The message says which part, what was found and what is
+   * expected.
+   *
+   * @since 0.1.0
+   * @category errors
+   */
+  QueueNameError
+} from "./internal/redis/nameParts.ts"
 
 // -----------------------------------------------------------------------------
-// Parts
+// Checks
 // -----------------------------------------------------------------------------
-
-interface Part {
-  readonly part: string
-  readonly expected: string
-  readonly test: (value: string) => boolean
-}
-
-const matching = (part: string, pattern: RegExp, expected: string): Part => ({
-  part,
-  expected,
-  test: (value) => pattern.test(value)
-})
-
-const prefixPart = matching(
-  "prefix",
-  /^[A-Za-z0-9_.:-]{1,128}$/,
-  "1 to 128 letters, digits, \"_\", \".\", \":\" or \"-\""
-)
-
-const environmentPart = matching(
-  "environment",
-  /^[A-Za-z0-9_.-]{1,64}$/,
-  "1 to 64 letters, digits, \"_\", \".\" or \"-\""
-)
-
-const servicePart = matching("service", /^[A-Za-z0-9_-]{1,128}$/, "1 to 128 letters, digits, \"_\" or \"-\"")
-
-const actionTypePart: Part = {
-  part: "action type",
-  expected: "\"service.verb\" or \"service.entity.verb\" of letters, digits, \"_\" and \"-\", " +
-    `at most ${envelope.maxActionTypeLength} characters`,
-  test: envelope.isActionType
-}
-
-const tokenPattern = /^[A-Za-z0-9_.-]{1,160}$/
-const tokenExpected = "1 to 160 letters, digits, \"_\", \".\" or \"-\""
-
-const groupPart = matching("group", tokenPattern, tokenExpected)
-const instancePart = matching("instance", tokenPattern, tokenExpected)
-const suffixPart = matching("consumer suffix", tokenPattern, tokenExpected)
-const uniquePart = matching("consumer id", tokenPattern, tokenExpected)
-
-// `inbox` at this place is the shared list: it can be nobody's correlation.
-const correlationPart: Part = {
-  part: "correlation id",
-  expected: `${tokenExpected}, and not "inbox"`,
-  test: (value) => tokenPattern.test(value) && value !== "inbox"
-}
-
-const refusal = (part: Part, found: string): QueueNameError =>
-  new QueueNameError({ part: part.part, found, expected: part.expected })
-
-const need = (part: Part, value: string): string => {
-  if (part.test(value)) return value
-  throw refusal(part, value)
-}
-
-const checked = (part: Part, value: string): Result.Result<string, QueueNameError> =>
-  part.test(value) ? Result.succeed(value) : Result.fail(refusal(part, value))
 
 /**
  * Gives back a service's name, or says why it cannot be one: 1 to 128 letters, digits, `_` or `-`.
@@ -203,7 +142,8 @@ const checked = (part: Part, value: string): Result.Result<string, QueueNameErro
  * @since 0.1.0
  * @category checks
  */
-export const checkService = (service: string): Result.Result<string, QueueNameError> => checked(servicePart, service)
+export const checkService = (service: string): Result.Result<string, parts.QueueNameError> =>
+  parts.checked(parts.service, service)
 
 /**
  * Gives back an action type, or says why it cannot be one: `service.verb` or `service.entity.verb`, each part of
@@ -212,19 +152,14 @@ export const checkService = (service: string): Result.Result<string, QueueNameEr
  * @since 0.1.0
  * @category checks
  */
-export const checkActionType = (actionType: string): Result.Result<string, QueueNameError> =>
-  checked(actionTypePart, actionType)
+export const checkActionType = (actionType: string): Result.Result<string, parts.QueueNameError> =>
+  parts.checked(parts.actionType, actionType)
 
 // -----------------------------------------------------------------------------
 // Make
 // -----------------------------------------------------------------------------
 
-/** Above the longest name that can be built here. */
-const maxNameLength = 1024
-
 const quoted = (text: string): string => text.replace(/[.\\+*?^$()[\]{}|]/g, "\\$&")
-
-const underscored = (actionType: string): string => need(actionTypePart, actionType).replaceAll(".", "_")
 
 /**
  * The names of the wire format for a prefix and an environment. Throws {@link QueueNameError} when one of the two would
@@ -234,9 +169,13 @@ const underscored = (actionType: string): string => need(actionTypePart, actionT
  * @category constructors
  */
 export const make = (options: Options): QueueNamingShape => {
-  const root = `${need(prefixPart, options.prefix)}:${need(environmentPart, options.environment)}:`
-  const under = (service: string) => root + need(servicePart, service)
-  const retries = (service: string, group: string) => `${under(service)}:retries:${need(groupPart, group)}`
+  const { need } = parts
+  const root = `${need(parts.prefix, options.prefix)}:${need(parts.environment, options.environment)}:`
+  const key = (service: string, ...rest: ReadonlyArray<string>): string => {
+    let name = root + need(parts.service, service)
+    for (const part of rest) name += `:${need(parts.keyPart, part)}`
+    return name
+  }
 
   // A client names its lists itself, so whatever follows `responses:` or `callbacks:` is its own affair. The kind
   // stands at a fixed place after a service without colons, so that no such name is ever a stream or a retry key.
@@ -249,29 +188,18 @@ export const make = (options: Options): QueueNamingShape => {
   }
 
   return {
-    actionStream: (service) => `${under(service)}:streams:main`,
-    deadLetterStream: (service) => `${under(service)}:streams:dead`,
-    group: (service) => `${need(servicePart, service)}-group`,
+    key,
+    group: (service) => `${need(parts.service, service)}-group`,
     consumer: (service, suffix, unique) =>
-      `${need(servicePart, service)}-worker-${suffix === "" ? "" : `${need(suffixPart, suffix)}-`}${
-        need(uniquePart, unique)
+      `${need(parts.service, service)}-worker-${suffix === "" ? "" : `${need(parts.suffix, suffix)}-`}${
+        need(parts.unique, unique)
       }`,
-    waitingConsumer: (service) => `${need(servicePart, service)}-waiting`,
-    retryDue: (service, group) => `${retries(service, group)}:due`,
-    retryRecords: (service, group) => `${retries(service, group)}:records`,
-    lease: (service, group) => `${retries(service, group)}:lease`,
-    responseList: (service, actionType, correlationId) =>
-      `${under(service)}:responses:${underscored(actionType)}:${need(correlationPart, correlationId)}`,
-    callbackList: (service, callbackActionType, correlationId) =>
-      `${under(service)}:callbacks:${underscored(callbackActionType)}:${need(correlationPart, correlationId)}`,
-    // An action type has a dot, hence its place in a list an underscore: `inbox` is none.
-    inbox: (service, instance) => `${under(service)}:responses:inbox:${need(instancePart, instance)}`,
-    callbackInbox: (service, callbackActionType) =>
-      `${under(service)}:callbacks:${underscored(callbackActionType)}:inbox`,
     targetService: (actionType) => {
-      const dot = need(actionTypePart, actionType).indexOf(".")
+      const dot = need(parts.actionType, actionType).indexOf(".")
       return actionType.slice(0, dot)
     },
+    // An action type has a dot, hence its place in a list an underscore: `inbox` is none.
+    inbox: (client, _answering, instance) => key(client, "responses", "inbox", need(parts.instance, instance)),
     accepts: (name, kind) => name.length <= maxNameLength && patterns[kind].test(name)
   }
 }
@@ -292,12 +220,32 @@ export const layer: Layer.Layer<QueueNaming, never, Settings> = Layer.effect(
 )
 
 /**
- * Names of one's own.
+ * A naming of your own.
+ *
+ * **Example** (Keys with hash tags, so that the keys of a service share a slot of a Redis Cluster)
+ *
+ * ```ts
+ * import { QueueNaming } from "effect-redis-workers"
+ *
+ * const { consumer, group, targetService } = QueueNaming.make({ prefix: "shop", environment: "prod" })
+ * const key = (service: string, ...parts: ReadonlyArray<string>) => [`shop/prod/{${service}}`, ...parts].join("/")
+ * const name = /^shop\/prod\/\{[\w-]+\}\/(?:(responses|callbacks)(?:\/[\w.-]+)+|(streams)\/main)$/
+ * const kinds = { response: "responses", callback: "callbacks", stream: "streams" }
+ * const NamingLayer = QueueNaming.layerOf({
+ *   key,
+ *   group,
+ *   consumer,
+ *   targetService,
+ *   inbox: (client, answering, instance) => key(answering, "responses", "inbox", `${client}.${instance}`),
+ *   accepts: (text, kind) => name.exec(text)?.slice(1).includes(kinds[kind]) ?? false
+ * })
+ * ```
  *
  * **Gotchas**
  *
- * All services that talk to each other need the same. `accepts` decides what a message may make a worker write to:
- * a naming that says yes to everything lets a forged message fill any list.
+ * All services that talk to each other need the same. `accepts` decides what a message may make a worker write to: accept
+ * only keys of your own, and of them only lists below `responses` and `callbacks` and the stream `streams`, `main`. Write `key`,
+ * `inbox` and `accepts` together: those of {@link make} know only the keys of {@link make}.
  *
  * @since 0.1.0
  * @category layers

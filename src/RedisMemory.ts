@@ -8,6 +8,8 @@
  *
  * All time comes from Effect's `Clock`: entry ids, idle times, times to live,
  * blocking reads and pops. Under `TestClock` a test moves through them at once.
+ * Under fake timers (`vi.useFakeTimers()`) effects that wait hang until the test
+ * advances them, and a warning says so: fake only `Date`, or use `TestClock`.
  *
  * Lua scripts run in a Lua VM written in JavaScript, as a Redis 7.0 server runs
  * them: the scripts of this library, those of Effect's `PersistedQueue` and

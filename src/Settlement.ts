@@ -11,7 +11,7 @@ import * as Duration from "effect/Duration"
 import type { ErrorDetail } from "./DomainAction.ts"
 import * as DomainAction from "./DomainAction.ts"
 import * as HandlerError from "./HandlerError.ts"
-import { bounded, messageOf, textAt } from "./internal/wire/errorText.ts"
+import { bounded, messageOf, nameOf, textAt } from "./internal/wire/errorText.ts"
 
 // -----------------------------------------------------------------------------
 // settlements
@@ -62,12 +62,16 @@ export type Settlement =
   | { readonly _tag: "Reject"; readonly error: ErrorDetail }
   /** Stays pending and is run again after `delay` milliseconds; `answer` is sent at each failure where that is asked for. */
   | { readonly _tag: "Retry"; readonly delay: number; readonly error: ErrorDetail; readonly answer: boolean }
-  /** Copied to the dead letters, then acknowledged; `answer` is the error response that goes with it. */
+  /**
+   * Copied to the dead letters, then acknowledged; `answer` is the error response that goes with it, `failureAction` the
+   * action that tells the caller of it where a callback was asked for.
+   */
   | {
     readonly _tag: "DeadLetter"
     readonly reason: DeadLetterReason
     readonly error: ErrorDetail
     readonly answer: boolean
+    readonly failureAction?: FailureAction | undefined
   }
   /** Stays pending, due now, and costs no attempt. */
   | { readonly _tag: "Release" }
@@ -75,6 +79,21 @@ export type Settlement =
   | { readonly _tag: "Yield"; readonly delay: number; readonly since: number }
   /** Nothing is written: another consumer owns the entry. */
   | { readonly _tag: "Lost" }
+
+/**
+ * The action that is sent in place of a callback when an action is rejected or given up.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface FailureAction {
+  readonly actionType: string
+  /**
+   * What becomes of the payload of the action that failed: `"none"` leaves it out, `"include"` sends it as `payload` where it
+   * fits. `"omitted"` leaves it out and says so: the server did not take it.
+   */
+  readonly payload: "none" | "include" | "omitted"
+}
 
 // -----------------------------------------------------------------------------
 // outcomes
@@ -134,6 +153,8 @@ export interface Subject {
   /** What the contract says for its action alone: attempts, and the type that a refused callback action answers with. */
   readonly maxAttempts: number | undefined
   readonly failureAction: string | undefined
+  /** Whether the failure action carries the payload of the action that failed. Default: `"none"`. */
+  readonly failurePayload?: "none" | "include" | undefined
 }
 
 /**
@@ -269,7 +290,8 @@ const refuse = (
   error: ErrorDetail
 ): Settlement => {
   if (expectation === "callback" && subject.failureAction !== undefined && reason !== "invalid") {
-    return { _tag: "Callback", actionType: subject.failureAction, data: { ...error } }
+    const failureAction = { actionType: subject.failureAction, payload: subject.failurePayload ?? "none" }
+    return { _tag: "DeadLetter", reason, error, answer: false, failureAction }
   }
   const answered = expectation === "response" || (expectation === "callback" && policy.callbackErrors === "response")
   return answered && reason !== "exhausted" ? { _tag: "Reject", error } : bury(reason, error)
@@ -309,10 +331,24 @@ export const defect = (error: unknown): HandlerFailure => ({
   detail: detail(
     "ProcessingError",
     "HANDLER_EXECUTION_ERROR",
-    messageOf(error) ?? "The handler failed"
+    saidBy(error) ?? "The handler failed"
   ),
   after: undefined
 })
+
+/** What Effect dies of when it meets a value that is not an effect. The rest of that text is the value. */
+const notAnEffect = "Fiber.runLoop: Not a valid effect"
+
+/** What a handler failed with, as a sentence; `undefined` where the error says nothing at all. */
+const saidBy = (error: unknown): string | undefined => {
+  if (typeof error === "string" && error.startsWith(notAnEffect)) {
+    return "The handler used a value that is not an effect where an effect is expected"
+  }
+  const message = messageOf(error)
+  if (message !== undefined) return message
+  const name = nameOf(error)
+  return name === undefined ? textAt(error, "message") : `The handler failed with ${name}`
+}
 
 /**
  * The failure that stands for an error which no contract declares: {@link HandlerError.Rejected} is refused, anything
@@ -336,7 +372,7 @@ export const undeclared = (error: unknown): HandlerFailure => {
     detail: detail(
       type,
       "HANDLER_EXECUTION_ERROR",
-      messageOf(error) ?? `The handler failed with ${type}`
+      saidBy(error) ?? `The handler failed with ${type}`
     ),
     after
   }

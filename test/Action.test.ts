@@ -244,7 +244,7 @@ describe("success", () => {
   roundTrip("null in place of a struct", Schema.NullOr(Schema.Struct({ id: Schema.String })), null, null)
   roundTrip("null in place of a string", Schema.NullOr(Schema.String), null, { value: null })
   roundTrip("an unknown object", Schema.Unknown, { value: 1 }, { value: { value: 1 } })
-  roundTrip("nothing", Schema.Void, undefined, null)
+  roundTrip("nothing", Schema.Void, undefined, {})
 
   it.effect("of an action that promises nothing is whatever comes", () =>
     Effect.gen(function*() {

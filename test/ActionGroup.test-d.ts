@@ -113,6 +113,45 @@ describe("Action.make", () => {
     Action.make("user.create", { failureAction: CreateUser })
   })
 
+  it("refuses a failure action that cannot carry the payload", () => {
+    const error = {
+      error_type: Schema.String,
+      error_code: Schema.NullOr(Schema.String),
+      message: Schema.String,
+      details: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))
+    }
+    const payload = Schema.Struct({ email: Schema.String })
+    const omitted = { payload_omitted: Schema.optionalKey(Schema.Boolean) }
+    const email = { email: Schema.String }
+    Action.make("user.create", {
+      payload: email,
+      failureAction: {
+        action: Action.make("user.failed", { payload: { ...error, payload: Schema.optionalKey(payload), ...omitted } }),
+        payload: "include"
+      }
+    })
+    Action.make("user.create", {
+      payload: email,
+      failureAction: { action: Action.make("user.failed", { payload: error }), payload: "include" }
+    })
+    Action.make("user.create", {
+      payload: email,
+      failureAction: {
+        // @ts-expect-error The payload is absent where it is too large.
+        action: Action.make("user.failed", { payload: { ...error, payload, ...omitted } }),
+        payload: "include"
+      }
+    })
+    Action.make("user.create", {
+      payload: { id: Schema.Int },
+      failureAction: {
+        // @ts-expect-error It is the payload of another action.
+        action: Action.make("user.failed", { payload: { ...error, payload: Schema.optionalKey(payload), ...omitted } }),
+        payload: "include"
+      }
+    })
+  })
+
   it("keeps the type of an error that is made retryable", () => {
     const action = Action.make("user.create", { error: Action.retryable(EmailTaken) })
     expectTypeOf<Action.Error<typeof action>>().toEqualTypeOf<EmailTaken>()

@@ -3,6 +3,17 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import {
+  actionStream,
+  callbackInbox,
+  callbackList,
+  consumer,
+  deadLetterStream,
+  inbox,
+  namesOf,
+  responseList,
+  waitingConsumer
+} from "../src/internal/redis/names.ts"
 import * as QueueNaming from "../src/QueueNaming.ts"
 import * as Settings from "../src/Settings.ts"
 
@@ -44,15 +55,19 @@ const Token = Schema.Union([
 ])
 
 const builders = {
-  actionStream: (service: string) => names.actionStream(service),
-  deadLetterStream: (service: string) => names.deadLetterStream(service),
-  retryDue: (service: string, _: string, token: string) => names.retryDue(service, token),
-  retryRecords: (service: string, _: string, token: string) => names.retryRecords(service, token),
-  lease: (service: string, _: string, token: string) => names.lease(service, token),
-  responseList: (service: string, type: string, token: string) => names.responseList(service, type, token),
-  callbackList: (service: string, type: string, token: string) => names.callbackList(service, type, token),
-  inbox: (service: string, _: string, token: string) => names.inbox(service, token),
-  callbackInbox: (service: string, type: string) => names.callbackInbox(service, type)
+  actionStream: (service: string) => actionStream(names, service),
+  deadLetterStream: (service: string) => deadLetterStream(names, service),
+  retryDue: (service: string, _: string, token: string) => names.key(service, "retries", token, "due"),
+  retryRecords: (service: string, _: string, token: string) => names.key(service, "retries", token, "records"),
+  lease: (service: string, _: string, token: string) => names.key(service, "retries", token, "lease"),
+  responseList: (service: string, type: string, token: string) => responseList(names, service, type, token),
+  callbackList: (service: string, type: string, token: string) => callbackList(names, service, type, token),
+  inbox: (service: string, _: string, token: string) => inbox(names, service, "user", token),
+  callbackInbox: (service: string, type: string) => callbackInbox(names, service, type),
+  // Keys of capabilities that are not there yet: nothing of a naming changes with them.
+  parked: (service: string) => names.key(service, "parked", "entries"),
+  schedules: (service: string) => names.key(service, "schedules", "specs"),
+  unique: (service: string, _: string, token: string) => names.key(service, "unique", token)
 }
 
 const kindOf: Record<keyof typeof builders, QueueNaming.Kind | undefined> = {
@@ -64,7 +79,10 @@ const kindOf: Record<keyof typeof builders, QueueNaming.Kind | undefined> = {
   responseList: "response",
   callbackList: "callback",
   inbox: "response",
-  callbackInbox: "callback"
+  callbackInbox: "callback",
+  parked: undefined,
+  schedules: undefined,
+  unique: undefined
 }
 
 const Builder = Schema.Literals([
@@ -76,7 +94,10 @@ const Builder = Schema.Literals([
   "responseList",
   "callbackList",
   "inbox",
-  "callbackInbox"
+  "callbackInbox",
+  "parked",
+  "schedules",
+  "unique"
 ])
 
 const Name = Schema.Struct({ builder: Builder, service: Service, type: ActionType, token: Token })
@@ -87,26 +108,29 @@ const kinds = ["response", "callback", "stream"] as const
 
 describe("QueueNaming", () => {
   describe("make", () => {
+    const user = namesOf(names, "user")
     const expected = [
-      [names.actionStream("user"), "nooble4:dev:user:streams:main"],
-      [names.deadLetterStream("user"), "nooble4:dev:user:streams:dead"],
-      [names.group("user"), "user-group"],
-      [names.consumer("user", "internal-0", "9f2c41d07b3e"), "user-worker-internal-0-9f2c41d07b3e"],
-      [names.consumer("user", "", "9f2c41d07b3e"), "user-worker-9f2c41d07b3e"],
-      [names.waitingConsumer("user"), "user-waiting"],
-      [names.retryDue("user", "user-group"), "nooble4:dev:user:retries:user-group:due"],
-      [names.retryRecords("user", "user-group"), "nooble4:dev:user:retries:user-group:records"],
-      [names.lease("user", "user-group"), "nooble4:dev:user:retries:user-group:lease"],
+      [actionStream(names, "user"), "nooble4:dev:user:streams:main"],
+      [deadLetterStream(names, "user"), "nooble4:dev:user:streams:dead"],
+      [user.group, "user-group"],
+      [consumer(names, "user", "internal-0", "9f2c41d07b3e"), "user-worker-internal-0-9f2c41d07b3e"],
+      [consumer(names, "user", "", "9f2c41d07b3e"), "user-worker-9f2c41d07b3e"],
+      [user.waitingConsumer, "user-waiting"],
+      [user.stream, "nooble4:dev:user:streams:main"],
+      [user.deadLetters, "nooble4:dev:user:streams:dead"],
+      [user.retryDue, "nooble4:dev:user:retries:user-group:due"],
+      [user.retryRecords, "nooble4:dev:user:retries:user-group:records"],
+      [user.lease, "nooble4:dev:user:retries:user-group:lease"],
       [
-        names.responseList("orchestrator", "user.create", correlation),
+        responseList(names, "orchestrator", "user.create", correlation),
         `nooble4:dev:orchestrator:responses:user_create:${correlation}`
       ],
       [
-        names.callbackList("ingestion", "embedding.batch.result", correlation),
+        callbackList(names, "ingestion", "embedding.batch.result", correlation),
         `nooble4:dev:ingestion:callbacks:embedding_batch_result:${correlation}`
       ],
-      [names.inbox("orchestrator", "i-1"), "nooble4:dev:orchestrator:responses:inbox:i-1"],
-      [names.callbackInbox("ingestion", "embedding.result"), "nooble4:dev:ingestion:callbacks:embedding_result:inbox"]
+      [inbox(names, "orchestrator", "user", "i-1"), "nooble4:dev:orchestrator:responses:inbox:i-1"],
+      [callbackInbox(names, "ingestion", "embedding.result"), "nooble4:dev:ingestion:callbacks:embedding_result:inbox"]
     ] as const
     for (const [built, name] of expected) {
       it(`builds ${name}`, () => {
@@ -132,8 +156,8 @@ describe("QueueNaming", () => {
 
     it("takes a prefix of several segments", () => {
       const shop = QueueNaming.make({ prefix: "shop:eu", environment: "prod" })
-      assert.strictEqual(shop.actionStream("user"), "shop:eu:prod:user:streams:main")
-      assert.isTrue(shop.accepts(shop.actionStream("user"), "stream"))
+      assert.strictEqual(actionStream(shop, "user"), "shop:eu:prod:user:streams:main")
+      assert.isTrue(shop.accepts(actionStream(shop, "user"), "stream"))
     })
 
     it("takes the dots of a prefix literally", () => {
@@ -148,7 +172,7 @@ describe("QueueNaming", () => {
     for (const service of ["", "us er", "user:streams", "{user}", "user.create", "ñandú", "user\n", "x".repeat(129)]) {
       it(`no service is called ${JSON.stringify(service.slice(0, 20))}`, () => {
         assert.isTrue(Result.isFailure(QueueNaming.checkService(service)))
-        assert.throws(() => names.actionStream(service), QueueNaming.QueueNameError)
+        assert.throws(() => actionStream(names, service), QueueNaming.QueueNameError)
         assert.throws(() => names.group(service), QueueNaming.QueueNameError)
       })
     }
@@ -164,13 +188,21 @@ describe("QueueNaming", () => {
     ) {
       it(`no action type is ${JSON.stringify(type)}`, () => {
         assert.isTrue(Result.isFailure(QueueNaming.checkActionType(type)))
-        assert.throws(() => names.responseList("user", type, correlation), QueueNaming.QueueNameError)
+        assert.throws(() => responseList(names, "user", type, correlation), QueueNaming.QueueNameError)
         assert.throws(() => names.targetService(type), QueueNaming.QueueNameError)
       })
     }
 
+    for (const part of ["", "a:b", "a/b", "{a}", "a b", "a*", "a?", "[a]", "a\n", "a\u0000", "ñ", "x".repeat(161)]) {
+      it(`no part of a key is ${JSON.stringify(part.slice(0, 20))}`, () => {
+        assert.throws(() => names.key("user", "unique", part), QueueNaming.QueueNameError)
+        assert.throws(() => names.key("user", part, "entries"), QueueNaming.QueueNameError)
+        assert.throws(() => inbox(names, "user", "user", part), QueueNaming.QueueNameError)
+      })
+    }
+
     it("no correlation id is the name of the shared list", () => {
-      assert.throws(() => names.callbackList("user", "a.b", "inbox"), QueueNaming.QueueNameError)
+      assert.throws(() => callbackList(names, "user", "a.b", "inbox"), QueueNaming.QueueNameError)
     })
 
     it("say what was found and what is allowed", () => {
@@ -280,7 +312,9 @@ describe("QueueNaming", () => {
       if (left.builder === "responseList" || left.builder === "callbackList" || left.builder === "callbackInbox") {
         assert.strictEqual(left.type.replaceAll(".", "_"), other.type.replaceAll(".", "_"))
       }
-      if (["retryDue", "retryRecords", "lease", "responseList", "callbackList", "inbox"].includes(left.builder)) {
+      if (
+        ["retryDue", "retryRecords", "lease", "responseList", "callbackList", "inbox", "unique"].includes(left.builder)
+      ) {
         assert.strictEqual(left.token, other.token)
       }
     }, { arbitrary: { runs: 2000 } })
@@ -299,7 +333,7 @@ describe("QueueNaming", () => {
       "of consumers are never the one that waits",
       { service: Service, suffix: Token, unique: Token },
       ({ service, suffix, unique }) => {
-        assert.notStrictEqual(names.consumer(service, suffix, unique), names.waitingConsumer(service))
+        assert.notStrictEqual(consumer(names, service, suffix, unique), waitingConsumer(service))
       }
     )
   })
@@ -308,7 +342,7 @@ describe("QueueNaming", () => {
     it.effect("layer takes prefix and environment from the settings", () =>
       Effect.gen(function*() {
         const naming = yield* QueueNaming.QueueNaming
-        assert.strictEqual(naming.actionStream("user"), "shop:prod:user:streams:main")
+        assert.strictEqual(actionStream(naming, "user"), "shop:prod:user:streams:main")
       }).pipe(
         Effect.provide(
           QueueNaming.layer.pipe(
@@ -320,10 +354,10 @@ describe("QueueNaming", () => {
     it.effect("layerOf replaces names", () =>
       Effect.gen(function*() {
         const naming = yield* QueueNaming.QueueNaming
-        assert.strictEqual(naming.deadLetterStream("user"), "graveyard:user")
-        assert.strictEqual(naming.actionStream("user"), "nooble4:dev:user:streams:main")
+        assert.strictEqual(deadLetterStream(naming, "user"), "user/streams/dead")
+        assert.strictEqual(naming.group("user"), "user-group")
       }).pipe(
-        Effect.provide(QueueNaming.layerOf({ ...names, deadLetterStream: (service) => `graveyard:${service}` }))
+        Effect.provide(QueueNaming.layerOf({ ...names, key: (...parts) => parts.join("/") }))
       ))
   })
 })

@@ -69,6 +69,10 @@ const short = (settlement: Settlement.Settlement): string => {
     case "DeadLetter":
       return `DeadLetter ${settlement.reason} ${settlement.error.error_code}${
         settlement.answer ? " + error response" : ""
+      }${
+        settlement.failureAction === undefined
+          ? ""
+          : ` + ${settlement.failureAction.actionType} with payload ${settlement.failureAction.payload}`
       }`
     case "Yield":
       return `Yield for ${settlement.delay} since ${settlement.since}`
@@ -101,9 +105,9 @@ const unencodable: Settlement.Outcome = { _tag: "Unencodable", message: "no" }
 const succeeded: Settlement.Outcome = { _tag: "Succeeded", data: { userId: "1" } }
 const unknownSince = (age: number): Settlement.Outcome => ({ _tag: "Unknown", since: now - age })
 const failureAction = { failureAction: "client.failed" }
+const failureLetter = (letter: string, payload = "none") =>
+  `DeadLetter ${letter} + client.failed with payload ${payload}`
 const python = { errorReplies: "every-attempt", callbackErrors: "response" } as const
-
-const failureData = (error: DomainAction.ErrorDetail) => `Callback client.failed ${JSON.stringify(error)}`
 
 const table: ReadonlyArray<Row> = [
   { row: "1: lease lost", outcome: { _tag: "LeaseLost" }, settlements: same("Lost") },
@@ -191,7 +195,21 @@ const table: ReadonlyArray<Row> = [
     row: "9: rejected, with a failure action",
     outcome: failed("rejected"),
     subject: failureAction,
-    settlements: ["DeadLetter rejected ACTION_REJECTED", "Reject ACTION_REJECTED", failureData(refusal)]
+    settlements: [
+      "DeadLetter rejected ACTION_REJECTED",
+      "Reject ACTION_REJECTED",
+      failureLetter("rejected ACTION_REJECTED")
+    ]
+  },
+  {
+    row: "9: rejected, with a failure action that carries the payload",
+    outcome: failed("rejected"),
+    subject: { ...failureAction, failurePayload: "include" },
+    settlements: [
+      "DeadLetter rejected ACTION_REJECTED",
+      "Reject ACTION_REJECTED",
+      failureLetter("rejected ACTION_REJECTED", "include")
+    ]
   },
   {
     row: "10: any other error",
@@ -258,7 +276,7 @@ const table: ReadonlyArray<Row> = [
     settlements: [
       "DeadLetter exhausted HANDLER_EXECUTION_ERROR",
       "DeadLetter exhausted HANDLER_EXECUTION_ERROR + error response",
-      failureData(trouble)
+      failureLetter("exhausted HANDLER_EXECUTION_ERROR")
     ]
   },
   { row: "12: interrupted by shutdown", outcome: { _tag: "Interrupted" }, settlements: same("Release") }
@@ -289,7 +307,11 @@ const pythonTable: ReadonlyArray<Row> = [
     row: "9: rejected, with a failure action, which is what the caller asked for",
     outcome: failed("rejected"),
     subject: failureAction,
-    settlements: ["DeadLetter rejected ACTION_REJECTED", "Reject ACTION_REJECTED", failureData(refusal)]
+    settlements: [
+      "DeadLetter rejected ACTION_REJECTED",
+      "Reject ACTION_REJECTED",
+      failureLetter("rejected ACTION_REJECTED")
+    ]
   },
   {
     row: "10: any other error is answered each time, but a callback's",
@@ -554,6 +576,17 @@ describe("Settlement", () => {
       if (answers) assert.notStrictEqual(given.expectation, "none")
     }, many)
 
+    it.prop(
+      "of a callback that is given up is a dead letter, unless an error response was asked for",
+      AnyCase,
+      (given) => {
+        if (given.expectation !== "callback" || given.python) return
+        assert.notInclude(["Reject"], settlementOf(given)._tag)
+        if (settlementOf(given)._tag === "Callback") assert.strictEqual(given.tag, "Succeeded")
+      },
+      many
+    )
+
     it.prop("with a success is never run again nor a dead letter", AnyCase, (given) => {
       if (given.tag !== "Succeeded") return
       assert.include(["Ack", "Reply", "Callback"], settlementOf(given)._tag)
@@ -592,7 +625,7 @@ describe("Settlement", () => {
     })
 
     it("has a message whatever was thrown", () => {
-      for (const thrown of [undefined, null, "text", 1, {}, new Error("")]) {
+      for (const thrown of [undefined, null, "", 1, {}, new Error("")]) {
         assert.strictEqual(Settlement.defect(thrown).detail.message, "The handler failed")
       }
     })
@@ -648,7 +681,7 @@ describe("Settlement", () => {
         [new Error("oh"), "ProcessingError", "oh"],
         [{ _tag: "Busy" }, "Busy", "The handler failed with Busy"],
         [{ _tag: 1 }, "ProcessingError", "The handler failed with ProcessingError"],
-        ["text", "ProcessingError", "The handler failed with ProcessingError"],
+        ["text", "ProcessingError", "text"],
         [null, "ProcessingError", "The handler failed with ProcessingError"]
       ]
       for (const [error, type, message] of cases) {

@@ -19,6 +19,7 @@ import * as ActionClient from "../src/ActionClient.ts"
 import * as ActionContext from "../src/ActionContext.ts"
 import * as ActionGroup from "../src/ActionGroup.ts"
 import * as DomainAction from "../src/DomainAction.ts"
+import { actionStream } from "../src/internal/redis/names.ts"
 import * as IoRedis from "../src/IoRedis.ts"
 import * as Metrics from "../src/Metrics.ts"
 import * as QueueNaming from "../src/QueueNaming.ts"
@@ -50,7 +51,7 @@ const client = ActionClient.ActionClient
 
 const stream = Effect.map(
   Effect.all([QueueNaming.QueueNaming, Settings.Settings]),
-  ([naming, { serviceName }]) => naming.actionStream(serviceName)
+  ([naming, { serviceName }]) => actionStream(naming, serviceName)
 )
 
 const send = <A = unknown>(command: string, ...args: ReadonlyArray<string>) =>
@@ -67,6 +68,7 @@ const sent = Effect.gen(function*() {
   })
 })
 
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const uuidOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 /** Waits for the entry of a request whose caller waits. */
@@ -128,7 +130,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       correlation_id: null,
       callback_queue_name: null,
       callback_action_type: null,
-      metadata: null
+      metadata: {}
     })
   }),
 
@@ -148,7 +150,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     const naming = yield* QueueNaming.QueueNaming
     const [[there, [, text]]] = yield* send<[[string, [string, string]]]>(
       "XRANGE",
-      naming.actionStream("accounts"),
+      actionStream(naming, "accounts"),
       "-",
       "+"
     )
@@ -356,11 +358,11 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     assert.isBelow(Math.max(...sizes), 9_000_000)
   }),
 
-  "a call below a span whose ids are not those of W3C is sent without it": Effect.gen(function*() {
+  "a call below a span whose ids are not those of W3C is sent with a trace id of its own": Effect.gen(function*() {
     const { send } = yield* client
     const parent = Tracer.externalSpan({ traceId: "not a trace", spanId: "1" })
     yield* Effect.withParentSpan(send(CreateUser, { email: "a" }), parent)
-    assert.strictEqual((yield* sent)[0]?.action.trace_id, null)
+    assert.match(String((yield* sent)[0]?.action.trace_id), uuid)
   }),
 
   "an answer to an earlier request is not taken for that of a later one": Effect.gen(function*() {
@@ -537,6 +539,8 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     const { request, send, sendAction, sendMany, sendWithCallback } = yield* client
     const payload = { email: "hunter2" }
     const nested = Array.from({ length: 100 }).reduce<unknown>((inner) => ({ inner }), 1)
+    const circle: { self?: unknown } = {}
+    circle.self = circle
     const Any = Action.make("user.any", { payload: { value: Schema.Unknown } })
     const calls: ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown>]> = [
       // SAFETY: the wrong type is what is tested.
@@ -555,7 +559,11 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       ["a payload over the limit", send(CreateUser, { email: "hunter2".repeat(10_000) })],
       ["a payload over the limit in bytes", send(CreateUser, { email: "é".repeat(40_000) })],
       ["a payload nested too deep", send(Any, { value: nested })],
-      ["notes that are no JSON", send(CreateUser, payload, { metadata: { at: 1n } })],
+      ["notes that are no JSON", send(CreateUser, payload, { metadata: { at: circle } })],
+      [
+        "notes with a bigint of more digits than are read",
+        send(CreateUser, payload, { metadata: { at: 10n ** 4300n } })
+      ],
       ["a payload that is no JSON", send(Any, { value: 1n })],
       ["a payload with a key that no worker takes", send(Any, { value: JSON.parse("{\"__proto__\":1}") })],
       ["a request that is over the limit", request(CreateUser, { email: "hunter2".repeat(10_000) })],
@@ -584,10 +592,15 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     assert.strictEqual(yield* open, 0)
   }),
 
-  "sendAction appends an envelope as it stands, unknown keys too": Effect.gen(function*() {
+  "sendAction appends an envelope as it is, with its unknown keys and a trace id": Effect.gen(function*() {
     const { sendAction } = yield* client
     yield* sendAction({ ...DomainAction.make(envelope), schema_version: 3 })
-    assert.deepStrictEqual((yield* sent)[0]?.action, { ...DomainAction.make(envelope), schema_version: 3 })
+    const action = (yield* sent)[0]?.action
+    assert.match(String(action?.trace_id), uuid)
+    assert.deepStrictEqual(action, {
+      ...DomainAction.make({ ...envelope, trace_id: action?.trace_id }),
+      schema_version: 3
+    })
   }),
 
   "answers are read one after another from a server that has no BLMPOP": Effect.gen(function*() {
@@ -716,7 +729,7 @@ describe("ActionClient under TestClock", () => {
       }))
       const { request } = yield* client
       const asking = yield* Effect.forkChild(request(CreateUser, { email: "a" }, { timeout: "Infinity" }))
-      assert.isNull((yield* firstSent).metadata)
+      assert.deepStrictEqual((yield* firstSent).metadata, {})
       yield* TestClock.adjust("10 minutes")
       yield* Deferred.succeed(go, undefined)
       assert.deepStrictEqual(yield* Fiber.join(asking), { userId: "u" })

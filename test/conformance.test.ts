@@ -16,6 +16,7 @@ import * as Action from "../src/Action.ts"
 import * as ActionClient from "../src/ActionClient.ts"
 import * as ActionGroup from "../src/ActionGroup.ts"
 import { RetryLater } from "../src/HandlerError.ts"
+import { actionStream } from "../src/internal/redis/names.ts"
 import * as IoRedis from "../src/IoRedis.ts"
 import * as QueueNaming from "../src/QueueNaming.ts"
 import * as Redis from "../src/Redis.ts"
@@ -296,7 +297,7 @@ layer(OverNodeRedis, { excludeTestServices: true })("Worker and ActionClient ove
       assert.deepStrictEqual(again, ["stuck"])
       yield* until(
         "all is acknowledged",
-        Effect.map(redis.send("XLEN", naming.actionStream("user")), (length) => length === 0)
+        Effect.map(redis.send("XLEN", actionStream(naming, "user")), (length) => length === 0)
       )
     }).pipe(Effect.provide(Layer.unwrap(place))))
 })

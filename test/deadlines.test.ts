@@ -14,6 +14,7 @@ import * as ActionClient from "../src/ActionClient.ts"
 import * as ActionGroup from "../src/ActionGroup.ts"
 import * as DomainAction from "../src/DomainAction.ts"
 import { RetryLater } from "../src/HandlerError.ts"
+import { actionStream } from "../src/internal/redis/names.ts"
 import * as QueueNaming from "../src/QueueNaming.ts"
 import * as Worker from "../src/Worker.ts"
 import { entriesOf, eventually, inMemory, onBoth, onServer, pendingOf, Place, type Test } from "./support/layers.ts"
@@ -262,8 +263,7 @@ inMemory("a request that a handler makes", (test) => {
 
   /** The limit that the worker of `other` is told, once it is asked. */
   const told = Effect.gen(function*() {
-    const { actionStream } = yield* QueueNaming.QueueNaming
-    const entries = entriesOf(actionStream("other"))
+    const entries = entriesOf(actionStream(yield* QueueNaming.QueueNaming, "other"))
     yield* eventually("the other is asked", Effect.map(entries, (rows) => rows.length > 0))
     return Result.getOrThrow(DomainAction.parse((yield* entries)[0]![1][1]!)).metadata?.["timeout_ms"]
   })

@@ -93,7 +93,9 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
       assert.deepStrictEqual(yield* alone.request(Greet, { name: "eva" }), { text: "hello eva" })
 
       // A callback into the stream of another service, and one that came to a list of this one.
-      yield* client.sendWithCallback(Greet, { name: "ida" }, { callback: { action: Greeted, to: "stream" } })
+      yield* client.sendWithCallback(Greet, { name: "ida" }, {
+        callback: { action: Greeted, to: "stream", service: "orchestrator" }
+      })
       const orchestrator = "nooble4:dev:orchestrator:streams:main"
       yield* until("the callback is there", Effect.map(cli("XLEN", orchestrator), (length) => length === 1))
       const callback = DomainAction.make({
@@ -140,6 +142,14 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
         ["worker", "ZSCORE", `${retries}:due`, "1-0"],
         ["worker", "SET", `${retries}:lease`, "1000"],
         ["worker", "CLIENT", "KILL", "ID", "1"],
+        [
+          "worker",
+          "EXISTS",
+          "nooble4:dev:user:callbacks:user_greeted:inbox",
+          "nooble4:dev:user:callbacks:user_fail:inbox"
+        ],
+        ["worker", "EXISTS", `${retries}:due`],
+        ["worker", "EXISTS", "nooble4:prod:user:streams:main"],
         ["producer", "DEL", "nooble4:dev:orchestrator:responses:inbox:1"],
         ["producer", "RPOP", "nooble4:dev:orchestrator:responses:inbox:1", "100"],
         ["admin", "LPUSH", "nooble4:dev:orchestrator:responses:inbox:1", "answer"]
@@ -178,6 +188,8 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
           ["producer", "XRANGE", "nooble4:dev:user:streams:dead", "-", "+"],
           ["producer", "RPOP", "nooble4:dev:other:responses:inbox:1"],
           ["worker", "RPOP", "nooble4:dev:other:callbacks:other_done:inbox"],
+          ["worker", "EXISTS", "nooble4:prod:other:streams:main"],
+          ["worker", "XRANGE", "nooble4:prod:user:streams:main", "-", "+"],
           ["worker", "XREADGROUP", "GROUP", "other-group", "worker", "STREAMS", others, ">"],
           ["admin", "XREADGROUP", "GROUP", "user-group", "admin", "STREAMS", stream, ">"],
           ["admin", "XACK", stream, "user-group", "1-0"]

@@ -318,7 +318,9 @@ describe("docs/settlement.md", () => {
       case "Ack":
         return settlement.expired ? "`Ack` (expired)" : "`Ack`"
       case "DeadLetter":
-        return `\`DeadLetter\` ${settlement.reason}${settlement.answer ? " + error response" : ""}`
+        return `\`DeadLetter\` ${settlement.reason}${settlement.answer ? " + error response" : ""}${
+          settlement.failureAction === undefined ? "" : " + failure action"
+        }`
       default:
         return `\`${settlement._tag}\``
     }

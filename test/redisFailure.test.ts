@@ -52,8 +52,22 @@ const kinds: ReadonlyArray<readonly [kind: RedisFailure, message: string, code?:
   ["Connection", "Socket closed unexpectedly"],
   ["Connection", "Disconnects client"],
   ["Connection", "Timed out waiting for a reserved Redis connection"],
-  ["Other", "ERR unknown command 'XACKDEL'"],
-  ["Other", "ERR syntax error"],
+  ["Connection", "The read did not come back: connection given up"],
+  ["Unsupported", "ERR unknown command 'XACKDEL'"],
+  ["Unsupported", "ERR unknown command `EVALSHA`, with args beginning with: "],
+  ["Unsupported", "ERR unknown subcommand 'CONSUMERS'. Try XINFO HELP."],
+  ["Unsupported", "ERR Unknown Redis command called from script script: 5a, on @user_script:3."],
+  [
+    "Unsupported",
+    "ERR Error running script (call to f_1): @user_script:1: @user_script: 1: Unknown Redis command called from Lua script"
+  ],
+  ["Unsupported", "ERR This Redis command is not allowed from script script: 5a, on @user_script:3."],
+  ["Unsupported", "ERR Error compiling script (new function): user_script:1: unexpected symbol"],
+  ["Unsupported", "ERR wrong number of arguments for 'xpending' command"],
+  ["Unsupported", "ERR syntax error"],
+  ["Cluster", "CROSSSLOT Keys in request don't hash to the same slot"],
+  ["Cluster", "MOVED 3999 127.0.0.1:6381"],
+  ["Other", "ERR the description says: unknown command"],
   ["Other", "ERR the description says OOM"],
   ["Other", ""]
 ]

@@ -25,6 +25,7 @@ import * as Action from "../Action.ts"
 import * as ActionGroup from "../ActionGroup.ts"
 import * as DeadLetter from "../DeadLetter.ts"
 import * as DomainAction from "../DomainAction.ts"
+import { actionStream, callbackList, responseList } from "../internal/redis/names.ts"
 import { SettlementObserver } from "../internal/worker/observer.ts"
 import * as QueueNaming from "../QueueNaming.ts"
 import * as Redis from "../Redis.ts"
@@ -52,14 +53,27 @@ export interface ActionOptions {
   readonly envelope?: Partial<DomainAction.Input> | undefined
 }
 
+/**
+ * Options of {@link actions}.
+ *
+ * @since 0.2.0
+ * @category options
+ */
+export interface DrawOptions extends ActionOptions {
+  /** How many. Default: 10. */
+  readonly count?: number | undefined
+  /** Default: 0. */
+  readonly seed?: string | number | undefined
+}
+
 const anId = "00000000-0000-4000-8000-0000000000aa"
 const client = "test-client"
 const environment = "test"
 const prefix = "test"
 const naming = QueueNaming.make({ prefix, environment })
 
-const answerList = naming.responseList(client, "test.answer", "test")
-const callbackList = naming.callbackList(client, "test.callback", "test")
+const answerList = responseList(naming, client, "test.answer", "test")
+const listOfCallback = callbackList(naming, client, "test.callback", "test")
 
 /**
  * An action as a client would send it.
@@ -85,24 +99,30 @@ const callbackList = naming.callbackList(client, "test.callback", "test")
 export const action = <A extends Action.Any>(
   contract: A,
   payload: Action.PayloadInput<A>,
-  options: ActionOptions = {}
-): Effect.Effect<DomainAction.DomainAction, never, Action.ClientServices<A>> =>
-  Effect.map(Effect.orDie(Action.codec(contract).encodePayload(payload)), (data) => {
+  ...[given]: Action.OptionsOf<A, ActionOptions>
+): Effect.Effect<DomainAction.DomainAction, never, Action.ClientServices<A>> => {
+  const codec = Action.codec(contract)
+  // SAFETY: the options of a contract are these, with its configs where it has any.
+  const options: ActionOptions = given ?? {}
+  const parts = Effect.all([codec.encodePayload(payload), codec.encodeConfigs(options as Action.ConfigsInput<A>)])
+  return Effect.map(Effect.orDie(parts), ([data, configs]) => {
     const expects = options.expects ?? "response"
     return DomainAction.make({
       action_id: anId,
       action_type: contract.type,
       timestamp: DomainAction.timestamp(0),
       correlation_id: expects === "none" ? null : anId,
-      callback_queue_name: expects === "none" ? null : expects === "response" ? answerList : callbackList,
+      callback_queue_name: expects === "none" ? null : expects === "response" ? answerList : listOfCallback,
       callback_action_type: typeof expects === "string" ? null : expects.callback.type,
       metadata: options.timeout === undefined
         ? null
         : { timeout_ms: Duration.toMillis(Duration.fromInputUnsafe(options.timeout)) },
       data,
+      ...configs,
       ...options.envelope
     })
   })
+}
 
 /**
  * Actions with payloads drawn from the contract's schema, the same ones for the same seed.
@@ -112,13 +132,10 @@ export const action = <A extends Action.Any>(
  */
 export const actions = Effect.fnUntraced(function*<A extends Action.Any>(
   contract: A,
-  options: ActionOptions & {
-    /** How many. Default: 10. */
-    readonly count?: number | undefined
-    /** Default: 0. */
-    readonly seed?: string | number | undefined
-  } = {}
+  ...given: Action.OptionsOf<A, DrawOptions>
 ) {
+  // SAFETY: the options of a contract are these, with its configs where it has any.
+  const options: DrawOptions = given[0] ?? {}
   const payloads = yield* Effect.orDie(
     Arbitrary.sampleEffect(Arbitrary.schema(contract.payloadSchema), {
       count: options.count ?? 10,
@@ -126,7 +143,10 @@ export const actions = Effect.fnUntraced(function*<A extends Action.Any>(
     })
   )
   // SAFETY: drawn from the payload's own schema.
-  return yield* Effect.forEach(payloads, (payload) => action(contract, payload as Action.PayloadInput<A>, options))
+  return yield* Effect.forEach(
+    payloads,
+    (payload) => action(contract, payload as Action.PayloadInput<A>, ...(given as Action.OptionsOf<A, ActionOptions>))
+  )
 })
 
 // -----------------------------------------------------------------------------
@@ -294,7 +314,7 @@ const deliverAll = <HE, HR, E, R>(
     passed = 0
     outcome = Deferred.makeUnsafe()
     const sentAt = yield* Clock.currentTimeMillis
-    yield* Effect.orDie(redis.send("XADD", naming.actionStream(service), "*", "data", DomainAction.encode(message)))
+    yield* Effect.orDie(redis.send("XADD", actionStream(naming, service), "*", "data", DomainAction.encode(message)))
     yield* Deferred.await(outcome)
     const elapsed = (yield* Clock.currentTimeMillis) - sentAt
     const answers = yield* Effect.orDie(readAnswers)
@@ -365,7 +385,7 @@ const services = (service: string) =>
 const readAnswers = Effect.gen(function*() {
   const redis = yield* Redis.Redis
   const response = yield* redis.send<string | null>("RPOP", answerList)
-  const callback = yield* redis.send<string | null>("RPOP", callbackList)
+  const callback = yield* redis.send<string | null>("RPOP", listOfCallback)
   return {
     response: response === null ? Option.none() : Result.getSuccess(DomainAction.parseResponse(response)),
     callback: callback === null ? Option.none() : Result.getSuccess(DomainAction.parse(callback))

@@ -1,17 +1,20 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
-import { decodeRecord } from "../../src/internal/scripts/take.ts"
+import { actionStream, callbackList, deadLetterStream, namesOf, responseList } from "../../src/internal/redis/names.ts"
+import { decodeRecord } from "../../src/internal/wire/entry.ts"
 import * as entry from "../../src/internal/wire/entry.ts"
-import { type Decision, encodeSettlement } from "../../src/internal/worker/encodeSettlement.ts"
+import { Decision } from "../../src/internal/worker/decision.ts"
+import { encodeSettlement } from "../../src/internal/worker/encodeSettlement.ts"
+import { unanswered } from "../../src/internal/worker/settleBatch.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import { RedisError } from "../../src/Redis.ts"
 import type { Settlement } from "../../src/Settlement.ts"
 
 const naming = QueueNaming.make({ prefix: "nooble4", environment: "dev" })
-const responses = naming.responseList("client", "user.create", "1")
-const callbacks = naming.callbackList("client", "client.created", "1")
-const stream = naming.actionStream("client")
+const responses = responseList(naming, "client", "user.create", "1")
+const callbacks = callbackList(naming, "client", "client.created", "1")
+const stream = actionStream(naming, "client")
 
 const options = {
   service: "user",
@@ -104,9 +107,9 @@ describe("encodeSettlement", () => {
     assert.isFalse(encoded?.dead)
   })
 
-  it("pushes a callback as a new action, and leaves the expiry of its list alone", () => {
+  it("pushes a callback as a new action, and lets its list live on for 30 days at least", () => {
     const encoded = encode(callback, actionOf(callbacks, "client.created"))
-    assert.deepInclude(encoded?.push, { kind: "list", key: callbacks, timeToLive: 0 })
+    assert.deepInclude(encoded?.push, { kind: "list", key: callbacks, timeToLive: 30 * 86_400_000, atLeast: true })
     assert.deepInclude(json(encoded?.push?.payload), {
       action_type: "client.created",
       origin_service: "user",
@@ -134,18 +137,20 @@ describe("encodeSettlement", () => {
     assert.strictEqual(encode(callback, actionOf(responses, "client.created"))?.push?.key, responses)
   })
 
-  it("lets no answer expire in a list of callbacks, since those of others may wait there", () => {
-    assert.strictEqual(encode(reply, actionOf(callbacks))?.push?.timeToLive, 0)
-    assert.strictEqual(encode(callback, actionOf(callbacks, "client.created"))?.push?.timeToLive, 0)
-    assert.isAbove(encode(reply, actionOf(responses))?.push?.timeToLive ?? 0, 0)
+  it("brings the expiry of a list of callbacks never forward, since those of others may wait there", () => {
+    const longest = { timeToLive: 30 * 86_400_000, atLeast: true }
+    assert.deepInclude(encode(reply, actionOf(callbacks))?.push, longest)
+    assert.deepInclude(encode(callback, actionOf(callbacks, "client.created"))?.push, longest)
+    assert.deepInclude(encode(callback, actionOf(responses, "client.created"))?.push, longest)
+    assert.deepInclude(encode(reply, actionOf(responses))?.push, { timeToLive: 60_000, atLeast: false })
   })
 
   it("keeps an answer in a dead letter where the message names what may not be written", () => {
     const lists = [
       stream,
       "secret",
-      naming.deadLetterStream("user"),
-      naming.lease("user", "user-group"),
+      deadLetterStream(naming, "user"),
+      namesOf(naming, "user").lease,
       "nooble4:prod:client:responses:a:1"
     ]
     for (const list of lists) {
@@ -251,5 +256,50 @@ describe("encodeSettlement", () => {
     const encoded = encode({ _tag: "Yield", delay: 250, since: 17 })
     assert.strictEqual(encoded?.wait?.delay, 250)
     assert.deepStrictEqual(decodeRecord(encoded?.wait?.record ?? ""), { ...record, outcomes: 3, unknownSince: 17 })
+  })
+})
+
+describe("a failure action that the server does not take", () => {
+  const target = {
+    stream: "s",
+    retryDue: "d",
+    retryRecords: "r",
+    deadLetters: "x",
+    group: "g",
+    consumer: "c",
+    waitingConsumer: "w",
+    retain: false
+  }
+  const given = new Decision(
+    entry.make("5-1", ["data", "{}"]),
+    actionOf(callbacks, "client.created"),
+    2,
+    {
+      _tag: "DeadLetter",
+      reason: "exhausted",
+      error,
+      answer: false,
+      failureAction: { actionType: "client.failed", payload: "include" }
+    },
+    undefined,
+    undefined
+  )
+  const refused = new RedisError({ cause: new Error("ERR Protocol error: invalid bulk length") })
+
+  it("is sent without the payload and the details, which may be what is too much", () => {
+    const [encoded] = unanswered(target, given, options, refused, true).entries
+    assert.isTrue(encoded?.dead)
+    assert.deepInclude(json(encoded?.push?.payload), {
+      action_type: "client.failed",
+      data: { ...error, details: null, payload_omitted: true }
+    })
+  })
+
+  it("is left out where that is refused, too, and its letter is kept", () => {
+    const [encoded] = unanswered(target, given, options, refused, false).entries
+    assert.isTrue(encoded?.dead)
+    assert.strictEqual(encoded?.push, undefined)
+    assert.deepInclude(notesOf(encoded), { reason: "exhausted", error_type: "EmailTaken" })
+    assert.include(notesOf(encoded)["undeliverable"], "invalid bulk length")
   })
 })

@@ -103,10 +103,20 @@ describe("entry", () => {
 
   describe("deadlineOf", () => {
     const deadline = (metadata: DomainAction.DomainAction["metadata"], change: Partial<DomainAction.Input> = {}) =>
-      entry.deadlineOf(entry.make("5000-3", []), actionOf({ metadata, ...change }))
+      entry.deadlineOf(entry.make("5000-3", []), actionOf({ metadata, ...change }), 6_000)
 
     it("is the time of the entry and the timeout of the request", () => {
       assert.strictEqual(deadline({ timeout_ms: 250 }), 5_250)
+    })
+
+    it("begins when an entry was first read whose id is ahead of the clock", () => {
+      const action = actionOf({ metadata: { timeout_ms: 250 } })
+      const record = { attempts: 1, outcomes: 1, unknownSince: 0, first: "", readAt: 4_000 }
+      assert.strictEqual(entry.deadlineOf(entry.make("5000-3", []), action, 4_100), 4_350)
+      assert.strictEqual(entry.deadlineOf(entry.make("5000-3", [], 2, record), action, 4_100), 4_250)
+      assert.strictEqual(entry.deadlineOf(entry.make("5000-3", [], 2, record), action, 6_000), 4_250)
+      // Nobody is to have more time than from now on.
+      assert.strictEqual(entry.deadlineOf(entry.make("18446744073709551615-1", [], 2), action, 4_100), 4_350)
     })
 
     it("is none without a timeout that makes sense", () => {
@@ -121,5 +131,22 @@ describe("entry", () => {
       assert.strictEqual(deadline({ timeout_ms: 250 }, { callback_queue_name: null }), undefined)
       assert.strictEqual(deadline({ timeout_ms: 250 }, { callback_action_type: "client.created" }), undefined)
     })
+  })
+})
+
+describe("an entry that was never read", () => {
+  it("keeps its counts, and is told apart from a malformed one", () => {
+    const unread = entry.unread("1-0", 7, { attempts: 1, outcomes: 2, unknownSince: 0, first: "" }, "3")
+    assert.deepInclude(unread, { id: "1-0", data: undefined, deliveries: 7, replays: 3, size: 0 })
+    assert.strictEqual(unread.record.outcomes, 2)
+    assert.strictEqual(entry.decode(unread, limits), entry.notRead)
+    assert.notStrictEqual(entry.decode(entry.make("1-0", ["other", "x"]), limits), entry.notRead)
+  })
+
+  it("takes no count of replays that is not one", () => {
+    const record = { attempts: 0, outcomes: 0, unknownSince: 0, first: "" }
+    for (const replays of ["", "-1", "1e3", "x", "9".repeat(30)]) {
+      assert.strictEqual(entry.unread("1-0", 1, record, replays).replays, 0)
+    }
   })
 })

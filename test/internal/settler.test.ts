@@ -6,18 +6,18 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as DomainAction from "../../src/DomainAction.ts"
-import { namesOf } from "../../src/internal/redis/names.ts"
+import { namesOf, responseList } from "../../src/internal/redis/names.ts"
 import * as trouble from "../../src/internal/redis/trouble.ts"
 import type { SettleParams } from "../../src/internal/scripts/settle.ts"
 import * as entry from "../../src/internal/wire/entry.ts"
-import { Decision } from "../../src/internal/worker/encodeSettlement.ts"
+import { Decision, type Written } from "../../src/internal/worker/decision.ts"
 import * as settler from "../../src/internal/worker/settler.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import { Redis, RedisError } from "../../src/Redis.ts"
 import type { Settlement } from "../../src/Settlement.ts"
 
 const naming = QueueNaming.make({ prefix: "nooble4", environment: "dev" })
-const list = naming.responseList("client", "user.create", "1")
+const list = responseList(naming, "client", "user.create", "1")
 
 type Call = Pick<SettleParams, "acknowledged" | "entries">
 
@@ -28,12 +28,12 @@ type Server = (call: Call) => Effect.Effect<ReadonlyArray<string | number>, Redi
 const start: (
   server: Server
 ) => Effect.Effect<
-  { readonly settler: settler.Settler; readonly calls: Array<Call>; readonly written: Map<string, settler.Written> },
+  { readonly settler: settler.Settler; readonly calls: Array<Call>; readonly written: Map<string, Written> },
   never,
   Scope.Scope
 > = Effect.fnUntraced(function*(server) {
   const calls: Array<Call> = []
-  const written = new Map<string, settler.Written>()
+  const written = new Map<string, Written>()
   const unused = () => Effect.die(new Error("no settler does that"))
   const made = settler.make({
     redis: Redis.of({
@@ -181,6 +181,22 @@ describe("an answer that a server does not take", () => {
         undeliverable: "ERR The stream has exhausted the last possible ID"
       })
       assert.deepInclude(JSON.parse(notes["answer"] ?? ""), { success: true, data: { text: "x".repeat(10) } })
+    }))
+
+  it.effect("for a list on another node of a cluster is kept in the dead letter: what the others of its call write is written", () =>
+    Effect.gen(function*() {
+      const crossed = new RedisError({ cause: new Error("CROSSSLOT Keys in request don't hash to the same slot") })
+      const { calls, settler, written } = yield* start((call) =>
+        call.entries.some(({ push }) => push !== undefined) ? Effect.fail(crossed) : Effect.succeed([])
+      )
+      settler.offer(reply(1, 10))
+      settler.offer(decided(2, { _tag: "Ack", expired: false }))
+      yield* flush(settler)
+      assert.deepStrictEqual(Object.fromEntries(written), { "1-0": "undeliverable", "2-0": "settled" })
+      assert.deepInclude(notesOf(callsFor(calls, "1-0").at(-1)), {
+        reason: "undeliverable",
+        undeliverable: "CROSSSLOT Keys in request don't hash to the same slot"
+      })
     }))
 
   it.effect("of an attempt that is run again is left out: the retry is written", () =>

@@ -104,7 +104,8 @@ export const letterCalls: Readonly<Record<string, (world: World) => Command>> = 
       deadLetters,
       target: chance.pick(targets),
       kind: chance.pick<"list" | "stream">(["list", "stream"]),
-      timeToLive: chance.pick([0, 3_000_000, 3_000_000, 0.5]),
+      timeToLive: chance.pick([0, 3_000_000, 6_000_000, 0.5]),
+      atLeast: chance.oneIn(2),
       id: idIn(world)
     })
   },

@@ -53,12 +53,12 @@ const pairs = (reply: unknown): unknown =>
 const idleInSteps = (reply: unknown): unknown =>
   Array.isArray(reply)
     ? reply.map((row: ReadonlyArray<unknown>) =>
-      Array.isArray(row) ? row.map((part, i) => i === 2 ? Math.round(Number(part) / step) : part) : row
+      Array.isArray(row) ? row.map((part, i) => i === 2 ? Math.round(Number(part) / step) : withoutTimes(part, 0)) : row
     )
     : reply
 
 const normalise = ([name, ...args]: Command, reply: unknown, now: number): unknown => {
-  if (name === "XPENDING" && args.length > 2) return idleInSteps(reply)
+  if (name === "XPENDING" && args.length > 2 && Array.isArray(reply)) return idleInSteps(reply)
   // How old the oldest letter is: a few milliseconds, if a call has written it.
   const isBounding = texts.get(args[0] ?? "") === boundLetters.lua
   const value = isBounding && Array.isArray(reply)

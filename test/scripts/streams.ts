@@ -2,11 +2,12 @@
  * Random calls of the scripts that work on a stream, its group, and what is kept of retries.
  */
 import { type Names, namesOf } from "../../src/internal/redis/names.ts"
+import { firstRead } from "../../src/internal/scripts/firstRead.ts"
 import { holdLease, release, renew } from "../../src/internal/scripts/lease.ts"
 import { rehearse } from "../../src/internal/scripts/rehearse.ts"
 import { settle, type SettleEntry, targetOf } from "../../src/internal/scripts/settle.ts"
 import { append, countReplacements, moveCallbacks, trim } from "../../src/internal/scripts/streams.ts"
-import { takeDue, takeIdle, takeOwn } from "../../src/internal/scripts/take.ts"
+import { passOver, takeDue, takeIdle, takeOwn } from "../../src/internal/scripts/take.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import type { Command } from "../support/redisCommands.ts"
 import { type Chance, chanceOf } from "./chance.ts"
@@ -160,7 +161,8 @@ const settleEntry = (world: World): SettleEntry => {
         kind,
         key: chance.pick(targets),
         payload: chance.pick(values),
-        timeToLive: kind === "list" ? chance.pick([0, 3 * step]) : 0,
+        timeToLive: kind === "list" ? chance.pick([0, 3 * step, 6 * step]) : 0,
+        atLeast: kind === "list" && chance.oneIn(2),
         traceparent: kind === "stream" && chance.oneIn(2) ? "00-1-2-01" : undefined
       },
     wait: outcome === 0 ? { delay: chance.pick([1, 2, 3]) * step, record: "2 2 0 " } : undefined,
@@ -207,6 +209,23 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
       consumer: world.chance.pick(["me", "you"]),
       ids: some(world, 8),
       budget: world.chance.pick([1_000_000, 1_000_000, 20, 1])
+    }),
+  passOver: (world) =>
+    evaluate(passOver, {
+      ...common(world),
+      consumer: world.chance.pick(["me", "you"]),
+      waitingConsumer: "waiting",
+      id: idIn(world),
+      counts: world.chance.pick([true, false]),
+      maxDeliveries: world.chance.pick([1, 3, 10]),
+      smallest: world.chance.pick([0, 0, 20, 1_000_000]),
+      delay: world.chance.pick([0, step])
+    }),
+  firstRead: (world) =>
+    evaluate(firstRead, {
+      ...common(world),
+      consumer: world.chance.pick(["me", "you"]),
+      ids: some(world, 8)
     }),
   renew: (world) =>
     evaluate(renew, {

@@ -19,6 +19,7 @@ import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
+import { namingOf } from "./namings.ts"
 import * as Server from "./redisServer.ts"
 
 export interface LogLine {
@@ -67,12 +68,12 @@ const ownPlace = (
     const place = Layer.succeed(Place, {
       kind,
       environment,
-      names: namesOf(QueueNaming.make({ prefix: "nooble4", environment }), "user"),
+      names: namesOf(namingOf(environment), "user"),
       pause: kind === "memory" ? TestClock.adjust("1 millis") : realPause,
       pass: kind === "memory" ? TestClock.adjust : (duration) => Effect.sleep(duration),
       logs
     })
-    return Layer.mergeAll(place, QueueNaming.layer, Logger.layer([collector])).pipe(
+    return Layer.mergeAll(place, QueueNaming.layerOf(namingOf(environment)), Logger.layer([collector])).pipe(
       Layer.provideMerge(Settings.layerOf({ serviceName: "user", environment }))
     )
   }))

@@ -17,7 +17,7 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import type { Delivery } from "../../src/Delivery.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import type { RetryLater } from "../../src/HandlerError.ts"
-import { namesOf } from "../../src/internal/redis/names.ts"
+import { callbackInbox, namesOf, responseList } from "../../src/internal/redis/names.ts"
 import { takeDue, takeIdle } from "../../src/internal/scripts/take.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
@@ -324,7 +324,7 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
 
   /** A request without a client: its answer stays in its list, where it is counted. */
   const ask = Effect.fnUntraced(function*(redis: Pick<Redis.Connection, "send">, key: string, id: string) {
-    const list = naming.responseList("asker", "work.do", id)
+    const list = responseList(naming, "asker", "work.do", id)
     watched.add(list)
     const action = DomainAction.make({
       action_id: id,
@@ -372,12 +372,12 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
     answered,
     answersIn,
     ask,
-    callbacks: naming.callbackInbox("work", "work.done"),
+    callbacks: callbackInbox(naming, "work", "work.done"),
     destroyGroup,
     /** What the server has forgotten: when last everything, and how often its group. */
     forgotten,
     handovers,
-    listOf: (id: string) => naming.responseList("asker", "work.do", id),
+    listOf: (id: string) => responseList(naming, "asker", "work.do", id),
     makeSender,
     names,
     pending,

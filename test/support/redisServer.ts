@@ -27,6 +27,8 @@ export interface Options {
   readonly password?: string | undefined
   /** Listens with TLS too, on a port of its own, with a certificate made for this server (`openssl` is needed). */
   readonly tls?: boolean | undefined
+  /** Runs as a Sentinel, which needs `config` to say what it watches. */
+  readonly sentinel?: boolean | undefined
   /** Another binary than `redis-server`, `valkey-server` or `$REDIS_SERVER`. */
   readonly binary?: string | undefined
   /** How long the server may take to answer, in milliseconds. Default 10,000. */
@@ -64,7 +66,8 @@ const host = "127.0.0.1" as const
 const install = "install one (Debian, Ubuntu: `apt-get install redis-server`; macOS: `brew install redis`) or set " +
   "REDIS_SERVER to the path of the binary"
 
-const freePort = Effect.callback<number, RedisServerError>((resume) => {
+/** A port that nobody listens on, for now. */
+export const freePort = Effect.callback<number, RedisServerError>((resume) => {
   const probe = Net.createServer()
   probe.once(
     "error",
@@ -215,8 +218,7 @@ export const start = (options: Options = {}): Effect.Effect<Server, RedisServerE
           `port ${port}`,
           `bind ${host}`,
           `dir ${directory}`,
-          "save \"\"",
-          "appendonly no",
+          ...options.sentinel === true ? [] : ["save \"\"", "appendonly no"],
           "daemonize no",
           ...options.password === undefined ? [] : [`requirepass ${options.password}`],
           ...certificate === undefined ? [] : [
@@ -229,7 +231,7 @@ export const start = (options: Options = {}): Effect.Effect<Server, RedisServerE
           ...options.config ?? []
         ].join("\n")
       )
-      running = yield* launchAny(binaries, [file], directory)
+      running = yield* launchAny(binaries, options.sentinel === true ? [file, "--sentinel"] : [file], directory)
       yield* ready(running, port, within)
     })
 

@@ -48,7 +48,9 @@ inMemory("the health of a worker", (test) => {
       yield* worker.pause
       yield* pass("2 minutes")
       yield* worker.resume
-      yield* pass("100 millis")
+      // The reader takes a few turns to open its connection.
+      yield* pass("50 millis")
+      yield* pass("50 millis")
       assert.strictEqual(yield* ready(worker), "ready")
     }))
 

@@ -9,7 +9,9 @@ import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as Action from "../../src/Action.ts"
 import * as ActionClient from "../../src/ActionClient.ts"
+import { callbackInbox } from "../../src/internal/redis/names.ts"
 import { moveCallbacks } from "../../src/internal/scripts/streams.ts"
+import { QueueNaming } from "../../src/QueueNaming.ts"
 import { Redis } from "../../src/Redis.ts"
 import * as RedisFaults from "../../src/testing/RedisFaults.ts"
 import * as Worker from "../../src/Worker.ts"
@@ -124,6 +126,8 @@ inMemory("a worker that cannot go on", (test) => {
         RedisFaults.refuse("NOPERM this user has no permissions to run the 'rpop' command"),
         moveCallbacks
       )
+      const naming = yield* QueueNaming
+      yield* redis.send("LPUSH", callbackInbox(naming, "user", "user.create"), "a callback that cannot be moved")
       yield* pass("1 second")
       assert.deepInclude(yield* Effect.flip(worker.await), { _tag: "WorkerError", reason: "NoPermission" })
       const pending = yield* pendingOf(names)

@@ -29,7 +29,7 @@ const circle: { self?: unknown } = {}
 circle.self = circle
 
 const results: ReadonlyArray<readonly [what: string, result: object]> = [
-  ["a bigint", { n: 1n }],
+  ["a bigint of more digits than are read", { n: 10n ** 4300n }],
   ["a circle", circle],
   ["something whose toJSON throws", {
     toJSON: () => {

@@ -10,6 +10,7 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import type { Delivery } from "../../src/Delivery.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected, RetryLater } from "../../src/HandlerError.ts"
+import { callbackList, responseList } from "../../src/internal/redis/names.ts"
 import { QueueNaming } from "../../src/QueueNaming.ts"
 import * as Worker from "../../src/Worker.ts"
 import { entriesOf, eventually, fieldsOf, pendingOf, Place, send } from "../support/layers.ts"
@@ -157,8 +158,8 @@ export const sendAction = (does: string, options: {
     const expectation = options.expectation ?? "none"
     const correlation = randomUUID()
     const list = options.list ?? (expectation === "callback"
-      ? naming.callbackList("client", "client.created", correlation)
-      : naming.responseList("client", "user.create", correlation))
+      ? callbackList(naming, "client", "client.created", correlation)
+      : responseList(naming, "client", "user.create", correlation))
     const action = DomainAction.make({
       action_id: randomUUID(),
       action_type: options.type ?? "user.create",

@@ -7,17 +7,37 @@ import * as Action from "../../Action.ts"
 import type { DomainActionResponse } from "../../DomainAction.ts"
 import { RemoteFailure } from "./errors.ts"
 
-export const answerOf = (action: Action.Any, response: DomainActionResponse) => {
+/** What came for a request and cannot be read. The reason is a sentence that shows nothing of it. */
+export class Unreadable {
+  readonly reason: string
+  constructor(reason: string) {
+    this.reason = reason
+  }
+}
+
+/** What ends a request that is answered. */
+export type Answer = DomainActionResponse | Unreadable
+
+const unreadable = (action: Action.Any, message: string) =>
+  new RemoteFailure({
+    actionType: action.type,
+    errorType: "UnreadableAnswer",
+    errorCode: "RESPONSE_DECODE_ERROR",
+    message,
+    details: null
+  })
+
+export const answerOf = (action: Action.Any, response: Answer) => {
+  if (response instanceof Unreadable) {
+    return Effect.fail(unreadable(action, `The answer cannot be read: ${response.reason}`))
+  }
   const codec = Action.codec(action)
   if (response.success) {
-    return Effect.mapErrorEager(codec.decodeSuccess(response.data), (error) =>
-      new RemoteFailure({
-        actionType: action.type,
-        errorType: "UnreadableAnswer",
-        errorCode: "RESPONSE_DECODE_ERROR",
-        message: `The answer is not what the contract says: ${Action.validationDetail(error).message}`,
-        details: null
-      }))
+    return Effect.mapErrorEager(
+      codec.decodeSuccess(response.data),
+      (error) =>
+        unreadable(action, `The answer is not what the contract says: ${Action.validationDetail(error).message}`)
+    )
   }
   const detail = response.error ?? {
     error_type: "Unknown",

@@ -3,11 +3,16 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
 import * as Action from "../../Action.ts"
 import type { SendOptions } from "../../ActionClient.ts"
 import type * as ActionContext from "../../ActionContext.ts"
 import * as DomainAction from "../../DomainAction.ts"
+import { uuid } from "../base/uuid.ts"
+import { codecOf } from "../contract/codec.ts"
+import * as Configs from "../contract/configs.ts"
 import * as envelope from "../wire/envelope.ts"
+import { maxDigits } from "../wire/integers.ts"
 import { refusalOf } from "../wire/refusal.ts"
 import * as traceparent from "../wire/traceparent.ts"
 import { EncodeError } from "./errors.ts"
@@ -27,14 +32,27 @@ export interface WritingOptions {
   readonly clock: Clock.Clock
 }
 
+// Python workers answer nothing without a trace id: their response model requires one.
+const newTraceId = (trace: string | undefined): string => trace === undefined ? uuid() : traceparent.traceIdOf(trace)
+
 /** Of an action that has its keys in the order of the wire. */
 const textOf = (action: DomainAction.DomainAction): string | undefined => {
   try {
-    return JSON.stringify(action)
+    return envelope.actionText(action)
   } catch {
     return undefined
   }
 }
+
+/** Whether something of an action that must be an object writes itself, as anything. */
+const isRewritten = (action: DomainAction.DomainAction): boolean =>
+  writesItself(action.data) || writesItself(action.metadata) || writesItself(action.execution_config) ||
+  writesItself(action.query_config) || writesItself(action.rag_config)
+
+const writesItself = (value: object | null): boolean => value !== null && "toJSON" in value
+
+/** Python services read keys of the metadata without asking whether there is any. */
+const noMetadata = {}
 
 export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
   /** Refuses here what every worker would refuse there. `own`: nobody else has the envelope, it need not be copied. */
@@ -43,10 +61,57 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
     if (checked._tag === "Failure") return refuse(checked.failure.text)
     const text = textOf(checked.success)
-    if (text === undefined) return refuse("The action is no JSON: it holds a bigint or refers to itself")
+    if (text === undefined) {
+      return refuse(
+        `The action cannot be written as JSON: it refers to itself or holds an integer of more than ${maxDigits} digits`
+      )
+    }
+    if (isRewritten(checked.success)) {
+      const read = DomainAction.parse(text, { ...DomainAction.defaultLimits, maxBytes: payloadLimit })
+      if (read._tag === "Failure") return refuse(`The action is malformed once a toJSON wrote it: ${read.failure.text}`)
+    }
     const refusal = refusalOf(text, payloadLimit)
     return refusal === undefined ? Effect.succeed(text) : refuse(`The action ${refusal}`)
   }
+
+  const misfit = (action: Action.Any) => (error: Schema.SchemaError) =>
+    new EncodeError({
+      actionType: action.type,
+      message: `${Configs.misfitOf(error, action.type)}: ${Action.validationDetail(error).message}`
+    })
+
+  const compose = (
+    action: Action.Any,
+    data: Schema.JsonObject,
+    configs: Configs.OnWire,
+    context: ActionContext.ActionContext,
+    actionId: string,
+    options: SendOptions,
+    trace: string | undefined,
+    answer: AnswerTarget | undefined,
+    timeout: number | undefined
+  ): Effect.Effect<string, EncodeError> =>
+    encode({
+      action_id: actionId,
+      action_type: action.type,
+      timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
+      // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
+      tenant_id: context.tenantId ?? null,
+      session_id: context.sessionId ?? null,
+      task_id: context.taskId ?? null,
+      agent_id: context.agentId ?? null,
+      user_id: context.userId ?? null,
+      origin_service: service,
+      correlation_id: answer?.correlationId ?? options.correlationId ?? null,
+      trace_id: context.traceId ?? newTraceId(trace),
+      callback_queue_name: answer?.list ?? null,
+      callback_action_type: answer?.type ?? null,
+      execution_config: configs.execution_config,
+      query_config: configs.query_config,
+      rag_config: configs.rag_config,
+      data,
+      metadata: timeout === undefined ? options.metadata ?? noMetadata : { ...options.metadata, timeout_ms: timeout }
+    }, true)
 
   /** Ids, payload and notes as the text of an envelope; an `Exit` that is already there where the schemas are synchronous. */
   const write = (
@@ -58,41 +123,37 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     trace: string | undefined,
     answer?: AnswerTarget,
     timeout?: number
-  ): Effect.Effect<string, EncodeError, unknown> =>
-    Effect.flatMapEager(
-      Effect.mapErrorEager(
-        Action.codec(action).encodePayload(payload),
-        (error) =>
-          new EncodeError({
-            actionType: action.type,
-            message: `The payload does not fit the contract of ${action.type}: ${
-              Action.validationDetail(error).message
-            }`
-          })
-      ),
+  ): Effect.Effect<string, EncodeError, unknown> => {
+    const codec = codecOf(action)
+    const refuse = misfit(action)
+    return Effect.flatMapEager(
+      Effect.mapErrorEager(codec.encodePayload(payload), refuse),
       (data) =>
-        encode({
-          action_id: actionId,
-          action_type: action.type,
-          timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
-          // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
-          tenant_id: context.tenantId ?? null,
-          session_id: context.sessionId ?? null,
-          task_id: context.taskId ?? null,
-          agent_id: context.agentId ?? null,
-          user_id: context.userId ?? null,
-          origin_service: service,
-          correlation_id: answer?.correlationId ?? options.correlationId ?? null,
-          trace_id: context.traceId ?? (trace === undefined ? null : traceparent.traceIdOf(trace)),
-          callback_queue_name: answer?.list ?? null,
-          callback_action_type: answer?.type ?? null,
-          execution_config: null,
-          query_config: null,
-          rag_config: null,
-          data,
-          metadata: timeout === undefined ? options.metadata ?? null : { ...options.metadata, timeout_ms: timeout }
-        }, true)
+        codec.hasConfigs
+          ? Effect.flatMapEager(
+            Effect.mapErrorEager(codec.encodeConfigs(options, context), refuse),
+            (configs) => compose(action, data, configs, context, actionId, options, trace, answer, timeout)
+          )
+          : compose(
+            action,
+            data,
+            Configs.merged(options, context),
+            context,
+            actionId,
+            options,
+            trace,
+            answer,
+            timeout
+          )
     )
+  }
 
-  return { encode, write }
+  /** An envelope of the caller's own, with what Python services require and cannot do without. */
+  const fill = (action: DomainAction.DomainAction, trace: string | undefined): DomainAction.DomainAction => ({
+    ...action,
+    trace_id: action.trace_id ?? newTraceId(trace),
+    metadata: action.metadata ?? noMetadata
+  })
+
+  return { encode, fill, write }
 }

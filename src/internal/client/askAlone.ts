@@ -3,8 +3,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
-import { type DomainActionResponse, type Limits, parseResponse } from "../../DomainAction.ts"
+import { type Limits, parseResponse } from "../../DomainAction.ts"
 import type { Redis, RedisError } from "../../Redis.ts"
+import { type Answer, Unreadable } from "./answer.ts"
 
 export interface AskAloneOptions {
   readonly redis: Redis["Service"]
@@ -22,7 +23,7 @@ export const make = ({ block, limits, redis }: AskAloneOptions) => {
   return <E, R>(
     list: string,
     sending: Effect.Effect<string, E, R>
-  ): Effect.Effect<DomainActionResponse, E | RedisError, R> =>
+  ): Effect.Effect<Answer, E | RedisError, R> =>
     permits.withPermit(Effect.scoped(Effect.gen(function*() {
       const connection = yield* redis.reserve
       yield* sending
@@ -30,8 +31,8 @@ export const make = ({ block, limits, redis }: AskAloneOptions) => {
         const reply = yield* connection.send<[string, string] | null>("BRPOP", list, String(block / 1000))
         if (reply === null) continue
         const parsed = parseResponse(reply[1], limits)
-        if (parsed._tag === "Success") return parsed.success
-        yield* Effect.logWarning(`An answer that cannot be read is dropped: ${parsed.failure.text}`)
+        // Only the service that was asked knows this list, so that what it pushed is the answer, whatever it is.
+        return parsed._tag === "Success" ? parsed.success : new Unreadable(parsed.failure.text)
       }
     })))
 }

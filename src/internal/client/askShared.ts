@@ -5,11 +5,11 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type { DomainActionResponse } from "../../DomainAction.ts"
 import type { RedisError } from "../../Redis.ts"
+import type { Answer } from "./answer.ts"
 import type { Waiter, Waiters } from "./waiters.ts"
 
-type Ended<E> = Effect.Effect<DomainActionResponse, RedisError | E>
+type Ended<E> = Effect.Effect<Answer, RedisError | E>
 
 /** A class and no literal, see `entry.ts`. */
 class Request<E> implements Waiter {
@@ -31,8 +31,8 @@ class Request<E> implements Waiter {
     this.resume = resume
   }
 
-  answered(response: DomainActionResponse): void {
-    this.resume(Effect.succeed(response))
+  answered(answer: Answer): void {
+    this.resume(Effect.succeed(answer))
   }
 
   failed(error: RedisError): void {

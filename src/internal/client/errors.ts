@@ -7,8 +7,8 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 
 /**
- * The action was not sent: its payload does not fit the contract, an id is no UUID, or it is larger than the limit. The
- * message says where, by the names of fields, and shows no value of the payload.
+ * The action was not sent: its payload or a config does not fit the contract, an id is no UUID, or it is larger than the
+ * limit. The message says where, by the names of fields, and shows no value of the payload.
  *
  * @since 0.1.0
  * @category errors

@@ -11,6 +11,8 @@ import * as blockingRead from "../redis/blockingRead.ts"
 import { failureOf, isFatal, textOf } from "../redis/failure.ts"
 import * as ownConnections from "../redis/ownConnections.ts"
 import { strings } from "../redis/reply.ts"
+import { correlationIdOf } from "../wire/envelope.ts"
+import { Unreadable } from "./answer.ts"
 import type { Waiters } from "./waiters.ts"
 
 export interface Inbox {
@@ -89,13 +91,19 @@ export const make = (options: InboxOptions): Inbox => {
   const sizes = batchSize.make()
   const count = (): string => String(Math.max(1, Math.min(maxBatch, sizes.affordable(readLength))))
 
-  /** Resumes who waits for them; tells why those that are no answer are none. */
+  /**
+   * Resumes the requests that they are for. An answer that cannot be read counts: waiting longer would bring no other.
+   * Returns why each of those cannot be read that name no request.
+   */
   const deliver = (answers: ReadonlyArray<string>): ReadonlyArray<string> => {
     const broken: Array<string> = []
     for (const text of answers) {
       const parsed = parseResponse(text, options.limits)
       if (parsed._tag === "Failure") {
-        broken.push(parsed.failure.text)
+        const reason = parsed.failure.text
+        const waiter = waiters.take(correlationIdOf(text) ?? "")
+        if (waiter === undefined) broken.push(reason)
+        else waiter.answered(new Unreadable(reason))
         continue
       }
       const waiter = waiters.take(parsed.success.correlation_id ?? "")

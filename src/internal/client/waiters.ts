@@ -4,15 +4,15 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { DomainActionResponse } from "../../DomainAction.ts"
 import type { RedisError } from "../../Redis.ts"
 import * as Alarm from "../base/alarm.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
 import * as Table from "../base/table.ts"
+import type { Answer } from "./answer.ts"
 
 /** How a request that waits is resumed. */
 export interface Waiter {
-  readonly answered: (response: DomainActionResponse) => void
+  readonly answered: (answer: Answer) => void
   readonly failed: (error: RedisError) => void
   readonly timedOut: () => void
 }

@@ -10,9 +10,12 @@ import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import type { Any } from "../../Action.ts"
-import type { ErrorDetail } from "../../DomainAction.ts"
+import type { ActionContext } from "../../ActionContext.ts"
+import type { DomainAction, ErrorDetail } from "../../DomainAction.ts"
 import { rejectedCode } from "../../HandlerError.ts"
 import { bounded, messageOf as errorMessage, textAt } from "../wire/errorText.ts"
+import * as Configs from "./configs.ts"
+import { noteRefused } from "./exact.ts"
 
 /** The annotation of an error schema that says what its errors do to an action. */
 export const dispositionKey = "effect-redis-workers/disposition"
@@ -41,6 +44,25 @@ export interface AnyCodec<R = unknown> {
   readonly encodeError: (error: unknown) => Coding<ErrorDetail, R>
   readonly decodeError: (detail: ErrorDetail) => Effect.Effect<Option.Option<unknown>, never, R>
   readonly memberOf: (error: unknown) => ErrorMember | undefined
+  readonly decodeConfigs: (action: Configs.OnWire) => Coding<Configs.ByName, R>
+  readonly encodeConfigs: (
+    configs: unknown,
+    inForce?: Pick<ActionContext, Configs.ConfigName>
+  ) => Coding<Configs.OnWire, R>
+  /** Whether the contract has a schema for any of the configs. */
+  readonly hasConfigs: boolean
+  /** What the handler is made of: the payload, or {@link Configured} where the contract has configs. */
+  readonly decodeAction: (action: DomainAction) => Coding<unknown, R>
+}
+
+/** A payload and the configs beside it. */
+export class Configured {
+  readonly payload: unknown
+  readonly configs: Configs.ByName
+  constructor(payload: unknown, configs: Configs.ByName) {
+    this.payload = payload
+    this.configs = configs
+  }
 }
 
 const codecs = new WeakMap<Any, AnyCodec>()
@@ -107,6 +129,13 @@ const countValues = (u: unknown, limit: number): number => {
   return count
 }
 
+/** Lets the wording of a refusal tell an integer beyond 2^53 from a value of another type. */
+const noting = <A>(coding: Coding<A>, data: unknown): Coding<A> =>
+  Exit.isExit(coding) && Exit.isSuccess(coding) ? coding : Effect.mapErrorEager(coding, (error) => {
+    noteRefused(error.issue, data)
+    return error
+  })
+
 // The first fault ends the decoding: all faults of a hostile payload could fill the memory. A payload of a sensible size
 // that was refused is decoded once more for the rest of them, since its sender wants to know.
 const decoder = (schema: Schema.Top) => {
@@ -116,7 +145,8 @@ const decoder = (schema: Schema.Top) => {
     const result = decode(data)
     return Exit.isExit(result) && Exit.isSuccess(result) ? result : Effect.catchEager(
       result,
-      (error) => countValues(data, maxValues) <= maxValues ? decode(data, { errors: "all" }) : Effect.fail(error)
+      (error) =>
+        noting(countValues(data, maxValues) <= maxValues ? decode(data, { errors: "all" }) : Effect.fail(error), data)
     )
   }
 }
@@ -126,17 +156,45 @@ const payloadEncoder = (schema: Schema.Top) => {
   const toSchemaError = (issue: SchemaIssue.Issue) => new Schema.SchemaError(issue)
   // SAFETY: `Action.make` refuses a payload that does not encode to an object.
   return (payload: unknown) =>
-    Effect.flatMapEager(Effect.mapErrorEager(schema.makeEffect(payload), toSchemaError), encode) as Coding<
-      Schema.JsonObject
-    >
+    noting(
+      Effect.flatMapEager(Effect.mapErrorEager(schema.makeEffect(payload), toSchemaError), encode) as Coding<
+        Schema.JsonObject
+      >,
+      payload
+    )
 }
+
+const nothing = {}
 
 const successEncoder = (schema: Schema.Top, shape: Shape) => {
   const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(schema))
-  return shape === "other"
-    ? (success: unknown): Coding<Schema.JsonObject> => Effect.mapEager(encode(success), (value) => ({ value }))
-    // SAFETY: the other shapes are an object, `null`, or one of the two.
-    : encode as (success: unknown) => Coding<Schema.JsonObject | null>
+  switch (shape) {
+    case "other":
+      return (success: unknown): Coding<Schema.JsonObject> =>
+        Effect.mapEager(noting(encode(success), success), (value) => ({ value }))
+    case "void":
+      // As Python workers answer: their clients take null for a failure.
+      return (success: unknown): Coding<Schema.JsonObject> => Effect.mapEager(encode(success), () => nothing)
+    default:
+      // SAFETY: the other shapes are an object, or an object or `null`.
+      return (success: unknown) => noting(encode(success) as Coding<Schema.JsonObject | null>, success)
+  }
+}
+
+/** What may stand for an answer without a result: Python workers write `{}`, older ones of this library `null`. */
+const otherNothing = (data: unknown): {} | null | undefined =>
+  data === null ? nothing : isRecord(data) && Object.keys(data).length === 0 ? null : undefined
+
+type Decode = (data: unknown) => Coding<unknown>
+
+/** Decodes `{}` and `null` for each other where the schema takes only one of them. */
+const withEitherNothing = (decode: Decode): Decode => (data) => {
+  const result = decode(data)
+  if (Exit.isExit(result) && Exit.isSuccess(result)) return result
+  const other = otherNothing(data)
+  return other === undefined
+    ? result
+    : Effect.catchEager(result, (error) => Effect.mapErrorEager(decode(other), () => error))
 }
 
 const successDecoder = (schema: Schema.Top, shape: Shape) => {
@@ -149,10 +207,12 @@ const successDecoder = (schema: Schema.Top, shape: Shape) => {
     }
     case "other":
       // An answer without `value` was not written by this library: it is the success as it stands.
-      return (data: unknown): Coding<unknown> =>
-        decode(isRecord(data) && Object.hasOwn(data, "value") ? data["value"] : data)
+      return withEitherNothing((data) => {
+        const value = isRecord(data) && Object.hasOwn(data, "value") ? data["value"] : data
+        return noting(decode(value), value)
+      })
     default:
-      return decode
+      return withEitherNothing((data) => noting(decode(data), data))
   }
 }
 
@@ -260,10 +320,32 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
   }
 }
 
+const noConfigs = {}
+
 const make = (action: Any): AnyCodec => {
   const successShape = shapeOf(action.successSchema, maxOpenings)
+  const decodePayload = decoder(action.payloadSchema)
+  const configs = Configs.make(action.configSchema.fields, {
+    decoder,
+    encoder: payloadEncoder,
+    takesNull: (schema) => shapeOf(schema, maxOpenings) === "nullable"
+  })
   return {
-    decodePayload: decoder(action.payloadSchema),
+    hasConfigs: configs !== undefined,
+    decodeConfigs: configs?.decode ?? (() => Effect.succeed(noConfigs)),
+    // SAFETY: the types of the options are those of the contract; the envelope is checked before it is sent.
+    encodeConfigs: (given, inForce = noConfigs) =>
+      configs === undefined
+        ? Effect.succeed(Configs.merged(given as Pick<ActionContext, Configs.ConfigName>, inForce))
+        : configs.encode(given as Configs.ByName, inForce),
+    decodeAction: configs === undefined
+      ? ({ data }) => decodePayload(data)
+      : (envelope) =>
+        Effect.flatMapEager(
+          configs.decode(envelope),
+          (decoded) => Effect.mapEager(decodePayload(envelope.data), (payload) => new Configured(payload, decoded))
+        ),
+    decodePayload,
     encodePayload: payloadEncoder(action.payloadSchema),
     decodeSuccess: successDecoder(action.successSchema, successShape),
     encodeSuccess: successEncoder(action.successSchema, successShape),

@@ -3,12 +3,17 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
 import type { Any } from "../../Action.ts"
 import type { Route } from "../../ActionGroup.ts"
 import type { Delivery } from "../../Delivery.ts"
 import { isRejected, rejectedDetail } from "../../HandlerError.ts"
-import { type AnyCodec, codecOf } from "./codec.ts"
+import type { JsonObject } from "../wire/json.ts"
+import { faultOf, writtenAs } from "../wire/plainJson.ts"
+import { type AnyCodec, codecOf, Configured } from "./codec.ts"
 
 export type AnyHandler = (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown, unknown>
 
@@ -19,6 +24,7 @@ const inOwnScope = (type: string, handler: AnyHandler | undefined): Route["handl
   return (payload, delivery) => {
     try {
       const effect = handler(payload, delivery)
+      if (!Effect.isEffect(effect)) return noEffect(type, effect)
       return (Exit.isExit(effect) ? effect : Effect.scoped(effect)) as Effect.Effect<unknown, unknown>
     } catch (error) {
       return Effect.die(error)
@@ -26,25 +32,50 @@ const inOwnScope = (type: string, handler: AnyHandler | undefined): Route["handl
   }
 }
 
+/** A handler in JavaScript, or behind a cast, may return anything. What it returned is not shown: it may be the payload. */
+const noEffect = (type: string, returned: unknown): Effect.Effect<never> => {
+  if (Predicate.hasProperty(returned, "then") && typeof returned.then === "function") {
+    // A rejection that nothing handles ends the process.
+    returned.then(undefined, () => {})
+    return Effect.die(
+      new TypeError(`The handler of "${type}" returned a promise, not an effect: wrap it with Effect.promise`)
+    )
+  }
+  const found = returned === null ? "null" : Array.isArray(returned) ? "an array" : `a value of type ${typeof returned}`
+  return Effect.die(new TypeError(`The handler of "${type}" returned ${found}, not an effect`))
+}
+
+const withConfigs = (handler: Route["handler"]): Route["handler"] => (decoded, delivery) =>
+  decoded instanceof Configured
+    ? handler(decoded.payload, { ...delivery, ...decoded.configs })
+    : handler(decoded, delivery)
+
 export const contractRoute = (action: Any, handler: AnyHandler | undefined): Route => {
   // SAFETY: `R` of `build` holds the services of the schemas, and the codecs run in the context of its fiber.
   const codec = codecOf(action) as AnyCodec<never>
   return {
     actionType: action.type,
     action,
-    decodePayload: (envelope) => codec.decodePayload(envelope.data),
-    handler: inOwnScope(action.type, handler),
+    decodePayload: codec.decodeAction,
+    handler: codec.hasConfigs ? withConfigs(inOwnScope(action.type, handler)) : inOwnScope(action.type, handler),
     encodeSuccess: codec.encodeSuccess,
     encodeError: (error) => isRejected(error) ? Effect.succeed(rejectedDetail(error)) : codec.encodeError(error)
   }
 }
 
-const nothing = Effect.succeed(null)
+const nothing = Effect.succeed({})
 
-const encodeRecord = Schema.decodeUnknownEffect(Schema.Record(Schema.String, Schema.Unknown))
-
-const encodeRaw: Route["encodeSuccess"] = (success) =>
-  success === undefined || success === null ? nothing : encodeRecord(success)
+/** What `JSON.stringify` writes. What it throws on, such as a cycle, is left to the settlement, which writes it last. */
+const encodeRaw: Route["encodeSuccess"] = (success) => {
+  if (success === undefined || success === null) return nothing
+  const written = writtenAs(success)
+  // SAFETY, twice: it is not a JSON object then, and writing it says so; below, nothing else is without a fault.
+  if (Result.isFailure(written)) return Effect.succeed(success as JsonObject)
+  const fault = faultOf(written.success)
+  return fault === undefined
+    ? Effect.succeed(written.success.value as JsonObject)
+    : Effect.fail(new Schema.SchemaError(new SchemaIssue.InvalidValue({ message: `The result ${fault}` })))
+}
 
 export const rawRoute = (type: string, handler: AnyHandler): Route => ({
   actionType: type,

@@ -4,12 +4,13 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
-import { codec, validationDetail } from "../../Action.ts"
+import { validationDetail } from "../../Action.ts"
 import * as ActionGroup from "../../ActionGroup.ts"
 import type { Contracts, DeadLetter, DryRunGroup, Filter } from "../../DeadLetter.ts"
 import * as DomainAction from "../../DomainAction.ts"
 import type { Redis, RedisError } from "../../Redis.ts"
 import type { InvalidOption } from "../base/invalidOption.ts"
+import { codecOf } from "../contract/codec.ts"
 import type { ScanParams } from "../scripts/deadLetter.ts"
 import * as entry from "../wire/entry.ts"
 import { eachScan, type Row } from "./reading.ts"
@@ -32,7 +33,7 @@ const decodersOf = (contracts: Contracts) =>
   ActionGroup.isActionGroup(contracts)
     ? Effect.succeed(
       new Map<string, Decode>(
-        [...contracts.actions].map(([type, action]) => [type, (envelope) => codec(action).decodePayload(envelope.data)])
+        [...contracts.actions].map(([type, action]) => [type, codecOf(action).decodeAction])
       )
     )
     : Effect.map(

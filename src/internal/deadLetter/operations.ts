@@ -22,12 +22,13 @@ import * as DomainAction from "../../DomainAction.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import { type Redis, RedisError } from "../../Redis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
-import type { Names } from "../redis/names.ts"
+import { accepts, type Names } from "../redis/names.ts"
 import { strings } from "../redis/reply.ts"
+import { explainText } from "../redis/streamIds.ts"
 import { countLetters, readLetter, type ScanParams } from "../scripts/deadLetter.ts"
 import { redeliverAnswer, replayLetters } from "../scripts/deadLetterMoves.ts"
+import { target } from "../wire/answerTarget.ts"
 import * as entry from "../wire/entry.ts"
-import { target } from "../worker/encodeSettlement.ts"
 import { dryRun } from "./dryRun.ts"
 import { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./errors.ts"
 import * as reading from "./reading.ts"
@@ -98,7 +99,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     const range = yield* reading.rangeOf(redis, key, filter)
     return range === undefined
       ? undefined
-      : { ...reading.paramsOf(key, filter, range), reverse: order === "newest" }
+      : { ...reading.paramsOf(key, filter, range), reverse: order === "newest", now: range.now }
   })
 
   const list = Effect.fn("DeadLetter.list")(function*(options: ListOptions = {}) {
@@ -160,7 +161,10 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
 
   const countGroups = Effect.fnUntraced(function*(filter: Filter) {
     const groups = new Map<string, SummaryGroup>()
-    let rest = yield* scanOf(filter, "oldest")
+    const scan = yield* scanOf(filter, "oldest")
+    if (scan === undefined) return []
+    const timeOf = (id: string): number => Math.min(entry.millisOf(id), scan.now)
+    let rest: ScanParams | undefined = scan
     while (rest !== undefined) {
       const [found, last] = array(yield* redis.eval(countLetters.script)(rest))
       for (const row of array(found)) {
@@ -172,8 +176,8 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
           actionType: orUndefined(actionType),
           errorType: orUndefined(errorType),
           count: (before?.count ?? 0) + Number(counted),
-          oldest: before?.oldest ?? entry.millisOf(first),
-          newest: entry.millisOf(latest)
+          oldest: before?.oldest ?? timeOf(first),
+          newest: timeOf(latest)
         })
       }
       rest = last === "" || last === undefined ? undefined : reading.after(rest, String(last))
@@ -243,7 +247,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
           results.push(notReplayable(`The entry in ${id} has ${detail} fields: more than a script can add`))
           break
         case "failed":
-          return yield* new RedisError({ cause: new Error(detail) })
+          return yield* new RedisError({ cause: new Error(explainText(names.stream, detail)) })
         default:
           results.push({ _tag: "Missing" })
       }
@@ -339,7 +343,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     // The action was decoded once, by a worker whose limits may have been others.
     const action = DomainAction.parse(data, noLimits)
     const push = Result.isSuccess(action)
-      ? target(action.success, answer, { accepts: naming.accepts, responseTimeToLive }, kindOf(answer))
+      ? target(action.success, answer, { accepts: accepts(naming), responseTimeToLive }, kindOf(answer))
       : undefined
     if (push === undefined) {
       return yield* refuse("The naming does not accept the list that the message names for an answer of this kind")
@@ -350,6 +354,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
         target: push.key,
         kind: push.kind,
         timeToLive: push.timeToLive,
+        atLeast: push.atLeast,
         id
       })
     )
@@ -359,7 +364,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
       case "missing":
         return yield* notFound(id)
       case "refused":
-        return yield* refuse(detail ?? "")
+        return yield* refuse(explainText(push.key, detail ?? ""))
       default:
         return yield* refuse(`The dead letter ${id} holds no answer`)
     }

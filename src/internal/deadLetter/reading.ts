@@ -50,11 +50,17 @@ const numeric = (text: string | undefined): number => Number(text) || 0
 /** Whether bytes that are no UTF-8 were replaced on the way: then there are more U+FFFD than the server counts. */
 export const isBroken = (text: string, counted: unknown): boolean => replacementsIn(text) > Number(counted)
 
+/** Its id, unless that is ahead of the clock by which the worker noted the time. */
+const writtenAt = (id: string, notes: Notes): number => {
+  const noted = numeric(notes.get("time"))
+  return noted > 0 ? Math.min(millisOf(id), noted) : millisOf(id)
+}
+
 export const letterFrom = (id: string, size: number, notes: Notes): Letter => {
   const reason = notes.get("reason")
   return {
     id,
-    time: millisOf(id),
+    time: writtenAt(id, notes),
     reason: isReason(reason) ? reason : "other",
     actionId: said(notes.get("action_id")),
     actionType: said(notes.get("action_type")),
@@ -104,6 +110,8 @@ const namesOf = (names: Names): ReadonlyArray<string> =>
 export interface Range {
   readonly from: string
   readonly to: string
+  /** When it starts, by the server's clock: no letter is newer, whatever its id says. */
+  readonly now: number
 }
 
 /** What is no time would match all letters, and those that call may drop them. */
@@ -131,7 +139,8 @@ export const rangeOf = Effect.fnUntraced(function*(redis: Redis["Service"], dead
   if (oldest < 0) return undefined
   const range: Range = {
     from: youngest > 0 ? String(Math.ceil(youngest)) : "-",
-    to: oldest < millisOf(last) ? String(Math.floor(oldest)) : last
+    to: oldest < millisOf(last) ? String(Math.floor(oldest)) : last,
+    now: Number(now)
   }
   return range
 })
@@ -139,7 +148,8 @@ export const rangeOf = Effect.fnUntraced(function*(redis: Redis["Service"], dead
 export const paramsOf = (deadLetters: string, filter: Filter, range: Range): ScanParams => ({
   deadLetters,
   reverse: false,
-  ...range,
+  from: range.from,
+  to: range.to,
   reasons: namesOf(filter.reason),
   actionTypes: namesOf(filter.actionType),
   errorTypes: namesOf(filter.errorType),

@@ -12,12 +12,13 @@
  */
 import * as Effect from "effect/Effect"
 import { symbolRedactable } from "effect/Redactable"
-import { Command, Redis as Client, type RedisOptions } from "ioredis"
-import { constants } from "node:buffer"
-import { tracingChannel } from "node:diagnostics_channel"
+import { Redis as Client, type RedisOptions } from "ioredis"
 import type * as Redis from "../../Redis.ts"
 import { commandError, connectionError, describe } from "./error.ts"
 import { type Handshake, listen, prepare } from "./handshake.ts"
+import { request } from "./request.ts"
+import { later, patiently } from "./timer.ts"
+import { silent } from "./watchdog.ts"
 
 /** The socket, which is not there before the first attempt to connect, whatever ioredis's type says. */
 const streamOf = (client: Client): Client["stream"] | undefined => client.stream
@@ -59,9 +60,6 @@ export const makeClient = (
   conceal(client)
   return client
 }
-
-/** Real time: these are the times of the network, also under a test's clock. */
-const later = (millis: number, run: () => void): NodeJS.Timeout => setTimeout(run, millis)
 
 /** What is said first on a new connection; `note` remembers why it takes long. */
 export type Greet = (client: Client, note: (cause: unknown) => void) => Promise<unknown>
@@ -114,7 +112,7 @@ export const open = (
     const settle = (result: Effect.Effect<Client, OpenFailure>) => {
       if (settled) return
       settled = true
-      clearTimeout(timer)
+      cancel()
       resume(result)
     }
     const fail = (cause: unknown, timedOut: boolean) => {
@@ -124,7 +122,7 @@ export const open = (
       )
       destroy(client)
     }
-    const timer = later(options.within, () => fail(noted, noted === undefined))
+    const cancel = patiently(options.within, () => fail(noted, noted === undefined))
     client.connect().then(() => options.greet?.(client, (cause) => noted = cause)).then(
       // A `SELECT` that failed is only reported as an event, and the connection would go on in database 0.
       () => first === undefined ? settle(Effect.succeed(client)) : fail(first, false),
@@ -132,7 +130,7 @@ export const open = (
     )
     return Effect.sync(() => {
       settled = true
-      clearTimeout(timer)
+      cancel()
       destroy(client)
     })
   })
@@ -148,11 +146,6 @@ export interface Connection {
   readonly close: Effect.Effect<void>
 }
 
-const silent = (millis: number): string => `Connection is closed: no reply within ${Math.round(millis)} ms`
-
-/** Milliseconds beyond which Node's timers fire at once. */
-const longestTimer = 2 ** 31 - 1
-
 /** Commands of the first write of a turn of the event loop; each further one takes twice as many as the one before. */
 const gatheredAtFirst = 8
 
@@ -167,80 +160,6 @@ class Waiting {
 }
 
 /**
- * A reply with its bytes as text. Arrays are made by `map`, which V8 never allots in the old generation (see `entry.ts`), and
- * those of the parser, which it may, are emptied.
- */
-const textOf = (reply: unknown): unknown => {
-  // A value may be some bytes longer than V8's longest string. What is cut off is above every limit of a payload, and an
-  // exception in here would end the process, and the next one that reads the same entry.
-  if (Buffer.isBuffer(reply)) return reply.toString("utf8", 0, constants.MAX_STRING_LENGTH)
-  if (!Array.isArray(reply)) return reply
-  const texts = reply.map(textOf)
-  reply.length = 0
-  return texts
-}
-
-const traces = tracingChannel("ioredis:command")
-
-const ignore = (): void => {}
-
-/** Characters that each argument takes beside its own: its length, and the ends of two lines. */
-const argumentOverhead = 16
-
-/**
- * A command is one text for ioredis. One that is longer than V8's longest must not get there: where it has to wait for the
- * connection, it would throw only when that is ready, in an event of ioredis that nobody catches.
- */
-const checkLength = (args: ReadonlyArray<string>): void => {
-  let length = 0
-  for (const arg of args) length += arg.length + argumentOverhead
-  if (length > constants.MAX_STRING_LENGTH) throw new RangeError("The arguments are too long for one command")
-}
-
-/**
- * One command, answered by a call instead of a promise.
- *
- * ioredis makes a closure for each command and assigns it to a property; V8 allots such closures in the old generation, where
- * each keeps its command until the next full collection, and with it the arguments, who waits for the reply, and the reply.
- * A worker spent a sixth of its time on copying that. So a command lets go of everything when it is answered. Where somebody
- * listens to ioredis's own traces they are what matters.
- *
- * Throws where no command can be made of the arguments.
- */
-const request = (
-  client: Client,
-  command: string,
-  args: ReadonlyArray<string>,
-  onReply: (reply: unknown) => void,
-  onFailure: (cause: unknown) => void
-): void => {
-  checkLength(args)
-  // Upper case keeps ioredis from turning the replies of some commands into objects.
-  const name = command.toUpperCase()
-  if (traces.hasSubscribers) {
-    client.call(name, [...args]).then(onReply, onFailure)
-    return
-  }
-  const sent = new Command(name, [...args])
-  const letGo = () => {
-    sent.args = []
-    sent.resolve = ignore
-    sent.reject = ignore
-  }
-  const answered = (reply: unknown) => {
-    letGo()
-    onReply(textOf(reply))
-  }
-  const refused = (cause: unknown) => {
-    letGo()
-    onFailure(cause)
-  }
-  sent.resolve = answered
-  sent.reject = refused
-  client.sendCommand(sent)
-}
-
-/**
  * Commands over one client.
  *
  * **Details**
@@ -250,11 +169,17 @@ const request = (
  * two cores: 290,000/s, 74,000/s and 131,000/s), and unlike the latter it changes neither order nor errors.
  *
  * `limitOf` says how long a command may take; when nothing of a reply came by then, the connection counts as dead.
+ * `renew` returns the client to use when the current one has ended.
  */
 export const makeConnection = (
-  client: Client,
-  limitOf?: (command: string, args: ReadonlyArray<string>) => number | undefined
+  first: Client,
+  options: {
+    readonly limitOf?: (command: string, args: ReadonlyArray<string>) => number | undefined
+    readonly renew?: () => Client
+  }
 ): Connection => {
+  const { limitOf, renew } = options
+  let client = first
   const waiting: Array<Waiting> = []
   let closed = false
   let corked: Client["stream"] | undefined
@@ -318,7 +243,7 @@ export const makeConnection = (
   const wakeAt = (time: number): void => {
     clearTimeout(watch)
     wakes = time
-    watch = later(Math.min(longestTimer, Math.ceil(time - performance.now())), look)
+    watch = later(time - performance.now(), look)
     watch.unref()
   }
 
@@ -334,6 +259,7 @@ export const makeConnection = (
   const send: Send = <A>(command: string, ...args: ReadonlyArray<string>) =>
     Effect.callback<A, Redis.RedisError>((resume) => {
       if (closed) return resume(Effect.fail(connectionError("Connection is closed.", command, args.length)))
+      if (renew !== undefined && client.status === "end") client = renew()
       const own = new Waiting(waiting.length, (error) => resume(Effect.fail(error)))
       waiting.push(own)
       if (limitOf !== undefined) allow(limitOf(command, args))

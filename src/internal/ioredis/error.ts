@@ -29,10 +29,16 @@ export class CommandError extends Error {
 /** No password to connect with. Of the failure it has the name alone: its message might repeat a secret. */
 export class PasswordError extends Data.TaggedError("PasswordError")<{ readonly message: string }> {}
 
-interface Described {
+export interface Described {
   readonly message: string
   readonly code: string | undefined
 }
+
+/** The code of a failed attempt in which a Sentinel answered but did not give the address. */
+export const sentinelCode = "ECONNSENTINEL"
+
+/** The code of a failure of a user's `Connector`. */
+export const connectorCode = "ECONNECTOR"
 
 /** `unknown command 'X', with args beginning with: …`, `Error in ACL SETUSER modifier '>password'`, `… Last reply: …` */
 const withoutArguments = (message: string): string =>
@@ -179,6 +185,16 @@ export const startFailure = (
         detail: message,
         advice: "check host, port and firewall, or raise REDIS_SOCKET_CONNECT_TIMEOUT"
       }
+  }
+  if (code === connectorCode) {
+    return { reason: "Other", detail: message, advice: "the message comes from your `Connector`" }
+  }
+  if (code === sentinelCode) {
+    return {
+      reason: "Other",
+      detail: message,
+      advice: "check `name` and `sentinels`, and `sentinelPassword` if the Sentinels ask for one"
+    }
   }
   if (context.tls && (kind === "Connection" || /certificate|ERR_TLS|ERR_SSL|EPROTO/i.test(`${code} ${message}`))) {
     return { reason: "Tls", detail: message, advice: tlsAdvice }

@@ -226,8 +226,8 @@ export const roleOptions = (resolved: Resolved, name: string): ClientOptions => 
   handshake: resolved.handshake,
   connectionName: name,
   lazyConnect: true,
-  // A little later than the limit of the first connection, which tells more about what was missing.
-  connectTimeout: resolved.connectTimeout + 100,
+  // `watchdog.ts` limits attempts from their beginning. ioredis counts only from the moment there is a socket.
+  connectTimeout: 0,
   // How long `disconnect` waits for the other end; its timer would keep a process alive that has nothing left to do.
   disconnectTimeout: 100,
   protocol: 2,

@@ -12,6 +12,7 @@ import * as Bytes from "./bytes.ts"
 import type { Reply } from "./command.ts"
 import * as Dump from "./dump.ts"
 import * as Engine from "./engine.ts"
+import * as fakeTimers from "./fakeTimers.ts"
 import { Status } from "./status.ts"
 
 export interface Server {
@@ -42,6 +43,7 @@ const makeClient = (
   pool: Redis.PoolOptions | undefined
 ): Effect.Effect<Redis.Redis["Service"], never, Scope.Scope> =>
   Effect.gen(function*() {
+    yield* warnOfFakeTimers(engine)
     let shared = Engine.connect(engine)
     yield* Effect.addFinalizer(() => Effect.sync(() => Engine.close(engine, shared)))
     let open = true
@@ -91,8 +93,21 @@ const sendWith =
     Effect.withFiber((fiber) => {
       const argv = [command, ...args].map(Bytes.toBytes)
       const ticket = Engine.submit(engine, connection(), argv, fiber.getRef(Clock.Clock))
-      return ticket.result === undefined ? awaitTicket<A>(engine, ticket, fiber) : outcome<A>(ticket)
+      if (ticket.result !== undefined) return outcome<A>(ticket)
+      const waiting = awaitTicket<A>(engine, ticket, fiber)
+      // Also here, since a test may fake them long after the client was made.
+      return fakeTimers.areFaked() ? Effect.andThen(warnOfFakeTimers(engine), waiting) : waiting
     })
+
+/** Servers that have told of faked timers. */
+const warned = new WeakSet<Engine.Engine>()
+
+const warnOfFakeTimers = (engine: Engine.Engine): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (warned.has(engine) || !fakeTimers.areFaked()) return Effect.void
+    warned.add(engine)
+    return fakeTimers.warning
+  })
 
 const outcome = <A>(ticket: Engine.Ticket): Effect.Effect<A, Redis.RedisError> => {
   const { defect, result } = ticket

@@ -8,6 +8,39 @@ export interface BatchSize {
   readonly learn: (count: number, characters: number) => void
 }
 
+/**
+ * How many things one take may ask for, so that its reply arrives: half as many after each one whose reply was lost, and a
+ * few more after each that came.
+ *
+ * A server may end the connection of a client whose reply is large (`client-output-buffer-limit`), and what the reply held is
+ * then taken and not here. Nobody says what the limit is, or that it was the reason. A reply that was lost for another reason
+ * costs a few smaller takes.
+ */
+export interface Portion {
+  /** `Infinity` until a reply was lost. */
+  readonly most: () => number
+  readonly lost: (asked: number) => void
+  readonly came: (asked: number) => void
+}
+
+/** A portion beyond which nothing asks for more. */
+const noLimitFrom = 1_000
+
+export const makePortion = (): Portion => {
+  let most = Number.POSITIVE_INFINITY
+  return {
+    most: () => most,
+    lost: (asked) => {
+      most = Math.max(1, Math.min(most, asked) >> 1)
+    },
+    came: (asked) => {
+      // Slowly: too much costs a connection.
+      if (asked >= most) most += Math.max(1, most >> 3)
+      if (most > noLimitFrom) most = Number.POSITIVE_INFINITY
+    }
+  }
+}
+
 /** What one is taken to cost before any was seen, so that the first read of huge ones is small. */
 const sizeAtFirst = 1 << 19
 

@@ -29,6 +29,10 @@ export type RedisFailure =
   | "Busy"
   /** The master or the cluster is not reachable for this server. */
   | "MasterDown"
+  /** The server lacks a command or an option that it was given, or refuses it to everybody. */
+  | "Unsupported"
+  /** A node of a Redis Cluster that does not have the key, or not all keys of a script (`MOVED`, `CROSSSLOT`). */
+  | "Cluster"
   /** The connection is closed, refused, cut or silent; whether the command was carried out is unknown. */
   | "Connection"
   | "Other"
@@ -51,7 +55,9 @@ const kinds: Readonly<Record<string, RedisFailure>> = {
   BUSY: "Busy",
   MASTERDOWN: "MasterDown",
   CLUSTERDOWN: "MasterDown",
-  TRYAGAIN: "MasterDown"
+  TRYAGAIN: "MasterDown",
+  CROSSSLOT: "Cluster",
+  MOVED: "Cluster"
 }
 
 // System codes start with E, and so does the ERR of a reply, which has no code.
@@ -78,8 +84,25 @@ const connectionText = new RegExp(
     "^Connection timeout",
     "^Timed out waiting for a reserved Redis connection",
     "^All sentinels are unreachable",
-    "^ERR max number of clients"
+    "^ERR max number of clients",
+    // `blockingRead.ts`
+    "^The read did not come back"
   ].join("|")
+)
+
+// What a server says of a command that it does not know, or not in this form: to a client, and in a script before and since
+// version 7. None of it depends on what a command writes.
+const unsupportedText = new RegExp(
+  [
+    "^ERR unknown (sub)?command",
+    "^ERR (Error running script .*)?Unknown Redis command called from",
+    "^ERR (Error running script .*)?This Redis command is not allowed from",
+    "^ERR Error compiling script",
+    "^ERR wrong number of arguments",
+    "^ERR (Error running script .*)?Wrong number of args calling Redis command",
+    "^ERR syntax error"
+  ].join("|"),
+  "i"
 )
 
 // Before version 7 the error of a script hides the code of the command that failed in it.
@@ -100,6 +123,7 @@ export const failureOfMessage = (message: string, code?: unknown): RedisFailure 
     ) return "NoPermission"
     const inner = insideScript.exec(message)?.[1]
     if (inner !== undefined) return kinds[inner]!
+    if (unsupportedText.test(message)) return "Unsupported"
   }
   return connectionText.test(message) ? "Connection" : "Other"
 }
@@ -135,4 +159,5 @@ export const isTransient = (kind: RedisFailure): boolean => {
 
 /** Stays until somebody changes the server or the settings: a worker fails with it. */
 export const isFatal = (kind: RedisFailure): boolean =>
-  kind === "NotAuthenticated" || kind === "NoPermission" || kind === "WrongType"
+  kind === "NotAuthenticated" || kind === "NoPermission" || kind === "WrongType" || kind === "Unsupported" ||
+  kind === "Cluster"

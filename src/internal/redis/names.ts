@@ -1,29 +1,173 @@
 /**
- * The keys of one service's stream, built once.
+ * The names that the library uses, all derived from the few of `QueueNaming`. A new key needs nothing of a naming: it is a
+ * function here, and where it belongs to the state of a service, a field of `Names`.
+ *
+ * Parts are checked here, before any naming sees them, so that a naming of the user's own has nothing to check.
  */
-import type { QueueNamingShape } from "../../QueueNaming.ts"
+import type { Kind, QueueNamingShape } from "../../QueueNaming.ts"
+import * as parts from "./nameParts.ts"
 
-export interface Names {
-  readonly service: string
-  readonly stream: string
-  readonly group: string
-  readonly waitingConsumer: string
-  readonly retryDue: string
-  readonly retryRecords: string
-  readonly lease: string
-  readonly deadLetters: string
+const { need } = parts
+
+const key = (naming: QueueNamingShape, service: string, ...rest: ReadonlyArray<string>): string =>
+  naming.key(need(parts.service, service), ...rest)
+
+const inLists = (actionType: string): string => need(parts.actionType, actionType).replaceAll(".", "_")
+
+// -----------------------------------------------------------------------------
+// streams
+// -----------------------------------------------------------------------------
+
+/** The stream of a service's actions. */
+export const actionStream = (naming: QueueNamingShape, service: string): string =>
+  key(naming, service, "streams", "main")
+
+/** The stream of what could not be handled. */
+export const deadLetterStream = (naming: QueueNamingShape, service: string): string =>
+  key(naming, service, "streams", "dead")
+
+// -----------------------------------------------------------------------------
+// lists
+// -----------------------------------------------------------------------------
+
+/** The list for the answer to one request of a client of `service`. */
+export const responseList = (
+  naming: QueueNamingShape,
+  service: string,
+  actionType: string,
+  correlationId: string
+): string => key(naming, service, "responses", inLists(actionType), need(parts.correlation, correlationId))
+
+/** The list for one callback, as Python clients name it. */
+export const callbackList = (
+  naming: QueueNamingShape,
+  service: string,
+  callbackActionType: string,
+  correlationId: string
+): string => key(naming, service, "callbacks", inLists(callbackActionType), need(parts.correlation, correlationId))
+
+/**
+ * The list for all callbacks of a type. Types that differ only in `.` and `_` share it, which does no harm: a callback
+ * carries its type.
+ */
+export const callbackInbox = (naming: QueueNamingShape, service: string, callbackActionType: string): string =>
+  key(naming, service, "callbacks", inLists(callbackActionType), "inbox")
+
+/** The list for all answers of the service `answering` to one client of the service `client`. */
+export const inbox = (naming: QueueNamingShape, client: string, answering: string, instance: string): string =>
+  naming.inbox(need(parts.service, client), need(parts.service, answering), need(parts.instance, instance))
+
+// -----------------------------------------------------------------------------
+// consumers
+// -----------------------------------------------------------------------------
+
+/** A consumer; an empty suffix is left out. */
+export const consumer = (naming: QueueNamingShape, service: string, suffix: string, unique: string): string =>
+  naming.consumer(
+    need(parts.service, service),
+    suffix === "" ? "" : need(parts.suffix, suffix),
+    need(parts.unique, unique)
+  )
+
+/** The consumer that owns entries which wait for their next attempt. Workers of one group agree on it. */
+export const waitingConsumer = (service: string): string => `${need(parts.service, service)}-waiting`
+
+// -----------------------------------------------------------------------------
+// names in messages
+// -----------------------------------------------------------------------------
+
+/** Above the longest name that any legal parts give with the naming of the wire format. */
+export const maxNameLength = 1024
+
+const kinds: ReadonlyArray<Kind> = ["response", "callback", "stream"]
+
+// oxlint-disable-next-line no-control-regex -- those are what is looked for
+const control = /[\u0000-\u001f\u007f]/
+
+/**
+ * Whether a name taken from a message may be written to, as what the message says it is. A naming is asked about no name
+ * that is too long or holds control characters, and one that throws has said no: a message must not end a worker.
+ */
+export const accepts = (naming: QueueNamingShape) => (name: string, kind: Kind): boolean => {
+  if (name.length === 0 || name.length > maxNameLength || control.test(name)) return false
+  try {
+    return naming.accepts(name, kind)
+  } catch {
+    return false
+  }
 }
 
-export const namesOf = (naming: QueueNamingShape, service: string): Names => {
-  const group = naming.group(service)
-  return {
-    service,
-    stream: naming.actionStream(service),
-    group,
-    waitingConsumer: naming.waitingConsumer(service),
-    retryDue: naming.retryDue(service, group),
-    retryRecords: naming.retryRecords(service, group),
-    lease: naming.lease(service, group),
-    deadLetters: naming.deadLetterStream(service)
+// -----------------------------------------------------------------------------
+// the state of a service
+// -----------------------------------------------------------------------------
+
+/** What a worker and the dead letters of one service use, built once. */
+export interface Names {
+  readonly service: string
+  readonly group: string
+  readonly waitingConsumer: string
+  readonly stream: string
+  readonly deadLetters: string
+  /** Sorted set of waiting entries by due time. */
+  readonly retryDue: string
+  /** Hash of their attempts. */
+  readonly retryRecords: string
+  /** The lease length of the group. */
+  readonly lease: string
+}
+
+/** What the library keeps for itself: everything but the way into a service. */
+const isPrivate = (what: string, kind: Kind): boolean => what !== "stream" || kind !== "stream"
+
+/**
+ * Checks what every naming must hold to, whoever wrote it: otherwise one key would hold two things, two workers would be one
+ * consumer, or a forged message could have an answer pushed to a key that the worker keeps its own state in.
+ */
+const check = (naming: QueueNamingShape, names: Names): void => {
+  const { deadLetters, lease, retryDue, retryRecords, service, stream, waitingConsumer } = names
+  const state = { stream, deadLetters, retryDue, retryRecords, lease }
+  const lists = {
+    "an answer": responseList(naming, service, "a.b", "a"),
+    "a callback": callbackInbox(naming, service, "a.b"),
+    "an inbox": inbox(naming, service, service, "a")
   }
+  const seen = new Map<string, string>()
+  for (const [what, found] of Object.entries({ ...state, ...lists })) {
+    const other = seen.get(found)
+    if (other !== undefined) {
+      throw new parts.NamingFault({ part: `the key of ${what}`, found, expected: `another than that of ${other}` })
+    }
+    seen.set(found, what)
+  }
+  const accepted = accepts(naming)
+  for (const [what, found] of Object.entries(state)) {
+    const kind = kinds.find((kind) => isPrivate(what, kind) && accepted(found, kind))
+    if (kind !== undefined) {
+      const expected = `a key that its "accepts" refuses for the kind "${kind}"`
+      throw new parts.NamingFault({ part: `the key of ${what}`, found, expected })
+    }
+  }
+  const found = consumer(naming, service, "", "a")
+  if (found === waitingConsumer || found === consumer(naming, service, "", "b")) {
+    const expected = `another for each id, and never "${waitingConsumer}"`
+    throw new parts.NamingFault({ part: "a consumer", found, expected })
+  }
+}
+
+/** Throws a `QueueNameError` when the service or the naming is no good, and what the naming throws. */
+export const namesOf = (naming: QueueNamingShape, service: string): Names => {
+  const group = need(parts.group, naming.group(need(parts.service, service)))
+  const retries = (what: string): string => key(naming, service, "retries", group, what)
+  const names: Names = {
+    service,
+    group,
+    waitingConsumer: waitingConsumer(service),
+    stream: actionStream(naming, service),
+    deadLetters: deadLetterStream(naming, service),
+    retryDue: retries("due"),
+    retryRecords: retries("records"),
+    lease: retries("lease")
+  }
+  check(naming, names)
+  return names
 }

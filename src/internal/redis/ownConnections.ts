@@ -5,11 +5,11 @@
  * what nobody receives any more. It is ended by its id, and only while it bears our name, since a server that was started
  * anew counts from 1 again.
  */
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Connection, Redis, RedisError } from "../../Redis.ts"
 import { failureOf, isTransient } from "./failure.ts"
+import { farewell } from "./farewell.ts"
 
 export interface OwnConnections {
   /**
@@ -20,9 +20,6 @@ export interface OwnConnections {
   /** Ends those that are still there and still ours. It fails while the server is out of reach. */
   readonly end: Effect.Effect<void, RedisError>
 }
-
-/** How long the end of a reader waits for a connection that may be dead. */
-const patience = Duration.seconds(1)
 
 export const make = (redis: Redis["Service"], name: string): OwnConnections => {
   const ids = new Set<string>()
@@ -35,13 +32,8 @@ export const make = (redis: Redis["Service"], name: string): OwnConnections => {
       Effect.andThen(Effect.sync(() => ids.delete(id)))
     )
   const release = (connection: Connection, id: string) =>
-    connection.send("CLIENT", "SETNAME", "").pipe(
-      Effect.interruptible,
-      Effect.timeout(patience),
-      Effect.andThen(Effect.sync(() => ids.delete(id))),
-      // The pool closes a connection whose command failed or was cut off.
-      Effect.ignore
-    )
+    // The pool closes a connection whose command failed or was cut off.
+    farewell(Effect.andThen(connection.send("CLIENT", "SETNAME", ""), Effect.sync(() => ids.delete(id))))
   return {
     identify: Effect.fnUntraced(
       function*(connection, idle) {

@@ -1,10 +1,12 @@
 /**
  * What a worker does about a failed call: wait and go on, or end with a typed error.
  *
- * Trouble that lasts is logged when it begins and when it ends, not at each try.
+ * Trouble that lasts is logged when it begins, once a minute while it lasts, and when it ends, not at each try.
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import type { RedisError } from "../../Redis.ts"
 import { WorkerError } from "../../WorkerError.ts"
@@ -15,14 +17,17 @@ export interface Trouble {
   readonly failed: (doing: string, error: RedisError) => Effect.Effect<void, WorkerError>
   /** The call went through again. */
   readonly passed: (doing: string) => Effect.Effect<void>
-  /** Whether anything is failing now. */
-  readonly failing: () => boolean
+  /** Whether this is failing now, or anything. */
+  readonly failing: (doing?: string) => boolean
   /** What is failing now. */
   readonly current: () => ReadonlyMap<string, RedisFailure>
 }
 
 const shortest = 50
 const longest = 5_000
+
+/** Milliseconds after which trouble that lasts is told again. */
+const reminder = 60_000
 
 /** Full jitter between half and the whole of an exponential: many workers do not come back at once. */
 const delayOf = (failures: number, random: number): number =>
@@ -31,11 +36,30 @@ const delayOf = (failures: number, random: number): number =>
 const advice: { readonly [K in RedisFailure]?: readonly [WorkerError["reason"], string] } = {
   NotAuthenticated: ["NotAuthenticated", "check the user and the password"],
   NoPermission: ["NoPermission", "grant the user that command and the keys of this service"],
-  WrongType: ["WrongType", "a key of this service holds another type: move or delete it"]
+  WrongType: ["WrongType", "a key of this service holds another type: move or delete it"],
+  Unsupported: [
+    "Unsupported",
+    "this server lacks a command or an option that the worker needs. If it was renamed or disabled (rename-command), " +
+    "allow it again; otherwise use Redis 7.0.4 or later, or Valkey"
+  ],
+  Cluster: [
+    "Unsupported",
+    "this server is a node of a Redis Cluster, which this worker cannot use: connect to a server without cluster mode"
+  ]
+}
+
+interface State {
+  readonly kind: RedisFailure
+  /** Milliseconds. */
+  readonly since: number
+  count: number
+  told: number
 }
 
 export const make = (): Trouble => {
-  const failures = new Map<string, { readonly kind: RedisFailure; count: number }>()
+  const failures = new Map<string, State>()
+  /** Lets those try again at once that wait. */
+  const again = Latch.makeUnsafe(false)
   return {
     failed: Effect.fnUntraced(function*(doing, error) {
       const kind = failureOf(error)
@@ -48,22 +72,31 @@ export const make = (): Trouble => {
         })
       }
       const before = failures.get(doing)
-      const state = before?.kind === kind ? before : { kind, count: 0 }
+      const now = yield* Clock.currentTimeMillis
+      const state = before?.kind === kind ? before : { kind, since: now, count: 0, told: now }
       if (state !== before) {
         failures.set(doing, state)
         yield* Effect.logWarning(`Redis failed while ${doing}: ${textOf(error)}; trying again until it passes`).pipe(
           Effect.annotateLogs({ failure: kind })
         )
+      } else if (now - state.told >= reminder) {
+        state.told = now
+        yield* Effect.logWarning(
+          `Redis still fails while ${doing}, for ${Math.round((now - state.since) / 1_000)} seconds now: ${
+            textOf(error)
+          }; trying again until it passes`
+        ).pipe(Effect.annotateLogs({ failure: kind }))
       }
       const random = yield* Random.next
-      yield* Effect.sleep(Duration.millis(delayOf(state.count++, random)))
+      yield* Effect.raceFirst(Effect.sleep(Duration.millis(delayOf(state.count++, random))), again.await)
     }),
     passed: (doing) =>
       Effect.suspend(() => {
         if (!failures.delete(doing)) return Effect.void
-        return Effect.logInfo(`Redis works again while ${doing}`)
+        // Whatever else waits has been waiting for the same, as a rule.
+        return Effect.andThen(again.release, Effect.logInfo(`Redis works again while ${doing}`))
       }),
-    failing: () => failures.size > 0,
+    failing: (doing) => doing === undefined ? failures.size > 0 : failures.has(doing),
     current: () => new Map([...failures].map(([doing, { kind }]) => [doing, kind]))
   }
 }

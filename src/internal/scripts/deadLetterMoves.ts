@@ -2,11 +2,9 @@
  * Scripts that end a dead letter: back into the action stream, its answer to the list it was for, or dropped by age and
  * number. What is written and what is removed is one step.
  */
+import { replaysField } from "../wire/entry.ts"
 import { luaLetter } from "./deadLetter.ts"
-import { define, luaInteger, luaNow } from "./script.ts"
-
-/** The field that tells a worker how often an entry came back from the dead letters. It is the last of its entry. */
-export const replaysField = "replays"
+import { define, liveArgument, luaInteger, luaLive, luaNow } from "./script.ts"
 
 /** Digits of a number of milliseconds that the server can add to its time. */
 export const maxDigits = 16
@@ -86,12 +84,14 @@ export const redeliverAnswer = define<{
   readonly kind: "list" | "stream"
   /** Milliseconds that a list lives on; 0 leaves its expiry alone. */
   readonly timeToLive: number
+  /** The expiry of the list is only ever put off, never brought forward. Default: false. */
+  readonly atLeast?: boolean | undefined
   readonly id: string
 }>({
-  lua: `${luaLetter}
+  lua: `${luaLetter}${luaLive}
 local dead, target = KEYS[1], KEYS[2]
 local id, kind, ttl = ARGV[1], ARGV[2], ARGV[3]
-if not ttl:match('^%d+$') or #ttl > ${maxDigits} then return { 'refused', 'ERR no time to live: ' .. ttl } end
+if not ttl:match('^%+?%d+$') or #ttl > ${maxDigits} then return { 'refused', 'ERR no time to live: ' .. ttl } end
 local letter = redis.call('XRANGE', dead, id, id)[1]
 if not letter then return { 'missing', '' } end
 local fields = letter[2]
@@ -125,11 +125,11 @@ if notes.reason ~= 'undeliverable' then
 end
 -- The letter goes before what may be refused: another call would push the answer again.
 redis.call('XDEL', dead, id)
-if kind == 'list' and ttl ~= '0' then redis.call('PEXPIRE', target, ttl) end
+if kind == 'list' then live(target, ttl, pushed) end
 return { 'delivered', kept }
 `,
   keys: (params) => [params.deadLetters, params.target],
-  args: (params) => [params.id, params.kind, String(params.timeToLive)]
+  args: (params) => [params.id, params.kind, liveArgument(params)]
 })
 
 /**

@@ -2,7 +2,7 @@
  * Leases: how long the group lets a consumer be silent, and the renewal of what
  * a consumer holds.
  */
-import { define, luaInteger, luaNow } from "./script.ts"
+import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 
 /**
  * Records a group's lease and replies with the one that holds: the longest of
@@ -26,9 +26,8 @@ return math.max(current, wished)
 
 /**
  * Starts the idle time of held entries anew without counting a delivery. Replies
- * with the ids that are no longer this consumer's, and with those that somebody
- * deleted from the stream. A plain `XCLAIM` would steal an entry back from the
- * consumer that took it over.
+ * with the ids that are not renewed, by what became of them: {@link Renewal}. A
+ * plain `XCLAIM` would steal an entry back from the consumer that took it over.
  */
 export const renew = define<{
   readonly stream: string
@@ -36,11 +35,17 @@ export const renew = define<{
   readonly consumer: string
   readonly ids: ReadonlyArray<string>
 }>({
-  lua: `local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
-local held, lost = {}, {}
+  lua: `${luaBefore}local stream, group, consumer = KEYS[1], ARGV[1], ARGV[2]
+local held, lost, absent = {}, {}, {}
 for i = 3, #ARGV do
   local row = redis.call('XPENDING', stream, group, ARGV[i], ARGV[i], 1)[1]
-  if row and row[2] == consumer then held[#held + 1] = ARGV[i] else lost[#lost + 1] = ARGV[i] end
+  if not row then
+    absent[#absent + 1] = ARGV[i]
+  elseif row[2] == consumer then
+    held[#held + 1] = ARGV[i]
+  else
+    lost[#lost + 1] = ARGV[i]
+  end
 end
 local kept, gone = {}, {}
 if #held > 0 then
@@ -52,21 +57,51 @@ end
 for _, id in ipairs(held) do
   if not kept[id] then gone[#gone + 1] = id end
 end
-return { lost, gone }
+local ended, dropped, ahead, several = {}, {}, {}, 0
+if #absent > 0 then
+  local groups, read = redis.call('XINFO', 'GROUPS', stream), '0-0'
+  if #groups > 1 then several = 1 end
+  for _, info in ipairs(groups) do
+    local fields = {}
+    for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
+    if fields.name == group then read = fields['last-delivered-id'] end
+  end
+  for _, id in ipairs(absent) do
+    if #redis.call('XRANGE', stream, id, id) == 0 then
+      ended[#ended + 1] = id
+    elseif before(read, id) then
+      ahead[#ahead + 1] = id
+    else
+      dropped[#dropped + 1] = id
+    end
+  end
+end
+return { lost, gone, ended, dropped, ahead, several }
 `,
   keys: (params) => [params.stream],
   args: (params) => [params.group, params.consumer, ...params.ids]
 })
 
-/** Ids that were taken over, and ids that are gone from the stream. */
-export const decodeRenewal = (
-  reply: unknown
-): { readonly lost: ReadonlyArray<string>; readonly gone: ReadonlyArray<string> } => {
-  const [lost, gone] = Array.isArray(reply) ? reply : []
-  return {
-    lost: Array.isArray(lost) ? lost.map(String) : [],
-    gone: Array.isArray(gone) ? gone.map(String) : []
-  }
+/** Ids that could not be renewed, by the row that the pending list has for them. */
+export interface Renewal {
+  /** Another consumer owns them. */
+  readonly lost: ReadonlyArray<string>
+  /** They are ours, but were deleted from the stream. */
+  readonly gone: ReadonlyArray<string>
+  /** Neither pending nor in the stream: settled by another consumer, or deleted. */
+  readonly ended: ReadonlyArray<string>
+  /** In the stream, read by the group, and not pending: no consumer will ever be given them. */
+  readonly dropped: ReadonlyArray<string>
+  /** In the stream and still to be read, because the group was made again. */
+  readonly ahead: ReadonlyArray<string>
+  /** The stream has several groups, so that settled entries stay in it. */
+  readonly several: boolean
+}
+
+export const decodeRenewal = (reply: unknown): Renewal => {
+  const parts = Array.isArray(reply) ? reply : []
+  const ids = (index: number): ReadonlyArray<string> => Array.isArray(parts[index]) ? parts[index].map(String) : []
+  return { lost: ids(0), gone: ids(1), ended: ids(2), dropped: ids(3), ahead: ids(4), several: Number(parts[5]) === 1 }
 }
 
 /**

@@ -1,6 +1,8 @@
 /**
- * Runs every command that settling and claiming need once, on nothing: a user who may not run one of them, or a key that
- * holds another type, is found out before a handler has run, and not between its answer and its acknowledgement.
+ * Runs every command that settling and claiming need once, on nothing: a user who may not run one of them, a server that lacks
+ * one, or a key that holds another type, is found out before a handler has run, and not between its answer and its
+ * acknowledgement.
+ * Replies with the newest id that the stream has generated, or nothing where the user may not ask.
  */
 import { define } from "./script.ts"
 
@@ -18,6 +20,13 @@ local held = redis.call('TYPE', dead).ok
 if held ~= 'none' and held ~= 'stream' then
   return redis.error_reply('WRONGTYPE ' .. dead .. ' holds a ' .. held)
 end
+-- These cannot be run on nothing. Without arguments a server refuses them, in other words when it lacks one.
+for _, name in ipairs({ 'GET', 'SET', 'PEXPIRE', 'HSET', 'ZADD', 'XADD', 'LPUSH', 'LPOP' }) do
+  local refused = redis.pcall(name)
+  if type(refused) == 'table' and refused.err and refused.err:find('nknown') then
+    return redis.error_reply("ERR unknown command '" .. name .. "' in a script")
+  end
+end
 redis.call('XINFO', 'GROUPS', stream)
 redis.call('XINFO', 'CONSUMERS', stream, group)
 redis.call('XPENDING', stream, group, nothing, nothing, 1)
@@ -32,7 +41,12 @@ redis.call('XDEL', stream, nothing)
 redis.call('XTRIM', stream, 'MINID', nothing)
 redis.call('HDEL', records, nothing)
 redis.call('ZREM', due, nothing)
-return 1
+-- A hint and no need. In here its entries, which may be large, are not sent.
+local info = redis.pcall('XINFO', 'STREAM', stream)
+for i = 1, #info, 2 do
+  if info[i] == 'last-generated-id' then return info[i + 1] end
+end
+return ''
 `,
   keys: (params) => [params.stream, params.retryDue, params.retryRecords, params.deadLetters],
   args: (params) => [params.group, params.waitingConsumer]

@@ -34,3 +34,36 @@ export const luaInteger = `local function integer(value)
   return string.format('%.0f', value)
 end
 `
+
+/** How long a list lives on after a push, as an argument: `+` in front of what may only put its expiry off. */
+export const liveArgument = (
+  push: { readonly timeToLive: number; readonly atLeast?: boolean | undefined }
+): string => push.atLeast === true ? `+${push.timeToLive}` : String(push.timeToLive)
+
+/**
+ * Sets the expiry of a list after a push, from an argument of {@link liveArgument}. "GT" takes a list without an expiry for
+ * one that lives for ever, and leaves it so; a list that the push has made has none yet.
+ */
+export const luaLive = `local function live(key, extra, length)
+  if extra:sub(1, 1) ~= '+' then
+    if extra ~= '0' then redis.call('PEXPIRE', key, extra) end
+  elseif length == 1 then
+    redis.call('PEXPIRE', key, extra:sub(2))
+  else
+    redis.call('PEXPIRE', key, extra:sub(2), 'GT')
+  end
+end
+`
+
+/** Orders entry ids by time, then by sequence. Numbers without leading zeros: the shorter one is the smaller. */
+export const luaBefore = `local function before(a, b)
+  local ams, aseq = a:match('^(%d+)-(%d+)$')
+  local bms, bseq = b:match('^(%d+)-(%d+)$')
+  if ams ~= bms then
+    if #ams ~= #bms then return #ams < #bms end
+    return ams < bms
+  end
+  if #aseq ~= #bseq then return #aseq < #bseq end
+  return aseq < bseq
+end
+`

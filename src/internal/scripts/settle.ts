@@ -10,18 +10,8 @@
  * is counted, and an outcome settles only the delivery that it is the outcome of.
  */
 import type { Names } from "../redis/names.ts"
-import { define, luaInteger, luaNow } from "./script.ts"
-
-/** A list or stream to push an answer to. */
-export interface PushTarget {
-  readonly kind: "list" | "stream"
-  readonly key: string
-  readonly payload: string
-  /** Milliseconds that a list lives on after the push; 0 leaves its expiry alone. */
-  readonly timeToLive: number
-  /** Trace context that goes beside an action in a stream. */
-  readonly traceparent?: string | undefined
-}
+import type { PushTarget } from "../wire/answerTarget.ts"
+import { define, liveArgument, luaBefore, luaInteger, luaLive, luaNow } from "./script.ts"
 
 /** Anything but a plain acknowledgement. */
 export interface SettleEntry {
@@ -111,6 +101,33 @@ local function mine(id, deliveries)
   return row ~= nil and row[2] == consumer and row[4] == deliveries
 end
 
+-- Why an entry is not settled, by the row that the pending list has for it. Made when it is needed.
+local refusal
+local function refusals()
+  ${luaBefore}
+  local deletes, read = false, '0-0'
+  if not retain then
+    local groups = redis.call('XINFO', 'GROUPS', stream)
+    deletes = #groups == 1
+    for _, info in ipairs(groups) do
+      local fields = {}
+      for i = 1, #info, 2 do fields[info[i]] = info[i + 1] end
+      if fields.name == group then read = fields['last-delivered-id'] end
+    end
+  end
+  return function(id)
+    if done[id] then return 'ended' end
+    if #redis.call('XPENDING', stream, group, id, id, 1) > 0 then return 'lost' end
+    -- Where settled entries stay in the stream, this one may have been settled before.
+    if not deletes or #redis.call('XRANGE', stream, id, id) == 0 or before(read, id) then return 'ended' end
+    return 'dropped'
+  end
+end
+local function refuse(index, id)
+  refusal = refusal or refusals()
+  report(index, refusal(id))
+end
+
 -- A server whose memory is full refuses the first write of a script when it needs some, and none that comes after. This one
 -- needs none, and what follows frees about as much as it takes: a full server can be worked off, answers included.
 redis.call('XACK', stream, group, '0-0')
@@ -128,6 +145,7 @@ local function finished(id)
   plain[#plain + 1] = id
 end
 
+${luaLive}
 local renewed = {}
 local function push(kind, key, payload, extra)
   -- Most answers of a call go to one list: its expiry is set once.
@@ -137,7 +155,7 @@ local function push(kind, key, payload, extra)
   if kind == 'l' then
     pushed = redis.pcall('LPUSH', key, payload)
     if not failed(pushed) then
-      if extra ~= '0' then redis.call('PEXPIRE', key, extra) end
+      live(key, extra, pushed)
       renewed[key] = extra
     end
   elseif extra ~= '0' then
@@ -155,13 +173,15 @@ end
 -- Nothing was written because of what the key holds, or of what this user may do.
 local function isRefused(pushed)
   local prefix = pushed.err:match('^%-?(%u+)')
+  -- A stream whose last id is used takes nothing, whatever it is.
+  if pushed.err:find('exhausted the last possible ID', 1, true) then return true end
   return prefix == 'WRONGTYPE' or prefix == 'NOPERM'
 end
 
 local count = tonumber(ARGV[9])
 for index = 1, count do
   local id = ARGV[9 + index]
-  if mine(id, 1) then finished(id) else report(index - 1, 'lost') end
+  if mine(id, 1) then finished(id) else refuse(index - 1, id) end
 end
 
 local index, cursor = count, 10 + count
@@ -260,7 +280,7 @@ local function others()
     if notes >= 0 then letter = {} end
     for i = 1, notes do letter[i] = take() end
     if not mine(id, deliveries) then
-      report(index, 'lost')
+      refuse(index, id)
     elseif outcome == 'w' then
       wait(id, delay, record, kind, key, payload, extra)
     else
@@ -284,7 +304,7 @@ while ARGV[cursor] do
         report(index, isRefused(pushed) and 'incomplete' or pushed.err)
       end
     else
-      report(index, 'lost')
+      refuse(index, id)
     end
   else
     other = other or others()
@@ -308,11 +328,13 @@ const operationOf = (entry: SettleEntry): string =>
   (entry.wait !== undefined ? "w" : entry.dead ? "d" : "-")
 
 /** The lifetime that the script gives to the lists of mere answers: that of the first. */
-const lifetimeOf = (entries: ReadonlyArray<SettleEntry>): number =>
-  entries.find((entry) => entry.push?.kind === "list")?.push?.timeToLive ?? 0
+const lifetimeOf = (entries: ReadonlyArray<SettleEntry>): string => {
+  const push = entries.find((entry) => entry.push?.kind === "list")?.push
+  return push === undefined ? "0" : liveArgument(push)
+}
 
-const isAnswerOnly = (entry: SettleEntry, push: PushTarget, lifetime: number): boolean =>
-  push.kind === "list" && push.timeToLive === lifetime && entry.wait === undefined && !entry.dead &&
+const isAnswerOnly = (entry: SettleEntry, push: PushTarget, lifetime: string): boolean =>
+  push.kind === "list" && liveArgument(push) === lifetime && entry.wait === undefined && !entry.dead &&
   entry.notes === undefined && (entry.deliveries ?? 1) === 1
 
 /** Keys that answers go to, each named once: a batch of answers to one inbox declares one key. */
@@ -342,7 +364,7 @@ export const settle = define<SettleParams>({
       params.firstId,
       params.lastId,
       String(acknowledged.length + entries.length),
-      String(lifetime),
+      lifetime,
       String(acknowledged.length),
       ...acknowledged
     ]
@@ -356,7 +378,7 @@ export const settle = define<SettleParams>({
         continue
       }
       args.push(entry.id, operationOf(entry), String(entry.deliveries ?? 1))
-      if (push !== undefined) args.push(position, push.payload, push.traceparent ?? String(push.timeToLive))
+      if (push !== undefined) args.push(position, push.payload, push.traceparent ?? liveArgument(push))
       if (wait !== undefined) args.push(String(wait.delay), wait.record)
       if (entry.notes === undefined && !entry.dead) args.push("-1")
       else args.push(String(entry.notes?.length ?? 0), ...entry.notes ?? [])
@@ -365,8 +387,24 @@ export const settle = define<SettleParams>({
   }
 })
 
-/** How the script left an entry that it did not simply settle. */
-export type SettleStatus = "lost" | "gone" | "undeliverable" | "incomplete" | { readonly error: string }
+/**
+ * How the script left an entry that it did not simply settle. `lost`: the pending list has it for another consumer, or for a
+ * later delivery. `ended`: it is not pending, and was settled before or will be delivered again. `dropped`: it is not pending
+ * and still in the stream, where no consumer will be given it. `gone`: it was deleted from the stream while it was ours.
+ */
+export type SettleStatus =
+  | "lost"
+  | "ended"
+  | "dropped"
+  | "gone"
+  | "undeliverable"
+  | "incomplete"
+  | { readonly error: string }
+
+const words: ReadonlySet<string> = new Set(["lost", "ended", "dropped", "gone", "undeliverable", "incomplete"])
+
+// SAFETY: the set holds the words of `SettleStatus` and nothing else.
+const isWord = (text: string): text is Extract<SettleStatus, string> => words.has(text)
 
 /** The entries with a status of their own, by their place in the batch (plain acknowledgements first). */
 export const decodeStatuses = (reply: unknown): ReadonlyMap<number, SettleStatus> => {
@@ -374,10 +412,7 @@ export const decodeStatuses = (reply: unknown): ReadonlyMap<number, SettleStatus
   if (!Array.isArray(reply)) return statuses
   for (let i = 0; i + 1 < reply.length; i += 2) {
     const text = String(reply[i + 1])
-    statuses.set(
-      Number(reply[i]),
-      text === "lost" || text === "gone" || text === "undeliverable" || text === "incomplete" ? text : { error: text }
-    )
+    statuses.set(Number(reply[i]), isWord(text) ? text : { error: text })
   }
   return statuses
 }

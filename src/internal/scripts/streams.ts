@@ -2,7 +2,7 @@
  * Scripts over whole streams: append many messages, move callbacks in, trim what
  * every group is done with, and count what only the server can see.
  */
-import { define, luaInteger, luaNow } from "./script.ts"
+import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 
 /**
  * Appends the texts of actions in one call; replies with the entry ids. All have the same `traceparent`, or none. A text is
@@ -76,18 +76,7 @@ export const trim = define<{
   /** Milliseconds that an acknowledged entry is kept. */
   readonly retain: number
 }>({
-  lua: `${luaNow}${luaInteger}
-local function before(a, b)
-  local ams, aseq = a:match('^(%d+)-(%d+)$')
-  local bms, bseq = b:match('^(%d+)-(%d+)$')
-  if ams ~= bms then
-    if #ams ~= #bms then return #ams < #bms end
-    return ams < bms
-  end
-  if #aseq ~= #bseq then return #aseq < #bseq end
-  return aseq < bseq
-end
-local groups, lowest = {}, nil
+  lua: `${luaNow}${luaInteger}${luaBefore}local groups, lowest = {}, nil
 for _, info in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
   local held = {}
   for i = 1, #info, 2 do held[info[i]] = info[i + 1] end

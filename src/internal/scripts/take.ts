@@ -7,6 +7,7 @@
  * what kills its workers. It is given to `aloneConsumer` only, one at a time in
  * a process, so that a crash charges nothing but the real killer again.
  */
+import { decodeRecord, replaysField, type RetryRecord } from "../wire/entry.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 
 interface TakeParams {
@@ -48,34 +49,6 @@ export interface TakeOwnParams {
   readonly ids: ReadonlyArray<string>
   /** Bytes of fields, beyond which nothing more is taken. */
   readonly budget: number
-}
-
-/** Record of an entry that had an outcome before. */
-export interface RetryRecord {
-  /** Failures of its handler. */
-  readonly attempts: number
-  /** Runs that ended with any outcome: the deliveries beyond them ended with the death of a process. */
-  readonly outcomes: number
-  /** When its type was first found unknown, in milliseconds by the server's clock; 0: never. */
-  readonly unknownSince: number
-  /** The trace context of the first attempt; empty where nothing is traced. */
-  readonly first: string
-}
-
-export const noRecord: RetryRecord = { attempts: 0, outcomes: 0, unknownSince: 0, first: "" }
-
-export const encodeRecord = (record: RetryRecord): string =>
-  `${record.attempts} ${record.outcomes} ${record.unknownSince} ${record.first}`
-
-export const decodeRecord = (text: string): RetryRecord => {
-  if (text === "") return noRecord
-  const [attempts, outcomes, unknownSince, first = ""] = text.split(" ")
-  return {
-    attempts: Number(attempts) || 0,
-    outcomes: Number(outcomes) || 0,
-    unknownSince: Number(unknownSince) || 0,
-    first
-  }
 }
 
 /** How long a suspect that found no free place is put off, in milliseconds. */
@@ -229,9 +202,87 @@ return { taken, lost, 0 }
   args: (params) => [params.group, params.consumer, String(params.budget), ...params.ids]
 })
 
+/**
+ * Puts an entry aside whose delivery is lost each time because of its size: it waits, due after a pause, and no field of it
+ * crosses the connection. Replies with `passed`, or with `spent` when it was delivered too often and stays with the consumer,
+ * to be buried; then the deliveries, the record, the size in bytes and the field `replays`. An entry that is too small to be
+ * the reason, or no longer the consumer's, is left alone.
+ */
+export const passOver = define<{
+  readonly stream: string
+  readonly retryDue: string
+  readonly retryRecords: string
+  readonly group: string
+  readonly consumer: string
+  readonly waitingConsumer: string
+  readonly id: string
+  /** Counts a delivery: the claims that came before counted none. */
+  readonly counts: boolean
+  readonly maxDeliveries: number
+  /** Bytes of fields, below which a reply is not lost for its size. */
+  readonly smallest: number
+  /** Milliseconds until it is due. */
+  readonly delay: number
+}>({
+  lua: `${luaNow}${luaInteger}
+local stream, due, records = KEYS[1], KEYS[2], KEYS[3]
+local group, consumer, waiting, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local counted, maxDeliveries, smallest, delay = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local row = redis.call('XPENDING', stream, group, id, id, 1)[1]
+if not row or row[2] ~= consumer then return { 'other' } end
+local found = redis.call('XRANGE', stream, id, id)[1]
+if not found then return { 'other' } end
+local fields, size = found[2], 0
+for i = 1, #fields do size = size + #fields[i] end
+if size < smallest then return { 'small' } end
+local record = redis.call('HGET', records, id) or ''
+local deliveries = row[4] + counted
+local spent = deliveries - tonumber(record:match('^%d+ (%d+)') or 0) > maxDeliveries
+redis.call('XCLAIM', stream, group, spent and consumer or waiting, 0, id, 'RETRYCOUNT', integer(deliveries), 'JUSTID')
+if not spent then redis.call('ZADD', due, integer(now() + delay), id) end
+local replays = fields[#fields - 1] == '${replaysField}' and fields[#fields] or ''
+return { spent and 'spent' or 'passed', deliveries, record, size, replays }
+`,
+  keys: (params) => [params.stream, params.retryDue, params.retryRecords],
+  args: (params) => [
+    params.group,
+    params.consumer,
+    params.waitingConsumer,
+    params.id,
+    params.counts ? "1" : "0",
+    String(params.maxDeliveries),
+    String(params.smallest),
+    String(params.delay)
+  ]
+})
+
 // -----------------------------------------------------------------------------
 // replies
 // -----------------------------------------------------------------------------
+
+/** What became of an entry that was to be passed over; `undefined` when it was left alone. */
+export interface PassedOver {
+  /** It was delivered too often, and is still the consumer's. */
+  readonly spent: boolean
+  readonly deliveries: number
+  readonly record: RetryRecord
+  /** Bytes of its fields. */
+  readonly size: number
+  readonly replays: string
+}
+
+export const decodePassedOver = (reply: unknown): PassedOver | undefined => {
+  const [status, deliveries, record, size, replays] = array(reply)
+  return status === "spent" || status === "passed"
+    ? {
+      spent: status === "spent",
+      deliveries: Number(deliveries),
+      record: decodeRecord(String(record ?? "")),
+      size: Number(size),
+      replays: String(replays ?? "")
+    }
+    : undefined
+}
 
 /** An entry as a take script hands it over. */
 export interface TakenEntry {

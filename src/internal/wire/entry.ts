@@ -3,9 +3,41 @@
  */
 import * as Result from "effect/Result"
 import * as DomainAction from "../../DomainAction.ts"
-import { replaysField } from "../scripts/deadLetterMoves.ts"
-import type { RetryRecord } from "../scripts/take.ts"
-import { noRecord } from "../scripts/take.ts"
+
+/** The field that tells a worker how often an entry came back from the dead letters. It is the last of its entry. */
+export const replaysField = "replays"
+
+/** Record of an entry that had an outcome before. */
+export interface RetryRecord {
+  /** Failures of its handler. */
+  readonly attempts: number
+  /** Runs that ended with any outcome: the deliveries beyond them ended with the death of a process. */
+  readonly outcomes: number
+  /** When its type was first found unknown, in milliseconds by the server's clock; 0: never. */
+  readonly unknownSince: number
+  /** The trace context of the first attempt; empty where nothing is traced. */
+  readonly first: string
+  /** When it was first read, in milliseconds by the server's clock, if its id is ahead of that. */
+  readonly readAt?: number
+}
+
+export const noRecord: RetryRecord = { attempts: 0, outcomes: 0, unknownSince: 0, first: "" }
+
+export const encodeRecord = (record: RetryRecord): string =>
+  `${record.attempts} ${record.outcomes} ${record.unknownSince} ${record.first}` +
+  (record.readAt === undefined ? "" : ` ${record.readAt}`)
+
+export const decodeRecord = (text: string): RetryRecord => {
+  if (text === "") return noRecord
+  const [attempts, outcomes, unknownSince, first = "", readAt] = text.split(" ")
+  return {
+    attempts: Number(attempts) || 0,
+    outcomes: Number(outcomes) || 0,
+    unknownSince: Number(unknownSince) || 0,
+    first,
+    ...(Number(readAt) > 0 ? { readAt: Number(readAt) } : {})
+  }
+}
 
 /**
  * One delivery of an entry.
@@ -80,7 +112,20 @@ export const withBroken = (entry: Entry, broken: boolean): Entry => {
   return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
 }
 
-/** The server's time at which an entry was added. */
+/**
+ * A delivery of an entry that cannot be brought here, since its reply is lost each time: it has no data, and is not malformed
+ * for that.
+ */
+export const unread = (id: string, deliveries: number, record: RetryRecord, replays: string): Entry =>
+  new Entry(id, undefined, undefined, replaysPattern.test(replays) ? Number(replays) : 0, 0, deliveries, record, true)
+
+/** The same delivery, with what is recorded of it. */
+export const withRecord = (entry: Entry, record: RetryRecord): Entry => {
+  const { broken, data, deliveries, id, replays, size, traceparent } = entry
+  return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
+}
+
+/** The time in an id: the server's when the entry was added, unless its sender gave the id or the clock was set back. */
 export const millisOf = (id: string): number => {
   let millis = 0
   for (let i = 0; i < id.length; i++) {
@@ -107,7 +152,7 @@ export const decode = (
   entry: Entry,
   limits: DomainAction.Limits
 ): Result.Result<DomainAction.DomainAction, string> => {
-  if (entry.data === undefined) return noData
+  if (entry.data === undefined) return entry.broken ? notRead : noData
   if (entry.broken) return notUtf8
   const parsed = DomainAction.parse(entry.data, limits)
   // SAFETY: a success holds no failure, whatever type it could have had; made anew it would cost an object.
@@ -117,14 +162,19 @@ export const decode = (
 }
 
 const noData = Result.fail("The entry has no field data")
+/** What {@link decode} says of an {@link unread} entry. */
+export const notRead = Result.fail("The entry was not read")
 const notUtf8 = Result.fail("The entry is no UTF-8")
+
+/** When an entry was added, by the server's clock: never later than it was first read, nor than now. */
+export const addedAt = ({ id, record }: Entry, now: number): number => Math.min(millisOf(id), record.readAt ?? now, now)
 
 /**
  * The time by the server's clock after which nobody waits for the answer: when the entry was added plus the
  * `timeout_ms` that its sender gave. The clocks of sender and worker play no part.
  */
-export const deadlineOf = (entry: Entry, action: DomainAction.DomainAction): number | undefined => {
+export const deadlineOf = (entry: Entry, action: DomainAction.DomainAction, now: number): number | undefined => {
   if (action.metadata === null || DomainAction.expects(action) !== "response") return undefined
   const timeout = action.metadata["timeout_ms"]
-  return typeof timeout === "number" && timeout > 0 ? millisOf(entry.id) + timeout : undefined
+  return typeof timeout === "number" && timeout > 0 ? addedAt(entry, now) + timeout : undefined
 }

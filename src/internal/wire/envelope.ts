@@ -4,7 +4,9 @@
  */
 import * as Result from "effect/Result"
 import type { DomainAction, DomainActionResponse, ErrorDetail, Limits, MalformedReason } from "../../DomainAction.ts"
+import * as Integers from "./integers.ts"
 import * as Json from "./json.ts"
+import * as Scan from "./scan.ts"
 
 /** `service.verb` or `service.entity.verb`, of characters that fit into the name of a list. */
 export const actionTypePattern = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+$/
@@ -34,6 +36,11 @@ const refuse = (tag: MalformedReason["_tag"], text: string): Result.Result<never
   Result.fail({ _tag: tag, text })
 
 const notJson = refuse("NotJson", "data is not JSON")
+const notFinite = refuse(
+  "NotJson",
+  "data is not JSON: it holds NaN or Infinity, which Python's json.dumps writes (model_dump_json writes null)"
+)
+const tooLong = refuse("NotJson", `data holds an integer of more than ${Integers.maxDigits} digits`)
 const forbiddenKey = refuse("ForbiddenKey", "data holds a key __proto__")
 const notAnObject = refuse("NotAnAction", "data is not a JSON object")
 
@@ -93,7 +100,7 @@ export const statusOfError = (error: ErrorDetail): number => {
 }
 
 /** Text → JSON value, at a cost bounded by the limits. */
-export const parseJson = (text: string, limits: Limits): Result.Result<unknown, MalformedReason> => {
+const parseJson = (text: string, limits: Limits): Result.Result<unknown, MalformedReason> => {
   if (Json.isLarger(text, limits.maxBytes)) return refuse("TooLarge", `data is larger than ${limits.maxBytes} bytes`)
   const maxDepth = Math.min(limits.maxDepth, Json.deepest)
   if (Json.isDeeper(text, maxDepth)) return refuse("TooDeep", `data is nested deeper than ${maxDepth} levels`)
@@ -101,14 +108,48 @@ export const parseJson = (text: string, limits: Limits): Result.Result<unknown, 
   try {
     value = JSON.parse(text)
   } catch {
-    return notJson
+    return Scan.holdsNonFinite(text) ? notFinite : notJson
   }
   return Json.mayHoldProto(text) && Json.holdsProto(value) ? forbiddenKey : Result.succeed(value)
 }
 
-/** JSON value → action. The value of a caller is copied; one that was just parsed is nobody else's and may be the action. */
-export const action = (value: unknown, parsed = false): Result.Result<DomainAction, MalformedReason> => {
+const mayBeInexact = (value: unknown): boolean => value !== null && Integers.holdsUnsafe(value, true)
+
+/** Text → action, its integers exact. */
+export const parseAction = (text: string, limits: Limits): Result.Result<DomainAction, MalformedReason> => {
+  const parsed = parseJson(text, limits)
+  if (Result.isFailure(parsed)) return Result.fail(parsed.failure)
+  const value = parsed.success
   if (!Json.isJsonObject(value)) return notAnObject
+  const ordered = isOrdered(value, actionKeys)
+  // Every other key of an action holds a text or nothing.
+  const inexact = ordered
+    ? mayBeInexact(value["data"]) || mayBeInexact(value["metadata"]) || mayBeInexact(value["execution_config"]) ||
+      mayBeInexact(value["query_config"]) || mayBeInexact(value["rag_config"])
+    : mayBeInexact(value)
+  return inexact && !Integers.restore(text, value) ? tooLong : checkedAction(value, ordered)
+}
+
+/** Text → answer of either form, its integers exact. */
+export const parseResponse = (text: string, limits: Limits): Result.Result<DomainActionResponse, MalformedReason> => {
+  const parsed = parseJson(text, limits)
+  if (Result.isFailure(parsed)) return Result.fail(parsed.failure)
+  const value = parsed.success
+  return mayBeInexact(value) && !Integers.restore(text, value) ? tooLong : response(value)
+}
+
+/** The correlation id of an answer that cannot be read otherwise; `undefined` where it cannot be found either. */
+export const correlationIdOf = (text: string): string | undefined => {
+  const id = Scan.stringAt(text, "correlation_id")
+  return isId(id) ? id : undefined
+}
+
+/** JSON value → action. The value of a caller is copied; one that was just made is nobody else's and may be the action. */
+export const action = (value: unknown, own = false): Result.Result<DomainAction, MalformedReason> =>
+  Json.isJsonObject(value) ? checkedAction(value, own && isOrdered(value, actionKeys)) : notAnObject
+
+/** `ordered`: it is nobody else's and has every key in the order of the wire. */
+const checkedAction = (value: Json.JsonObject, ordered: boolean): Result.Result<DomainAction, MalformedReason> => {
   const { action_id, action_type, data, timestamp } = value
   if (!isId(action_id)) return wrong.action_id
   if (!isActionType(action_type)) return wrong.action_type
@@ -145,7 +186,7 @@ export const action = (value: unknown, parsed = false): Result.Result<DomainActi
   // Who writes every key in the order of the wire, as this library and the Python models do, is taken at its word. A copy
   // costs 0.1 µs, and being a literal (see `entry.ts`) much more.
   // SAFETY: all its keys were just checked.
-  if (parsed && isOrdered(value, actionKeys)) return Result.succeed(value as DomainAction)
+  if (ordered) return Result.succeed(value as DomainAction)
   return Result.succeed(withRest(
     {
       action_id,
@@ -265,6 +306,26 @@ export const orderedAction = (
     from,
     actionKeys
   )
+
+const mayBeChanged = (value: unknown): boolean => value !== null && Integers.holdsUnsafe(value, false)
+
+/** An action that has its keys in the order of the wire → its text. Throws where that is not JSON. */
+export const actionText = (action: DomainAction): string => {
+  const text = Integers.stringifyFast(action)
+  // Only what was written is known to end. Every other key of the format holds a text or nothing.
+  return text === undefined || mayBeChanged(action.data) || mayBeChanged(action.metadata) ||
+      mayBeChanged(action.execution_config) || mayBeChanged(action.query_config) || mayBeChanged(action.rag_config)
+    ? Integers.stringify(action)
+    : text
+}
+
+/** As {@link actionText}, for an answer. */
+export const responseText = (response: DomainActionResponse): string => {
+  const text = Integers.stringifyFast(response)
+  return text === undefined || mayBeChanged(response.data) || mayBeChanged(response.error)
+    ? Integers.stringify(response)
+    : text
+}
 
 /** As {@link orderedAction}, for an answer. */
 export const orderedResponse = (from: DomainActionResponse): DomainActionResponse =>

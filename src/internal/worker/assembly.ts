@@ -17,21 +17,26 @@ import type { Policy, Subject } from "../../Settlement.ts"
 import type { ConsumerStatus, WorkerOptions, WorkerStatus } from "../../Worker.ts"
 import { WorkerError } from "../../WorkerError.ts"
 import { millis } from "../base/optionTime.ts"
+import { timeoutOption } from "../base/standstill.ts"
 import { uuid } from "../base/uuid.ts"
 import { ensureGroup } from "../redis/group.ts"
-import { namesOf } from "../redis/names.ts"
+import { accepts, callbackInbox, consumer as nameOfConsumer, namesOf } from "../redis/names.ts"
+import * as neighbours from "../redis/neighbours.ts"
 import * as poolBounds from "../redis/poolBounds.ts"
 import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import { rehearse } from "../scripts/rehearse.ts"
+import * as arrivals from "./arrivals.ts"
 import { defaultSchedule, delayAfter } from "./backoff.ts"
+import { warnOfUnread } from "./callbackLists.ts"
 import * as consumer from "./consumer.ts"
-import type { Decision } from "./encodeSettlement.ts"
+import type { Decision, Written } from "./decision.ts"
+import * as environmentCheck from "./environmentCheck.ts"
 import * as eventLoop from "./eventLoop.ts"
 import { SettlementObserver } from "./observer.ts"
-import { lostLogger, settlementLogger } from "./report.ts"
+import { lostLogger, settlementLogger, starvedLogger } from "./report.ts"
 import * as serverChecks from "./serverChecks.ts"
-import type { Written } from "./settler.ts"
+import { StartObserver } from "./startObserver.ts"
 import { make as makeTelemetry } from "./telemetry.ts"
 import { moving } from "./upkeep/callbacks.ts"
 import { bounding } from "./upkeep/deadLetterBounds.ts"
@@ -148,13 +153,16 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
       })
   })
   yield* poolBounds.seat(redis, options.consumers)
+  const place = yield* neighbours.join(redis, names.stream, routes.keys())
   const troubles = trouble.make()
+  Context.get(context, StartObserver)?.(troubles)
   const server = serverClock.make(redis, clock)
   const gate = Latch.makeUnsafe(true)
   const paused = Latch.makeUnsafe(false)
   const logSettlement = settlementLogger(names, context)
   const observer = Context.get(context, SettlementObserver)
   const logLost = lostLogger(names, context)
+  const logStarved = starvedLogger(names, context, clock)
   const telemetry = makeTelemetry({ names, context, clock, types: new Set(routes.keys()) })
 
   // ---------------------------------------------------------------------------
@@ -198,6 +206,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   // consumers
   // ---------------------------------------------------------------------------
 
+  const arriving = arrivals.make()
   const lastReads = new Map<string, number>()
   const startedAt = clock.currentTimeMillisUnsafe()
   let lastRenewed = startedAt
@@ -213,7 +222,10 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         return telemetry.count(Metrics.claims, event.entries)
       case "LeaseLost":
         telemetry.count(Metrics.leasesLost, event.ids.length)
-        return logLost(event.ids, event.consumer)
+        return logLost("taken", event.ids, event.consumer)
+      case "Dropped":
+        telemetry.count(Metrics.entriesLost, event.ids.length)
+        return logLost("dropped", event.ids, event.consumer)
       case "Renewed":
         lastRenewed = clock.currentTimeMillisUnsafe()
     }
@@ -227,7 +239,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     else if (_tag === "Yield") recovering.yielded()
   }
   const makeConsumer = (suffix: string, concurrency: number, readAhead: number, reads: boolean): consumer.Consumer => {
-    const name = naming.consumer(names.service, suffix, uuid())
+    const name = nameOfConsumer(naming, names.service, suffix, uuid())
     return consumer.make({
       name,
       redis,
@@ -246,6 +258,12 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         },
         policyFor,
         handlerTimeout: options.handlerTimeout,
+        // Its own, also while a longer one holds: that one may be forgotten while this process stands still.
+        lease: options.claimIdle,
+        onStale: () => recovering.hurry(),
+        stream: names.stream,
+        // Who runs suspects alone holds nothing back, and others run what it asks for.
+        onStarved: reads ? logStarved : () => {},
         context,
         clock,
         server,
@@ -255,7 +273,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         retain: options.retain !== undefined,
         encode: {
           service: names.service,
-          accepts: naming.accepts,
+          accepts: accepts(naming),
           responseTimeToLive: options.responseTimeToLive,
           payloadLimit: options.payloadLimit,
           now: () => clock.currentTimeMillisUnsafe(),
@@ -276,6 +294,8 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
           onReconnect: () => telemetry.count(Metrics.reconnects, 1)
         }
         : undefined,
+      arrivals: arriving,
+      gate,
       onGone: gone,
       onWritten
     })
@@ -299,7 +319,10 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     names,
     consumers,
     alone,
+    arrivals: arriving,
     claimIdle: options.claimIdle,
+    retain: options.retain !== undefined,
+    clock,
     // One delivery without an outcome is the least that makes a suspect: every retry would be one.
     suspectAfter: Math.max(2, Math.min(suspectAfter, options.maxDeliveries)),
     gate,
@@ -326,18 +349,26 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     ),
     (registration) => Effect.sync(registration.remove)
   )
+  const watchIds = serverChecks.watchIds(names.stream)
+  let newestId = ""
   yield* trouble.untilPassed(
     troubles,
     `starting the worker of ${names.stream}`,
     Effect.all([
       server.sample,
       ensureGroup(redis, names),
-      redis.eval(rehearse.script)(names),
+      Effect.map(redis.eval(rehearse.script)(names), (id) => {
+        newestId = String(id)
+      }),
       recovering.holdLease
     ], { discard: true })
   )
 
   yield* serverChecks.check(redis)
+  yield* watchIds(newestId)
+  const twice = neighbours.warningOf(names.stream, place.shared)
+  if (twice !== undefined) yield* Effect.logWarning(twice)
+  yield* environmentCheck.check(redis, names)
   // A hint and no more: a naming of the user's own may throw for a type that is sent to nobody.
   yield* Effect.ignoreCause(Effect.suspend(() => {
     const targets = Array.from(routes.keys(), (type) => [type, naming.targetService(type)] as const)
@@ -353,9 +384,14 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   const together = (effects: ReadonlyArray<Effect.Effect<unknown, WorkerError>>): Effect.Effect<void, WorkerError> =>
     Effect.all(effects, { concurrency: "unbounded", discard: true })
 
+  const callbackLists = input.options.callbacks === false
+    ? []
+    : [...new Set([...routes.keys()].map((type) => callbackInbox(naming, names.service, type)))]
+
   const intake = together([
     ...consumers.flatMap((next) => next.reader === undefined ? [] : [next.reader.run]),
     recovering.taking,
+    ...everyone.map((next) => next.intake.finding),
     options.retain === Number.POSITIVE_INFINITY
       ? Effect.never
       : trimming({ redis, names, retain: options.retain ?? 0, trouble: troubles, now: server.now }),
@@ -369,17 +405,18 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     moving({
       redis,
       stream: names.stream,
-      lists: input.options.callbacks === false
-        ? []
-        : [...new Set([...routes.keys()].map((type) => naming.callbackInbox(names.service, type)))],
+      lists: callbackLists,
       gate,
       trouble: troubles
-    })
+    }),
+    callbackLists.length === 0
+      ? Effect.void
+      : warnOfUnread({ redis, naming, service: names.service, types: [...routes.keys()], read: callbackLists })
   ])
 
   const support = together([
     recovering.renewing,
-    sampling(redis, names, telemetry),
+    sampling(redis, names, telemetry, watchIds),
     loop.run,
     every(clockInterval, "asking for the time", server.sample),
     ...everyone.flatMap((next) => [next.settler.run, next.runner.watch])
@@ -397,20 +434,34 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     { concurrency: "unbounded", discard: true }
   )
 
-  const giveBack = Effect.forEach(everyone, (next) => next.release, { concurrency: "unbounded" }).pipe(
-    Effect.timeoutOption(lastGrace)
+  let toldStandstill = false
+  const tellStandstill = Effect.suspend(() => {
+    if (toldStandstill) return Effect.void
+    toldStandstill = true
+    return Effect.logWarning(
+      `The clock stands still while the worker of ${names.stream} stops, so it waits no longer. ` +
+        "Handlers that run are interrupted and given back. Move TestClock until the handlers have ended, see docs/testing.md"
+    )
+  })
+  const within = <A, E>(effect: Effect.Effect<A, E>, limit: Duration.Duration) =>
+    timeoutOption(effect, limit, clock, tellStandstill)
+
+  const giveBack = within(
+    Effect.forEach(everyone, (next) => next.release, { concurrency: "unbounded" }),
+    lastGrace
   )
 
   /** Reading has ended: finish what runs, give back the rest. */
   const drain = Effect.gen(function*() {
+    place.leave()
     for (const next of everyone) next.runner.stopStarting()
     // Beside the handlers' time: a server that is silent must not add to it.
     yield* Effect.all([
-      Effect.timeoutOption(readersStopped, lastGrace),
-      Effect.timeoutOption(quiet, Duration.millis(options.shutdownGrace))
+      within(readersStopped, lastGrace),
+      within(quiet, Duration.millis(options.shutdownGrace))
     ], { concurrency: "unbounded", discard: true })
     for (const next of everyone) next.runner.interruptRunning()
-    const ended = yield* Effect.timeoutOption(Effect.andThen(quiet, flushed), lastGrace)
+    const ended = yield* within(Effect.andThen(quiet, flushed), lastGrace)
     if (ended._tag === "None") {
       yield* Effect.logError(
         everyone.some((next) => next.runner.running() > 0)
@@ -430,11 +481,12 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
    */
   const abandon = (unsupported: Effect.Effect<void>) =>
     Effect.gen(function*() {
+      place.leave()
       for (const next of everyone) {
         next.runner.stopStarting()
         next.runner.interruptRunning()
       }
-      yield* Effect.timeoutOption(Effect.andThen(quiet, Effect.raceFirst(flushed, unsupported)), lastGrace)
+      yield* within(Effect.andThen(quiet, Effect.raceFirst(flushed, unsupported)), lastGrace)
       yield* giveBack
     }).pipe(Effect.catchCause((cause) => Effect.logError("The end of a failed worker did not go well", cause)))
 

@@ -6,7 +6,8 @@ import type { Redis } from "../../Redis.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import type { Names } from "../redis/names.ts"
 import { release } from "../scripts/lease.ts"
-import type { Decision } from "./encodeSettlement.ts"
+import type { Arrivals } from "./arrivals.ts"
+import type { Decision, Written } from "./decision.ts"
 import * as intake from "./intake.ts"
 import type { Intake, IntakeOptions } from "./intake.ts"
 import * as reader from "./reader.ts"
@@ -29,9 +30,13 @@ export interface ConsumerOptions {
   readonly names: Names
   readonly runner: Omit<runner.RunnerOptions, "decided" | "consumer">
   readonly settler: Omit<settler.SettlerOptions, "redis" | "names" | "consumer" | "onWritten">
-  readonly reader: Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "runner" | "intake"> | undefined
+  readonly reader:
+    | Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "clock" | "runner" | "intake" | "arrivals">
+    | undefined
+  readonly arrivals: Arrivals
+  readonly gate: IntakeOptions["gate"]
   readonly onGone: IntakeOptions["onGone"]
-  readonly onWritten: (decision: Decision, written: settler.Written, consumer: string) => void
+  readonly onWritten: (decision: Decision, written: Written, consumer: string) => void
 }
 
 /** Entries given back in one call. */
@@ -49,13 +54,19 @@ export const make = (options: ConsumerOptions): Consumer => {
     ...options.settler,
     ...shared,
     onWritten: (decision, written) => {
-      ownRunner.written(decision.entry)
-      options.onWritten(decision, written, name)
+      const wasTold = ownRunner.written(decision.entry)
+      options.onWritten(decision, written === "dropped" && wasTold ? "ended" : written, name)
     }
   })
   const ownIntake = intake.make({
     ...shared,
     runner: ownRunner,
+    arrivals: options.arrivals,
+    gate: options.gate,
+    trouble: options.settler.trouble,
+    maxDeliveries: options.runner.dispatch.maxDeliveries,
+    clock: options.runner.clock,
+    server: options.runner.server,
     payloadLimit: options.runner.dispatch.limits.maxBytes,
     onGone: options.onGone
   })
@@ -75,7 +86,14 @@ export const make = (options: ConsumerOptions): Consumer => {
     intake: ownIntake,
     reader: options.reader === undefined
       ? undefined
-      : reader.make({ ...options.reader, ...shared, runner: ownRunner, intake: ownIntake }),
+      : reader.make({
+        ...options.reader,
+        ...shared,
+        clock: options.runner.clock,
+        runner: ownRunner,
+        intake: ownIntake,
+        arrivals: options.arrivals
+      }),
     release: Effect.gen(function*() {
       let released = 0
       while (true) {

@@ -17,7 +17,8 @@ import { isRejected, isRetryLater } from "../../HandlerError.ts"
 import type { HandlerFailure, Outcome, Subject } from "../../Settlement.ts"
 import { defect, undeclared } from "../../Settlement.ts"
 import { exitOf } from "../base/exit.ts"
-import { deadlineOf, type Entry } from "../wire/entry.ts"
+import { misfitOf } from "../contract/configs.ts"
+import { deadlineOf, type Entry, notRead } from "../wire/entry.ts"
 import { bounded } from "../wire/errorText.ts"
 
 export type Data = { readonly [key: string]: unknown } | null
@@ -52,12 +53,14 @@ class Known implements Subject {
   readonly deadline: number | undefined
   readonly maxAttempts: number | undefined
   readonly failureAction: string | undefined
-  constructor(entry: Entry, action: DomainAction, route: Route | undefined) {
+  readonly failurePayload: "none" | "include" | undefined
+  constructor(entry: Entry, action: DomainAction, route: Route | undefined, now: number) {
     this.action = action
     this.attempt = entry.record.attempts + 1
-    this.deadline = deadlineOf(entry, action)
+    this.deadline = deadlineOf(entry, action, now)
     this.maxAttempts = route?.action?.maxAttempts
     this.failureAction = route?.action?.failureAction?.type
+    this.failurePayload = route?.action?.failurePayload
   }
 }
 
@@ -82,7 +85,8 @@ const poison: Outcome = { _tag: "Poison" }
 const expired: Outcome = { _tag: "Expired" }
 const leaseLost: Outcome = { _tag: "LeaseLost" }
 const timedOut: Outcome = { _tag: "TimedOut" }
-const interrupted: Outcome = { _tag: "Interrupted" }
+/** Given back without an attempt. */
+export const interrupted: Outcome = { _tag: "Interrupted" }
 
 /** An entry's action, or why there is none in it. */
 export type Decoded = Result.Result<DomainAction, string>
@@ -90,11 +94,13 @@ export type Decoded = Result.Result<DomainAction, string>
 /** Rows 2 to 5 of the settlement table, in their order. */
 export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOptions, now: number): Dispatched => {
   if (Result.isFailure(decoded)) {
-    return { _tag: "Decided", subject: noAction, outcome: { _tag: "Malformed", message: decoded.failure } }
+    // What was never read can only have been delivered too often.
+    const outcome: Outcome = decoded === notRead ? poison : { _tag: "Malformed", message: decoded.failure }
+    return { _tag: "Decided", subject: noAction, outcome }
   }
   const action = decoded.success
   const route = options.routes.get(action.action_type)
-  const subject = new Known(entry, action, route)
+  const subject = new Known(entry, action, route, now)
   if (entry.deliveries - entry.record.outcomes > options.maxDeliveries) {
     return { _tag: "Decided", subject, outcome: poison }
   }
@@ -133,7 +139,7 @@ export const handle = (route: Route, action: DomainAction, delivery: Delivery): 
 /** Says to a caller, who may be another program in another language, what it was that did not fit. */
 const refusal = (route: Route, error: Parameters<typeof validationDetail>[0]): Outcome => {
   const detail = validationDetail(error)
-  const message = bounded(`The payload does not fit the contract of ${route.actionType}: ${detail.message}`)
+  const message = bounded(`${misfitOf(error, route.actionType)}: ${detail.message}`)
   return { _tag: "Invalid", error: { ...detail, message } }
 }
 
@@ -148,18 +154,21 @@ const invalid = (route: Route, cause: Cause.Cause<Parameters<typeof validationDe
 export const encodeSuccess = (route: Route, success: unknown): Effect.Effect<Data, unknown> => {
   const encoding = route.encodeSuccess(success)
   const data = exitOf(encoding)
-  if (data === undefined) return Effect.catchCause(encoding, unencodable)
-  return Exit.isSuccess(data) ? data : unencodable(data.cause)
+  if (data === undefined) return Effect.catchCause(encoding, (cause) => unencodable(route, cause))
+  return Exit.isSuccess(data) ? data : unencodable(route, data.cause)
 }
 
 /** The handler has done its work, so that a defect of an encoder is no reason to run it again. */
 const unencodable = (
+  route: Route,
   cause: Cause.Cause<Parameters<typeof validationDetail>[0]>
 ): Exit.Exit<never, Refused> => {
   if (Cause.hasInterruptsOnly(cause)) return Exit.interrupt()
   const failure = cause.reasons.find(Cause.isFailReason)
   const message = failure === undefined
     ? `The success cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
+    : route.action === undefined
+    ? failure.error.message
     : `The success does not fit the contract: ${validationDetail(failure.error).message}`
   return Exit.fail(new Refused({ _tag: "Unencodable", message }))
 }

@@ -1,51 +1,19 @@
 /**
  * The pure step from a decision to what the settle script is asked to do.
  */
-import * as Predicate from "effect/Predicate"
 import type * as Tracer from "effect/Tracer"
 import * as DomainAction from "../../DomainAction.ts"
 import { isRetryLater } from "../../HandlerError.ts"
-import type { Kind } from "../../QueueNaming.ts"
-import type { Settlement } from "../../Settlement.ts"
-import type { PushTarget, SettleEntry } from "../scripts/settle.ts"
-import { encodeRecord } from "../scripts/take.ts"
-import type { Entry } from "../wire/entry.ts"
-import { bounded, messageOf, read, textAt } from "../wire/errorText.ts"
+import type { SettleEntry } from "../scripts/settle.ts"
+import { type PushTarget, target, type TargetOptions } from "../wire/answerTarget.ts"
+import { encodeRecord, type Entry } from "../wire/entry.ts"
+import { messageOf, nameOf, textAt } from "../wire/errorText.ts"
 import * as traceparent from "../wire/traceparent.ts"
+import type { Decision } from "./decision.ts"
+import { encodeFailure } from "./failureAction.ts"
 
-/** An entry together with what was decided about it. A class and no literal, see `entry.ts`. */
-export class Decision {
-  readonly entry: Entry
-  /** `undefined` when the entry could not be decoded. */
-  readonly action: DomainAction.DomainAction | undefined
-  readonly attempt: number
-  readonly settlement: Settlement
-  /** The span of the run, where there is a tracer. */
-  readonly span: Tracer.Span | undefined
-  /** What the handler failed with, for the log and the dead letter. */
-  readonly cause: unknown
-  constructor(
-    entry: Entry,
-    action: DomainAction.DomainAction | undefined,
-    attempt: number,
-    settlement: Settlement,
-    span: Tracer.Span | undefined,
-    cause: unknown
-  ) {
-    this.entry = entry
-    this.action = action
-    this.attempt = attempt
-    this.settlement = settlement
-    this.span = span
-    this.cause = cause
-  }
-}
-
-export interface EncodeOptions {
+export interface EncodeOptions extends TargetOptions {
   readonly service: string
-  readonly accepts: (name: string, kind: Kind) => boolean
-  /** Milliseconds that a response list lives on after an answer. */
-  readonly responseTimeToLive: number
   /** Bytes of the largest answer: clients take none that is larger. */
   readonly payloadLimit: number
   /** Milliseconds by the clock of this process: the timestamp of answers. */
@@ -66,13 +34,13 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       return answered(
         decision,
         options,
-        encodeResponse(action, options, (known, answer) => DomainAction.response(known, settlement.data, answer))
+        encodeResponse(decision, options, (known, answer) => DomainAction.response(known, settlement.data, answer))
       )
     case "Reject":
       return answered(
         decision,
         options,
-        encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer)),
+        encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer)),
         "response"
       )
     case "Callback":
@@ -80,16 +48,26 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
         decision,
         options,
         action === undefined ? undefined : DomainAction.encode(DomainAction.callback(action, settlement.data, {
-          ...answerOptions(options),
+          ...answerOptions(decision, options),
           originService: options.service,
           actionType: settlement.actionType
         }))
       )
     case "DeadLetter": {
-      const answer = settlement.answer
-        ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+      const { failureAction } = settlement
+      const isAction = failureAction !== undefined && action !== undefined
+      const answer = isAction
+        ? encodeFailure(action, failureAction, settlement.error, {
+          ...answerOptions(decision, options),
+          originService: options.service,
+          payloadLimit: options.payloadLimit
+        })
+        : settlement.answer
+        ? encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
         : undefined
-      const push = answer === undefined ? undefined : target(action, answer, options, "response")
+      const push = answer === undefined
+        ? undefined
+        : traced(target(action, answer, options, isAction ? "action" : "response"), decision)
       const behind = reasonBehind(decision.cause)
       const notes = [
         ...noteOf(decision),
@@ -108,7 +86,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
     }
     case "Retry": {
       const answer = settlement.answer
-        ? encodeResponse(action, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+        ? encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
         : undefined
       return waiting(
         decision,
@@ -131,10 +109,11 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
 const reasonBehind = (error: unknown): { readonly type: string; readonly message: string } | undefined => {
   if (!isRetryLater(error) || error.cause === undefined) return undefined
   const { cause } = error
-  const name = Predicate.isError(cause) ? textAt(cause, "name") : undefined
-  // A `RedisError` has no message of its own, but a cause that has.
-  const message = typeof cause === "string" ? bounded(cause) : messageOf(cause) ?? messageOf(read(cause, "cause"))
-  return { type: textAt(cause, "_tag") ?? name ?? error._tag, message: message ?? error.message }
+  const name = nameOf(cause)
+  return {
+    type: name ?? textAt(cause, "name") ?? error._tag,
+    message: messageOf(cause) ?? name ?? textAt(cause, "message") ?? error.message
+  }
 }
 
 const settled = ({ deliveries, id }: Entry) => ({ id, deliveries, push: undefined, wait: undefined })
@@ -164,30 +143,26 @@ const waiting = (
   notes: []
 })
 
-const answerOptions = (options: EncodeOptions): DomainAction.AnswerOptions => ({
+const answerOptions = ({ action, span }: Decision, options: EncodeOptions): DomainAction.AnswerOptions => ({
   actionId: options.uuid(),
-  timestamp: DomainAction.timestamp(options.now())
+  timestamp: DomainAction.timestamp(options.now()),
+  // Python clients parse no answer without a trace id, and Python workers answer no callback without one.
+  traceId: action?.trace_id === null ? traceIdOf(span) ?? options.uuid() : undefined
 })
 
+const traceIdOf = (span: Tracer.Span | undefined): string | undefined => {
+  const trace = span === undefined ? undefined : traceparent.format(span)
+  return trace === undefined ? undefined : traceparent.traceIdOf(trace)
+}
+
 const encodeResponse = (
-  action: DomainAction.DomainAction | undefined,
+  decision: Decision,
   options: EncodeOptions,
   make: (action: DomainAction.DomainAction, answer: DomainAction.AnswerOptions) => DomainAction.DomainActionResponse
 ): string | undefined =>
-  action === undefined ? undefined : DomainAction.encodeResponse(make(action, answerOptions(options)))
-
-/** A class and no literal, see `entry.ts`. */
-class ListTarget implements PushTarget {
-  readonly kind = "list"
-  readonly key: string
-  readonly payload: string
-  readonly timeToLive: number
-  constructor(key: string, payload: string, timeToLive: number) {
-    this.key = key
-    this.payload = payload
-    this.timeToLive = timeToLive
-  }
-}
+  decision.action === undefined
+    ? undefined
+    : DomainAction.encodeResponse(make(decision.action, answerOptions(decision, options)))
 
 /** An entry that is answered, without notes as a rule. A class and no literal, see `entry.ts`. */
 class Answered implements SettleEntry {
@@ -203,30 +178,6 @@ class Answered implements SettleEntry {
     this.push = push
     this.notes = notes
   }
-}
-
-/** Where an answer goes; `undefined` when the name in the message is not one that may be written. */
-export const target = (
-  action: DomainAction.DomainAction | undefined,
-  payload: string,
-  options: Pick<EncodeOptions, "accepts" | "responseTimeToLive">,
-  kind: "action" | "response" = "action"
-): PushTarget | undefined => {
-  const key = action?.callback_queue_name
-  if (action === undefined || key === null || key === undefined) return undefined
-  if (action.callback_action_type === null) {
-    // A client may name any list of its own, also one for all its answers.
-    if (options.accepts(key, "response")) return new ListTarget(key, payload, options.responseTimeToLive)
-    // Callbacks of others may wait in that one: whoever forges a request must not make them expire.
-    return options.accepts(key, "callback") ? new ListTarget(key, payload, 0) : undefined
-  }
-  if (options.accepts(key, "stream")) {
-    // In an action stream a response would be a malformed entry of somebody else's.
-    return kind === "action" ? { kind: "stream", key, payload, timeToLive: 0 } : undefined
-  }
-  return options.accepts(key, "callback") || options.accepts(key, "response")
-    ? new ListTarget(key, payload, 0)
-    : undefined
 }
 
 const noteOf = ({ action, attempt, entry }: Decision): Array<string> => [

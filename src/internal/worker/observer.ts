@@ -2,8 +2,7 @@
  * Who is told of every settlement that is written: nobody in a running service, the testing kit in a test.
  */
 import * as Context from "effect/Context"
-import type { Decision } from "./encodeSettlement.ts"
-import type { Written } from "./settler.ts"
+import type { Decision, Written } from "./decision.ts"
 
 export type SettlementObserver = (decision: Decision, written: Written) => void
 

@@ -5,10 +5,12 @@
  * ended on the server too, since a blocked read that was left behind would swallow
  * the next entry; then what is pending here and not held is taken; then new entries.
  */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
 import type { Connection, Redis, RedisError } from "../../Redis.ts"
 import type { WorkerError } from "../../WorkerError.ts"
+import { monotonicMillis } from "../base/monotonic.ts"
 import * as batchSize from "../redis/batchSize.ts"
 import * as blockingRead from "../redis/blockingRead.ts"
 import { failureOf } from "../redis/failure.ts"
@@ -17,6 +19,7 @@ import * as ownConnections from "../redis/ownConnections.ts"
 import * as reply from "../redis/reply.ts"
 import type { Trouble } from "../redis/trouble.ts"
 import * as entry from "../wire/entry.ts"
+import { type Arrivals, isLoss } from "./arrivals.ts"
 import type { Intake } from "./intake.ts"
 import type { Runner } from "./runner.ts"
 
@@ -24,8 +27,10 @@ export interface ReaderOptions {
   readonly redis: Redis["Service"]
   readonly names: Names
   readonly consumer: string
+  readonly clock: Clock.Clock
   readonly runner: Runner
   readonly intake: Intake
+  readonly arrivals: Arrivals
   /** Milliseconds that one read waits. */
   readonly block: number
   /** Open while reading is allowed. */
@@ -54,29 +59,35 @@ export interface Reader {
 const maxBatch = 500
 
 export const make = (options: ReaderOptions): Reader => {
-  const { consumer, gate, intake, names, paused, redis, runner, trouble } = options
+  const { arrivals, clock, consumer, gate, intake, names, paused, redis, runner, trouble } = options
   const doing = `reading ${names.stream} as ${consumer}`
   let stopping = false
   const own = ownConnections.make(redis, consumer)
   const sizes = batchSize.make()
-  const count = (): number => Math.max(1, Math.min(runner.batch(), maxBatch, sizes.affordable(runner.spare())))
+  const count = (): number =>
+    Math.max(1, Math.min(runner.batch(), maxBatch, arrivals.most(), sizes.affordable(runner.spare())))
+  /** Entries that the read on its way asked for; 0: none is. */
+  let asked = 0
 
-  const readNew = (connection: Connection): Effect.Effect<unknown, RedisError> =>
-    connection.send(
+  const readNew = (connection: Connection, block: number): Effect.Effect<unknown, RedisError> => {
+    asked = count()
+    return connection.send(
       "XREADGROUP",
       "GROUP",
       names.group,
       consumer,
       "COUNT",
-      String(count()),
+      String(asked),
       "BLOCK",
-      String(options.block),
+      String(block),
       "STREAMS",
       names.stream,
       ">"
     )
+  }
 
   const session = Effect.scoped(Effect.gen(function*() {
+    asked = 0
     // It fails while the server is out of reach: nothing is read before it is known that nobody else takes in our name.
     yield* own.end
     // What a connection before this one took and never brought here.
@@ -101,7 +112,9 @@ export const make = (options: ReaderOptions): Reader => {
         if (!gate.isOpen()) return
       }
       options.onRead()
-      read.start(readNew(connection))
+      const since = monotonicMillis(clock)
+      // After trouble the first read does not wait: its reply tells that the trouble is over.
+      read.start(readNew(connection, trouble.failing() && trouble.failing(doing) ? 1 : options.block))
       if (ahead) {
         // The command is written at the end of this turn of the event loop.
         yield* Effect.yieldNow
@@ -110,16 +123,20 @@ export const make = (options: ReaderOptions): Reader => {
       const arrived = yield* read.reply
       if (arrived === undefined) return
       options.onRead()
+      asked = 0
       if (trouble.failing()) yield* trouble.passed(doing)
       const entries = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
+      arrivals.came(entries.length)
       sizes.learn(entries.length, entries.reduce((sum, next) => sum + next.size, 0))
-      yield* intake.hold(entries)
+      yield* intake.hold(entries, since)
     }
   }))
 
   const recover = Effect.fnUntraced(function*(error: RedisError) {
     if (stopping) return
     if (failureOf(error) === "NoGroup") return yield* options.restoreGroup
+    // It may have been lost for its size, with all that it took: the next one asks for less.
+    if (asked > 0 && isLoss(error)) arrivals.lost(asked)
     options.onReconnect()
     yield* trouble.failed(doing, error)
   })

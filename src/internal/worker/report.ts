@@ -2,18 +2,21 @@
  * One log line a settlement: at debug as a rule, higher where somebody should look. Never a payload.
  */
 import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
+import { monotonicMillis } from "../base/monotonic.ts"
 import type { Names } from "../redis/names.ts"
 import { read } from "../wire/errorText.ts"
-import type { Decision } from "./encodeSettlement.ts"
-import type { Written } from "./settler.ts"
+import type { Decision, Written } from "./decision.ts"
+
+type DeadLetter = Extract<Decision["settlement"], { readonly _tag: "DeadLetter" }>
 
 const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity => {
-  if (written === "gone") return "Error"
-  if (written === "lost") return "Warn"
+  if (written === "gone" || written === "dropped") return "Error"
+  if (written === "lost" || written === "ended") return "Warn"
   if (written === "unwritable") return settlement._tag === "Retry" ? "Warn" : "Error"
   if (written === "undeliverable" && settlement._tag !== "DeadLetter") return "Warn"
   switch (settlement._tag) {
@@ -26,10 +29,22 @@ const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity 
   }
 }
 
+/** Whether the caller was told by a failure action. */
+const toldBy = ({ failureAction }: DeadLetter, written: Written): string =>
+  failureAction === undefined
+    ? ""
+    : written === "settled"
+    ? `, ${failureAction.actionType} sent`
+    : `, ${failureAction.actionType} could not be sent`
+
 const textOf = ({ settlement }: Decision, written: Written): string => {
   switch (written) {
     case "lost":
       return "Not settled: another consumer owns the entry"
+    case "ended":
+      return "Not settled: the entry is no longer pending, as it was settled before or the group was made again"
+    case "dropped":
+      return "Not settled: the entry is no longer pending and no consumer will be given it again"
     case "gone":
       return "Not settled: the entry was deleted by others"
     case "undeliverable":
@@ -45,7 +60,7 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
   }
   switch (settlement._tag) {
     case "DeadLetter":
-      return `Dead letter (${settlement.reason}): ${settlement.error.message}`
+      return `Dead letter (${settlement.reason})${toldBy(settlement, written)}: ${settlement.error.message}`
     case "Retry":
       return `Runs again in ${Math.ceil(settlement.delay)} ms: ${settlement.error.message}`
     case "Ack":
@@ -55,14 +70,41 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
   }
 }
 
-/** Says which entries were taken over while they were held here. */
+/** Says which entries were taken from this consumer while they were held here, and how. */
 export const lostLogger = (names: Names, context: Context.Context<never>) => {
   const fork = Effect.runForkWith(context)
-  return (ids: ReadonlyArray<string>, consumer: string): void => {
+  return (how: "taken" | "dropped", ids: ReadonlyArray<string>, consumer: string): void => {
+    fork(
+      (how === "taken"
+        ? Effect.logWarning(
+          `${ids.length} entries were taken over by another consumer: this one was silent for longer than the lease`
+        )
+        : Effect.logError(
+          `${ids.length} entries of ${names.stream} are no longer pending, though no other consumer has them. ` +
+            `Somebody acknowledged them or removed the consumer: no worker will be given them again, ` +
+            `and what their running handlers return is not written`
+        )).pipe(Effect.annotateLogs({ service: names.service, consumer, entries: ids.slice(0, 20) }))
+    )
+  }
+}
+
+/** Milliseconds between two warnings. */
+const starvedInterval = 10 * 60_000
+
+/** Warns that handlers wait for their own service and hold all slots, not each time. */
+export const starvedLogger = (names: Names, context: Context.Context<never>, clock: Clock.Clock) => {
+  const fork = Effect.runForkWith(context)
+  let last = Number.NEGATIVE_INFINITY
+  return (): void => {
+    const now = monotonicMillis(clock)
+    if (now - last < starvedInterval) return
+    last = now
     fork(
       Effect.logWarning(
-        `${ids.length} entries were taken over by another consumer: this one was silent for longer than the lease`
-      ).pipe(Effect.annotateLogs({ service: names.service, consumer, entries: ids.slice(0, 20) }))
+        `Every slot of a consumer of ${names.stream} holds a handler that waits for an answer of its own service. ` +
+          `Only another worker with a free slot can answer; without one the requests time out. ` +
+          `Call the code instead of sending a request, or raise the concurrency`
+      ).pipe(Effect.annotateLogs({ service: names.service }))
     )
   }
 }

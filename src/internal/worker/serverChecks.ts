@@ -1,9 +1,11 @@
 /**
- * Warns of a server that may lose what it was given: one that evicts keys, or keeps nothing on disk.
+ * Warns of a server that may lose what it was given: one that evicts keys, or keeps nothing on disk. And of a stream that
+ * takes no more entries.
  */
 import * as Effect from "effect/Effect"
 import type { Redis } from "../../Redis.ts"
 import { record } from "../redis/reply.ts"
+import { type IdSupply, problemOf, supplyOf } from "../redis/streamIds.ts"
 
 const setting = (redis: Redis["Service"], name: string): Effect.Effect<string | undefined> =>
   redis.send("CONFIG", "GET", name).pipe(
@@ -42,3 +44,16 @@ export const check = Effect.fnUntraced(function*(redis: Redis["Service"]) {
   const save = yield* setting(redis, "save")
   for (const warning of warnings({ policy, appendonly, save })) yield* Effect.logWarning(warning)
 })
+
+/** Logs what the newest id of a stream says about those to come, when it gets worse and not at each look. */
+export const watchIds = (stream: string) => {
+  let told: IdSupply = "ample"
+  return (newestId: string): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const supply = supplyOf(newestId)
+      const problem = problemOf(stream, newestId)
+      if (problem === undefined || supply === told || told === "exhausted") return Effect.void
+      told = supply
+      return supply === "exhausted" ? Effect.logError(problem) : Effect.logWarning(problem)
+    })
+}

@@ -4,14 +4,15 @@
  */
 import * as DomainAction from "../../DomainAction.ts"
 import type { RedisError } from "../../Redis.ts"
-import type { Settlement } from "../../Settlement.ts"
+import type { FailureAction, Settlement } from "../../Settlement.ts"
 import { textOf } from "../redis/failure.ts"
 import type { SettleEntry, SettleParams, SettleTarget } from "../scripts/settle.ts"
 import { isBefore } from "../wire/entry.ts"
 import { messageOf } from "../wire/errorText.ts"
 import { refusalOf } from "../wire/refusal.ts"
+import { Decision } from "./decision.ts"
 import type { EncodeOptions } from "./encodeSettlement.ts"
-import { Decision, encodeSettlement } from "./encodeSettlement.ts"
+import { encodeSettlement } from "./encodeSettlement.ts"
 
 /**
  * Characters of arguments beyond which a call takes no further entry. A client makes one text of a call, which V8 and the
@@ -147,7 +148,8 @@ export const withoutPush = (entry: SettleEntry, error: RedisError): SettleEntry 
   }
 
 /** In place of a result or an error that is too much for the server: a letter, and as an answer, where that is wanted, why. */
-const insteadOf = (settlement: Settlement, answer: boolean): Settlement => {
+const insteadOf = (settlement: Settlement, action: Decision["action"], mayAnswer: boolean): Settlement => {
+  const answer = mayAnswer && expects(action)
   switch (settlement._tag) {
     case "Reply":
     case "Callback":
@@ -155,13 +157,23 @@ const insteadOf = (settlement: Settlement, answer: boolean): Settlement => {
     case "Reject":
       return { _tag: "DeadLetter", reason: "undeliverable", error: { ...settlement.error, details: null }, answer }
     case "DeadLetter":
-      return { ...settlement, error: { ...settlement.error, details: null }, answer: settlement.answer && answer }
+      return {
+        ...settlement,
+        error: { ...settlement.error, details: null },
+        answer: settlement.answer && answer,
+        failureAction: mayAnswer && settlement.failureAction !== undefined
+          ? withoutPayload(settlement.failureAction)
+          : undefined
+      }
     case "Retry":
       return { ...settlement, answer: false }
     default:
       return settlement
   }
 }
+
+const withoutPayload = (failure: FailureAction): FailureAction =>
+  failure.payload === "include" ? { ...failure, payload: "omitted" } : failure
 
 const unwritable = {
   error_type: "UndeliverableAnswer",
@@ -182,7 +194,7 @@ export const unanswered = (
     entry,
     action,
     attempt,
-    insteadOf(settlement, answer && expects(action)),
+    insteadOf(settlement, action, answer),
     span,
     cause
   )

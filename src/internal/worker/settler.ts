@@ -11,19 +11,14 @@ import * as Latch from "effect/Latch"
 import type { Redis } from "../../Redis.ts"
 import { RedisError } from "../../Redis.ts"
 import type { WorkerError } from "../../WorkerError.ts"
-import { failureOf } from "../redis/failure.ts"
+import { failureOf, type RedisFailure } from "../redis/failure.ts"
 import type { Names } from "../redis/names.ts"
 import type { Trouble } from "../redis/trouble.ts"
 import { decodeStatuses, settle, type SettleEntry, type SettleStatus, targetOf } from "../scripts/settle.ts"
-import type { Decision, EncodeOptions } from "./encodeSettlement.ts"
+import type { Decision, Written } from "./decision.ts"
+import type { EncodeOptions } from "./encodeSettlement.ts"
 import { Batch, batchOf, unanswered, withEntry, withoutPush } from "./settleBatch.ts"
 import type { Telemetry } from "./telemetry.ts"
-
-/**
- * What became of a decision: written, or why not. Of an `undeliverable` answer the dead letter holds the text, of an
- * `unwritable` one it only says what the server had against it.
- */
-export type Written = "settled" | "lost" | "gone" | "undeliverable" | "unwritable"
 
 export interface Settler {
   readonly offer: (decision: Decision) => void
@@ -70,6 +65,12 @@ const mayBeAboutContent = (error: RedisError, { size }: Batch): boolean => {
   const kind = failureOf(error)
   return kind === "Other" || (kind === "Connection" && size >= largeSize)
 }
+
+/**
+ * Whether a server refuses a call for the list that an answer goes to: it names the list, and a sender named that. The user
+ * may not write to it, or in a cluster it is on another node.
+ */
+const isAboutTarget = (kind: RedisFailure): boolean => kind === "NoPermission" || kind === "Cluster"
 
 /** What became of a decision that the script carried out. */
 const settledAs = (entry: SettleEntry | undefined): Written => entry?.undelivered === true ? "undeliverable" : "settled"
@@ -168,10 +169,12 @@ export const make = (options: SettlerOptions): Settler => {
         if (kind === "NoGroup") {
           // The server forgot the group: nothing of this is ours any more.
           yield* options.restoreGroup
-          for (const decision of left) written(decision, "lost")
+          for (const decision of left) written(decision, "ended")
+          // Nothing is left to write, and the next call may be long in coming.
+          if (trouble.failing()) yield* trouble.passed(doing)
           return
         }
-        if (kind === "NoPermission" && batch.entries.some((entry) => entry.push !== undefined)) {
+        if (isAboutTarget(kind) && batch.entries.some((entry) => entry.push !== undefined)) {
           return yield* writeApart(left)
         }
         yield* trouble.failed(doing, result.failure)
@@ -233,9 +236,9 @@ export const make = (options: SettlerOptions): Settler => {
       const kind = failureOf(error)
       if (kind === "NoGroup") {
         yield* options.restoreGroup
-        return "lost"
+        return "ended"
       }
-      if (kind === "NoPermission" && mayBeRefused) return new Refused(error, true)
+      if (isAboutTarget(kind) && mayBeRefused) return new Refused(error, true)
       yield* trouble.failed(doing, error)
       const isRefusal = mayBeRefused && (yield* isAboutContent(error, batch))
       refusals = isRefusal ? refusals + 1 : 0

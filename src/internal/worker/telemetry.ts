@@ -14,10 +14,9 @@ import type { DomainAction } from "../../DomainAction.ts"
 import * as Metrics from "../../Metrics.ts"
 import type { Outcome, Settlement, Subject } from "../../Settlement.ts"
 import type { Names } from "../redis/names.ts"
-import { type Entry, millisOf } from "../wire/entry.ts"
+import { addedAt, type Entry } from "../wire/entry.ts"
 import * as traceparent from "../wire/traceparent.ts"
-import type { Decision } from "./encodeSettlement.ts"
-import type { Written } from "./settler.ts"
+import type { Decision, Written } from "./decision.ts"
 
 export interface Telemetry {
   /** A handler is about to start; returns its span where there is a tracer. */
@@ -62,6 +61,14 @@ const outcomeNames: { readonly [K in Settlement["_tag"]]: string } = {
   Yield: "yield",
   Lost: "lost"
 }
+
+/** A failure action is no success, though a callback was sent: it is counted by itself. */
+const outcomeOf = (settlement: Settlement): string =>
+  settlement._tag === "Ack" && settlement.expired
+    ? "expired"
+    : settlement._tag === "DeadLetter" && settlement.failureAction !== undefined
+    ? "failure_callback"
+    : outcomeNames[settlement._tag]
 
 /** Settlements that end an action. */
 const isFinal = (settlement: Settlement): boolean => {
@@ -119,7 +126,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
     return byType.get(action_type) ?? makeMetrics(action_type)
   }
   const outcomeCounter = (metrics: TypeMetrics, settlement: Settlement): Metric.Counter<number> => {
-    const outcome = settlement._tag === "Ack" && settlement.expired ? "expired" : outcomeNames[settlement._tag]
+    const outcome = outcomeOf(settlement)
     let counter = metrics.outcomes.get(outcome)
     if (counter === undefined) {
       counter = ownCounter(Metrics.actions, { service, action_type: metrics.action_type, outcome })
@@ -171,9 +178,8 @@ export const make = (options: TelemetryOptions): Telemetry => {
   return {
     started: (entry, action, subject, consumer, now) => {
       const metrics = metricsOf(action.action_type)
-      // The clocks of two hosts may differ: a delay is never less than nothing.
       if (entry.deliveries === 1 && subject.attempt === 1) {
-        metrics.delay.updateUnsafe(Math.max(0, now - millisOf(entry.id)), context)
+        metrics.delay.updateUnsafe(now - addedAt(entry, now), context)
       }
       if (tracer === undefined) return undefined
       const sender = traceparent.senderOf(entry, action)
@@ -223,8 +229,11 @@ export const make = (options: TelemetryOptions): Telemetry => {
       span?.end(clock.currentTimeNanosUnsafe(), failed ? Exit.fail("RedisError") : Exit.void)
     },
     written: (decision, written) => {
-      if (written === "lost") return withService(Metrics.settlementsRefused).updateUnsafe(1, context)
-      if (written === "gone") return withService(Metrics.entriesLost).updateUnsafe(1, context)
+      if (written === "lost" || written === "ended" || written === "dropped") {
+        withService(Metrics.settlementsRefused).updateUnsafe(1, context)
+        if (written !== "dropped") return
+      }
+      if (written === "gone" || written === "dropped") return withService(Metrics.entriesLost).updateUnsafe(1, context)
       const { action, attempt, settlement } = decision
       const metrics = metricsOf(action?.action_type)
       outcomeCounter(metrics, settlement).updateUnsafe(1, context)

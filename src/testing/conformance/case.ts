@@ -272,6 +272,8 @@ export const refuse = (
     ? "GroupExists"
     : text.startsWith("NOSCRIPT")
     ? "NoScript"
+    : /^ERR (unknown (sub)?command|wrong number of arguments|syntax error)/.test(text)
+    ? "Unsupported"
     : "Other"
   return failing(line(command, args), words, kind, send(command, ...args))
 }

@@ -89,7 +89,9 @@ export const listCases: ReadonlyArray<Case> = cases("lists", (test) => {
   test("LPUSH adds at the left, LPOP and RPOP take from their ends, and an empty list is gone", () =>
     Effect.gen(function*() {
       const list = yield* key("list")
+      yield* expect(0, "LLEN", list)
       yield* expect(3, "LPUSH", list, "1", "2", "3")
+      yield* expect(3, "LLEN", list)
       yield* expect("1", "LINDEX", list, -1)
       yield* expect("3", "LINDEX", list, 0)
       yield* expect(null, "LINDEX", list, 3)

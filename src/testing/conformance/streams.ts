@@ -1,5 +1,6 @@
 /** Streams as such: adding, reading, deleting, trimming. */
 import * as Effect from "effect/Effect"
+import { record } from "../../internal/redis/reply.ts"
 import { type Case, cases, entriesOf, expect, holds, key, refuse, same, send, serverTime } from "./case.ts"
 
 const invalidId = "ERR Invalid stream ID specified as stream command argument"
@@ -162,5 +163,22 @@ export const streamCases: ReadonlyArray<Case> = cases("streams", (test) => {
         1
       )
       yield* refuse(invalidId, "XTRIM", stream, "MINID", "x")
+    }))
+
+  test("XINFO STREAM tells length, last id and the entries at the ends", () =>
+    Effect.gen(function*() {
+      const stream = yield* filled("stream", 3)
+      yield* send("XDEL", stream, "2-0")
+      const reply = record(yield* send("XINFO", "STREAM", stream))
+      const value = (name: string) => reply.get(name)
+      same("values", ["length", "last-generated-id", "max-deleted-entry-id", "entries-added", "groups"].map(value), [
+        2,
+        "3-0",
+        "2-0",
+        3,
+        0
+      ])
+      same("ends", [value("first-entry"), value("last-entry")], [["1-0", ["n", "1"]], ["3-0", ["n", "3"]]])
+      yield* refuse("ERR no such key", "XINFO", "STREAM", yield* key("none"))
     }))
 })

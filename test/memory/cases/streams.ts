@@ -1,6 +1,6 @@
 /** Streams as such: adding, reading, deleting, trimming. */
 import * as Effect from "effect/Effect"
-import { record, streamEntries } from "../../../src/internal/redis/reply.ts"
+import { streamEntries } from "../../../src/internal/redis/reply.ts"
 import {
   type Case,
   cases,
@@ -50,23 +50,6 @@ export const streamCases: ReadonlyArray<Case> = cases("streams", (test) => {
         b,
         "0"
       )
-    }))
-
-  test("XINFO STREAM tells length, last id and the entries at the ends", () =>
-    Effect.gen(function*() {
-      const stream = yield* filled("stream", 3)
-      yield* send("XDEL", stream, "2-0")
-      const reply = record(yield* send("XINFO", "STREAM", stream))
-      const value = (name: string) => reply.get(name)
-      same("values", ["length", "last-generated-id", "max-deleted-entry-id", "entries-added", "groups"].map(value), [
-        2,
-        "3-0",
-        "2-0",
-        3,
-        0
-      ])
-      same("ends", [value("first-entry"), value("last-entry")], [["1-0", ["n", "1"]], ["3-0", ["n", "3"]]])
-      yield* refuse("ERR no such key", "XINFO", "STREAM", yield* key("none"))
     }))
 
   test("XSETID sets the last id", () =>

@@ -3,13 +3,16 @@
  * an ordinary action with retries and dead letters.
  *
  * A list cannot be waited for without taking from it, and what is taken is lost in a
- * crash. So the lists are looked at, all in one call, and moved by a script.
+ * crash. So the lists are polled. One `EXISTS` covers all of them, and the script that
+ * moves callbacks runs only when there is something to move: it needs a command for each list.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Latch from "effect/Latch"
-import type { Redis } from "../../../Redis.ts"
+import type { Redis, RedisError } from "../../../Redis.ts"
 import type { WorkerError } from "../../../WorkerError.ts"
+import { failureOf } from "../../redis/failure.ts"
+import { explain } from "../../redis/streamIds.ts"
 import { type Trouble, untilPassed } from "../../redis/trouble.ts"
 import { moveCallbacks } from "../../scripts/streams.ts"
 
@@ -32,13 +35,34 @@ const patience = 50
 const batch = 200
 
 export const moving = (options: CallbacksOptions): Effect.Effect<never, WorkerError> => {
-  if (options.lists.length === 0) return Effect.never
-  const move = options.redis.eval(moveCallbacks.script)({ stream: options.stream, lists: options.lists, limit: batch })
+  const { lists, redis, stream } = options
+  if (lists.length === 0) return Effect.never
+  const move = Effect.mapError(
+    redis.eval(moveCallbacks.script)({ stream, lists, limit: batch }),
+    (error) => explain(stream, error)
+  )
+  let mayAsk = true
+  /** Whether any list has something. A user who may not run `EXISTS` runs the script each time instead. */
+  const something: Effect.Effect<boolean, RedisError> = Effect.suspend(() =>
+    mayAsk
+      ? redis.send<number>("EXISTS", ...lists).pipe(
+        Effect.map((count) => count > 0),
+        Effect.catchIf((error) => failureOf(error) === "NoPermission", () =>
+          Effect.sync(() => {
+            mayAsk = false
+            return true
+          }))
+      )
+      : Effect.succeed(true)
+  )
+  const nothing: unknown = [0, []]
+  const look = Effect.flatMap(something, (found) => found ? move : Effect.succeed(nothing))
   let refused = ""
-  let empty = 0
+  // A worker that starts has seen no callback lately.
+  let empty = patience
   const once = Effect.gen(function*() {
     yield* options.gate.await
-    const reply = yield* untilPassed(options.trouble, `moving callbacks to ${options.stream}`, move)
+    const reply = yield* untilPassed(options.trouble, `moving callbacks to ${stream}`, look)
     const [moved, wrong] = Array.isArray(reply) ? reply : []
     const names = Array.isArray(wrong) ? wrong.join(", ") : ""
     if (names !== refused && names !== "") {

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Redis, RedisError } from "../../../Redis.ts"
 import type { WorkerError } from "../../../WorkerError.ts"
 import type { Names } from "../../redis/names.ts"
-import type { Trouble } from "../../redis/trouble.ts"
+import { type Trouble, untilPassed } from "../../redis/trouble.ts"
 import { boundLetters } from "../../scripts/deadLetterMoves.ts"
 
 export interface BoundOptions {
@@ -84,8 +84,7 @@ export const bounding = (options: BoundOptions): Effect.Effect<never, WorkerErro
 
   return Effect.forever(Effect.gen(function*() {
     yield* Effect.sleep(Duration.millis(interval))
-    const result = yield* Effect.result(look)
-    if (result._tag === "Failure") return yield* trouble.failed(doing, result.failure)
-    if (trouble.current().size > 0) yield* trouble.passed(doing)
+    // Tried again as soon as it can be: a worker is not ready while this fails.
+    yield* untilPassed(trouble, doing, look)
   }))
 }

@@ -13,12 +13,14 @@ import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import type { Redis, RedisError } from "../../../Redis.ts"
 import type { WorkerError } from "../../../WorkerError.ts"
+import { monotonicMillis } from "../../base/monotonic.ts"
 import { failureOf } from "../../redis/failure.ts"
 import type { Names } from "../../redis/names.ts"
 import { strings } from "../../redis/reply.ts"
 import type { Trouble } from "../../redis/trouble.ts"
 import { decodeRenewal, holdLease, renew } from "../../scripts/lease.ts"
 import { decodeTake, takeDue, takeIdle, type TakenEntry } from "../../scripts/take.ts"
+import { type Arrivals, isLoss } from "../arrivals.ts"
 import type { Consumer } from "../consumer.ts"
 import { fromTaken } from "../intake.ts"
 
@@ -29,8 +31,12 @@ export interface RecoveryOptions {
   readonly consumers: ReadonlyArray<Consumer>
   /** The consumer that runs one suspect at a time. */
   readonly alone: Consumer
+  readonly arrivals: Arrivals
   /** Milliseconds; this worker's own wish, the group may hold a longer one. */
   readonly claimIdle: number
+  /** Settled entries are kept in the stream. */
+  readonly retain: boolean
+  readonly clock: Clock.Clock
   readonly suspectAfter: number
   readonly gate: Latch.Latch
   readonly trouble: Trouble
@@ -43,6 +49,7 @@ export interface RecoveryOptions {
 export type RecoveryEvent =
   | { readonly _tag: "Claimed"; readonly entries: number }
   | { readonly _tag: "LeaseLost"; readonly ids: ReadonlyArray<string>; readonly consumer: string }
+  | { readonly _tag: "Dropped"; readonly ids: ReadonlyArray<string>; readonly consumer: string }
   | { readonly _tag: "Renewed" }
 
 export interface Recovery {
@@ -52,6 +59,8 @@ export interface Recovery {
   readonly renewing: Effect.Effect<never, WorkerError>
   /** Takes due and abandoned entries until interrupted. */
   readonly taking: Effect.Effect<never, WorkerError>
+  /** Renews now: something may not start before. */
+  readonly hurry: () => void
   /** A retry was just written: its due time may be the next one. */
   readonly wake: () => void
   /** An entry was just left to a worker that knows its type. */
@@ -90,10 +99,11 @@ export const goneWarning = (names: Names, ids: ReadonlyArray<string>): Effect.Ef
   )
 
 export const make = (options: RecoveryOptions): Recovery => {
-  const { alone, consumers, names, redis, trouble } = options
+  const { alone, arrivals, clock, consumers, names, redis, trouble } = options
   const everyone = [...consumers, alone]
   const own = everyone.map((consumer) => consumer.name)
   const wakeLatch = Latch.makeUnsafe(false)
+  const hurryLatch = Latch.makeUnsafe(false)
   let lease = options.claimIdle
   let cursor = "-"
 
@@ -106,6 +116,10 @@ export const make = (options: RecoveryOptions): Recovery => {
           false
         )
     })
+
+  /** A worker is not ready while something fails: what failed does not wait for its next turn. */
+  const untilDone = (attempt: Effect.Effect<boolean, WorkerError>): Effect.Effect<boolean, WorkerError> =>
+    Effect.repeat(attempt, { until: (done) => done })
 
   // ---------------------------------------------------------------------------
   // leases
@@ -124,11 +138,16 @@ export const make = (options: RecoveryOptions): Recovery => {
     lease = Math.max(options.claimIdle, held)
   })
 
+  /** The last renewal took longer than the lease. */
+  let wasSlow = false
+
   const renewConsumer = Effect.fnUntraced(function*(consumer: Consumer) {
-    const ids = consumer.runner.heldIds()
+    const { runner } = consumer
+    const ids = runner.heldIds()
     for (let i = 0; i < ids.length; i += maxRenewed) {
       const some = ids.slice(i, i + maxRenewed)
-      const { gone, lost } = decodeRenewal(
+      const sent = monotonicMillis(clock)
+      const { ahead, dropped, ended, gone, lost, several } = decodeRenewal(
         yield* redis.eval(renew.script)({
           stream: names.stream,
           group: names.group,
@@ -136,16 +155,37 @@ export const make = (options: RecoveryOptions): Recovery => {
           ids: some
         })
       )
-      // What was settled meanwhile is not pending any more, and was not lost.
-      const taken = consumer.runner.lose(lost)
+      // What left the pending list may have been taken over and settled, if its lease was over. Where settled entries stay
+      // in the stream, that holds for those that are still there, too.
+      const stays = several || options.retain
+      const wasTaken = (id: string): boolean => runner.isStale(id, sent)
+      const takenAndKept = stays ? dropped.filter(wasTaken) : []
+      const taken = runner.lose([...lost, ...ended.filter(wasTaken), ...takenAndKept])
       if (taken.length > 0) options.observe({ _tag: "LeaseLost", ids: taken, consumer: consumer.name })
       // Nothing can be settled of an entry that somebody deleted: its handler is ended like one that lost it.
-      const deleted = consumer.runner.lose(gone)
+      const deleted = runner.lose([...gone, ...ended])
       if (deleted.length > 0) yield* options.onGone(deleted)
+      const unowned = runner.drop(dropped)
+      if (unowned.length > 0) options.observe({ _tag: "Dropped", ids: unowned, consumer: consumer.name })
+      // The group was made again and delivers these again: that was logged.
+      runner.drop(ahead)
+      // A reply that came late says little about now, and is asked for again. Of a server that always takes longer than the
+      // lease nothing better can be had: it is believed the second time, or nothing would ever start.
+      const received = monotonicMillis(clock)
+      const isSlow = received - sent > options.claimIdle
+      const missing = new Set([...lost, ...gone, ...ended, ...dropped, ...ahead])
+      runner.renewed(
+        missing.size === 0 ? some : some.filter((id) => !missing.has(id)),
+        isSlow && wasSlow ? received : sent
+      )
+      wasSlow = isSlow
     }
   })
 
-  const renewAll = Effect.suspend(() => Effect.forEach(everyone, renewConsumer, { discard: true })).pipe(
+  const renewAll = Effect.suspend(() => {
+    hurryLatch.closeUnsafe()
+    return Effect.forEach(everyone, renewConsumer, { discard: true })
+  }).pipe(
     Effect.tap(() => Effect.sync(() => options.observe({ _tag: "Renewed" }))),
     // Also while nothing is claimed, for a pause or for want of room: what runs here is taken by those with a shorter lease
     // as soon as ours is forgotten.
@@ -155,9 +195,9 @@ export const make = (options: RecoveryOptions): Recovery => {
   const renewing = Effect.forever(
     Effect.andThen(
       // By its own lease, also while a longer one holds: that one is forgotten once nobody wants it any more.
-      Effect.sleep(Duration.millis(options.claimIdle / 3)),
+      Effect.raceFirst(Effect.sleep(Duration.millis(options.claimIdle / 3)), hurryLatch.await),
       // Two more failures like the first, and the lease is lost: it is tried again as soon as it can be.
-      Effect.repeat(guarded(`renewing in ${names.stream}`, renewAll), { until: (renewed) => renewed })
+      untilDone(guarded(`renewing in ${names.stream}`, renewAll))
     )
   )
 
@@ -182,30 +222,61 @@ export const make = (options: RecoveryOptions): Recovery => {
     aloneConsumer: alone.runner.room() > 0 ? alone.name : "",
     suspectAfter: options.suspectAfter,
     // Room may have gone since it was looked for, and to a server a negative limit is none.
-    limit: Math.max(1, Math.min(consumer.runner.room(), maxTaken)),
+    limit: Math.max(1, Math.min(consumer.runner.room(), maxTaken, arrivals.most())),
     budget: Math.max(1, consumer.runner.spare())
   })
 
-  const handOut = (consumer: Consumer, taken: ReadonlyArray<TakenEntry>): Effect.Effect<void, RedisError> =>
+  /** A take whose reply is lost has taken all the same: the consumers look for what it brought them. */
+  const noticed = <A>(consumer: Consumer, asked: number, take: Effect.Effect<A, RedisError>) =>
+    Effect.tapError(take, (error) =>
+      Effect.sync(() => {
+        if (!isLoss(error)) return
+        arrivals.lost(asked)
+        consumer.intake.missed()
+        alone.intake.missed()
+      }))
+
+  const handOut = (
+    consumer: Consumer,
+    taken: ReadonlyArray<TakenEntry>,
+    since: number
+  ): Effect.Effect<void, RedisError> =>
     Effect.andThen(
-      consumer.intake.accept(taken.filter((next) => next.consumer !== alone.name).map(fromTaken)),
-      alone.intake.accept(taken.filter((next) => next.consumer === alone.name).map(fromTaken))
+      consumer.intake.accept(taken.filter((next) => next.consumer !== alone.name).map(fromTaken), since),
+      alone.intake.accept(taken.filter((next) => next.consumer === alone.name).map(fromTaken), since)
     )
 
   /** Milliseconds until due entries are looked for again. */
   let nextDue = 0
   let hasYielded = false
   let yieldedAt = Number.NEGATIVE_INFINITY
+  /** Whether the last look found no entry that waits at all. Then one plain command replaces the script, see `look`. */
+  let noneWaits = false
 
-  const takeDueOnce = Effect.fnUntraced(function*(consumer: Consumer) {
+  const look = Effect.fnUntraced(function*(consumer: Consumer) {
+    if (noneWaits && Number(yield* redis.send("EXISTS", names.retryDue)) === 0) {
+      nextDue = duePoll
+      return
+    }
     const parameters = parametersFor(consumer)
+    const since = monotonicMillis(clock)
     const { lost, rest, taken } = decodeTake(
-      yield* redis.eval(takeDue.script)({ ...parameters, waitingConsumer: names.waitingConsumer })
+      yield* noticed(
+        consumer,
+        parameters.limit,
+        redis.eval(takeDue.script)({ ...parameters, waitingConsumer: names.waitingConsumer })
+      )
     )
-    yield* handOut(consumer, taken)
+    arrivals.came(taken.length)
+    yield* handOut(consumer, taken, since)
     if (lost.length > 0) yield* options.onGone(lost)
     const wait = Number(rest[0])
+    noneWaits = wait < 0
     nextDue = taken.length >= parameters.limit ? 0 : wait < 0 ? duePoll : Math.min(wait, duePoll)
+  })
+
+  const takeDueOnce = Effect.fnUntraced(function*(consumer: Consumer) {
+    yield* look(consumer)
     const now = yield* Clock.currentTimeMillis
     if (hasYielded) yieldedAt = now
     hasYielded = false
@@ -216,8 +287,9 @@ export const make = (options: RecoveryOptions): Recovery => {
     const consumer = roomiest()
     if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
     wakeLatch.closeUnsafe()
-    return options.gate.await.pipe(
-      Effect.andThen(guarded(`taking due entries of ${names.stream}`, takeDueOnce(consumer))),
+    return untilDone(
+      Effect.andThen(options.gate.await, guarded(`taking due entries of ${names.stream}`, takeDueOnce(consumer)))
+    ).pipe(
       Effect.andThen(
         Effect.suspend(() => Effect.raceFirst(Effect.sleep(Duration.millis(Math.max(nextDue, 1))), wakeLatch.await))
       )
@@ -231,18 +303,24 @@ export const make = (options: RecoveryOptions): Recovery => {
 
   const takeIdleOnce = Effect.fnUntraced(function*(consumer: Consumer) {
     const parameters = parametersFor(consumer)
+    const since = monotonicMillis(clock)
     const { lost, rest, suspects, taken } = decodeTake(
-      yield* redis.eval(takeIdle.script)({
-        ...parameters,
-        lease: names.lease,
-        waitingConsumer: names.waitingConsumer,
-        claimIdle: options.claimIdle,
-        removeAfter,
-        cursor,
-        own
-      })
+      yield* noticed(
+        consumer,
+        parameters.limit,
+        redis.eval(takeIdle.script)({
+          ...parameters,
+          lease: names.lease,
+          waitingConsumer: names.waitingConsumer,
+          claimIdle: options.claimIdle,
+          removeAfter,
+          cursor,
+          own
+        })
+      )
     )
-    yield* handOut(consumer, taken)
+    arrivals.came(taken.length)
+    yield* handOut(consumer, taken, since)
     if (taken.length > 0) options.observe({ _tag: "Claimed", entries: taken.length })
     if (lost.length > 0) yield* options.onGone(lost)
     cursor = String(rest[0] ?? "-")
@@ -257,8 +335,9 @@ export const make = (options: RecoveryOptions): Recovery => {
   const sweeping = Effect.forever(Effect.suspend(() => {
     const consumer = roomiest()
     if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
-    return options.gate.await.pipe(
-      Effect.andThen(guarded(`claiming in ${names.stream}`, takeIdleOnce(consumer))),
+    return untilDone(
+      Effect.andThen(options.gate.await, guarded(`claiming in ${names.stream}`, takeIdleOnce(consumer)))
+    ).pipe(
       Effect.andThen(Random.next),
       Effect.flatMap((random) => {
         // Jittered, so that the workers of a group do not sweep in step.
@@ -278,6 +357,9 @@ export const make = (options: RecoveryOptions): Recovery => {
       Effect.all([takingDue, sweeping], { concurrency: "unbounded", discard: true }),
       undefined as never
     ),
+    hurry: () => {
+      hurryLatch.openUnsafe()
+    },
     wake: () => {
       wakeLatch.openUnsafe()
     },

@@ -8,7 +8,7 @@ import type { Redis } from "../../../Redis.ts"
 import type { WorkerError } from "../../../WorkerError.ts"
 import { failureOf } from "../../redis/failure.ts"
 import type { Names } from "../../redis/names.ts"
-import type { Trouble } from "../../redis/trouble.ts"
+import { type Trouble, untilPassed } from "../../redis/trouble.ts"
 import { trim } from "../../scripts/streams.ts"
 import { isBefore } from "../../wire/entry.ts"
 
@@ -59,7 +59,12 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
   const { names, redis, trouble } = options
   const doing = `trimming ${names.stream}`
   const progress = new Map<string, GroupProgress>()
-  const once = redis.eval(trim.script)({ stream: names.stream, limit: batch, retain: options.retain })
+  const once = Effect.catchIf(
+    redis.eval(trim.script)({ stream: names.stream, limit: batch, retain: options.retain }),
+    // Readers make a missing stream or group again; until then there is nothing to trim.
+    (error) => failureOf(error) === "NoGroup",
+    () => Effect.undefined
+  )
 
   const follow = Effect.fnUntraced(function*(groups: ReadonlyArray<GroupState>) {
     const furthest = groups.reduce((most, { id }) => isBefore(most, id) ? id : most, "0-0")
@@ -86,14 +91,9 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
   return Effect.forever(Effect.gen(function*() {
     yield* Effect.sleep(Duration.millis(more ? pause : interval))
     more = false
-    const result = yield* Effect.result(once)
-    if (result._tag === "Failure") {
-      // A missing stream or group is for the readers to mend.
-      if (failureOf(result.failure) !== "NoGroup") yield* trouble.failed(doing, result.failure)
-      return
-    }
-    if (trouble.failing()) yield* trouble.passed(doing)
-    const [trimmed, groups] = Array.isArray(result.success) ? result.success : []
+    // Tried again as soon as it can be: a worker is not ready while this fails.
+    const reply = yield* untilPassed(trouble, doing, once)
+    const [trimmed, groups] = Array.isArray(reply) ? reply : []
     // Less than that is what is left in blocks that are not done with yet.
     more = Number(trimmed) >= batch / 2
     yield* follow(groupStates(groups))

@@ -15,7 +15,8 @@ const interval = Duration.seconds(15)
 export const sampling = (
   redis: Redis["Service"],
   names: Names,
-  telemetry: Pick<Telemetry, "measure">
+  telemetry: Pick<Telemetry, "measure">,
+  watchIds: (newestId: string) => Effect.Effect<void>
 ): Effect.Effect<never> => {
   const sample = Effect.gen(function*() {
     telemetry.measure(Metrics.streamLength, Number(yield* redis.send("XLEN", names.stream)))
@@ -24,6 +25,8 @@ export const sampling = (
     const groups = yield* redis.send("XINFO", "GROUPS", names.stream)
     const own = (Array.isArray(groups) ? groups : []).map(record).find((group) => group.get("name") === names.group)
     if (own === undefined) return
+    // An entry whose id leaves none for others is read at once, so that the group's last id tells of it.
+    yield* watchIds(String(own.get("last-delivered-id")))
     telemetry.measure(Metrics.pending, Number(own.get("pending")))
     // The server says nothing where it cannot know: after deletions ahead of the group, and before 7.0.
     const lag = own.get("lag")

@@ -303,11 +303,28 @@ const movingCases = (test: Test): void => {
     id: string,
     target: string,
     kind: "list" | "stream" = "list",
-    timeToLive = 60_000
+    timeToLive = 60_000,
+    atLeast = false
   ) {
     const { names } = yield* Place
-    return array(yield* evaluate(redeliverAnswer, { deadLetters: names.deadLetters, target, kind, timeToLive, id }))
+    const deadLetters = names.deadLetters
+    return array(yield* evaluate(redeliverAnswer, { deadLetters, target, kind, timeToLive, atLeast, id }))
   })
+
+  test("redeliverAnswer only ever puts off the expiry of a callback list", () =>
+    Effect.gen(function*() {
+      const [list, longer] = [yield* key("list"), yield* key("answers")]
+      yield* send("LPUSH", longer, "earlier")
+      yield* send("PEXPIRE", longer, 500_000)
+      const notes = { reason: "undeliverable", answer: "{}" }
+      yield* write(notes, notes)
+      same("to a new list", yield* redelivered("1-0", list, "list", 60_000, true), ["delivered", ""])
+      // With GT it is changed only where the list lives for less.
+      same("lives for 30 seconds", yield* send("PEXPIRE", list, 30_000, "GT"), 0)
+      same("lives for no more than a minute", yield* send("PEXPIRE", list, 60_001, "GT"), 1)
+      same("to a list that lives longer", yield* redelivered("2-0", longer, "list", 60_000, true), ["delivered", ""])
+      same("that one lives on", yield* send("PEXPIRE", longer, 400_000, "GT"), 0)
+    }))
 
   test("redeliverAnswer pushes the answer and removes a letter that was only about it", () =>
     Effect.gen(function*() {

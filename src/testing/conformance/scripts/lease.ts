@@ -1,9 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
 import { record } from "../../../internal/redis/reply.ts"
+import { decodeFirstRead, firstRead } from "../../../internal/scripts/firstRead.ts"
 import { decodeRenewal, holdLease, release, renew } from "../../../internal/scripts/lease.ts"
-import { type Case, cases, Place, send } from "../case.ts"
-import { add, age, deliver, dueIn, evaluate, group, owners } from "./setup.ts"
+import { type Case, cases, Place, send, serverTime } from "../case.ts"
+import { add, age, deliver, dueIn, evaluate, group, owners, read as readNew } from "./setup.ts"
 
 const hold = (claimIdle: number, timeToLive = 60_000) =>
   Effect.gen(function*() {
@@ -15,6 +16,16 @@ const renewed = (ids: ReadonlyArray<string>) =>
   Effect.gen(function*() {
     const { names } = yield* Place
     return decodeRenewal(yield* evaluate(renew, { stream: names.stream, group: names.group, consumer: "me", ids }))
+  })
+
+/** What a renewal of entries that are all held replies. */
+const nothing = { lost: [], gone: [], ended: [], dropped: [], ahead: [], several: false }
+
+const read = (ids: ReadonlyArray<string>) =>
+  Effect.gen(function*() {
+    const { names } = yield* Place
+    const { group, retryRecords, stream } = names
+    return decodeFirstRead(yield* evaluate(firstRead, { stream, retryRecords, group, consumer: "me", ids }))
   })
 
 const released = (limit = 100) =>
@@ -87,7 +98,7 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
       const [first, second] = yield* deliver("me", 2)
       yield* age(first!, "me", { idle: 60_000, deliveries: 3 })
       yield* age(second!, "me", { idle: 60_000 })
-      assert.deepEqual(yield* renewed([first!]), { lost: [], gone: [] })
+      assert.deepEqual(yield* renewed([first!]), nothing)
       assert.deepEqual(yield* owners, [[first, "me", 3], [second, "me", 1]])
       assert.deepEqual(yield* idleIds, [second])
     }))
@@ -95,12 +106,19 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
   test("renew reports what is not this consumer's any more, and takes nothing back", () =>
     Effect.gen(function*() {
       const names = yield* group
-      const [kept, taken, done] = yield* deliver("me", 3)
+      const [kept, taken, done, deleted] = yield* deliver("me", 4)
       const [fresh] = yield* add(["data", "new"])
       yield* age(kept!, "me", { idle: 60_000 })
       yield* age(taken!, "another", { idle: 60_000 })
-      yield* send("XACK", names.stream, names.group, done!)
-      assert.deepEqual(yield* renewed([kept!, taken!, done!, fresh!]), { lost: [taken, done, fresh], gone: [] })
+      yield* send("XACK", names.stream, names.group, done!, deleted!)
+      yield* send("XDEL", names.stream, deleted!)
+      assert.deepEqual(yield* renewed([kept!, taken!, done!, deleted!, fresh!]), {
+        ...nothing,
+        lost: [taken],
+        ended: [deleted],
+        dropped: [done],
+        ahead: [fresh]
+      })
       assert.deepEqual(yield* owners, [[kept, "me", 1], [taken, "another", 1]])
       assert.deepEqual(yield* idleIds, [taken])
     }))
@@ -109,7 +127,7 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
     Effect.gen(function*() {
       yield* group
       const ids = yield* deliver("me", 500)
-      assert.deepEqual(yield* renewed(ids), { lost: [], gone: [] })
+      assert.deepEqual(yield* renewed(ids), nothing)
     }))
 
   test("renew reports what was deleted from the stream, apart from what was taken over", () =>
@@ -117,7 +135,53 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
       const names = yield* group
       const [kept, deleted] = yield* deliver("me", 2)
       yield* send("XDEL", names.stream, deleted!)
-      assert.deepEqual(yield* renewed([kept!, deleted!]), { lost: [], gone: [deleted] })
+      assert.deepEqual(yield* renewed([kept!, deleted!]), { ...nothing, gone: [deleted] })
+    }))
+
+  test("renew says whether settled entries stay in the stream for another group", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [done] = yield* deliver("me", 1)
+      yield* send("XACK", names.stream, names.group, done!)
+      yield* send("XGROUP", "CREATE", names.stream, "audit", "0")
+      assert.deepEqual(yield* renewed([done!]), { ...nothing, dropped: [done], several: true })
+    }))
+
+  test("renew takes what a group that was made again has still to read for neither lost nor dropped", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      const ids = yield* add(["data", "1"], ["data", "2"])
+      yield* send("XGROUP", "CREATE", names.stream, names.group, "0")
+      assert.deepEqual(yield* renewed(ids), { ...nothing, ahead: ids })
+    }))
+
+  test("firstRead records when entries were first read whose ids are ahead of the clock, and nothing of others", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const before = yield* serverTime
+      const [past] = yield* deliver("me", 1)
+      const ids = [1, 2, 3, 4].map((seq) => `${before + 600_000}-${seq}`)
+      for (const id of ids) yield* send("XADD", names.stream, id, "data", "x")
+      yield* readNew("me")
+      const [fresh, recorded, known, theirs] = ids
+      yield* send("HSET", names.retryRecords, recorded!, "2 3 17 00-1-2-01", known!, "1 1 0  5000")
+      yield* age(theirs!, "another", {})
+      const { now, times } = yield* read([past!, fresh!, recorded!, known!, theirs!])
+      assert.ok(now >= before && now < before + 600_000)
+      assert.deepEqual(times, [undefined, now, now, 5_000, undefined])
+      const records = yield* Effect.forEach(
+        [past!, fresh!, recorded!, known!, theirs!],
+        (id) => send("HGET", names.retryRecords, id)
+      )
+      assert.deepEqual(records, [
+        null,
+        `0 0 0  ${now}`,
+        `2 3 17 00-1-2-01 ${now}`,
+        "1 1 0  5000",
+        null
+      ])
+      // It stays what it was.
+      assert.deepEqual((yield* read([fresh!, known!])).times, [now, 5_000])
     }))
 
   test("release gives back all that is pending here: due now, at no attempt", () =>

@@ -13,7 +13,7 @@ export const rehearseCases: ReadonlyArray<Case> = cases("scripts: rehearse", (te
     Effect.gen(function*() {
       const names = yield* group
       const ids = yield* deliver("me", 3)
-      same("reply", yield* rehearsed, 1)
+      same("reply", yield* rehearsed, ids.at(-1))
       same("pending", yield* owners, ids.map((id) => [id, "me", 1]))
       same("entries", yield* stored, ids)
       same("other keys", yield* send("EXISTS", names.retryDue, names.retryRecords, names.deadLetters), 0)
@@ -35,6 +35,14 @@ export const rehearseCases: ReadonlyArray<Case> = cases("scripts: rehearse", (te
         yield* failing(`a text for ${command}`, /^WRONGTYPE /, "WrongType", rehearsed)
         yield* send("DEL", names[name])
       }
-      same("reply", yield* rehearsed, 1)
+      same("reply", yield* rehearsed, "0-0")
+    }))
+
+  test("rehearse replies with the newest id although its entry is gone", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const ids = yield* deliver("me", 2)
+      yield* send("XDEL", names.stream, ...ids)
+      same("reply", yield* rehearsed, ids.at(-1))
     }))
 })

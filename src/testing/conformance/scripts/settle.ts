@@ -3,13 +3,13 @@ import * as assert from "node:assert/strict"
 import type { Names } from "../../../internal/redis/names.ts"
 import {
   decodeStatuses,
-  type PushTarget,
   settle,
   type SettleEntry,
   type SettleParams,
   type SettleTarget,
   targetOf
 } from "../../../internal/scripts/settle.ts"
+import type { PushTarget } from "../../../internal/wire/answerTarget.ts"
 import {
   type Case,
   cases,
@@ -18,6 +18,7 @@ import {
   errorOf,
   fieldsOf,
   key as keyOf,
+  keys,
   Place,
   send,
   serverTime
@@ -177,6 +178,26 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.deepEqual(yield* elementsOf(old), [])
     }))
 
+  test("settle only ever puts off the expiry of a callback list", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const ids = yield* deliver("me", 5)
+      const lists: ReadonlyArray<string> = yield* keys("fresh", "shorter", "longer", "endless")
+      for (const list of lists.slice(1)) yield* send("LPUSH", list, "before")
+      yield* send("PEXPIRE", lists[1]!, 60_000)
+      yield* send("PEXPIRE", lists[2]!, 5_000_000)
+      const push = (list: string): PushTarget => ({ ...toList(list, "callback", 500_000), atLeast: true })
+      const entries = [...lists, lists[0]!].map((list, index) => entry(ids[index]!, { push: push(list) }))
+      assert.deepEqual(yield* settled(names, { entries }), {})
+      // The first is how long a list lives at least; with GT, a list without expiry lives longest.
+      for (const [index, [least, beyond]] of [[400_000, 1], [400_000, 1], [4_000_000, 0], [9_000_000, 0]].entries()) {
+        assert.equal(yield* send("PEXPIRE", lists[index]!, least!, "GT"), 0, `list ${index} lives for less`)
+        assert.equal(yield* send("PEXPIRE", lists[index]!, 500_001, "GT"), beyond, `list ${index} lives for longer`)
+      }
+      const lengths = yield* Effect.forEach(lists, (list) => Effect.map(elementsOf(list), ({ length }) => length))
+      assert.deepEqual(lengths, [2, 2, 2, 2])
+    }))
+
   test("settle pushes answers of one call to one list, which lives as long as the last of them says", () =>
     Effect.gen(function*() {
       const names = yield* group
@@ -311,9 +332,45 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       const names = yield* group
       const [id] = yield* add(["data", "1"])
       assert.deepEqual(yield* settled(names, { entries: [entry(id!, { push: toList(yield* keyOf("list"), "1") })] }), {
-        0: "lost"
+        0: "ended"
       })
       assert.equal(yield* send("EXISTS", yield* keyOf("list")), 0)
+    }))
+
+  test("settle tells an entry that left the pending list and stays in the stream from one that others own", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [acknowledged, deleted, theirs] = yield* deliver("me", 3)
+      yield* send("XACK", names.stream, names.group, acknowledged!, deleted!)
+      yield* send("XDEL", names.stream, deleted!)
+      yield* age(theirs!, "another", {})
+      const change = {
+        acknowledged: [acknowledged!, deleted!, theirs!],
+        entries: [
+          entry(acknowledged!, { push: toList(yield* keyOf("list"), "1", 1_000) }),
+          entry(acknowledged!, { dead: true, notes: ["reason", "rejected"] })
+        ]
+      }
+      assert.deepEqual(yield* settled(names, change), {
+        0: "dropped",
+        1: "ended",
+        2: "lost",
+        3: "dropped",
+        4: "dropped"
+      })
+      // Where settled entries stay, it may have been settled.
+      assert.deepEqual(yield* settled(names, { acknowledged: [acknowledged!], retain: true }), { 0: "ended" })
+      yield* send("XGROUP", "CREATE", names.stream, "audit", "0")
+      assert.deepEqual(yield* settled(names, { acknowledged: [acknowledged!] }), { 0: "ended" })
+      assert.equal(yield* send("EXISTS", yield* keyOf("list"), names.deadLetters), 0)
+    }))
+
+  test("settle tells an entry that the group has still to read from one that it will not be given again", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      const ids = yield* add(["data", "1"], ["data", "2"])
+      yield* send("XGROUP", "CREATE", names.stream, names.group, ids[0]!)
+      assert.deepEqual(yield* settled(names, { acknowledged: ids }), { 0: "dropped", 1: "ended" })
     }))
 
   test("settle settles nothing twice when the call is sent again", () =>
@@ -332,7 +389,7 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       }
       assert.deepEqual(yield* settled(names, change), {})
       const due = yield* send("ZSCORE", names.retryDue, fourth!)
-      assert.deepEqual(yield* settled(names, change), { 0: "lost", 1: "lost", 2: "lost", 3: "lost" })
+      assert.deepEqual(yield* settled(names, change), { 0: "ended", 1: "ended", 2: "ended", 3: "lost" })
       assert.equal((yield* elementsOf(list)).length, 2)
       assert.equal(yield* send("XLEN", names.deadLetters), 1)
       assert.deepEqual(yield* owners, [[fourth, names.waitingConsumer, 1]])
@@ -376,7 +433,7 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
             entry(third!, { push: toList(list, "3") })
           ]
         }),
-        { 1: "lost", 3: "lost", 5: "lost" }
+        { 1: "ended", 3: "ended", 5: "ended" }
       )
       assert.deepEqual(yield* elementsOf(list), ["1"])
       assert.equal(yield* send("XLEN", names.deadLetters), 1)
@@ -424,6 +481,22 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.deepEqual(yield* settled(names, { entries: [entry(id!, { push })] }), { 0: "undeliverable" })
       assert.equal((yield* elementsOf(key)).length, 1)
       assert.equal(fieldsOf((yield* deadLetters(names))[0]!)["answer"], "{}")
+      assert.deepEqual(yield* owners, [])
+    }))
+
+  test("settle keeps the answer when its stream has no ids left, and settles what comes after it", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second] = yield* deliver("me", 2)
+      const key = yield* keyOf("list")
+      yield* send("XADD", key, "18446744073709551615-18446744073709551615", "data", "1")
+      const push = { kind: "stream", key, payload: "{}", timeToLive: 0 } as const
+      assert.deepEqual(yield* settled(names, { entries: [entry(first!, { push }), entry(second!, {})] }), {
+        0: "undeliverable"
+      })
+      const notes = fieldsOf((yield* deadLetters(names))[0]!)
+      assert.equal(notes["answer"], "{}")
+      assert.match(String(notes["undeliverable"]), /exhausted the last possible ID/)
       assert.deepEqual(yield* owners, [])
     }))
 

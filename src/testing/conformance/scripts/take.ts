@@ -3,7 +3,9 @@ import * as assert from "node:assert/strict"
 import type { Names } from "../../../internal/redis/names.ts"
 import { record } from "../../../internal/redis/reply.ts"
 import {
+  decodePassedOver,
   decodeTake,
+  passOver,
   takeDue,
   type TakeDueParams,
   takeIdle,
@@ -456,8 +458,82 @@ const takeOwnCases = (test: Test): void => {
     }))
 }
 
+const passOverCases = (test: Test): void => {
+  const pass = (
+    names: Names,
+    id: string,
+    change: { readonly counts?: boolean; readonly maxDeliveries?: number; readonly smallest?: number } = {}
+  ) =>
+    Effect.map(
+      evaluate(passOver, {
+        ...common(names),
+        id,
+        counts: true,
+        maxDeliveries: 3,
+        smallest: 4,
+        delay: 60_000,
+        ...change
+      }),
+      decodePassedOver
+    )
+
+  test("passOver counts a delivery and lets the entry wait until it is due", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("me", 1)
+      yield* send("HSET", names.retryRecords, id!, "1 1 0 ")
+      assert.deepEqual(yield* pass(names, id!), {
+        spent: false,
+        deliveries: 2,
+        record: { attempts: 1, outcomes: 1, unknownSince: 0, first: "" },
+        size: 8,
+        replays: ""
+      })
+      assert.deepEqual(yield* owners, [[id, names.waitingConsumer, 2]])
+      assert.equal(((yield* dueIn(id!)) ?? 0) > 0, true)
+      assert.deepEqual(ids((yield* due(names)).taken), [])
+    }))
+
+  test("passOver counts nothing where the claim did", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("me", 1)
+      yield* age(id!, "me", { deliveries: 3 })
+      assert.equal((yield* pass(names, id!, { counts: false }))?.spent, false)
+      assert.deepEqual(yield* owners, [[id, names.waitingConsumer, 3]])
+    }))
+
+  test("passOver leaves an entry that was delivered too often without an outcome with its consumer", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* add(["data", "twice", "replays", "2"])
+      yield* read("me")
+      yield* age(id!, "me", { deliveries: 5 })
+      yield* send("HSET", names.retryRecords, id!, "1 3 0 ")
+      assert.equal((yield* pass(names, id!, { counts: false }))?.spent, false)
+      yield* age(id!, "me", { deliveries: 6 })
+      const passed = yield* pass(names, id!)
+      assert.deepEqual([passed?.spent, passed?.deliveries, passed?.replays], [true, 7, "2"])
+      assert.deepEqual(yield* owners, [[id, "me", 7]])
+    }))
+
+  test("passOver leaves alone what is small, deleted, another's or not pending", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [small, deleted, settled] = yield* deliver("me", 3)
+      const [theirs] = yield* deliver("another", 1)
+      yield* send("XDEL", names.stream, deleted!)
+      yield* send("XACK", names.stream, names.group, settled!)
+      assert.equal(yield* pass(names, small!, { smallest: 9 }), undefined)
+      for (const id of [deleted, settled, theirs]) assert.equal(yield* pass(names, id!), undefined)
+      assert.deepEqual(yield* owners, [[small, "me", 1], [deleted, "me", 1], [theirs, "another", 1]])
+      assert.equal(yield* send("EXISTS", names.retryDue), 0)
+    }))
+}
+
 export const takeCases: ReadonlyArray<Case> = cases("scripts: take", (test) => {
   takeDueCases(test)
   takeIdleCases(test)
   takeOwnCases(test)
+  passOverCases(test)
 })

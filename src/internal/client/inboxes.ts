@@ -1,0 +1,71 @@
+/**
+ * The inboxes of one client: one for each list that its naming has answers come to. With the naming of the wire format that
+ * is one for all; a naming may also keep answers beside the service that answers.
+ */
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import type * as Scope from "effect/Scope"
+import { farewell } from "../redis/farewell.ts"
+import * as AskShared from "./askShared.ts"
+import * as inbox from "./inbox.ts"
+import * as Waiters from "./waiters.ts"
+
+/** A list for answers. */
+export interface AnswerList {
+  readonly key: string
+  /** Sends, and waits for the answer in an inbox; `undefined` for a list of one request. */
+  readonly ask: ReturnType<typeof AskShared.make> | undefined
+}
+
+interface Opened extends AnswerList {
+  readonly waiters: Waiters.Waiters
+}
+
+export interface InboxesOptions extends Omit<inbox.InboxOptions, "key" | "waiters"> {
+  /** The list for the answers of a service. */
+  readonly keyOf: (answering: string) => string
+}
+
+/** Each is read from its first request on. All are removed with the scope. */
+export const make = Effect.fnUntraced(function*({ keyOf, ...options }: InboxesOptions) {
+  const opened = new Map<string, Opened>()
+  const byService = new Map<string, Opened>()
+  // One in a command, since they may lie on different nodes.
+  yield* Effect.addFinalizer(() =>
+    Effect.forEach(opened.keys(), (key) => farewell(options.redis.send("DEL", key)), {
+      concurrency: "unbounded",
+      discard: true
+    })
+  )
+  // A set that is closed interrupts what is added to it.
+  const readers = yield* FiberSet.make<never>()
+  const context = yield* Effect.context<Scope.Scope>()
+
+  const open = (key: string): Opened => {
+    const waiters = Effect.runSyncWith(context)(Waiters.make)
+    const answers = inbox.make({ ...options, key, waiters })
+    FiberSet.addUnsafe(readers, Effect.runForkWith(context)(answers.run))
+    const made = { key, ask: AskShared.make(waiters, answers.wake), waiters }
+    opened.set(key, made)
+    return made
+  }
+
+  return {
+    /** Throws what the naming throws. */
+    of: (answering: string): AnswerList => {
+      // So that a request builds no name.
+      const known = byService.get(answering)
+      if (known !== undefined) return known
+      const key = keyOf(answering)
+      const found = opened.get(key) ?? open(key)
+      byService.set(answering, found)
+      return found
+    },
+    /** Requests that wait for their answer. */
+    waiting: (): number => {
+      let waiting = 0
+      for (const { waiters } of opened.values()) waiting += waiters.size()
+      return waiting
+    }
+  }
+})

@@ -1,0 +1,84 @@
+/**
+ * What names may be made of. No legal part holds a separator, a brace, a space, a control character or a glob, so that
+ * different parts give different names whatever separator a naming joins them with.
+ */
+import * as Data from "effect/Data"
+import * as Result from "effect/Result"
+import * as envelope from "../wire/envelope.ts"
+
+/** Public as `QueueNaming.QueueNameError`, where it is described. */
+export class QueueNameError extends Data.TaggedError("QueueNameError")<{
+  readonly part: string
+  readonly found: string
+  readonly expected: string
+}> {
+  override get message(): string {
+    return `${this.part} ${shown(this.found)} cannot be part of a name in Redis: expected ${this.expected}`
+  }
+}
+
+const shown = (found: string): string =>
+  found.length > 80 ? `${JSON.stringify(found.slice(0, 80))}… (${found.length} characters)` : JSON.stringify(found)
+
+/** What is wrong with a naming itself; typed as every other name that cannot be built. */
+export class NamingFault extends QueueNameError {
+  override get message(): string {
+    return `The naming gives ${shown(this.found)} as ${this.part}: expected ${this.expected}`
+  }
+}
+
+export interface Part {
+  readonly part: string
+  readonly expected: string
+  readonly test: (value: string) => boolean
+}
+
+const matching = (part: string, pattern: RegExp, expected: string): Part => ({
+  part,
+  expected,
+  test: (value) => pattern.test(value)
+})
+
+const tokenPattern = /^[A-Za-z0-9_.-]{1,160}$/
+const tokenExpected = "1 to 160 letters, digits, \"_\", \".\" or \"-\""
+
+export const prefix = matching(
+  "prefix",
+  /^[A-Za-z0-9_.:-]{1,128}$/,
+  "1 to 128 letters, digits, \"_\", \".\", \":\" or \"-\""
+)
+export const environment = matching(
+  "environment",
+  /^[A-Za-z0-9_.-]{1,64}$/,
+  "1 to 64 letters, digits, \"_\", \".\" or \"-\""
+)
+export const service = matching("service", /^[A-Za-z0-9_-]{1,128}$/, "1 to 128 letters, digits, \"_\" or \"-\"")
+export const actionType: Part = {
+  part: "action type",
+  expected: "\"service.verb\" or \"service.entity.verb\" of letters, digits, \"_\" and \"-\", " +
+    `at most ${envelope.maxActionTypeLength} characters`,
+  test: envelope.isActionType
+}
+export const keyPart = matching("part of a key", tokenPattern, tokenExpected)
+export const group = matching("group", tokenPattern, tokenExpected)
+export const instance = matching("instance", tokenPattern, tokenExpected)
+export const suffix = matching("consumer suffix", tokenPattern, tokenExpected)
+export const unique = matching("consumer id", tokenPattern, tokenExpected)
+// `inbox` at this place is the shared list: it can be nobody's correlation.
+export const correlation: Part = {
+  part: "correlation id",
+  expected: `${tokenExpected}, and not "inbox"`,
+  test: (value) => tokenPattern.test(value) && value !== "inbox"
+}
+
+const refusal = (part: Part, found: string): QueueNameError =>
+  new QueueNameError({ part: part.part, found, expected: part.expected })
+
+/** The value itself, where it can be that part; else throws. */
+export const need = (part: Part, value: string): string => {
+  if (part.test(value)) return value
+  throw refusal(part, value)
+}
+
+export const checked = (part: Part, value: string): Result.Result<string, QueueNameError> =>
+  part.test(value) ? Result.succeed(value) : Result.fail(refusal(part, value))

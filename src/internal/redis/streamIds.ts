@@ -1,0 +1,56 @@
+/**
+ * How many entry ids a stream has left. Ids only grow, so one entry that was added with the last possible id ends the
+ * stream for all senders.
+ */
+import { RedisError } from "../../Redis.ts"
+import { textOf } from "./failure.ts"
+
+const last = (1n << 64n) - 1n
+
+/** Entries that can still be added after an id; `undefined` for a text that is not an id. */
+export const idsLeft = (lastId: string): bigint | undefined => {
+  const parts = /^(\d{1,20})-(\d{1,20})$/.exec(lastId)
+  if (parts === null) return undefined
+  return (last - BigInt(parts[1]!)) * (last + 1n) + (last - BigInt(parts[2]!))
+}
+
+export type IdSupply = "ample" | "scarce" | "exhausted"
+
+/** Scarce: the time of the newest id is the last possible one, so that nothing but its sequence can still grow. */
+export const supplyOf = (lastId: string): IdSupply => {
+  const left = idsLeft(lastId)
+  return left === undefined || left > last ? "ample" : left === 0n ? "exhausted" : "scarce"
+}
+
+const remedy = "See \"A stream without ids\" in docs/security.md for the repair"
+
+/** What a worker, or whatever else looks at a stream, says of its newest id; `undefined` when there is nothing to say. */
+export const problemOf = (stream: string, lastId: string): string | undefined => {
+  switch (supplyOf(lastId)) {
+    case "ample":
+      return undefined
+    case "exhausted":
+      return `Nothing can be sent to ${stream}: an entry was added with the last possible id (${lastId}). ` +
+        `What is in the stream is still handled. ${remedy}`
+    case "scarce":
+      return `${stream} can take only ${
+        idsLeft(lastId)
+      } more entries: an entry was added with an id close to the last ` +
+        `possible one (the newest is ${lastId}). ${remedy}`
+  }
+}
+
+const exhausted = /exhausted the last possible ID/
+
+/** The server's words, or what they mean for a sender. */
+export const explainText = (stream: string, text: string): string =>
+  exhausted.test(text)
+    ? `${stream} takes no more entries: one was added with the last possible id. Nothing was sent, and no retry will ` +
+      `help. ${remedy}. The server said: ${text}`
+    : text
+
+/** The error of an append. Others than that of a stream without ids stay as they are. */
+export const explain = (stream: string, error: RedisError): RedisError =>
+  exhausted.test(textOf(error))
+    ? new RedisError({ cause: new Error(explainText(stream, textOf(error)), { cause: error.cause }) })
+    : error

@@ -1,0 +1,166 @@
+/**
+ * Integers that a double cannot hold. `JSON.parse` rounds them and `JSON.stringify` refuses a `bigint`; here they are
+ * `bigint` in memory and plain integers in the text, digit for digit.
+ *
+ * A number beyond 2^53 is written with an exponent, as Python writes a float, so that it is read as a number again.
+ */
+import { endOfString } from "./scan.ts"
+
+/** Digits of the longest integer that is read or written, as in Python. Millions of digits would take a second. */
+export const maxDigits = 4_300
+
+/** `Number.MAX_SAFE_INTEGER`: of as many digits, the order of texts is that of numbers. */
+const largest = "9007199254740991"
+
+const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
+
+/** Whether digits of a text are an integer beyond `largest`. */
+const isUnsafe = (text: string, from: number, to: number): boolean =>
+  to - from > largest.length || (to - from === largest.length && text.slice(from, to) > largest)
+
+/** Whether a number may end before this character; `NaN` is the end of the text. */
+const closes = (code: number): boolean =>
+  code === 0x2c || code === 0x7d || code === 0x5d || code <= 0x20 || Number.isNaN(code)
+
+const isBeyond = (value: number): boolean => value > Number.MAX_SAFE_INTEGER || value < -Number.MAX_SAFE_INTEGER
+
+/**
+ * Whether a value holds a number that may have been an integer beyond 2^53, or a `bigint`. It looks at values and not at
+ * the text: that takes some tens of nanoseconds for a common message, and most texts hold long runs of digits in ids.
+ *
+ * Recursion is bounded by the depth that the text was checked for, or that `JSON.stringify` came through. `parsed`: it was
+ * made by `JSON.parse`. Of any other value, an object with a `toJSON` counts, since it need not end.
+ */
+export const holdsUnsafe = (value: unknown, parsed: boolean): boolean => {
+  if (typeof value === "number") return isBeyond(value)
+  if (typeof value !== "object" || value === null) return typeof value === "bigint"
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) {
+      const item: unknown = value[i]
+      // Vectors have thousands of numbers: a call for each would take twice as long.
+      if (typeof item === "number" ? isBeyond(item) : holdsUnsafe(item, parsed)) return true
+    }
+    return false
+  }
+  if (!parsed && "toJSON" in value) return true
+  for (const key in value) {
+    // SAFETY: `key` was just found in `value`; what it holds stays unknown.
+    const item = (value as { readonly [key: string]: unknown })[key]
+    if (typeof item !== "string" && item !== null && holdsUnsafe(item, parsed)) return true
+  }
+  return false
+}
+
+/** An object or array that is open at one place of a text, and the value that was parsed from it. */
+class Open {
+  readonly node: unknown
+  readonly isArray: boolean
+  index = 0
+  /** Where the key is written, of an object. */
+  keyFrom = 0
+  keyTo = 0
+  awaitsKey = true
+  constructor(node: unknown, isArray: boolean) {
+    this.node = node
+    this.isArray = isArray
+  }
+
+  /** The key or index of the value that is read next. */
+  place(text: string): string | number {
+    if (this.isArray) return this.index
+    const key = text.slice(this.keyFrom, this.keyTo)
+    // SAFETY: the text was parsed before, so that this is a string of JSON.
+    return key.includes("\\") ? JSON.parse(`"${key}"`) as string : key
+  }
+
+  get(text: string): unknown {
+    const place = this.place(text)
+    // SAFETY: an object that has this key itself.
+    return typeof this.node === "object" && this.node !== null && Object.hasOwn(this.node, place)
+      ? (this.node as Record<string | number, unknown>)[place]
+      : undefined
+  }
+
+  /** Of a key that is written twice the last one counts, whose value may be another. */
+  restore(text: string, digits: string): void {
+    if (this.get(text) !== Number(digits)) return // SAFETY: `get` found the key.
+    ;(this.node as Record<string | number, unknown>)[this.place(text)] = BigInt(digits)
+  }
+}
+
+/**
+ * Puts the integers of a text into the value that `JSON.parse` made of it, in one pass over the text: reviving the value
+ * with its source takes 70 times as long as parsing it. `false` where one has more digits than are read.
+ */
+export const restore = (text: string, value: unknown): boolean => {
+  const stack: Array<Open> = []
+  let open = new Open([value], true)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === 0x22) {
+      const end = endOfString(text, i + 1)
+      if (open.awaitsKey) {
+        open.keyFrom = i + 1
+        open.keyTo = end
+        open.awaitsKey = false
+      }
+      i = end
+    } else if (code === 0x7b || code === 0x5b) {
+      stack.push(open)
+      open = new Open(open.get(text), code === 0x5b)
+    } else if (code === 0x7d || code === 0x5d) {
+      open = stack.pop() ?? open
+    } else if (code === 0x2c) {
+      open.index++
+      open.awaitsKey = true
+    } else if (code === 0x2d || isDigit(code)) {
+      const from = code === 0x2d ? i + 1 : i
+      let to = from
+      while (isDigit(text.charCodeAt(to))) to++
+      if (closes(text.charCodeAt(to))) {
+        if (to - from > maxDigits) return false
+        if (isUnsafe(text, from, to)) open.restore(text, text.slice(i, to))
+      } else {
+        // The rest of a fraction and an exponent, up to the next character that ends a number.
+        while (!closes(text.charCodeAt(to))) to++
+      }
+      i = to - 1
+    }
+  }
+  return true
+}
+
+// SAFETY: every Node that this library runs on has it (22 and newer); TypeScript's library does not list it yet.
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
+
+const integer = (value: bigint): unknown => {
+  const digits = String(value)
+  if (digits.length - (value < 0n ? 1 : 0) > maxDigits) {
+    throw new RangeError(`An integer has more than ${maxDigits} digits`)
+  }
+  return rawJSON(digits)
+}
+
+function exact(this: { readonly [key: string]: unknown }, key: string, value: unknown): unknown {
+  // What the program made `JSON.stringify` say of a bigint is not looked at.
+  const own = this[key]
+  if (typeof own === "bigint") return integer(own)
+  if (typeof value === "bigint") return integer(value)
+  return typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)
+    ? rawJSON(value.toExponential())
+    : value
+}
+
+/** As `JSON.stringify`, with each `bigint` as an integer. Throws where a value refers to itself. */
+export const stringify = (value: unknown): string => JSON.stringify(value, exact)
+
+/** As {@link stringify}, at the speed of `JSON.stringify`; `undefined` where that refuses the value. */
+export const stringifyFast = (value: unknown): string | undefined => {
+  // A program may have taught `JSON.stringify` to write a bigint as a string.
+  if ("toJSON" in BigInt.prototype) return undefined
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Warns, once a worker has started, of callback lists that nothing reads: what is in them is handled by nobody, and nothing
+ * else would tell.
+ */
+import * as Effect from "effect/Effect"
+import type { QueueNamingShape } from "../../QueueNaming.ts"
+import type { Redis } from "../../Redis.ts"
+import { accepts, callbackInbox, callbackList } from "../redis/names.ts"
+import { strings } from "../redis/reply.ts"
+
+export interface CallbackListsOptions {
+  readonly redis: Redis["Service"]
+  readonly naming: QueueNamingShape
+  readonly service: string
+  /** The action types that this worker handles. */
+  readonly types: ReadonlyArray<string>
+  /** The lists that this worker reads. */
+  readonly read: ReadonlyArray<string>
+}
+
+/** Keys that one call looks at, which takes the server less than a millisecond; and calls, since there may be any number of keys. */
+const keysAtOnce = 500
+const maxCalls = 200
+
+/** Lists that are named: more would make no line that is read. */
+const maxNamed = 20
+
+/** A list that is read is empty within a quarter of a second, or becomes shorter. */
+const looks = 5
+const interval = "500 millis"
+
+const commonPrefix = (a: string, b: string): string => {
+  let length = 0
+  while (length < a.length && a[length] === b[length]) length++
+  return a.slice(0, length)
+}
+
+const commonSuffix = (a: string, b: string): string => {
+  let length = 0
+  while (length < a.length && a.at(-1 - length) === b.at(-1 - length)) length++
+  return a.slice(a.length - length)
+}
+
+const globbed = (text: string): string => text.replace(/[*?[\]\\^]/g, "\\$&")
+
+/** What names have in common, before and after what differs. A naming may put the service anywhere. */
+const common = (a: string, b: string) => ({ before: commonPrefix(a, b), after: commonSuffix(a, b) })
+
+/** Where to look, and which keys found there are lists that this worker or one of its service should read. */
+const search = ({ naming, read, service, types }: CallbackListsOptions) => {
+  const known = new Set(read)
+  const accepted = accepts(naming)
+  const ours = [
+    common(callbackList(naming, service, "a.a", "a"), callbackList(naming, service, "b.b", "b")),
+    // A callback of one of these types in the list of another service, whose workers need not know the type.
+    ...types.map((type) => common(callbackInbox(naming, "a", type), callbackInbox(naming, "b", type)))
+  ]
+  return {
+    pattern: `${globbed(ours.map(({ before }) => before).reduce(commonPrefix))}*`,
+    isOurs: (key: string): boolean =>
+      !known.has(key) && accepted(key, "callback") &&
+      ours.some(({ after, before }) => key.startsWith(before) && key.endsWith(after))
+  }
+}
+
+const find = Effect.fnUntraced(function*(options: CallbackListsOptions) {
+  const { isOurs, pattern } = search(options)
+  const found = new Set<string>()
+  let cursor = "0"
+  for (let call = 0; call < maxCalls && found.size < maxNamed; call++) {
+    const reply = yield* options.redis.send<readonly [string, ReadonlyArray<string>]>(
+      ...["SCAN", cursor, "MATCH", pattern, "COUNT", String(keysAtOnce), "TYPE", "list"] as const
+    )
+    for (const key of strings(reply[1])) if (isOurs(key)) found.add(key)
+    cursor = reply[0]
+    if (cursor === "0") break
+  }
+  return [...found].slice(0, maxNamed)
+})
+
+/** Those that stay as they are or grow: another worker of the service may read a list that this one does not. */
+const unread = Effect.fnUntraced(function*(redis: Redis["Service"], lists: ReadonlyArray<string>) {
+  let left = new Map(lists.map((list) => [list, 1]))
+  for (let look = 0; look < looks && left.size > 0; look++) {
+    if (look > 0) yield* Effect.sleep(interval)
+    const now = new Map<string, number>()
+    for (const [list, before] of left) {
+      const length = Number(yield* redis.send("LLEN", list))
+      if (length >= before) now.set(list, length)
+    }
+    left = now
+  }
+  return left
+})
+
+/** A user who may not `SCAN` is told nothing, and a failure is none of the worker's: it is a hint, and no more. */
+export const warnOfUnread = (options: CallbackListsOptions): Effect.Effect<void> => {
+  return find(options).pipe(
+    Effect.flatMap((lists) => unread(options.redis, lists)),
+    Effect.flatMap((left) =>
+      left.size === 0 ? Effect.void : Effect.logWarning(
+        `Callback lists that no worker reads: ${
+          [...left].map(([list, length]) => `${list} (${length} waiting)`).join(", ")
+        }. Start a worker of the service in the name that handles the type, or ask with callback: { action, service }`
+      )
+    ),
+    // A naming of the user's own may throw.
+    Effect.ignoreCause
+  )
+}

@@ -1,0 +1,63 @@
+/**
+ * Warns of a worker that listens in another environment than its senders: both sides would be silent for ever.
+ *
+ * The Python services default to the environment `development`, this library to `dev`. Names are guessed and looked up with
+ * `EXISTS`, never searched for with `SCAN`, which no ACL restricts to keys.
+ */
+import * as Effect from "effect/Effect"
+import type { Redis } from "../../Redis.ts"
+import type { Names } from "../redis/names.ts"
+import { record } from "../redis/reply.ts"
+
+/** The usual names of environments. */
+const environments = ["dev", "development", "staging", "prod", "production", "local"]
+
+/** The same service's stream in another environment. */
+interface Sibling {
+  readonly environment: string
+  readonly stream: string
+}
+
+/** None where the naming is not that of the wire format: then nothing is known of the names of others. */
+export const siblings = ({ service, stream }: Pick<Names, "service" | "stream">): ReadonlyArray<Sibling> => {
+  const tail = `:${service}:streams:main`
+  const root = stream.endsWith(tail) ? stream.slice(0, -tail.length) : ""
+  // A prefix may hold colons, an environment may not.
+  const colon = root.lastIndexOf(":")
+  if (colon < 1) return []
+  const own = root.slice(colon + 1)
+  return environments
+    .filter((environment) => environment !== own)
+    .map((environment) => ({ environment, stream: `${root.slice(0, colon)}:${environment}${tail}` }))
+}
+
+/** What to tell; `undefined` where no sibling exists. */
+export const warning = (stream: string, found: ReadonlyArray<Sibling>): string | undefined => {
+  const [first] = found
+  return first === undefined ? undefined : (
+    `No action has ever come to ${stream}, but ${found.map((sibling) => sibling.stream).join(" and ")} ` +
+    `${found.length === 1 ? "exists" : "exist"}. Senders and workers must have the same environment: ` +
+    `if your senders write there, set ENVIRONMENT=${first.environment}`
+  )
+}
+
+/** Whether nothing was ever delivered to the group, and nothing waits. */
+const isNew = Effect.fnUntraced(function*(redis: Redis["Service"], names: Names) {
+  const groups = yield* redis.send("XINFO", "GROUPS", names.stream)
+  const own = (Array.isArray(groups) ? groups : []).map(record).find((group) => group.get("name") === names.group)
+  return own?.get("last-delivered-id") === "0-0" && Number(yield* redis.send("XLEN", names.stream)) === 0
+})
+
+export const check = Effect.fnUntraced(function*(redis: Redis["Service"], names: Names) {
+  const candidates = siblings(names)
+  if (candidates.length === 0 || !(yield* isNew(redis, names))) return
+  const found = yield* Effect.filter(candidates, ({ stream }) =>
+    redis.send("EXISTS", stream).pipe(
+      Effect.map((count) => Number(count) === 1),
+      // A worker without the right to ask goes on without the hint: one key in a call, since one refusal refuses them all.
+      Effect.catch(() => Effect.succeed(false))
+    ), { concurrency: "unbounded" })
+  const text = warning(names.stream, found)
+  if (text !== undefined) yield* Effect.logWarning(text)
+  // A hint and no more: what is wrong with the server is told by what reads.
+}, (effect) => Effect.ignore(effect))

@@ -1,0 +1,48 @@
+/**
+ * The text of the action that tells a caller, who asked for a callback, that its action was given up.
+ */
+import * as Result from "effect/Result"
+import * as DomainAction from "../../DomainAction.ts"
+import type { FailureAction } from "../../Settlement.ts"
+import { refusalOf } from "../wire/refusal.ts"
+
+export interface FailureOptions extends DomainAction.AnswerOptions {
+  /** The service that gave the action up. */
+  readonly originService: string
+  /** Bytes of the largest action that workers accept. */
+  readonly payloadLimit: number
+}
+
+/** What the action carries, from all that there is to the least: what does not fit is left out, the payload first. */
+const dataOf = (
+  action: DomainAction.DomainAction,
+  { payload }: FailureAction,
+  error: DomainAction.ErrorDetail
+): ReadonlyArray<DomainAction.DomainAction["data"]> => {
+  const short = { ...error, details: null }
+  if (payload === "none") return [{ ...error }, short]
+  const omitted = { payload_omitted: true }
+  const without = [{ ...error, ...omitted }, { ...short, ...omitted }]
+  return payload === "include" ? [{ ...error, payload: action.data }, ...without] : without
+}
+
+export const encodeFailure = (
+  action: DomainAction.DomainAction,
+  failure: FailureAction,
+  error: DomainAction.ErrorDetail,
+  options: FailureOptions
+): string => {
+  const envelope = {
+    ...DomainAction.callback(action, {}, { ...options, actionType: failure.actionType }),
+    metadata: { failed_action_id: action.action_id }
+  }
+  let text = ""
+  for (const data of dataOf(action, failure, error)) {
+    // The details of an error may be no JSON.
+    const encoded = Result.try(() => DomainAction.encode({ ...envelope, data }))
+    if (Result.isFailure(encoded)) continue
+    text = encoded.success
+    if (refusalOf(text, options.payloadLimit) === undefined) break
+  }
+  return text
+}

@@ -1,0 +1,11 @@
+/**
+ * Who is told of a worker that starts, before there is one to ask: what serves its health.
+ */
+import * as Context from "effect/Context"
+import type { Trouble } from "../redis/trouble.ts"
+
+export type StartObserver = (trouble: Pick<Trouble, "current">) => void
+
+export const StartObserver: Context.Reference<StartObserver | undefined> = Context.Reference<
+  StartObserver | undefined
+>("effect-redis-workers/internal/StartObserver", { defaultValue: () => undefined })
