@@ -1,11 +1,14 @@
 /**
- * Cuts a connection that owes replies and stays silent, and an attempt to connect that takes too long.
+ * Ends connections, among them one that owes replies and stays silent.
  *
- * ioredis has options for both, `socketTimeout` and `connectTimeout`. Both give up before they look at the socket, where the
- * replies may already lie when the process was blocked, and the second one starts only once a connector has made a socket.
+ * ioredis has `socketTimeout` for that. It gives up before it looks at the socket, where the replies may already lie when the
+ * process was blocked.
  */
 import type { Redis as Client } from "ioredis"
-import { later, patiently } from "./timer.ts"
+import { later } from "./timer.ts"
+
+/** The socket, which is not there before the first attempt to connect, whatever ioredis's type says. */
+export const streamOf = (client: Client): Client["stream"] | undefined => client.stream
 
 export const silent = (millis: number): string => `Connection is closed: no reply within ${Math.round(millis)} ms`
 
@@ -43,7 +46,7 @@ export const watch = (client: Client, limit: number): void => {
     const left = since + limit - performance.now()
     if (left > 0) return arm(left)
     // An attempt to connect has its own limit, and its end fails the commands that wait for it.
-    if (client.status === "ready" || client.status === "connect") cut(client, silent(limit))
+    if (client.status === "ready" || client.status === "connect") cut(client, new Error(silent(limit)))
     else arm(limit)
   }
 
@@ -60,22 +63,16 @@ export const watch = (client: Client, limit: number): void => {
   })
 }
 
-/**
- * Limits each attempt to connect, from its beginning until the connection is ready. Commands that wait for the attempt fail
- * with it. The attempt begins with a wait of `pause` milliseconds, which does not count.
- */
-export const watchAttempts = (client: Client, limit: number, pause: () => number): void => {
-  let cancel = (): void => {}
-  client.on("connecting", () => {
-    cancel()
-    cancel = patiently(limit + pause(), () => cut(client, `connect ETIMEDOUT: not connected within ${limit} ms`))
-  })
-  for (const event of ["ready", "close", "end"]) client.on(event, () => cancel())
+/** Ends the connection, or the attempt to connect, for this reason. The client then reconnects as after any loss. */
+export const cut = (client: Client, reason: Error): void => {
+  const stream = streamOf(client)
+  client.disconnect(true)
+  stream?.destroy(reason)
 }
 
-/** Ends the connection, or the attempt to connect, for this reason. The client then reconnects as after any loss. */
-export const cut = (client: Client, reason: string): void => {
-  const stream: Client["stream"] | undefined = client.stream
-  client.disconnect(true)
-  stream?.destroy(new Error(reason))
+/** Ends a client now: what is in flight is lost, nothing is waited for. */
+export const destroy = (client: Client): void => {
+  client.disconnect()
+  // `disconnect` is polite and waits up to 2 s for the other end, which may be gone.
+  streamOf(client)?.destroy()
 }
