@@ -153,7 +153,23 @@ export const startFailure = (cause: unknown, tls: boolean): StartFailure => {
       "the server has as many connections as it takes: raise maxclients, or close some"
     )
   }
+  // The system names the path of a unix socket in the place of an address.
+  if (/^connect E\w+ \//.test(message)) {
+    return {
+      reason: "Refused",
+      detail: message,
+      advice: "is the server running, and does its option unixsocket name this path? " +
+        "This process must be allowed to open it (unixsocketperm)"
+    }
+  }
   switch (code) {
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return {
+        reason: "UnknownHost",
+        detail: message,
+        advice: "there is no route to it: check the host in REDIS_URL, and the network"
+      }
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return failure("UnknownHost", "check the host in REDIS_URL, and DNS")
