@@ -28,15 +28,15 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { randomBytes } from "node:crypto"
-import { blockOf, destroy, makeClient, makeConnection, open, type OpenFailure } from "./internal/ioredis/connection.ts"
-import { makeServers } from "./internal/ioredis/connector.ts"
-import { commandError, connectionError, PasswordError, startFailure } from "./internal/ioredis/error.ts"
-import { makeHandshake } from "./internal/ioredis/handshake.ts"
-import { greetLoading, openLasting } from "./internal/ioredis/lasting.ts"
-import { blockingOptions, resolve, resolveClient, type Resolved, type Unsupported } from "./internal/ioredis/options.ts"
+import { open, type OpenFailure } from "./internal/ioredis/client.ts"
+import { makeClients } from "./internal/ioredis/clients.ts"
+import { blockOf, makeConnection } from "./internal/ioredis/connection.ts"
+import { commandError, startFailure } from "./internal/ioredis/error.ts"
+import { openLasting } from "./internal/ioredis/lasting.ts"
+import { resolve, resolveClient, type Resolved, type Unsupported } from "./internal/ioredis/options.ts"
 import { later } from "./internal/ioredis/timer.ts"
+import { destroy } from "./internal/ioredis/watchdog.ts"
 import * as neighbours from "./internal/redis/neighbours.ts"
-import * as poolBounds from "./internal/redis/poolBounds.ts"
 import * as Redis from "./Redis.ts"
 import * as Settings from "./Settings.ts"
 
@@ -188,12 +188,13 @@ export class IoRedis extends Context.Service<IoRedis, {
 /**
  * Why no first connection came about.
  *
- * - `WrongPassword`: user or password refused, or none given where the server wants one.
+ * - `WrongPassword`: user or password refused, or none given where the server or a Sentinel wants one.
  * - `PasswordUnavailable`: the effect that gives the password failed, or took too long.
  * - `TooManyClients`: the server has as many connections as it takes (`maxclients`).
  * - `UnknownMaster`: the Sentinels know no master of that name.
  * - `NoPermission`: the user may not do what a start needs, or the server is in protected mode.
- * - `UnknownHost`, `Refused`, `TimedOut`: the server was not found, does not listen, or did not answer in time.
+ * - `UnknownHost`, `Refused`, `TimedOut`: the server was not found, does not listen, or did not answer in time. `Refused` also
+ *   says that no Sentinel answered.
  * - `Tls`: no TLS connection could be made.
  * - `Loading`: the server still reads its data from disk, for longer than `connectTimeout`.
  * - `Unsupported`: options that this module cannot work with (`keyPrefix`, Cluster, an invalid URL or time, options that
@@ -240,50 +241,23 @@ export class RedisStartError extends Data.TaggedError("RedisStartError")<{
 // make
 // -----------------------------------------------------------------------------
 
-const startError = (resolved: Resolved) => (failure: OpenFailure) =>
-  new RedisStartError({
-    address: resolved.address,
-    ...startFailure(failure.cause, {
-      tls: resolved.tls,
-      timedOut: failure.timedOut,
-      unmade: failure.unmade,
-      sentinels: failure.sentinels,
-      connected: failure.connected,
-      millis: resolved.connectTimeout
-    })
-  })
-
 /** Milliseconds before a subscription that was refused after a reconnect is tried again, on a new client. */
 const resubscribeDelay = 1_000
 
-const openError = ({ cause, timedOut }: OpenFailure): Redis.RedisError =>
-  timedOut
-    ? connectionError("Connection is closed: no answer in time to connect", "connect", 0)
-    : cause instanceof PasswordError
-    ? connectionError(`Connection is closed: ${cause.message}`, "connect", 0)
-    : commandError(cause, "connect", 0)
+const openError = ({ cause }: OpenFailure): Redis.RedisError => commandError(cause, "connect", 0)
 
-const make = Effect.fnUntraced(function*(options: Resolved) {
-  let started = false
-  const resolved: Resolved = {
-    ...options,
-    handshake: makeHandshake(yield* Effect.context<never>(), {
-      credentials: options.credentials,
-      // A little earlier than the limit of the whole attempt, which could not say that it was the password.
-      within: options.connectTimeout * 0.95,
-      patient: () => started && options.patient
-    })
-  }
-  yield* Effect.forEach(options.warnings, (warning) => Effect.logWarning(warning))
+const make = Effect.fnUntraced(function*(resolved: Resolved) {
+  yield* Effect.forEach(resolved.warnings, (warning) => Effect.logWarning(warning))
   const instance = randomBytes(4).toString("hex")
   const nameOf = (role: string) => `effect-redis-workers:${role}:${resolved.name}:${instance}`
 
-  const servers = makeServers(resolved)
-  const shared = yield* openLasting(resolved, servers, {
-    role: "command",
-    name: nameOf("command"),
-    greet: greetLoading
-  }).pipe(Effect.mapError(startError(resolved)))
+  let started = false
+  const clients = makeClients(resolved, yield* Effect.context<never>(), () => started)
+  const shared = yield* openLasting(clients, { name: nameOf("command"), patient: true }).pipe(
+    Effect.mapError(({ cause }) =>
+      new RedisStartError({ address: resolved.address, ...startFailure(cause, resolved.tls) })
+    )
+  )
   started = true
 
   let reserved = 0
@@ -291,8 +265,7 @@ const make = Effect.fnUntraced(function*(options: Resolved) {
     const name = `${nameOf("blocking")}:${++reserved}`
     let client: Client | undefined
     return open({
-      client: (onError) =>
-        client = makeClient({ ...blockingOptions(resolved, name), ...servers.options() }, resolved.keepAlive, onError),
+      client: (onError) => client = clients.make(name, {}, onError),
       within: resolved.connectTimeout
     }).pipe(
       // The pool acquires uninterruptibly; the end of the scope would wait for a server that does not answer.
@@ -317,8 +290,7 @@ const make = Effect.fnUntraced(function*(options: Resolved) {
   const subscribe = Effect.fnUntraced(
     function*(channel: string, onMessage: (message: { readonly channel: string; readonly message: string }) => void) {
       let subscribed = false
-      const { client } = yield* openLasting(resolved, servers, {
-        role: "subscriber",
+      const { client } = yield* openLasting(clients, {
         name: nameOf("subscriber"),
         onClient: (client) => {
           client.on("message", (from, message) => onMessage({ channel: from, message }))
@@ -338,8 +310,10 @@ const make = Effect.fnUntraced(function*(options: Resolved) {
   )
 
   const redis = yield* Redis.make({ send: shared.send, connect, subscribe, pool: resolved.pool })
-  poolBounds.register(redis, resolved.pool.maxConnections)
-  neighbours.register(redis, `${resolved.address}/${shared.client().options.db ?? 0}`)
+  neighbours.register(redis, {
+    address: `${resolved.address}/${shared.client().options.db ?? 0}`,
+    maxConnections: resolved.pool.maxConnections
+  })
 
   return Context.make(Redis.Redis, redis).pipe(
     Context.add(IoRedis, {

@@ -170,7 +170,7 @@ describe("the shared connection", () => {
         )
       )
       assert.strictEqual(lines.length, 2)
-      assert.match(lines[0]!, /^Redis command connection to 127\.0\.0\.1:\d+ lost \(.+\), reconnecting$/)
+      assert.match(lines[0]!, /^Redis connection to 127\.0\.0\.1:\d+ lost \(.+\), reconnecting$/)
       assert.match(lines[1]!, /is back$/)
     }))
 

@@ -89,6 +89,22 @@ describe("a start of IoRedis that fails", () => {
       assert.match(error.message, /is the server running/)
     }))
 
+  for (
+    const [what, path] of [
+      ["does not exist", "/tmp/effect-redis-workers-none.sock"],
+      ["is an ordinary file", import.meta.filename],
+      ["is below an ordinary file", `${import.meta.filename}/redis.sock`]
+    ] as const
+  ) {
+    it.live(`tells a unix socket that ${what}`, () =>
+      Effect.gen(function*() {
+        const error = yield* failureOf({ url: `unix://${path}` })
+        assert.strictEqual(error.reason, "Refused")
+        assert.match(error.message, /is the server running, and does its option unixsocket name this path/)
+        assert.include(error.message, path)
+      }))
+  }
+
   it.live("tells a server that never answers", () =>
     Effect.gen(function*() {
       const { port } = yield* listener(() => {})

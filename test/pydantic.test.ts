@@ -39,10 +39,10 @@ const rows = rowsAfter(page, "\n## Types\n").map(([python, , schema]) => [code(p
 const schemaOf = (source: string): Schema.Top => {
   // The page is a file of this repository, and its code is what is tested.
   // oxlint-disable-next-line typescript/no-implied-eval
-  const make = new Function("Schema", "Action", `return ${source}`) as (
+  const make = new Function("Schema", "Action", "Effect", `return ${source}`) as (
     ...modules: ReadonlyArray<unknown>
   ) => Schema.Top
-  return make(Schema, Action)
+  return make(Schema, Action, Effect)
 }
 
 const contractOf = (source: string) => {
@@ -159,6 +159,10 @@ describe("a value from pydantic", () => {
     const source = sourceOf("Optional[str] = None")
     assert.isUndefined(read(source, "{}"))
     assert.isNull(read(source, "{\"value\":null}"))
+  })
+
+  it("that has a default may be absent, too", () => {
+    assert.strictEqual(read(sourceOf("int = 5"), "{}"), 5)
   })
 
   it("with another key is refused where pydantic forbids it, and kept where pydantic allows it", () => {

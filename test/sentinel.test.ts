@@ -7,7 +7,8 @@ import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import { AbstractConnector, Redis as Client } from "ioredis"
 import * as Net from "node:net"
-import { destroy, makeClient, open } from "../src/internal/ioredis/connection.ts"
+import { makeClient, open } from "../src/internal/ioredis/client.ts"
+import { destroy } from "../src/internal/ioredis/watchdog.ts"
 import { failureOf } from "../src/internal/redis/failure.ts"
 import * as IoRedis from "../src/IoRedis.ts"
 import * as Redis from "../src/Redis.ts"
@@ -301,7 +302,8 @@ describe("while no Sentinel says anything", () => {
       const error = yield* Effect.flip(Effect.provide(send, layer))
       assert.instanceOf(error, IoRedis.RedisStartError)
       assert.match(error.message, /no Sentinel gave the address of "mymaster" .*knows no master of that name/)
-      assert.include(error.message, "check `name` and `sentinels`")
+      assert.strictEqual(error.reason, "UnknownMaster")
+      assert.include(error.message, "is ioredis.name the name in `sentinel monitor <name>`")
     }))
 })
 
@@ -475,7 +477,7 @@ describe("a process that was blocked for longer than its limits", () => {
           client: (onError) =>
             makeClient(
               { host: server.host, port: server.port, lazyConnect: true, replyMapping: "legacy" },
-              undefined,
+              { limit: 1_000, keepAlive: undefined, patient: () => false, warn: () => {} },
               onError
             ),
           within: 1_000

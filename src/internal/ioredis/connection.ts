@@ -1,139 +1,12 @@
 /**
- * Connections of ioredis, one kind for each role, so that none can hang, resend or leak.
- *
- * What ioredis does by default and why it is not done here (each was seen to happen):
- * - It sends commands again after a reconnect: a lost reply to `XADD` then makes two entries. With
- *   `maxRetriesPerRequest: 0` the command fails when the connection ends, and the caller decides.
- * - `autoResendUnfulfilledCommands: false`, the documented way to the same, leaves promises unsettled for ever in 6.0.
- * - It waits for replies without limit, also on a connection whose other end is gone without a word.
- * - RESP3 replies come in other shapes from `call` than from the methods: RESP2 is asked for.
- * - Its ready check needs `INFO` and holds commands back while the server loads, for minutes; without it they are
- *   answered `LOADING`, which callers know how to treat.
+ * Commands over one client of ioredis: each is answered or fails within a bounded time, and is never sent twice.
  */
 import * as Effect from "effect/Effect"
-import { symbolRedactable } from "effect/Redactable"
-import { Redis as Client, type RedisOptions } from "ioredis"
+import type { Redis as Client } from "ioredis"
 import type * as Redis from "../../Redis.ts"
-import { commandError, connectionError, describe } from "./error.ts"
-import { type Handshake, listen, prepare } from "./handshake.ts"
+import { commandError, connectionError } from "./error.ts"
 import { request } from "./request.ts"
-import { later, patiently } from "./timer.ts"
-import { silent } from "./watchdog.ts"
-
-/** The socket, which is not there before the first attempt to connect, whatever ioredis's type says. */
-const streamOf = (client: Client): Client["stream"] | undefined => client.stream
-
-/** Ends a client now: what is in flight is lost, nothing is waited for. */
-export const destroy = (client: Client): void => {
-  client.disconnect()
-  // `disconnect` is polite and waits up to 2 s for the other end, which may be gone.
-  streamOf(client)?.destroy()
-}
-
-/** A client of ours must not show its password when somebody logs it: to Node, to JSON, to Effect. */
-const conceal = (client: Client): void => {
-  const summary = () => ({ _id: "ioredis", status: client.status, name: client.options.connectionName })
-  for (const key of [Symbol.for("nodejs.util.inspect.custom"), "toJSON", symbolRedactable]) {
-    Object.defineProperty(client, key, { value: summary, enumerable: false })
-  }
-}
-
-/** ioredis's options as its constructor takes them: the kind of replies is part of the client's type. */
-export type ClientOptions = RedisOptions & {
-  readonly replyMapping: "legacy"
-  readonly lazyConnect: true
-  /** What the client does at each attempt to connect; ioredis does not see it. */
-  readonly handshake?: Handshake | undefined
-}
-
-/** A client that is not connected yet. An `error` listener is attached: without one ioredis writes to the console. */
-export const makeClient = (
-  { handshake, ...options }: ClientOptions,
-  keepAlive: boolean | undefined,
-  onError: (cause: unknown) => void
-): Client => {
-  const client = new Client(options)
-  prepare(client, handshake)
-  // ioredis has no value for "off": an absent option becomes its default.
-  if (keepAlive === false) client.options.keepAlive = undefined
-  listen(client, onError)
-  conceal(client)
-  return client
-}
-
-/** What is said first on a new connection; `note` remembers why it takes long. */
-export type Greet = (client: Client, note: (cause: unknown) => void) => Promise<unknown>
-
-/** What {@link open} reports; `connected` tells whether at least the TCP connection stood. */
-export interface OpenFailure {
-  readonly cause: unknown
-  readonly timedOut: boolean
-  readonly connected: boolean
-  /** No client could be made of the options. */
-  readonly unmade?: boolean | undefined
-  /** What ioredis says of each Sentinel that did not name the master. */
-  readonly sentinels?: ReadonlyArray<string> | undefined
-}
-
-/** ioredis names the master by asking one Sentinel after the other, and begins again after the last: nothing failed yet. */
-const asksAgain = (cause: unknown): boolean =>
-  cause instanceof Error && cause.message.startsWith("All sentinels are unreachable. Retrying")
-
-/**
- * Connects, and with `greet` waits for what it resolves to. Limited by real time, not by Effect's clock: it is the time of
- * the network. A client that did not get this far is ended.
- */
-export const open = (
-  options: {
-    readonly client: (onError: (cause: unknown) => void) => Client
-    readonly within: number
-    readonly greet?: Greet | undefined
-  }
-): Effect.Effect<Client, OpenFailure> =>
-  Effect.callback<Client, OpenFailure>((resume) => {
-    let first: unknown
-    let noted: unknown
-    let settled = false
-    const sentinels = new Set<string>()
-    let client: Client
-    try {
-      client = options.client((cause) => {
-        // Later ones are mere consequences ("Connection is closed.").
-        if (!asksAgain(cause)) first ??= cause
-      })
-    } catch (cause) {
-      // A Connector of the user's own may throw while it is made.
-      resume(Effect.fail({ cause, timedOut: false, connected: false, unmade: true }))
-      return
-    }
-    client.on("sentinelError", (cause: unknown) => {
-      if (sentinels.size < 20) sentinels.add(describe(cause).message)
-    })
-    const settle = (result: Effect.Effect<Client, OpenFailure>) => {
-      if (settled) return
-      settled = true
-      cancel()
-      resume(result)
-    }
-    const fail = (cause: unknown, timedOut: boolean) => {
-      if (settled) return
-      settle(
-        Effect.fail({ cause, timedOut, connected: streamOf(client)?.connecting === false, sentinels: [...sentinels] })
-      )
-      destroy(client)
-    }
-    const cancel = patiently(options.within, () => fail(noted, noted === undefined))
-    client.connect().then(() => options.greet?.(client, (cause) => noted = cause)).then(
-      // A `SELECT` that failed is only reported as an event, and the connection would go on in database 0.
-      () => first === undefined ? settle(Effect.succeed(client)) : fail(first, false),
-      (cause: unknown) => fail(first ?? cause, false)
-    )
-    return Effect.sync(() => {
-      settled = true
-      cancel()
-      destroy(client)
-    })
-  })
+import { destroy, makePatience, silent } from "./watchdog.ts"
 
 export type Send = <A = unknown>(
   command: string,
@@ -185,11 +58,8 @@ export const makeConnection = (
   let corked: Client["stream"] | undefined
   let gathered = 0
   let gatheredAtMost = gatheredAtFirst
-  let watch: NodeJS.Timeout | undefined
-  let wakes = Infinity
-  let deadline = 0
-  let allowed = 0
-  let heard = 0
+
+  const patience = limitOf && makePatience(() => client, () => waiting.length, (millis) => close(silent(millis)))
 
   const uncork = () => {
     const stream = corked
@@ -200,7 +70,7 @@ export const makeConnection = (
   const close = (reason: string) => {
     if (closed) return
     closed = true
-    clearTimeout(watch)
+    patience?.end()
     destroy(client)
     // ioredis leaves some of them unsettled, for instance when it is closed between two attempts to reconnect.
     for (const { fail } of waiting.splice(0)) fail(connectionError(reason))
@@ -216,53 +86,13 @@ export const makeConnection = (
     last.place = settled.place
   }
 
-  const received = (): number => streamOf(client)?.bytesRead ?? 0
-
-  const look = (): void => {
-    watch = undefined
-    wakes = Infinity
-    if (waiting.length === 0 || deadline === Infinity) return
-    if (deadline > performance.now()) wakeAt(deadline)
-    // What came while this process was busy is read first.
-    else setImmediate(judge)
-  }
-
-  const judge = (): void => {
-    if (waiting.length === 0 || deadline === Infinity || wakes !== Infinity) return
-    const now = performance.now()
-    if (received() > heard) {
-      // A large reply is on its way: some commands take out what they reply, and nobody could ask for it again.
-      heard = received()
-      deadline = now + allowed
-    }
-    if (deadline > now) wakeAt(deadline)
-    else close(silent(allowed))
-  }
-
-  // Left alone by commands that are answered: it looks, when it fires, at what then waits. The socket keeps the process.
-  const wakeAt = (time: number): void => {
-    clearTimeout(watch)
-    wakes = time
-    watch = later(time - performance.now(), look)
-    watch.unref()
-  }
-
-  // Replies come in the order of the commands, so what is sent behind a waiting command may take both times.
-  const allow = (limit: number | undefined): void => {
-    const now = performance.now()
-    deadline = limit === undefined ? Infinity : Math.max(waiting.length > 1 ? deadline : 0, now) + limit
-    allowed = deadline - now
-    heard = received()
-    if (deadline < wakes) wakeAt(deadline)
-  }
-
   const send: Send = <A>(command: string, ...args: ReadonlyArray<string>) =>
     Effect.callback<A, Redis.RedisError>((resume) => {
       if (closed) return resume(Effect.fail(connectionError("Connection is closed.", command, args.length)))
       if (renew !== undefined && client.status === "end") client = renew()
       const own = new Waiting(waiting.length, (error) => resume(Effect.fail(error)))
       waiting.push(own)
-      if (limitOf !== undefined) allow(limitOf(command, args))
+      if (limitOf !== undefined) patience?.allow(limitOf(command, args))
       if (corked === undefined && client.status === "ready") {
         corked = client.stream
         corked.cork()

@@ -9,15 +9,15 @@
  */
 import { Redis as Client, type RedisOptions, type SentinelAddress, SentinelConnector, SentinelIterator } from "ioredis"
 import { failureOfMessage } from "../redis/failure.ts"
-import { destroy } from "./connection.ts"
-import { connectorCode, describe, type Described, sentinelCode } from "./error.ts"
+import type { Emit, Explaining, Stream } from "./attempt.ts"
+import { AttemptError, describe, type StartFailure } from "./error.ts"
+import { type Handshake, judgeAuth } from "./handshake.ts"
 import type { Resolved } from "./options.ts"
 import { type Address, addressOf, makeOrder, type Order } from "./sentinelOrder.ts"
-import { later, patiently } from "./timer.ts"
+import { patiently } from "./timer.ts"
+import { destroy } from "./watchdog.ts"
 
 type ConnectorClass = NonNullable<RedisOptions["Connector"]>
-type Stream = Client["stream"]
-type Emit = (type: string, error: Error) => void
 
 /** ioredis's connectors without what its types keep to subclasses: an expression of a class cannot name that. */
 interface Connector {
@@ -29,71 +29,36 @@ interface Connector {
 type Class<A> = new(options: unknown) => A
 
 export interface Servers {
-  /** Options of a client. It waits `pause` milliseconds before each attempt to connect. */
-  readonly options: (pause?: () => number) => Pick<RedisOptions, "Connector" | "sentinelRetryStrategy">
+  /** Options of every client. */
+  readonly options: Pick<RedisOptions, "Connector" | "sentinelRetryStrategy">
   /** The server that was found takes no writes, so another Sentinel is asked next. */
   readonly doubt: () => void
 }
 
-class ConnectorError extends Error {
-  readonly code: string
-  constructor(message: string, code: string) {
-    super(message)
-    this.code = code
-  }
+/** The failure of a user's connector counts as a connection failure, whatever its message says. */
+const ownFailure = (cause: unknown): unknown => {
+  const { code, message } = describe(cause)
+  return failureOfMessage(message, code) === "Other"
+    ? new AttemptError({ reason: "Other", detail: message, advice: "the message comes from your `Connector`" })
+    : cause
 }
+
+const ownConnector = (Base: Class<Connector>): Class<Connector> =>
+  class extends Base {
+    override async connect(emit: Emit): Promise<Stream> {
+      try {
+        return await super.connect(emit)
+      } catch (cause) {
+        throw ownFailure(cause)
+      }
+    }
+  }
 
 /** An existing client has it among its options, as if the user had given it. */
 const defaultStrategy = Client["defaultOptions"].sentinelRetryStrategy
 
-const closed = () => new Error("Connection is closed.")
-
-/** The failure of a user's connector counts as a connection failure, whatever its message says. */
-const ownFailure = (cause: unknown): unknown => {
-  const { code, message } = describe(cause)
-  return failureOfMessage(message, code) === "Other" ? new ConnectorError(message, connectorCode) : cause
-}
-
-/** A connector whose attempt fails at once when `disconnect` is called, whatever it is waiting for. */
-const stoppable = (Base: Class<Connector>, pause: () => number): ConnectorClass => {
-  class Stoppable extends Base {
-    #stop: (() => void) | undefined
-
-    override connect(emit: Emit): Promise<Stream> {
-      return new Promise((resolve, reject) => {
-        let stopped = false
-        let timer: NodeJS.Timeout | undefined
-        this.#stop = () => {
-          stopped = true
-          clearTimeout(timer)
-          reject(closed())
-        }
-        const begin = (): void => {
-          // A user's connector may throw.
-          new Promise<Stream>((resolve) => resolve(super.connect(emit))).then((stream) => {
-            if (!stopped) return resolve(stream)
-            stream.on("error", () => {})
-            stream.destroy()
-          }, (cause: unknown) => reject(ownFailure(cause)))
-        }
-        const millis = pause()
-        if (millis > 0) timer = later(millis, begin)
-        else begin()
-      })
-    }
-
-    override disconnect(): void {
-      super.disconnect()
-      this.#stop?.()
-    }
-  }
-  // SAFETY: all that the constructor of a connector of ioredis makes is inherited.
-  return Stoppable as unknown as ConnectorClass
-}
-
 /** The private members of ioredis's connector that are used here. */
 interface Asking extends Connector {
-  connecting: boolean
   sentinelIterator: SentinelIterator
   resolve(endpoint: Address): Promise<Address | null>
   connectToSentinel(endpoint: Address, options?: RedisOptions): Client
@@ -115,33 +80,70 @@ class Iterator extends SentinelIterator {
   }
 }
 
-/** Asks the Sentinels in their order, each for a share of `within` milliseconds. */
-const sentinelConnector = (order: Order, name: string, within: number): Class<Connector> =>
-  class extends AskingConnector {
+/** Why a Sentinel did not give the address. */
+type Refusal = "unknown" | "refused" | "unreachable" | "other"
+
+interface Failure {
+  readonly kind: Refusal
+  readonly message: string
+}
+
+const refusalOf = (cause: unknown): Failure => {
+  const { code, message } = describe(cause)
+  switch (failureOfMessage(message, code)) {
+    case "NotAuthenticated":
+    case "NoPermission":
+      return { kind: "refused", message }
+    case "Connection":
+      return { kind: "unreachable", message }
+    default:
+      return { kind: "other", message }
+  }
+}
+
+/** What the failures of all Sentinels come to, by the first kind that one of them has. */
+const verdicts: ReadonlyArray<readonly [Refusal, Omit<StartFailure, "detail">]> = [
+  ["unknown", {
+    reason: "UnknownMaster",
+    advice: "is ioredis.name the name in `sentinel monitor <name>`, and are these the right Sentinels?"
+  }],
+  ["refused", {
+    reason: "WrongPassword",
+    advice: "check sentinelUsername and sentinelPassword, which are not those of the server"
+  }],
+  ["other", { reason: "Other", advice: "check ioredis.sentinels: are these the addresses of Sentinels?" }],
+  ["unreachable", { reason: "Refused", advice: "check the hosts and ports of the Sentinels, and the firewall" }]
+]
+
+/** Asks the Sentinels in their order, each for a share of the attempt's time. */
+const sentinelConnector = (
+  order: Order,
+  { client, connectTimeout }: Resolved,
+  warn: Handshake["warn"]
+): Class<Connector & Explaining> =>
+  class extends AskingConnector implements Explaining {
     #asked: Client | undefined
     #cause: unknown
     #answered: Address | undefined
-    readonly #failures = new Map<string, Described>()
+    readonly #failures = new Map<string, Failure>()
 
-    override connect(emit: Emit): Promise<Stream> {
+    override async connect(emit: Emit): Promise<Stream> {
       this.sentinelIterator = new Iterator(order)
       this.#failures.clear()
       this.#answered = undefined
       // The error of the attempt already reports each round.
       const withoutRounds: Emit = (type, error) => type === "error" ? undefined : emit(type, error)
-      return super.connect(withoutRounds).then(
-        (stream) => {
-          const source = this.#answered
-          stream.once("close", () => {
-            // The server said nothing, so this Sentinel does not know yet that it is gone or frozen.
-            if (stream.bytesRead === 0 && source !== undefined) order.doubt(source)
-          })
-          return stream
-        },
-        (cause: unknown) => {
-          throw this.connecting && this.#failures.size > 0 ? this.#failure() : cause
-        }
-      )
+      try {
+        const stream = await super.connect(withoutRounds)
+        const source = this.#answered
+        stream.once("close", () => {
+          // The server said nothing, so this Sentinel does not know yet that it is gone or frozen.
+          if (stream.bytesRead === 0 && source !== undefined) order.doubt(source)
+        })
+        return stream
+      } catch (cause) {
+        throw (this.connecting ? this.explain() : undefined) ?? cause
+      }
     }
 
     override disconnect(): void {
@@ -150,7 +152,7 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
     }
 
     override async resolve(endpoint: Address): Promise<Address | null> {
-      const limit = Math.max(1, Math.floor(within / (order.size() + 1)))
+      const limit = Math.max(1, Math.floor(connectTimeout / (order.size() + 1)))
       this.#cause = undefined
       let cancel = (): void => {}
       try {
@@ -160,13 +162,13 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
           asking,
           new Promise<never>((_, reject) => {
             cancel = patiently(limit, () => {
-              reject(new ConnectorError(`no answer within ${limit} ms`, "ETIMEDOUT"))
+              reject(Object.assign(new Error(`no answer within ${limit} ms`), { code: "ETIMEDOUT" }))
               if (asked !== undefined) destroy(asked)
             })
           })
         ])
         if (found === null) {
-          this.#refused(endpoint, new Error("knows no master of that name"))
+          this.#failed(endpoint, { kind: "unknown", message: "knows no master of that name" })
         } else {
           this.#answered = endpoint
           order.answered(endpoint)
@@ -175,7 +177,7 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
       } catch (cause) {
         const reason = this.#cause ?? cause
         // After `disconnect` the failure says nothing about the Sentinel.
-        if (this.connecting) this.#refused(endpoint, reason)
+        if (this.connecting) this.#failed(endpoint, refusalOf(reason))
         throw reason
       } finally {
         cancel()
@@ -184,53 +186,55 @@ const sentinelConnector = (order: Order, name: string, within: number): Class<Co
     }
 
     override connectToSentinel(endpoint: Address, options?: RedisOptions): Client {
-      const client = super.connectToSentinel(endpoint, { connectTimeout: within, ...options })
+      const made = super.connectToSentinel(endpoint, { connectTimeout, ...options })
+      // A Sentinel's password is given once and does not change.
+      judgeAuth(made, "A Sentinel", { warn, patient: () => false })
       // ioredis passes options for the clients that listen for failovers, and none for a single question.
       const asked = options === undefined
-      client.on("error", (cause) => {
+      made.on("error", (cause) => {
         // Later errors only follow from the first ("Connection is closed.").
         if (asked) this.#cause ??= cause
       })
-      if (asked) this.#asked = client
-      return client
+      if (asked) this.#asked = made
+      return made
     }
 
-    #refused(endpoint: Address, cause: unknown): void {
-      this.#failures.set(addressOf(endpoint), describe(cause))
+    #failed(endpoint: Address, failure: Failure): void {
+      this.#failures.set(addressOf(endpoint), failure)
       order.failed(endpoint)
     }
 
-    #failure(): Error {
-      const reasons = Array.from(this.#failures, ([address, { message }]) => `${address}: ${message}`)
-      const codes = Array.from(this.#failures.values(), ({ code }) => code)
-      const mute = codes.every((code) => code !== undefined && failureOfMessage("", code) === "Connection")
-      return new ConnectorError(
-        `no Sentinel gave the address of "${name}" (${reasons.join("; ")})`,
-        mute ? codes.at(-1)! : sentinelCode
-      )
+    readonly explain = (): AttemptError | undefined => {
+      const failures = Array.from(this.#failures)
+      const verdict = verdicts.find(([kind]) => failures.some(([, failure]) => failure.kind === kind))?.[1]
+      const reasons = failures.map(([address, { message }]) => `${address}: ${message}`).join("; ")
+      return verdict && new AttemptError({
+        ...verdict,
+        detail: `no Sentinel gave the address of "${client.name ?? ""}" (${reasons})`
+      })
     }
   }
 
 /** All connections of a layer share one, so that a silent Sentinel costs its share of time once. */
-export const makeServers = ({ client, connectTimeout }: Resolved): Servers => {
-  const { Connector, name, sentinelRetryStrategy, sentinels } = client
-  const none = () => 0
-  const once = () => null
+export const makeServers = (resolved: Resolved, warn: Handshake["warn"]): Servers => {
+  const { Connector, sentinelRetryStrategy, sentinels } = resolved.client
   if (Connector !== undefined) {
     // SAFETY: see `Connector`.
-    const Base = Connector as unknown as Class<Connector>
-    return { options: (pause = none) => ({ Connector: stoppable(Base, pause) }), doubt: () => {} }
+    return {
+      options: { Connector: ownConnector(Connector as unknown as Class<Connector>) as unknown as ConnectorClass },
+      doubt: () => {}
+    }
   }
-  // ioredis refuses an empty list itself.
-  if (!sentinels?.length) return { options: () => ({}), doubt: () => {} }
+  if (!sentinels?.length) return { options: {}, doubt: () => {} }
   const order = makeOrder(sentinels)
-  const Base = sentinelConnector(order, name ?? "", connectTimeout)
+  // One round for each attempt, and our own pause between attempts. ioredis's default loops without end.
+  const once = () => null
   return {
-    options: (pause = none) => ({
-      Connector: stoppable(Base, pause),
-      // One round for each attempt, and our own pause between attempts. ioredis's default loops without end.
+    options: {
+      // SAFETY: see `Connector`.
+      Connector: sentinelConnector(order, resolved, warn) as unknown as ConnectorClass,
       sentinelRetryStrategy: sentinelRetryStrategy === defaultStrategy ? once : sentinelRetryStrategy ?? once
-    }),
+    },
     doubt: order.doubt
   }
 }

@@ -12,10 +12,11 @@ import type * as Redis from "../../Redis.ts"
 import * as Settings from "../../Settings.ts"
 import { exactMillis } from "../base/optionTime.ts"
 import { expectedRedisUrl, ignoredParameters, parseRedisUrl, type RedisAddress } from "../redis/url.ts"
-import type { ClientOptions } from "./connection.ts"
-import type { PasswordError } from "./error.ts"
+import type { ClientOptions } from "./client.ts"
+import { type Credentials, withPassword } from "./credentials.ts"
+import type { AttemptError } from "./error.ts"
 import { takeIoredis } from "./given.ts"
-import { askedFor, type Credentials, type Handshake } from "./handshake.ts"
+import { longestTimer } from "./timer.ts"
 
 /** Options with every default in place, times in milliseconds. */
 export interface Resolved {
@@ -23,13 +24,11 @@ export interface Resolved {
   readonly address: string
   readonly client: RedisOptions
   /** Asked at each attempt to connect; `undefined` where they never change. */
-  readonly credentials: Effect.Effect<Credentials, PasswordError> | undefined
+  readonly credentials: Effect.Effect<Credentials, AttemptError> | undefined
   /** Credentials that were refused may be followed by others that are not. */
   readonly patient: boolean
   /** What to log about options that are taken, but not as a whole. */
   readonly warnings: ReadonlyArray<string>
-  /** Set while the layer is built. */
-  readonly handshake?: Handshake | undefined
   readonly keepAlive: boolean | undefined
   readonly tls: boolean
   readonly name: string
@@ -48,13 +47,10 @@ export interface Unsupported {
   readonly advice: string
 }
 
-/** Node's timers wait for no longer, and fire at once instead. */
-const longestTime = 2 ** 31 - 1
-
 /** A time in milliseconds; `undefined` for what is none. */
 const millisOf = (input: Duration.Input, least: number): number | undefined => {
   const millis = exactMillis(input)
-  return millis >= least && millis <= longestTime ? millis : undefined
+  return millis >= least && millis <= longestTimer ? millis : undefined
 }
 
 const resolveCommon = (options: ConnectionOptions, address: string) => {
@@ -152,7 +148,7 @@ const resolveTaken = (
     address,
     tls,
     keepAlive: options.keepAlive ?? Settings.defaults.redis.keepAlive,
-    credentials: Effect.isEffect(password) ? askedFor(username, password) : undefined,
+    credentials: Effect.isEffect(password) ? withPassword(username, password) : undefined,
     patient: Effect.isEffect(password),
     warnings: url === undefined || url.ignored.length === 0 ? [] : [ignoredParameters("url", url.ignored)],
     client: {
@@ -220,13 +216,12 @@ export const reconnectDelay = (attempt: number): number => {
   return delay + Math.floor(Math.random() * delay)
 }
 
-/** What every role has, whatever was given. */
-export const roleOptions = (resolved: Resolved, name: string): ClientOptions => ({
+/** What every client has, whatever was given. */
+export const clientOptions = (resolved: Resolved, name: string): ClientOptions => ({
   ...resolved.client,
-  handshake: resolved.handshake,
   connectionName: name,
   lazyConnect: true,
-  // `watchdog.ts` limits attempts from their beginning. ioredis counts only from the moment there is a socket.
+  // `attempt.ts` limits attempts from their beginning. ioredis counts only from the moment there is a socket.
   connectTimeout: 0,
   // How long `disconnect` waits for the other end; its timer would keep a process alive that has nothing left to do.
   disconnectTimeout: 100,
@@ -246,11 +241,7 @@ export const roleOptions = (resolved: Resolved, name: string): ClientOptions => 
   stringNumbers: false,
   readOnly: false,
   monitor: false,
-  reconnectOnError: null
-})
-
-/** A reserved connection does not come back: its cut fails the command, and the pool opens another. */
-export const blockingOptions = (resolved: Resolved, name: string): ClientOptions => ({
-  ...roleOptions(resolved, name),
+  reconnectOnError: null,
+  // A reserved connection does not come back: its cut fails the command, and the pool opens another.
   retryStrategy: () => null
 })

@@ -72,7 +72,9 @@ export const request = (
   }
   const refused = (cause: unknown) => {
     letGo()
-    onFailure(cause)
+    // ioredis refuses its queue in a loop that also takes what is added meanwhile. Who sends again at once would be refused in
+    // the same loop, for ever if it goes on trying.
+    queueMicrotask(() => onFailure(cause))
   }
   sent.resolve = answered
   sent.reject = refused

@@ -1,11 +1,14 @@
 /**
- * Cuts a connection that owes replies and stays silent, and an attempt to connect that takes too long.
+ * Ends connections, among them one that owes replies and stays silent.
  *
- * ioredis has options for both, `socketTimeout` and `connectTimeout`. Both give up before they look at the socket, where the
- * replies may already lie when the process was blocked, and the second one starts only once a connector has made a socket.
+ * ioredis has `socketTimeout` for that. It gives up before it looks at the socket, where the replies may already lie when the
+ * process was blocked.
  */
 import type { Redis as Client } from "ioredis"
-import { later, patiently } from "./timer.ts"
+import { later } from "./timer.ts"
+
+/** The socket, which is not there before the first attempt to connect, whatever ioredis's type says. */
+export const streamOf = (client: Client): Client["stream"] | undefined => client.stream
 
 export const silent = (millis: number): string => `Connection is closed: no reply within ${Math.round(millis)} ms`
 
@@ -43,7 +46,7 @@ export const watch = (client: Client, limit: number): void => {
     const left = since + limit - performance.now()
     if (left > 0) return arm(left)
     // An attempt to connect has its own limit, and its end fails the commands that wait for it.
-    if (client.status === "ready" || client.status === "connect") cut(client, silent(limit))
+    if (client.status === "ready" || client.status === "connect") cut(client, new Error(silent(limit)))
     else arm(limit)
   }
 
@@ -60,22 +63,82 @@ export const watch = (client: Client, limit: number): void => {
   })
 }
 
+/** How long the commands of one connection may wait for their replies, each with a limit of its own. */
+export interface Patience {
+  /** A command is sent; `undefined` for no limit. */
+  readonly allow: (limit: number | undefined) => void
+  readonly end: () => void
+}
+
 /**
- * Limits each attempt to connect, from its beginning until the connection is ready. Commands that wait for the attempt fail
- * with it. The attempt begins with a wait of `pause` milliseconds, which does not count.
+ * Calls `onSilent` when nothing of a reply came within the limit. It has one timer, which commands that are answered leave
+ * alone: when it fires, it looks at what then waits.
  */
-export const watchAttempts = (client: Client, limit: number, pause: () => number): void => {
-  let cancel = (): void => {}
-  client.on("connecting", () => {
-    cancel()
-    cancel = patiently(limit + pause(), () => cut(client, `connect ETIMEDOUT: not connected within ${limit} ms`))
-  })
-  for (const event of ["ready", "close", "end"]) client.on(event, () => cancel())
+export const makePatience = (
+  client: () => Client,
+  waiting: () => number,
+  onSilent: (millis: number) => void
+): Patience => {
+  let timer: NodeJS.Timeout | undefined
+  let wakes = Infinity
+  let deadline = 0
+  let allowed = 0
+  let heard = 0
+
+  const received = (): number => streamOf(client())?.bytesRead ?? 0
+
+  const look = (): void => {
+    timer = undefined
+    wakes = Infinity
+    if (waiting() === 0 || deadline === Infinity) return
+    if (deadline > performance.now()) wakeAt(deadline)
+    // What came while this process was busy is read first.
+    else setImmediate(judge)
+  }
+
+  const judge = (): void => {
+    if (waiting() === 0 || deadline === Infinity || wakes !== Infinity) return
+    const now = performance.now()
+    if (received() > heard) {
+      // A large reply is on its way: some commands take out what they reply, and nobody could ask for it again.
+      heard = received()
+      deadline = now + allowed
+    }
+    if (deadline > now) wakeAt(deadline)
+    else onSilent(allowed)
+  }
+
+  const wakeAt = (time: number): void => {
+    clearTimeout(timer)
+    wakes = time
+    timer = later(time - performance.now(), look)
+    // The socket keeps the process.
+    timer.unref()
+  }
+
+  return {
+    allow: (limit) => {
+      const now = performance.now()
+      // Replies come in the order of the commands, so what is sent behind a waiting command may take both times.
+      deadline = limit === undefined ? Infinity : Math.max(waiting() > 1 ? deadline : 0, now) + limit
+      allowed = deadline - now
+      heard = received()
+      if (deadline < wakes) wakeAt(deadline)
+    },
+    end: () => clearTimeout(timer)
+  }
 }
 
 /** Ends the connection, or the attempt to connect, for this reason. The client then reconnects as after any loss. */
-export const cut = (client: Client, reason: string): void => {
-  const stream: Client["stream"] | undefined = client.stream
+export const cut = (client: Client, reason: Error): void => {
+  const stream = streamOf(client)
   client.disconnect(true)
-  stream?.destroy(new Error(reason))
+  stream?.destroy(reason)
+}
+
+/** Ends a client now: what is in flight is lost, nothing is waited for. */
+export const destroy = (client: Client): void => {
+  client.disconnect()
+  // `disconnect` is polite and waits up to 2 s for the other end, which may be gone.
+  streamOf(client)?.destroy()
 }

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Redis from "../../Redis.ts"
-import * as poolBounds from "../redis/poolBounds.ts"
+import * as neighbours from "../redis/neighbours.ts"
 import * as Bytes from "./bytes.ts"
 import type { Reply } from "./command.ts"
 import * as Dump from "./dump.ts"
@@ -83,7 +83,7 @@ const makeClient = (
           Effect.never
         )
     })
-    poolBounds.register(redis, maxConnections)
+    neighbours.register(redis, { maxConnections })
     return redis
   })
 
