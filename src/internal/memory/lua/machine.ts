@@ -4,6 +4,9 @@
  * One VM serves all memory servers of a process. That is safe because a script keeps nothing: its globals are read-only,
  * and its locals end with it.
  */
+// A program that includes these sources alone does not find the declarations of fengari otherwise.
+// oxlint-disable-next-line typescript/triple-slash-reference
+/// <reference path="./fengari.d.ts" />
 import "./hashes.ts"
 import "./patches.ts"
 import "fengari/src/lualib.js"
