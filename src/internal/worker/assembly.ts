@@ -266,7 +266,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   yield* Effect.acquireRelease(
     Effect.sync(() =>
       Metric.registerUnsafe(Metric.withAttributes(Metrics.inFlight, { service: names.service }), context, {
-        get: () => ({ value: everyone.reduce((sum, next) => sum + next.runner.running(), 0) }),
+        get: () => ({ value: everyone.reduce((sum, next) => sum + next.runner.room.running, 0) }),
         update: () => {},
         modify: () => {}
       })
@@ -388,7 +388,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
     const ended = yield* within(Effect.andThen(quiet, flushed), lastGrace)
     if (ended._tag === "None") {
       yield* Effect.logError(
-        everyone.some((next) => next.runner.running() > 0)
+        everyone.some((next) => next.runner.room.running > 0)
           ? `Handlers of ${names.stream} did not end when interrupted: others take their actions`
           : `What was decided in ${names.stream} could not be written in time: others run its actions again`
       )
@@ -416,12 +416,12 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
 
   const consumerStatus = (next: consumer.Consumer): ConsumerStatus => ({
     name: next.name,
-    running: next.runner.running(),
+    running: next.runner.room.running,
     held: next.runner.heldIds().length,
     unwritten: next.settler.unwritten(),
     lastRead: lastReads.get(next.name),
     reads: next.reader !== undefined,
-    full: !next.runner.hasRoom()
+    full: !next.runner.room.isEnough()
   })
 
   return {

@@ -217,7 +217,9 @@ export const make = (options: IntakeOptions): Intake => {
   /** Those that nothing is known against come first, and together. */
   const choose = (ids: ReadonlyArray<string>): ReadonlyArray<string> => {
     const fresh = ids.filter((id) => !arrivals.isDoubtful(id))
-    return fresh.length === 0 ? ids.slice(0, 1) : fresh.slice(0, Math.max(1, Math.min(runner.room(), arrivals.most())))
+    return fresh.length === 0
+      ? ids.slice(0, 1)
+      : fresh.slice(0, Math.max(1, Math.min(runner.room.free(), arrivals.most())))
   }
 
   /** Open while something is pending here that did not arrive. */
@@ -228,7 +230,7 @@ export const make = (options: IntakeOptions): Intake => {
     for (let round = 0;; round++) {
       const ids = yield* listPending(idle)
       if (ids.length === 0) return undefined
-      if (round > 0 && runner.room() <= 0) {
+      if (round > 0 && runner.room.free() <= 0) {
         missing.openUnsafe()
         return undefined
       }
@@ -247,7 +249,7 @@ export const make = (options: IntakeOptions): Intake => {
           group,
           consumer,
           ids: asked,
-          budget: Math.max(1, runner.spare())
+          budget: Math.max(1, runner.room.spare())
         })
       )
       if (result._tag === "Failure") {
@@ -271,7 +273,7 @@ export const make = (options: IntakeOptions): Intake => {
 
   const finding = Effect.forever(missing.await.pipe(
     Effect.andThen(options.gate.await),
-    Effect.andThen(runner.awaitRoom),
+    Effect.andThen(runner.room.available),
     Effect.andThen(Effect.sync(() => missing.closeUnsafe())),
     Effect.andThen(untilPassed(
       trouble,

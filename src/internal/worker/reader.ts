@@ -65,7 +65,7 @@ export const make = (options: ReaderOptions): Reader => {
   const own = ownConnections.make(redis, consumer)
   const sizes = batchSize.make()
   const count = (): number =>
-    Math.max(1, Math.min(runner.batch(), maxBatch, arrivals.most(), sizes.affordable(runner.spare())))
+    Math.max(1, Math.min(runner.room.batch(), maxBatch, arrivals.most(), sizes.affordable(runner.room.spare())))
   /** Entries that the read on its way asked for; 0: none is. */
   let asked = 0
 
@@ -101,13 +101,13 @@ export const make = (options: ReaderOptions): Reader => {
     while (true) {
       // Of a backlog the next read leaves before the handlers of the last one start, and the server works beside them: a
       // fifth more entries a second. A few entries are started at once instead, since somebody may wait for the answer.
-      const ahead = runner.isBusy() && gate.isOpen() && runner.hasRoom()
+      const ahead = runner.room.isBusy() && gate.isOpen() && runner.room.isEnough()
       if (!ahead) {
         runner.start()
         // The outcomes of handlers that ended at once are written before the read, which would go first otherwise and keep
         // whoever waits for an answer.
         yield* Effect.yieldNow
-        yield* runner.awaitRoom
+        yield* runner.room.available
         // Paused while there was no room: the next session waits for the end of the pause, without a connection.
         if (!gate.isOpen()) return
       }

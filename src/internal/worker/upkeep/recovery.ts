@@ -158,23 +158,23 @@ export const make = (options: RecoveryOptions): Recovery => {
       // What left the pending list may have been taken over and settled, if its lease was over. Where settled entries stay
       // in the stream, that holds for those that are still there, too.
       const stays = several || options.retain
-      const wasTaken = (id: string): boolean => runner.isStale(id, sent)
+      const wasTaken = (id: string): boolean => runner.guard.isStale(id, sent)
       const takenAndKept = stays ? dropped.filter(wasTaken) : []
-      const taken = runner.lose([...lost, ...ended.filter(wasTaken), ...takenAndKept])
+      const taken = runner.guard.lose([...lost, ...ended.filter(wasTaken), ...takenAndKept])
       if (taken.length > 0) options.observe({ _tag: "LeaseLost", ids: taken, consumer: consumer.name })
       // Nothing can be settled of an entry that somebody deleted: its handler is ended like one that lost it.
-      const deleted = runner.lose([...gone, ...ended])
+      const deleted = runner.guard.lose([...gone, ...ended])
       if (deleted.length > 0) yield* options.onGone(deleted)
-      const unowned = runner.drop(dropped)
+      const unowned = runner.guard.drop(dropped)
       if (unowned.length > 0) options.observe({ _tag: "Dropped", ids: unowned, consumer: consumer.name })
       // The group was made again and delivers these again: that was logged.
-      runner.drop(ahead)
+      runner.guard.drop(ahead)
       // A reply that came late says little about now, and is asked for again. Of a server that always takes longer than the
       // lease nothing better can be had: it is believed the second time, or nothing would ever start.
       const received = monotonicMillis(clock)
       const isSlow = received - sent > options.claimIdle
       const missing = new Set([...lost, ...gone, ...ended, ...dropped, ...ahead])
-      runner.renewed(
+      runner.guard.renewed(
         missing.size === 0 ? some : some.filter((id) => !missing.has(id)),
         isSlow && wasSlow ? received : sent
       )
@@ -208,7 +208,7 @@ export const make = (options: RecoveryOptions): Recovery => {
   const roomiest = (): Consumer | undefined => {
     let best: Consumer | undefined
     for (const consumer of consumers) {
-      if (consumer.runner.room() > (best?.runner.room() ?? 0)) best = consumer
+      if (consumer.runner.room.free() > (best?.runner.room.free() ?? 0)) best = consumer
     }
     return best
   }
@@ -219,11 +219,11 @@ export const make = (options: RecoveryOptions): Recovery => {
     retryRecords: names.retryRecords,
     group: names.group,
     consumer: consumer.name,
-    aloneConsumer: alone.runner.room() > 0 ? alone.name : "",
+    aloneConsumer: alone.runner.room.free() > 0 ? alone.name : "",
     suspectAfter: options.suspectAfter,
     // Room may have gone since it was looked for, and to a server a negative limit is none.
-    limit: Math.max(1, Math.min(consumer.runner.room(), maxTaken, arrivals.most())),
-    budget: Math.max(1, consumer.runner.spare())
+    limit: Math.max(1, Math.min(consumer.runner.room.free(), maxTaken, arrivals.most())),
+    budget: Math.max(1, consumer.runner.room.spare())
   })
 
   /** A take whose reply is lost has taken all the same: the consumers look for what it brought them. */
@@ -285,7 +285,7 @@ export const make = (options: RecoveryOptions): Recovery => {
 
   const takingDue = Effect.forever(Effect.suspend(() => {
     const consumer = roomiest()
-    if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
+    if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.room.available))
     wakeLatch.closeUnsafe()
     return untilDone(
       Effect.andThen(options.gate.await, guarded(`taking due entries of ${names.stream}`, takeDueOnce(consumer)))
@@ -334,7 +334,7 @@ export const make = (options: RecoveryOptions): Recovery => {
 
   const sweeping = Effect.forever(Effect.suspend(() => {
     const consumer = roomiest()
-    if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
+    if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.room.available))
     return untilDone(
       Effect.andThen(options.gate.await, guarded(`claiming in ${names.stream}`, takeIdleOnce(consumer)))
     ).pipe(
@@ -345,7 +345,7 @@ export const make = (options: RecoveryOptions): Recovery => {
           Duration.millis(more ? Math.min(lease / 4, 1_000) : (lease / 4) * (0.75 + random / 2))
         )
         // A crash may leave thousands of suspects: the next one comes as soon as the one before is done.
-        return suspected ? Effect.raceFirst(wait, alone.runner.awaitRoom) : wait
+        return suspected ? Effect.raceFirst(wait, alone.runner.room.available) : wait
       })
     )
   }))
