@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
 import { strings } from "../redis/reply.ts"
+import type { Host } from "./host.ts"
 
 export interface CallbackListsOptions {
   readonly redis: Redis["Service"]
@@ -16,6 +17,10 @@ export interface CallbackListsOptions {
   /** The lists that this worker reads. */
   readonly read: ReadonlyArray<string>
 }
+
+/** The callback lists that a worker reads. */
+export const readLists = ({ naming, names, options, routes }: Host): ReadonlyArray<string> =>
+  options.callbacks ? [...new Set(Array.from(routes.keys(), (type) => naming.callbackInbox(names.service, type)))] : []
 
 /** Keys that one call looks at, which takes the server less than a millisecond; and calls, since there may be any number of keys. */
 const keysAtOnce = 500

@@ -8,25 +8,23 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Worker, WorkerState } from "../../Worker.ts"
 import { WorkerError } from "../../WorkerError.ts"
-import type { assemble } from "./assembly.ts"
-
-type Parts = Effect.Success<ReturnType<typeof assemble>>
+import type { Assembly } from "./assembly.ts"
 
 // Not to be interrupted: the fibers belong to nobody before the finalizer is there. Nothing in here waits.
-export const supervise = Effect.fnUntraced(function*(parts: Parts) {
+export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
   let state: WorkerState = "running"
   const ended = yield* Deferred.make<void, WorkerError>()
-  const { gate, paused } = parts
+  const { gate, names, paused } = worker.host
 
-  // Two groups of fibers: what takes entries stops first, what keeps and settles them lasts until all is written. The latter
+  // Two groups of fibers: what takes entries stops first, what keeps and writes them lasts until all is written. The latter
   // runs before the worker is there for others, who would take one that cannot tell yet how late its event loop is for ready.
-  const support = yield* Effect.forkDetach(parts.support, { startImmediately: true })
-  const intake = yield* Effect.forkDetach(parts.intake)
+  const keeps = yield* Effect.forkDetach(worker.keeps, { startImmediately: true })
+  const takes = yield* Effect.forkDetach(worker.takes)
 
   const stopAll = Effect.fnUntraced(function*(draining: Effect.Effect<void>) {
-    yield* Fiber.interrupt(intake)
+    yield* Fiber.interrupt(takes)
     yield* draining
-    yield* Fiber.interrupt(support)
+    yield* Fiber.interrupt(keeps)
   })
 
   // Whoever says that it drains has to do it: not even between the two may it be interrupted.
@@ -36,7 +34,7 @@ export const supervise = Effect.fnUntraced(function*(parts: Parts) {
         return restore(Effect.asVoid(Effect.exit(Deferred.await(ended))))
       }
       state = "draining"
-      return stopAll(parts.drain).pipe(
+      return stopAll(worker.drain).pipe(
         Effect.andThen(Effect.sync(() => {
           state = "stopped"
         })),
@@ -50,10 +48,10 @@ export const supervise = Effect.fnUntraced(function*(parts: Parts) {
     if (state === "draining" || state === "stopped" || state === "failed") return
     state = "failed"
     yield* Effect.logError(
-      `The worker of ${parts.names.service} ended: ${error.message}`,
+      `The worker of ${names.service} ended: ${error.message}`,
       Cause.fail(error.cause ?? error)
     )
-    yield* stopAll(parts.abandon(Effect.asVoid(Fiber.await(support))))
+    yield* stopAll(worker.abandon(Effect.asVoid(Fiber.await(keeps))))
     yield* Deferred.fail(ended, error)
   }, Effect.uninterruptible)
 
@@ -74,13 +72,13 @@ export const supervise = Effect.fnUntraced(function*(parts: Parts) {
         })
       )
     })
-  yield* Effect.forkDetach(watch(intake))
-  yield* Effect.forkDetach(watch(support))
+  yield* Effect.forkDetach(watch(takes))
+  yield* Effect.forkDetach(watch(keeps))
   yield* Effect.addFinalizer(() => drain)
 
   return {
     await: Deferred.await(ended),
-    status: Effect.sync(() => ({ ...parts.status(), state })),
+    status: Effect.sync(() => ({ ...worker.status(), state })),
     pause: Effect.sync(() => {
       if (state !== "running") return
       state = "paused"
