@@ -3,20 +3,9 @@
  * else would tell.
  */
 import * as Effect from "effect/Effect"
-import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
 import { strings } from "../redis/reply.ts"
 import type { Host } from "./host.ts"
-
-export interface CallbackListsOptions {
-  readonly redis: Redis["Service"]
-  readonly naming: QueueNamingShape
-  readonly service: string
-  /** The action types that this worker handles. */
-  readonly types: ReadonlyArray<string>
-  /** The lists that this worker reads. */
-  readonly read: ReadonlyArray<string>
-}
 
 /** The callback lists that a worker reads. */
 export const readLists = ({ naming, names, options, routes }: Host): ReadonlyArray<string> =>
@@ -48,11 +37,14 @@ const commonSuffix = (a: string, b: string): string => {
 const globbed = (text: string): string => text.replace(/[*?[\]\\^]/g, "\\$&")
 
 /** Where to look, and which keys found there are lists that this worker or one of its service should read. */
-const search = ({ naming, read, service, types }: CallbackListsOptions, type: string) => {
+const search = ({ naming, names: { service }, routes }: Host, read: ReadonlyArray<string>, type: string) => {
   const known = new Set(read)
   const own = commonPrefix(naming.callbackInbox(service, "a.a"), naming.callbackInbox(service, "b.a"))
   // A callback of one of these types in the list of another service, whose workers need not know the type.
-  const endings = types.map((type) => commonSuffix(naming.callbackInbox("a", type), naming.callbackInbox("b", type)))
+  const endings = Array.from(
+    routes.keys(),
+    (type) => commonSuffix(naming.callbackInbox("a", type), naming.callbackInbox("b", type))
+  )
   return {
     pattern: `${globbed(commonPrefix(naming.callbackInbox("a", type), naming.callbackInbox("b", type)))}*`,
     isOurs: (key: string): boolean =>
@@ -61,12 +53,12 @@ const search = ({ naming, read, service, types }: CallbackListsOptions, type: st
   }
 }
 
-const find = Effect.fnUntraced(function*(options: CallbackListsOptions, type: string) {
-  const { isOurs, pattern } = search(options, type)
+const find = Effect.fnUntraced(function*(host: Host, read: ReadonlyArray<string>, type: string) {
+  const { isOurs, pattern } = search(host, read, type)
   const found = new Set<string>()
   let cursor = "0"
   for (let call = 0; call < maxCalls && found.size < maxNamed; call++) {
-    const reply = yield* options.redis.send<readonly [string, ReadonlyArray<string>]>(
+    const reply = yield* host.redis.send<readonly [string, ReadonlyArray<string>]>(
       ...["SCAN", cursor, "MATCH", pattern, "COUNT", String(keysAtOnce), "TYPE", "list"] as const
     )
     for (const key of strings(reply[1])) if (isOurs(key)) found.add(key)
@@ -92,11 +84,12 @@ const unread = Effect.fnUntraced(function*(redis: Redis["Service"], lists: Reado
 })
 
 /** A user who may not `SCAN` is told nothing, and a failure is none of the worker's: it is a hint, and no more. */
-export const warnOfUnread = (options: CallbackListsOptions): Effect.Effect<void> => {
-  const [type] = options.types
-  if (type === undefined) return Effect.void
-  return find(options, type).pipe(
-    Effect.flatMap((lists) => unread(options.redis, lists)),
+export const warnOfUnread = (host: Host): Effect.Effect<void> => {
+  const [type] = host.routes.keys()
+  const read = readLists(host)
+  if (type === undefined || read.length === 0) return Effect.void
+  return find(host, read, type).pipe(
+    Effect.flatMap((lists) => unread(host.redis, lists)),
     Effect.flatMap((left) =>
       left.size === 0 ? Effect.void : Effect.logWarning(
         `Callback lists that no worker reads: ${

@@ -90,15 +90,7 @@ const makeSettler = (
   })
 
 const releasing = Effect.fnUntraced(function*({ names, redis }: Host, consumer: string) {
-  const releaseSome = redis.eval(release.script)({
-    stream: names.stream,
-    retryDue: names.retryDue,
-    retryRecords: names.retryRecords,
-    group: names.group,
-    consumer,
-    waitingConsumer: names.waitingConsumer,
-    limit: releaseBatch
-  })
+  const releaseSome = redis.eval(release.script)({ ...names, consumer, limit: releaseBatch })
   let released = 0
   while (true) {
     const result = yield* Effect.result(releaseSome)

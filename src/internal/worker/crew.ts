@@ -38,33 +38,30 @@ const writtenObserver = ({ context, names, signals, telemetry }: Host) => {
 
 export const make = (host: Host): Crew => {
   const { clock, context, naming, names, options } = host
-  const onWritten = writtenObserver(host)
+  const shared = { policyFor: policies(host), onWritten: writtenObserver(host) }
   const onStarved = starvedLogger(names, context, clock)
-  const policyFor = policies(host)
-  const suffix = options.consumerSuffix
+  const { concurrency, consumerSuffix: suffix, readAhead } = options
   const nameOf = (own: string) => naming.consumer(names.service, own, uuid())
   const readers = Array.from({ length: options.consumers }, (_, index) =>
     consumer.make(host, {
+      ...shared,
       name: nameOf(suffix === undefined ? `internal-${index}` : `${suffix}-${index}`),
-      concurrency: options.concurrency,
-      readAhead: options.readAhead,
-      maxUnwritten: 2 * (options.concurrency + options.readAhead),
+      concurrency,
+      readAhead,
+      maxUnwritten: 2 * (concurrency + readAhead),
       reads: true,
-      policyFor,
-      onStarved,
-      onWritten
+      onStarved
     }))
   const alone = consumer.make(host, {
+    ...shared,
     name: nameOf(suffix === undefined ? "alone" : `${suffix}-alone`),
     concurrency: 1,
     readAhead: 0,
     // It holds nothing else, not even what is done.
     maxUnwritten: 1,
     reads: false,
-    policyFor,
     // It holds nothing back, and others run what it asks for.
-    onStarved: () => {},
-    onWritten
+    onStarved: () => {}
   })
   return { readers, alone, everyone: [...readers, alone] }
 }

@@ -43,23 +43,10 @@ export const fromTaken = (taken: TakenEntry): entry.Entry =>
 /** The reply of this entry does not arrive: no field of it is asked for again. */
 const setAside = Effect.fnUntraced(
   function*(host: Host, consumer: string, runner: Runner, id: string, counts: boolean) {
-    const { arrivals, names, options, redis } = host
-    const { group, retryDue, retryRecords, stream } = names
+    const { arrivals, names, options: { maxDeliveries }, redis } = host
     const since = monotonicMillis(host.clock)
     const passed = decodePassedOver(
-      yield* redis.eval(passOver.script)({
-        stream,
-        retryDue,
-        retryRecords,
-        group,
-        consumer,
-        waitingConsumer: names.waitingConsumer,
-        id,
-        counts,
-        maxDeliveries: options.maxDeliveries,
-        smallest,
-        delay: putOff
-      })
+      yield* redis.eval(passOver.script)({ ...names, consumer, id, counts, maxDeliveries, smallest, delay: putOff })
     )
     if (passed === undefined) return arrivals.forget([{ id }])
     const { deliveries, record, replays, size, spent } = passed
@@ -68,8 +55,8 @@ const setAside = Effect.fnUntraced(
         "client-output-buffer-limit (normal), or the limit of a proxy. " +
         (spent
           ? `After ${deliveries} deliveries it becomes a dead letter`
-          : `Delivery ${deliveries} of at most ${options.maxDeliveries} without an outcome; others are taken meanwhile`)
-    ).pipe(Effect.annotateLogs({ stream, entry_id: id, consumer }))
+          : `Delivery ${deliveries} of at most ${maxDeliveries} without an outcome; others are taken meanwhile`)
+    ).pipe(Effect.annotateLogs({ stream: names.stream, entry_id: id, consumer }))
     if (!spent) return
     arrivals.forget([{ id }])
     runner.accept([entry.unread(id, deliveries, record, replays)], since)
@@ -84,12 +71,12 @@ export const make = (
   runner: Runner,
   accept: (entries: ReadonlyArray<entry.Entry>, since: number) => Effect.Effect<void, RedisError>
 ): Finder => {
-  const { arrivals, clock, gate, names: { group, retryRecords, stream }, onGone, redis, trouble } = host
+  const { arrivals, clock, gate, names, onGone, redis, trouble } = host
   const alone = Semaphore.makeUnsafe(1)
 
   const listPending = (idle: number): Effect.Effect<ReadonlyArray<string>, RedisError> =>
     Effect.map(
-      redis.send("XPENDING", stream, group, "IDLE", String(idle), "-", "+", String(batch), consumer),
+      redis.send("XPENDING", names.stream, names.group, "IDLE", String(idle), "-", "+", String(batch), consumer),
       (listed) => reply.pendingIds(listed, consumer).filter((id) => !runner.holds(id))
     )
 
@@ -122,14 +109,7 @@ export const make = (
       }
       const since = monotonicMillis(clock)
       const result = yield* Effect.result(
-        redis.eval(takeOwn.script)({
-          stream,
-          retryRecords,
-          group,
-          consumer,
-          ids: asked,
-          budget: Math.max(1, runner.room.spare())
-        })
+        redis.eval(takeOwn.script)({ ...names, consumer, ids: asked, budget: Math.max(1, runner.room.spare()) })
       )
       if (result._tag === "Failure") {
         if (!isLoss(result.failure)) return yield* result.failure

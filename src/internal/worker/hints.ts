@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as neighbours from "../redis/neighbours.ts"
-import { readLists, warnOfUnread } from "./callbackLists.ts"
+import { warnOfUnread } from "./callbackLists.ts"
 import * as environmentCheck from "./environmentCheck.ts"
 import type { Host } from "./host.ts"
 import * as serverChecks from "./serverChecks.ts"
@@ -42,17 +42,8 @@ const serviceName: Hint = ({ naming, names, routes }) =>
     )
   }))
 
-/** Looks for a few seconds, beside the reads. */
-const callbackLists: Hint = (host) => {
-  const { naming, names, redis, routes } = host
-  const read = readLists(host)
-  return read.length === 0
-    ? Effect.void
-    : warnOfUnread({ redis, naming, service: names.service, types: [...routes.keys()], read })
-}
-
 /** Given before the first read. */
 export const hints: ReadonlyArray<Hint> = [server, streamIds, twice, environment, serviceName]
 
-/** Given while the worker reads. */
-export const laterHints: ReadonlyArray<Hint> = [callbackLists]
+/** Given while the worker reads: they look for a few seconds. */
+export const laterHints: ReadonlyArray<Hint> = [warnOfUnread]

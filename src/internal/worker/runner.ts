@@ -9,9 +9,8 @@ import * as Alarm from "../base/alarm.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
 import type { Entry } from "../wire/entry.ts"
 import type { Decision } from "./decision.ts"
-import * as Held from "./held.ts"
-import * as LeaseGuard from "./leaseGuard.ts"
-import * as Queue from "./queue.ts"
+import { Held } from "./held.ts"
+import { LeaseGuard } from "./leaseGuard.ts"
 import { Room, type RoomOptions } from "./room.ts"
 import * as Run from "./run.ts"
 import * as Starvation from "./starvation.ts"
@@ -40,10 +39,10 @@ export interface Runner {
   /** Entries that this consumer answers for: waiting to start, running, or decided and not yet written. */
   readonly holds: (id: string) => boolean
   readonly heldIds: () => ReadonlyArray<string>
-  readonly guard: LeaseGuard.LeaseGuard
+  readonly guard: LeaseGuard
   /**
    * The decision about this delivery of an entry is written, or there is nothing to write. Returns whether
-   * {@link LeaseGuard.LeaseGuard.drop} had reported it.
+   * {@link LeaseGuard.drop} had reported it.
    */
   readonly written: (entry: Entry) => boolean
   /** Starts nothing more; what has not started is forgotten here and stays pending at Redis. */
@@ -60,7 +59,6 @@ const decodedAtOnce = 64
 
 export const make = (options: RunnerOptions): Runner => {
   const { clock } = options
-  const queue = Queue.make()
   const quiet = Latch.makeUnsafe(true)
   const starvation = Starvation.make({
     ...options,
@@ -70,15 +68,9 @@ export const make = (options: RunnerOptions): Runner => {
     }
   })
   const room = new Room(options, starvation)
-  const held = Held.make(room, queue, starvation)
-  const guard = LeaseGuard.make({
-    held,
-    lease: options.lease,
-    onRenewed: () => {
-      if (room.queued > 0) startNext()
-    },
-    onGivenUp: () => room.update()
-  })
+  const held = new Held(room, starvation)
+  const { queue } = held
+  const guard = new LeaseGuard(held, options.lease, () => startNext())
   const way = Run.make(options, {
     began: () => {
       room.running++
@@ -87,7 +79,7 @@ export const make = (options: RunnerOptions): Runner => {
       quiet.closeUnsafe()
       alarm.by(run.limit)
     },
-    ended: held.leave,
+    ended: (run) => held.leave(run),
     decided: (run, decision) => {
       const isLost = decision.settlement._tag === "Lost"
       held.decided(run, isLost)
@@ -152,10 +144,10 @@ export const make = (options: RunnerOptions): Runner => {
     },
     start: startNext,
     room,
-    holds: held.has,
-    heldIds: held.ids,
+    holds: held.runs.has,
+    heldIds: held.runs.ids,
     guard,
-    written: held.written,
+    written: (entry) => held.written(entry),
     stopStarting: () => {
       starting = false
       for (const run of queue.takeAll()) held.forget(run)

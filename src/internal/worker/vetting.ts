@@ -41,10 +41,7 @@ export const make = ({ names, options, redis, server }: Host, consumer: string):
 
   const compareWithServer = Effect.fnUntraced(function*(entries: Entries) {
     const doubtful = entries.filter(isDoubtful)
-    const counts = yield* redis.eval(countReplacements.script)({
-      stream: names.stream,
-      ids: doubtful.map((next) => next.id)
-    })
+    const counts = yield* redis.eval(countReplacements.script)({ ...names, ids: doubtful.map(({ id }) => id) })
     const broken = new Set<string>()
     doubtful.forEach((next, index) => {
       if (Array.isArray(counts) && replacementsIn(next.data ?? "") !== Number(counts[index])) broken.add(next.id)
@@ -64,13 +61,7 @@ export const make = ({ names, options, redis, server }: Host, consumer: string):
     for (let i = 0; i < ids.length; i += maxAhead) {
       const some = ids.slice(i, i + maxAhead)
       const { now, times } = decodeFirstRead(
-        yield* redis.eval(firstRead.script)({
-          stream: names.stream,
-          retryRecords: names.retryRecords,
-          group: names.group,
-          consumer,
-          ids: some
-        })
+        yield* redis.eval(firstRead.script)({ ...names, consumer, ids: some })
       )
       some.forEach((id, index) => {
         const time = times[index]

@@ -59,7 +59,7 @@ export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) =
     let dropped = 0
     while (true) {
       const reply = yield* redis.eval(boundLetters.script)({
-        deadLetters: names.deadLetters,
+        ...names,
         maxCount: scriptBound(warned.count, maxCount),
         maxAge: scriptBound(warned.age, maxAge),
         limit: batch

@@ -20,7 +20,7 @@ const leaseLives = 3
 /** Records this worker's lease with the group, which may hold a longer one. */
 const hold = Effect.fnUntraced(function*({ names, options: { claimIdle }, redis, vitals }: Host) {
   const timeToLive = leaseLives * Math.max(claimIdle, 10_000)
-  const held = Number(yield* redis.eval(holdLease.script)({ lease: names.lease, claimIdle, timeToLive }))
+  const held = Number(yield* redis.eval(holdLease.script)({ ...names, claimIdle, timeToLive }))
   if (held > claimIdle && vitals.lease !== held) {
     yield* Effect.logWarning(
       `Another worker of ${names.group} has claimIdle ${held} ms, this one ${claimIdle} ms: the longer one holds`
@@ -42,7 +42,7 @@ const renewing = (host: Host) => {
       const some = ids.slice(i, i + maxRenewed)
       const sent = monotonicMillis(clock)
       const { ahead, dropped, ended, gone, lost, several } = decodeRenewal(
-        yield* redis.eval(renew.script)({ stream: names.stream, group: names.group, consumer: name, ids: some })
+        yield* redis.eval(renew.script)({ ...names, consumer: name, ids: some })
       )
       // What left the pending list may have been claimed by others and settled, if its lease was over. Where settled entries
       // stay in the stream, that holds for those that are still there, too.

@@ -60,13 +60,9 @@ const claiming = (
   }))
 
 const parametersFor = ({ arrivals, names, options }: Host, { alone }: Crew, { name, runner: { room } }: Consumer) => ({
-  stream: names.stream,
-  retryDue: names.retryDue,
-  retryRecords: names.retryRecords,
-  group: names.group,
+  ...names,
   consumer: name,
   aloneConsumer: alone.runner.room.free() > 0 ? alone.name : "",
-  waitingConsumer: names.waitingConsumer,
   // One delivery without an outcome is the least that makes a suspect: every retry would be one.
   suspectAfter: Math.max(2, Math.min(suspectAfter, options.maxDeliveries)),
   // Room may have gone since it was looked for, and to a server a negative limit is none.
@@ -165,7 +161,7 @@ const claimingIdle = (host: Host, crew: Crew): Effect.Effect<never, WorkerError>
       crew,
       consumer,
       parameters.limit,
-      redis.eval(takeIdle.script)({ ...parameters, lease: names.lease, claimIdle, removeAfter, cursor, own })
+      redis.eval(takeIdle.script)({ ...parameters, claimIdle, removeAfter, cursor, own })
     )
     if (taken.length > 0) telemetry.count(Metrics.claims, taken.length)
     cursor = String(rest[0] ?? "-")
