@@ -13,11 +13,9 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
@@ -26,10 +24,11 @@ import * as Tracer from "effect/Tracer"
 import type { DispositionOverrides } from "./Action.ts"
 import * as ActionGroup from "./ActionGroup.ts"
 import { assemble } from "./internal/worker/assembly.ts"
+import { supervise } from "./internal/worker/supervise.ts"
 import { QueueNaming } from "./QueueNaming.ts"
 import { Redis } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
-import { WorkerError } from "./WorkerError.ts"
+import type { WorkerError } from "./WorkerError.ts"
 
 export {
   /**
@@ -241,93 +240,6 @@ const startHandlers = Effect.fnUntraced(function*<E, R>(handlers: ActionGroup.Ha
   })
   return yield* supervise(parts)
 })
-
-type Parts = Effect.Success<ReturnType<typeof assemble>>
-
-// Not to be interrupted: the fibers belong to nobody before the finalizer is there. Nothing in here waits.
-const supervise = Effect.fnUntraced(function*(parts: Parts) {
-  let state: WorkerState = "running"
-  const ended = yield* Deferred.make<void, WorkerError>()
-  const { gate, paused } = parts
-
-  // Two groups of fibers: what takes entries stops first, what keeps and settles them lasts until all is written. The latter
-  // runs before the worker is there for others, who would take one that cannot tell yet how late its event loop is for ready.
-  const support = yield* Effect.forkDetach(parts.support, { startImmediately: true })
-  const intake = yield* Effect.forkDetach(parts.intake)
-
-  const stopAll = Effect.fnUntraced(function*(draining: Effect.Effect<void>) {
-    yield* Fiber.interrupt(intake)
-    yield* draining
-    yield* Fiber.interrupt(support)
-  })
-
-  // Whoever says that it drains has to do it: not even between the two may it be interrupted.
-  const drain = Effect.uninterruptibleMask((restore) =>
-    Effect.suspend(() => {
-      if (state === "draining" || state === "stopped" || state === "failed") {
-        return restore(Effect.asVoid(Effect.exit(Deferred.await(ended))))
-      }
-      state = "draining"
-      return stopAll(parts.drain).pipe(
-        Effect.andThen(Effect.sync(() => {
-          state = "stopped"
-        })),
-        Effect.andThen(Deferred.succeed(ended, undefined)),
-        Effect.asVoid
-      )
-    })
-  )
-
-  const fail = Effect.fnUntraced(function*(error: WorkerError) {
-    if (state === "draining" || state === "stopped" || state === "failed") return
-    state = "failed"
-    yield* Effect.logError(
-      `The worker of ${parts.names.service} ended: ${error.message}`,
-      Cause.fail(error.cause ?? error)
-    )
-    yield* stopAll(parts.abandon(Effect.asVoid(Fiber.await(support))))
-    yield* Deferred.fail(ended, error)
-  }, Effect.uninterruptible)
-
-  // Any end of a fiber ends the worker: a worker that lives on without reading would be the worst of all. `fail` knows of the
-  // interruptions that are its own, or a drain's; another one comes from a layer below.
-  const watch = (fiber: Fiber.Fiber<unknown, WorkerError>) =>
-    Effect.flatMap(Fiber.await(fiber), (exit) => {
-      const error = Exit.isSuccess(exit) ? undefined : Cause.squash(exit.cause)
-      if (error instanceof WorkerError) return fail(error)
-      const isDefect = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
-      return fail(
-        new WorkerError({
-          reason: "Unexpected",
-          message: isDefect
-            ? "A defect ended the worker: please report it"
-            : "A part of the worker ended though nobody asked it to: please report it",
-          cause: error
-        })
-      )
-    })
-  yield* Effect.forkDetach(watch(intake))
-  yield* Effect.forkDetach(watch(support))
-  yield* Effect.addFinalizer(() => drain)
-
-  return Worker.of({
-    await: Deferred.await(ended),
-    status: Effect.sync(() => ({ ...parts.status(), state })),
-    pause: Effect.sync(() => {
-      if (state !== "running") return
-      state = "paused"
-      gate.closeUnsafe()
-      paused.openUnsafe()
-    }),
-    resume: Effect.sync(() => {
-      if (state !== "paused") return
-      state = "running"
-      paused.closeUnsafe()
-      gate.openUnsafe()
-    }),
-    drain
-  })
-}, Effect.uninterruptible)
 
 // -----------------------------------------------------------------------------
 // Programs and layers

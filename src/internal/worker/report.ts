@@ -37,7 +37,7 @@ const toldBy = ({ failureAction }: DeadLetter, written: Written): string =>
     ? `, ${failureAction.actionType} sent`
     : `, ${failureAction.actionType} could not be sent`
 
-const textOf = ({ settlement }: Decision, written: Written): string => {
+const lineOf = ({ settlement }: Decision, written: Written): string => {
   switch (written) {
     case "lost":
       return "Not settled: another consumer owns the entry"
@@ -69,6 +69,11 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
       return settlement._tag
   }
 }
+
+export const goneWarning = (names: Names, ids: ReadonlyArray<string>): Effect.Effect<void> =>
+  Effect.logError(`${ids.length} pending entries of ${names.stream} were deleted by others: they are lost`).pipe(
+    Effect.annotateLogs({ stream: names.stream, entries: ids.slice(0, 20) })
+  )
 
 /** Says which entries were taken from this consumer while they were held here, and how. */
 export const lostLogger = (names: Names, context: Context.Context<never>) => {
@@ -122,7 +127,7 @@ export const settlementLogger = (names: Names, context: Context.Context<never>) 
     const { action, attempt, entry } = decision
     fork(
       Effect.logWithLevel(level)(
-        textOf(decision, written),
+        lineOf(decision, written),
         ...(decision.cause === undefined ? [] : [Cause.fail(behind(decision.cause))])
       ).pipe(
         Effect.annotateLogs({

@@ -96,15 +96,8 @@ const ownHistogram = (
   attributes: Metric.Metric.Attributes
 ): Metric.Histogram<number> => Metric.histogram(base.id, { description: base.description, boundaries, attributes })
 
-export const make = (options: TelemetryOptions): Telemetry => {
-  const { clock, context, names } = options
-  const service = names.service
-  const tracer = context.mapUnsafe.has(Tracer.TracerKey) ? Context.get(context, Tracer.Tracer) : undefined
-
-  // ---------------------------------------------------------------------------
-  // metrics
-  // ---------------------------------------------------------------------------
-
+/** The series of a worker, each made when it is first needed. */
+const seriesOf = ({ names: { service }, types }: TelemetryOptions) => {
   const byType = new Map<string, TypeMetrics>()
   const makeMetrics = (action_type: string): TypeMetrics => {
     const attributes = { service, action_type }
@@ -122,7 +115,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
   const metricsOf = (type: string | undefined): TypeMetrics => {
     const known = type === undefined ? undefined : byType.get(type)
     if (known !== undefined) return known
-    const action_type = type !== undefined && options.types.has(type) ? type : "unknown"
+    const action_type = type !== undefined && types.has(type) ? type : "unknown"
     return byType.get(action_type) ?? makeMetrics(action_type)
   }
   const outcomeCounter = (metrics: TypeMetrics, settlement: Settlement): Metric.Counter<number> => {
@@ -153,18 +146,20 @@ export const make = (options: TelemetryOptions): Telemetry => {
     return counter
   }
 
-  // ---------------------------------------------------------------------------
-  // spans
-  // ---------------------------------------------------------------------------
+  return { metricsOf, outcomeCounter, reasonCounter, withService }
+}
 
-  const startSpan = (
-    active: Tracer.Tracer,
+/** Starts spans; `undefined` without a tracer. */
+const spansOf = ({ clock, context }: TelemetryOptions) => {
+  if (!context.mapUnsafe.has(Tracer.TracerKey)) return undefined
+  const tracer = Context.get(context, Tracer.Tracer)
+  return (
     name: string,
     kind: Tracer.SpanKind,
     parent: Tracer.AnySpan | undefined,
     links: Array<Tracer.SpanLink>
   ): Tracer.Span =>
-    active.span({
+    tracer.span({
       name,
       parent: Option.fromUndefinedOr(parent),
       annotations: Context.empty(),
@@ -174,6 +169,12 @@ export const make = (options: TelemetryOptions): Telemetry => {
       root: parent === undefined,
       sampled: parent?.sampled ?? true
     })
+}
+
+export const make = (options: TelemetryOptions): Telemetry => {
+  const { clock, context, names } = options
+  const { metricsOf, outcomeCounter, reasonCounter, withService } = seriesOf(options)
+  const startSpan = spansOf(options)
 
   return {
     started: (entry, action, subject, consumer, now) => {
@@ -181,7 +182,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
       if (entry.deliveries === 1 && subject.attempt === 1) {
         metrics.delay.updateUnsafe(now - addedAt(entry, now), context)
       }
-      if (tracer === undefined) return undefined
+      if (startSpan === undefined) return undefined
       const sender = traceparent.senderOf(entry, action)
       // A redelivery is a trace of its own that links to the first attempt: else a trace would grow without end.
       const first = entry.record.first === "" ? undefined : traceparent.parse(entry.record.first)
@@ -189,7 +190,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
       const links = again
         ? [first, sender].flatMap((span) => span === undefined ? [] : [{ span, attributes: {} }])
         : []
-      const span = startSpan(tracer, `process ${action.action_type}`, "consumer", again ? undefined : sender, links)
+      const span = startSpan(`process ${action.action_type}`, "consumer", again ? undefined : sender, links)
       span.attribute("messaging.system", "redis")
       span.attribute("messaging.operation.type", "process")
       span.attribute("messaging.operation.name", "process")
@@ -213,10 +214,10 @@ export const make = (options: TelemetryOptions): Telemetry => {
       span.end(clock.currentTimeNanosUnsafe(), error === undefined ? Exit.void : Exit.fail(error))
     },
     settling: (decisions) => {
-      if (tracer === undefined) return undefined
+      if (startSpan === undefined) return undefined
       const links = decisions.flatMap(({ span }) => span === undefined ? [] : [{ span, attributes: {} }])
       if (links.length === 0) return undefined
-      const span = startSpan(tracer, `settle ${names.group}`, "client", undefined, links)
+      const span = startSpan(`settle ${names.group}`, "client", undefined, links)
       span.attribute("messaging.system", "redis")
       span.attribute("messaging.operation.type", "settle")
       span.attribute("messaging.operation.name", "settle")

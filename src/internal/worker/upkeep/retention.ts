@@ -11,6 +11,7 @@ import type { Names } from "../../redis/names.ts"
 import { type Trouble, untilPassed } from "../../redis/trouble.ts"
 import { trim } from "../../scripts/streams.ts"
 import { isBefore } from "../../wire/entry.ts"
+import type { MakePart } from "../part.ts"
 
 export interface RetentionOptions {
   readonly redis: Redis["Service"]
@@ -99,3 +100,6 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
     yield* follow(groupStates(groups))
   }))
 }
+
+export const retention: MakePart = ({ names, options: { retain = 0 }, redis, server, trouble }) =>
+  retain === Infinity ? undefined : { takes: trimming({ redis, names, retain, trouble, now: server.now }) }
