@@ -189,7 +189,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   // group
   // ---------------------------------------------------------------------------
 
-  const restoreGroup = trouble.untilPassed(troubles, `making the group ${names.group}`, ensureGroup(redis, names)).pipe(
+  const restoreGroup = troubles.around(`making the group ${names.group}`, ensureGroup(redis, names)).pipe(
     Effect.flatMap((found) =>
       found === "made"
         ? Effect.andThen(
@@ -337,7 +337,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   // ---------------------------------------------------------------------------
 
   const every = (interval: Duration.Duration, doing: string, effect: typeof server.sample) =>
-    Effect.forever(Effect.andThen(Effect.sleep(interval), trouble.untilPassed(troubles, doing, effect)))
+    Effect.forever(Effect.andThen(Effect.sleep(interval), troubles.around(doing, effect)))
 
   yield* Effect.acquireRelease(
     Effect.sync(() =>
@@ -351,8 +351,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
   )
   const watchIds = serverChecks.watchIds(names.stream)
   let newestId = ""
-  yield* trouble.untilPassed(
-    troubles,
+  yield* troubles.around(
     `starting the worker of ${names.stream}`,
     Effect.all([
       server.sample,

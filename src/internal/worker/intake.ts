@@ -12,7 +12,7 @@ import { failureOf } from "../redis/failure.ts"
 import type { Names } from "../redis/names.ts"
 import * as reply from "../redis/reply.ts"
 import type { ServerClock } from "../redis/serverClock.ts"
-import { type Trouble, untilPassed } from "../redis/trouble.ts"
+import type { Trouble } from "../redis/trouble.ts"
 import { decodeFirstRead, firstRead } from "../scripts/firstRead.ts"
 import { countReplacements } from "../scripts/streams.ts"
 import { decodePassedOver, decodeTake, passOver, putOff, type TakenEntry, takeOwn } from "../scripts/take.ts"
@@ -273,8 +273,7 @@ export const make = (options: IntakeOptions): Intake => {
     Effect.andThen(options.gate.await),
     Effect.andThen(runner.awaitRoom),
     Effect.andThen(Effect.sync(() => missing.closeUnsafe())),
-    Effect.andThen(untilPassed(
-      trouble,
+    Effect.andThen(trouble.around(
       doing,
       // Without the group nothing is pending, and the readers make it anew.
       Effect.catchIf(find, (error) => failureOf(error) === "NoGroup", () => Effect.void)

@@ -114,7 +114,7 @@ export const make = (options: ReaderOptions): Reader => {
       options.onRead()
       const since = monotonicMillis(clock)
       // After trouble the first read does not wait: its reply tells that the trouble is over.
-      read.start(readNew(connection, trouble.failing() && trouble.failing(doing) ? 1 : options.block))
+      read.start(readNew(connection, trouble.failing(doing) ? 1 : options.block))
       if (ahead) {
         // The command is written at the end of this turn of the event loop.
         yield* Effect.yieldNow
@@ -124,7 +124,7 @@ export const make = (options: ReaderOptions): Reader => {
       if (arrived === undefined) return
       options.onRead()
       asked = 0
-      if (trouble.failing()) yield* trouble.passed(doing)
+      yield* trouble.passed(doing)
       const entries = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
       arrivals.came(entries.length)
       sizes.learn(entries.length, entries.reduce((sum, next) => sum + next.size, 0))

@@ -13,7 +13,7 @@ import type { Redis, RedisError } from "../../../Redis.ts"
 import type { WorkerError } from "../../../WorkerError.ts"
 import { failureOf } from "../../redis/failure.ts"
 import { explain } from "../../redis/streamIds.ts"
-import { type Trouble, untilPassed } from "../../redis/trouble.ts"
+import type { Trouble } from "../../redis/trouble.ts"
 import { moveCallbacks } from "../../scripts/streams.ts"
 
 export interface CallbacksOptions {
@@ -62,7 +62,7 @@ export const moving = (options: CallbacksOptions): Effect.Effect<never, WorkerEr
   let empty = patience
   const once = Effect.gen(function*() {
     yield* options.gate.await
-    const reply = yield* untilPassed(options.trouble, `moving callbacks to ${stream}`, look)
+    const reply = yield* options.trouble.around(`moving callbacks to ${stream}`, look)
     const [moved, wrong] = Array.isArray(reply) ? reply : []
     const names = Array.isArray(wrong) ? wrong.join(", ") : ""
     if (names !== refused && names !== "") {

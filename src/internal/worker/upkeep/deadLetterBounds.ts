@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Redis, RedisError } from "../../../Redis.ts"
 import type { WorkerError } from "../../../WorkerError.ts"
 import type { Names } from "../../redis/names.ts"
-import { type Trouble, untilPassed } from "../../redis/trouble.ts"
+import type { Trouble } from "../../redis/trouble.ts"
 import { boundLetters } from "../../scripts/deadLetterMoves.ts"
 
 export interface BoundOptions {
@@ -85,6 +85,6 @@ export const bounding = (options: BoundOptions): Effect.Effect<never, WorkerErro
   return Effect.forever(Effect.gen(function*() {
     yield* Effect.sleep(Duration.millis(interval))
     // Tried again as soon as it can be: a worker is not ready while this fails.
-    yield* untilPassed(trouble, doing, look)
+    yield* trouble.around(doing, look)
   }))
 }

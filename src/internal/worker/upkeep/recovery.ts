@@ -14,7 +14,6 @@ import * as Random from "effect/Random"
 import type { Redis, RedisError } from "../../../Redis.ts"
 import type { WorkerError } from "../../../WorkerError.ts"
 import { monotonicMillis } from "../../base/monotonic.ts"
-import { failureOf } from "../../redis/failure.ts"
 import type { Names } from "../../redis/names.ts"
 import { strings } from "../../redis/reply.ts"
 import type { Trouble } from "../../redis/trouble.ts"
@@ -107,20 +106,6 @@ export const make = (options: RecoveryOptions): Recovery => {
   let lease = options.claimIdle
   let cursor = "-"
 
-  const guarded = (doing: string, effect: Effect.Effect<void, RedisError>): Effect.Effect<boolean, WorkerError> =>
-    Effect.matchEffect(effect, {
-      onSuccess: () => !trouble.failing() ? Effect.succeed(true) : Effect.as(trouble.passed(doing), true),
-      onFailure: (error) =>
-        Effect.as(
-          failureOf(error) === "NoGroup" ? options.restoreGroup : trouble.failed(doing, error),
-          false
-        )
-    })
-
-  /** A worker is not ready while something fails: what failed does not wait for its next turn. */
-  const untilDone = (attempt: Effect.Effect<boolean, WorkerError>): Effect.Effect<boolean, WorkerError> =>
-    Effect.repeat(attempt, { until: (done) => done })
-
   // ---------------------------------------------------------------------------
   // leases
   // ---------------------------------------------------------------------------
@@ -197,7 +182,7 @@ export const make = (options: RecoveryOptions): Recovery => {
       // By its own lease, also while a longer one holds: that one is forgotten once nobody wants it any more.
       Effect.raceFirst(Effect.sleep(Duration.millis(options.claimIdle / 3)), hurryLatch.await),
       // Two more failures like the first, and the lease is lost: it is tried again as soon as it can be.
-      untilDone(guarded(`renewing in ${names.stream}`, renewAll))
+      trouble.around(`renewing in ${names.stream}`, renewAll, options.restoreGroup)
     )
   )
 
@@ -287,8 +272,10 @@ export const make = (options: RecoveryOptions): Recovery => {
     const consumer = roomiest()
     if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
     wakeLatch.closeUnsafe()
-    return untilDone(
-      Effect.andThen(options.gate.await, guarded(`taking due entries of ${names.stream}`, takeDueOnce(consumer)))
+    return trouble.around(
+      `taking due entries of ${names.stream}`,
+      Effect.andThen(options.gate.await, takeDueOnce(consumer)),
+      options.restoreGroup
     ).pipe(
       Effect.andThen(
         Effect.suspend(() => Effect.raceFirst(Effect.sleep(Duration.millis(Math.max(nextDue, 1))), wakeLatch.await))
@@ -335,8 +322,10 @@ export const make = (options: RecoveryOptions): Recovery => {
   const sweeping = Effect.forever(Effect.suspend(() => {
     const consumer = roomiest()
     if (consumer === undefined) return Effect.raceAll(consumers.map((next) => next.runner.awaitRoom))
-    return untilDone(
-      Effect.andThen(options.gate.await, guarded(`claiming in ${names.stream}`, takeIdleOnce(consumer)))
+    return trouble.around(
+      `claiming in ${names.stream}`,
+      Effect.andThen(options.gate.await, takeIdleOnce(consumer)),
+      options.restoreGroup
     ).pipe(
       Effect.andThen(Random.next),
       Effect.flatMap((random) => {
