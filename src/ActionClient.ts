@@ -566,38 +566,6 @@ export const layer: Layer.Layer<ActionClient, never, Redis | QueueNaming | Setti
 // errors
 // -----------------------------------------------------------------------------
 
-export {
-  /**
-   * An option of the client is none; the message says what is expected.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  InvalidOption
-} from "./internal/base/invalidOption.ts"
+export { InvalidOption } from "./internal/base/invalidOption.ts"
 
-export {
-  /**
-   * The action was not sent: its payload or a config does not fit the contract, an id is no UUID, or it is larger than the
-   * limit. The message says where, by the names of fields, and shows no value of the payload.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  EncodeError,
-  /**
-   * The service failed in a way that the contract does not declare; the fields are those of its `ErrorDetail`.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  RemoteFailure,
-  /**
-   * No answer came in time. The outcome is unknown: the action may still be waiting, running or done. Repeat the request
-   * with the same `actionId` where its handler is idempotent.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  RequestTimeout
-} from "./internal/client/errors.ts"
+export { EncodeError, RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"

@@ -31,15 +31,7 @@ import { Redis } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
 import { WorkerError } from "./WorkerError.ts"
 
-export {
-  /**
-   * Why a worker ended for good.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  WorkerError
-} from "./WorkerError.ts"
+export { WorkerError } from "./WorkerError.ts"
 
 // -----------------------------------------------------------------------------
 // Options
