@@ -23,6 +23,7 @@ import * as DomainAction from "./DomainAction.ts"
 import { Deadline, within } from "./internal/base/deadline.ts"
 import { exitOf } from "./internal/base/exit.ts"
 import { InvalidOption } from "./internal/base/invalidOption.ts"
+import { memo } from "./internal/base/memo.ts"
 import { monotonicMillis } from "./internal/base/monotonic.ts"
 import { exactMillis } from "./internal/base/optionTime.ts"
 import { Slot } from "./internal/base/slot.ts"
@@ -353,14 +354,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   }
 
   // One function for each stream, so that none is made for each send.
-  const explanations = new Map<string, (error: RedisError) => RedisError>()
-  const explained = (stream: string) => {
-    const known = explanations.get(stream)
-    if (known !== undefined) return known
-    const made = (error: RedisError) => explain(stream, error)
-    explanations.set(stream, made)
-    return made
-  }
+  const explained = memo((stream: string) => (error: RedisError) => explain(stream, error))
 
   const streamOf = (type: string, service: string | undefined) =>
     nameFor(type, service, (service) => naming.actionStream(service))
