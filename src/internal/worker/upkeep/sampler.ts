@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Metrics from "../../../Metrics.ts"
 import type { Redis } from "../../../Redis.ts"
 import type { Names } from "../../redis/names.ts"
-import { record } from "../../redis/reply.ts"
+import { groupIn } from "../../redis/reply.ts"
 import type { Telemetry } from "../telemetry.ts"
 
 /** How often. */
@@ -23,7 +23,7 @@ export const sampling = (
     telemetry.measure(Metrics.deadLetterLength, Number(yield* redis.send("XLEN", names.deadLetters)))
     telemetry.measure(Metrics.waiting, Number(yield* redis.send("ZCARD", names.retryDue)))
     const groups = yield* redis.send("XINFO", "GROUPS", names.stream)
-    const own = (Array.isArray(groups) ? groups : []).map(record).find((group) => group.get("name") === names.group)
+    const own = groupIn(groups, names.group)
     if (own === undefined) return
     // An entry whose id leaves none for others is read at once, so that the group's last id tells of it.
     yield* watchIds(String(own.get("last-delivered-id")))
