@@ -34,20 +34,16 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       return answered(
         decision,
         options,
-        encodeResponse(decision, options, (known, answer) => DomainAction.response(known, settlement.data, answer))
+        action &&
+          DomainAction.encodeResponse(DomainAction.response(action, settlement.data, answerOptions(decision, options)))
       )
     case "Reject":
-      return answered(
-        decision,
-        options,
-        encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer)),
-        "response"
-      )
+      return answered(decision, options, failureText(decision, settlement.error, options), "response")
     case "Callback":
       return answered(
         decision,
         options,
-        action === undefined ? undefined : DomainAction.encode(DomainAction.callback(action, settlement.data, {
+        action && DomainAction.encode(DomainAction.callback(action, settlement.data, {
           ...answerOptions(decision, options),
           originService: options.service,
           actionType: settlement.actionType
@@ -63,7 +59,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
           payloadLimit: options.payloadLimit
         })
         : settlement.answer
-        ? encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+        ? failureText(decision, settlement.error, options)
         : undefined
       const push = answer === undefined
         ? undefined
@@ -85,15 +81,9 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       return { ...settled(entry), push, dead: true, notes, undelivered }
     }
     case "Retry": {
-      const answer = settlement.answer
-        ? encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
-        : undefined
-      return waiting(
-        decision,
-        settlement.delay,
-        { attempts: attempt },
-        answer && target(action, answer, options, "response")
-      )
+      const answer = settlement.answer ? failureText(decision, settlement.error, options) : undefined
+      const push = answer === undefined ? undefined : target(action, answer, options, "response")
+      return waiting(decision, settlement.delay, { attempts: attempt }, push)
     }
     case "Release":
       return waiting(decision, 0, {}, undefined)
@@ -124,10 +114,10 @@ const waiting = (
   { entry, span }: Decision,
   delay: number,
   change: { readonly attempts?: number; readonly unknownSince?: number },
-  push: PushTarget | undefined | ""
+  push: PushTarget | undefined
 ): SettleEntry => ({
   ...settled(entry),
-  push: push === "" ? undefined : push,
+  push,
   wait: {
     delay: Math.ceil(delay),
     record: encodeRecord({
@@ -155,14 +145,14 @@ const traceIdOf = (span: Tracer.Span | undefined): string | undefined => {
   return trace === undefined ? undefined : traceparent.traceIdOf(trace)
 }
 
-const encodeResponse = (
+/** The error response; `undefined` where there is no action to answer. */
+const failureText = (
   decision: Decision,
-  options: EncodeOptions,
-  make: (action: DomainAction.DomainAction, answer: DomainAction.AnswerOptions) => DomainAction.DomainActionResponse
+  error: DomainAction.ErrorDetail,
+  options: EncodeOptions
 ): string | undefined =>
-  decision.action === undefined
-    ? undefined
-    : DomainAction.encodeResponse(make(decision.action, answerOptions(decision, options)))
+  decision.action &&
+  DomainAction.encodeResponse(DomainAction.failure(decision.action, error, answerOptions(decision, options)))
 
 /** An entry that is answered, without notes as a rule. A class and no literal, see `entry.ts`. */
 class Answered implements SettleEntry {
