@@ -23,30 +23,16 @@ const maxSize = 8 * 1024 * 1024
 /** One call. A class and no literal, see `entry.ts`. */
 export class Batch implements SettleParams {
   readonly target: SettleTarget
-  readonly firstId: string
-  readonly lastId: string
-  /** In the order in which the script counts them. */
-  readonly decisions: ReadonlyArray<Decision>
-  readonly acknowledged: ReadonlyArray<string>
-  readonly entries: ReadonlyArray<SettleEntry>
+  firstId = "0-0"
+  lastId = "0-0"
+  /** In the order in which the script counts them: plain acknowledgements first. */
+  decisions: ReadonlyArray<Decision> = []
+  acknowledged: ReadonlyArray<string> = []
+  readonly entries: Array<SettleEntry> = []
   /** Characters of what is written: the ids do not count. */
-  readonly size: number
-  constructor(
-    target: SettleTarget,
-    firstId: string,
-    lastId: string,
-    decisions: ReadonlyArray<Decision>,
-    acknowledged: ReadonlyArray<string>,
-    entries: ReadonlyArray<SettleEntry>,
-    size: number
-  ) {
+  size = 0
+  constructor(target: SettleTarget) {
     this.target = target
-    this.firstId = firstId
-    this.lastId = lastId
-    this.decisions = decisions
-    this.acknowledged = acknowledged
-    this.entries = entries
-    this.size = size
   }
 }
 
@@ -85,17 +71,15 @@ const expects = (action: Decision["action"]): boolean =>
 
 /** The call for the first of the decisions: all of them, unless what they write is too much for one. */
 export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
+  const batch = new Batch(target)
   const plain: Array<Decision> = []
   const special: Array<Decision> = []
-  const entries: Array<SettleEntry> = []
-  let firstId = decisions[0]?.entry.id ?? "-"
-  let lastId = firstId
-  let size = 0
+  batch.firstId = batch.lastId = decisions[0]?.entry.id ?? "-"
   for (const made of decisions) {
-    if (size >= maxSize) break
+    if (batch.size >= maxSize) break
     const id = made.entry.id
-    if (isBefore(lastId, id)) lastId = id
-    else if (isBefore(id, firstId)) firstId = id
+    if (isBefore(batch.lastId, id)) batch.lastId = id
+    else if (isBefore(id, batch.firstId)) batch.firstId = id
     const encoded = encode(made, options)
     // What is written is what is counted and logged.
     const decision = typeof encoded === "string" ? unencodable(made, encoded) : made
@@ -104,19 +88,13 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
       plain.push(decision)
     } else {
       special.push(decision)
-      entries.push(entry)
-      size += sizeOf(entry)
+      batch.entries.push(entry)
+      batch.size += sizeOf(entry)
     }
   }
-  return new Batch(
-    target,
-    firstId,
-    lastId,
-    special.length === 0 ? plain : plain.concat(special),
-    plain.map((decision) => decision.entry.id),
-    entries,
-    size
-  )
+  batch.decisions = special.length === 0 ? plain : plain.concat(special)
+  batch.acknowledged = plain.map((decision) => decision.entry.id)
+  return batch
 }
 
 /** The call for one decision whose entry is something else; it stays the decision that is counted and logged. */
@@ -128,7 +106,9 @@ const instead = (
   change: (entry: SettleEntry) => SettleEntry
 ): Batch => {
   const batch = batchOf(target, [withSettlement(decision, settlement)], options)
-  return new Batch(target, batch.firstId, batch.lastId, [decision], [], batch.entries.map(change), batch.size)
+  batch.decisions = [decision]
+  batch.entries.forEach((entry, index) => batch.entries[index] = change(entry))
+  return batch
 }
 
 /** The call for an entry whose push is refused: buried with the answer in the letter, or just waiting. */

@@ -121,7 +121,7 @@ export const make = (options: SettlerOptions): Settler => {
 
   const doing = `settling in ${names.stream} as ${consumer}`
 
-  const nothing = new Batch(target, "0-0", "0-0", [], [], [], 0)
+  const nothing = new Batch(target)
 
   /** Whether a failure is about what the call writes: one that writes nothing is taken. */
   const isAboutContent = (error: RedisError, batch: Batch): Effect.Effect<boolean> =>

@@ -72,7 +72,7 @@ const outcomeOf = (settlement: Settlement): string =>
     : outcomeNames[settlement._tag]
 
 /** Settlements that end an action. */
-const isFinal = (settlement: Settlement): boolean => {
+export const isFinal = (settlement: Settlement): boolean => {
   const { _tag } = settlement
   return _tag !== "Retry" && _tag !== "Release" && _tag !== "Yield" && _tag !== "Lost"
 }
