@@ -13,7 +13,7 @@ import type { Any } from "../../Action.ts"
 import type { ActionContext } from "../../ActionContext.ts"
 import type { DomainAction, ErrorDetail } from "../../DomainAction.ts"
 import { rejectedCode } from "../../HandlerError.ts"
-import { bounded, messageOf as errorMessage, textAt } from "../wire/errorText.ts"
+import { bounded, messageOf, textAt } from "../wire/errorText.ts"
 import { isJsonObject } from "../wire/json.ts"
 import * as Configs from "./configs.ts"
 import { noteRefused } from "./exact.ts"
@@ -247,7 +247,7 @@ const membersOf = (
   }]
 }
 
-const messageOf = (error: unknown, label: string): string =>
+const textFor = (error: unknown, label: string): string =>
   typeof error === "string" ? bounded(error) : textAt(error, "message") ?? label
 
 // A union that does not fit fails in an effect, though nothing in it waits. Whoever settles an action wants an exit, so it
@@ -262,7 +262,7 @@ const settled = <A, R>(effect: Coding<A, R>): Coding<A, R> => {
 const wantsMore = (reason: Cause.Reason<unknown>): boolean =>
   Cause.isDieReason(reason) && (Cause.isAsyncFiberError(reason.defect) ||
     // Effect has no class for it.
-    errorMessage(reason.defect)?.startsWith("Service not found") === true)
+    messageOf(reason.defect)?.startsWith("Service not found") === true)
 
 const noError = Effect.succeed(Option.none())
 
@@ -279,17 +279,6 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
       (tag === undefined ? undefined : members.find((member) => member.tag === tag))
   }
 
-  const decodeFirst = (
-    candidates: ReadonlyArray<unknown>,
-    index = 0
-  ): Effect.Effect<Option.Option<unknown>, never, unknown> =>
-    index >= candidates.length
-      ? noError
-      : Effect.matchEffect(decode(candidates[index]), {
-        onFailure: () => decodeFirst(candidates, index + 1),
-        onSuccess: (error) => Effect.succeed(Option.some(error))
-      })
-
   return {
     memberOf,
     encodeError: (error) =>
@@ -298,7 +287,7 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
         return {
           error_type: label,
           error_code: rejectedCode,
-          message: messageOf(error, label),
+          message: textFor(error, label),
           details: isJsonObject(encoded) ? encoded : { value: encoded }
         }
       }),
@@ -307,13 +296,12 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
       // Another failure, such as of the handler, could look like an error without a tag by chance.
       if (!named && detail.error_code !== rejectedCode) return noError
       const details = detail.details ?? {}
-      return decodeFirst(
-        named
-          ? [{ ...details, _tag: detail.error_type }]
-          : Object.hasOwn(details, "value")
-          ? [details, details["value"]]
-          : [details]
-      )
+      const candidates = named
+        ? [{ ...details, _tag: detail.error_type }]
+        : Object.hasOwn(details, "value")
+        ? [details, details["value"]]
+        : [details]
+      return Effect.option(Effect.firstSuccessOf(candidates.map((candidate) => decode(candidate))))
     }
   }
 }
