@@ -28,7 +28,7 @@ export class Batch implements SettleParams {
   /** In the order in which the script counts them: plain acknowledgements first. */
   decisions: ReadonlyArray<Decision> = []
   acknowledged: ReadonlyArray<string> = []
-  readonly entries: Array<SettleEntry> = []
+  entries: ReadonlyArray<SettleEntry> = []
   /** Characters of what is written: the ids do not count. */
   size = 0
   constructor(target: SettleTarget) {
@@ -71,15 +71,17 @@ const expects = (action: Decision["action"]): boolean =>
 
 /** The call for the first of the decisions: all of them, unless what they write is too much for one. */
 export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
-  const batch = new Batch(target)
   const plain: Array<Decision> = []
   const special: Array<Decision> = []
-  batch.firstId = batch.lastId = decisions[0]?.entry.id ?? "-"
+  const entries: Array<SettleEntry> = []
+  let firstId = decisions[0]?.entry.id ?? "-"
+  let lastId = firstId
+  let size = 0
   for (const made of decisions) {
-    if (batch.size >= maxSize) break
+    if (size >= maxSize) break
     const id = made.entry.id
-    if (isBefore(batch.lastId, id)) batch.lastId = id
-    else if (isBefore(id, batch.firstId)) batch.firstId = id
+    if (isBefore(lastId, id)) lastId = id
+    else if (isBefore(id, firstId)) firstId = id
     const encoded = encode(made, options)
     // What is written is what is counted and logged.
     const decision = typeof encoded === "string" ? unencodable(made, encoded) : made
@@ -88,12 +90,17 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
       plain.push(decision)
     } else {
       special.push(decision)
-      batch.entries.push(entry)
-      batch.size += sizeOf(entry)
+      entries.push(entry)
+      size += sizeOf(entry)
     }
   }
+  const batch = new Batch(target)
+  batch.firstId = firstId
+  batch.lastId = lastId
   batch.decisions = special.length === 0 ? plain : plain.concat(special)
   batch.acknowledged = plain.map((decision) => decision.entry.id)
+  batch.entries = entries
+  batch.size = size
   return batch
 }
 
@@ -107,7 +114,7 @@ const instead = (
 ): Batch => {
   const batch = batchOf(target, [withSettlement(decision, settlement)], options)
   batch.decisions = [decision]
-  batch.entries.forEach((entry, index) => batch.entries[index] = change(entry))
+  batch.entries = batch.entries.map(change)
   return batch
 }
 
