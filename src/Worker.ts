@@ -30,15 +30,7 @@ import { Redis } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
 import type { WorkerError } from "./WorkerError.ts"
 
-export {
-  /**
-   * Why a worker ended for good.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  WorkerError
-} from "./WorkerError.ts"
+export { WorkerError } from "./WorkerError.ts"
 
 // -----------------------------------------------------------------------------
 // Options
@@ -283,11 +275,7 @@ export const run = <H extends ActionGroup.AnyHandlers>(
   // SAFETY: `scoped` provides the one scope there is, which the compiler cannot take out of an open `Services<H>`.
   Effect.scoped(
     Effect.flatMap(start<H>(handlers, options), (worker) => Effect.andThen(worker.await, Effect.never))
-  ) as Effect.Effect<
-    never,
-    WorkerError | ActionGroup.BuildError<H>,
-    Redis | QueueNaming | Settings | ActionGroup.Services<H>
-  >
+  ) as never
 
 /**
  * A worker as a layer that provides its handle. It starts with the layer and drains when the layer's scope closes.
@@ -323,11 +311,7 @@ export const layer = <H extends ActionGroup.AnyHandlers>(
   Redis | QueueNaming | Settings | ActionGroup.Services<H>
 > =>
   // SAFETY: `Layer.effect` provides the scope, as above.
-  Layer.effect(Worker, start<H>(handlers, options)) as Layer.Layer<
-    Worker,
-    WorkerError | ActionGroup.BuildError<H>,
-    Redis | QueueNaming | Settings | ActionGroup.Services<H>
-  >
+  Layer.effect(Worker, start<H>(handlers, options)) as never
 
 /**
  * Waits for the worker of the context: never ends while it runs, fails when it fails.
@@ -348,7 +332,7 @@ export const join: Effect.Effect<never, WorkerError, Worker> = Effect.flatMap(
  */
 export const launch = <A, E, R>(self: Layer.Layer<A | Worker, E, R>): Effect.Effect<never, E | WorkerError, R> =>
   // SAFETY: the layer provides `Worker`, so what is left of the requirements is `R`.
-  Effect.provide(join, self) as Effect.Effect<never, E | WorkerError, R>
+  Effect.provide(join, self) as never
 
 /**
  * A teardown for `NodeRuntime.runMain` that exits with 0 after a signal that drained the program, instead of 130.

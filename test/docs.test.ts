@@ -499,7 +499,7 @@ describe("CONTRIBUTING.md", () => {
           sources.includes(path)
         )
         assert.isDefined(file, name)
-        return file!
+        return file
       })
     )
     assert.lengthOf(lines, 10)

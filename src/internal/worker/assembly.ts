@@ -8,7 +8,6 @@ import type { WorkerStatus } from "../../Worker.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { ensureGroup } from "../redis/group.ts"
 import * as neighbours from "../redis/neighbours.ts"
-import * as trouble from "../redis/trouble.ts"
 import { rehearse } from "../scripts/rehearse.ts"
 import * as Crew from "./crew.ts"
 import * as End from "./end.ts"
@@ -52,8 +51,7 @@ export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   yield* Crew.registerInFlight(host, crew)
   const parts = Context.get(context, Parts).flatMap((make) => make(host, crew) ?? [])
 
-  const newestId = yield* trouble.untilPassed(
-    host.trouble,
+  const newestId = yield* host.trouble.around(
     `starting the worker of ${names.stream}`,
     start(host, parts)
   )

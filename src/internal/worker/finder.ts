@@ -9,7 +9,6 @@ import type { WorkerError } from "../../WorkerError.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
 import { failureOf } from "../redis/failure.ts"
 import * as reply from "../redis/reply.ts"
-import { untilPassed } from "../redis/trouble.ts"
 import { decodePassedOver, decodeTake, passOver, putOff, type TakenEntry, takeOwn } from "../scripts/take.ts"
 import * as entry from "../wire/entry.ts"
 import { isLoss } from "./arrivals.ts"
@@ -134,8 +133,7 @@ export const make = (
     Effect.andThen(gate.await),
     Effect.andThen(runner.room.available),
     Effect.andThen(Effect.sync(() => missing.closeUnsafe())),
-    Effect.andThen(untilPassed(
-      trouble,
+    Effect.andThen(trouble.around(
       doing,
       // Without the group nothing is pending, and the readers make it anew.
       Effect.catchIf(findAll, (error) => failureOf(error) === "NoGroup", () => Effect.void)

@@ -8,11 +8,10 @@ import * as Latch from "effect/Latch"
 import type { Route } from "../../ActionGroup.ts"
 import * as Metrics from "../../Metrics.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
-import type { Redis, RedisError } from "../../Redis.ts"
+import type { Redis } from "../../Redis.ts"
 import type { Values } from "../../Settings.ts"
 import type { WorkerOptions } from "../../Worker.ts"
 import { WorkerError } from "../../WorkerError.ts"
-import { failureOf } from "../redis/failure.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { type Names, namesOf } from "../redis/names.ts"
 import * as serverClock from "../redis/serverClock.ts"
@@ -99,7 +98,7 @@ const restoring = ({ names, redis, telemetry, trouble: troubles }: Pick<
   Host,
   "names" | "redis" | "telemetry" | "trouble"
 >) =>
-  trouble.untilPassed(troubles, `making the group ${names.group}`, ensureGroup(redis, names)).pipe(
+  troubles.around(`making the group ${names.group}`, ensureGroup(redis, names)).pipe(
     Effect.flatMap((found) => {
       if (found === "found") return Effect.void
       telemetry.count(Metrics.groupsRestored, 1)
@@ -148,17 +147,3 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
   }
   return host
 })
-
-/**
- * Does something until it passes, with the patience of {@link trouble.Trouble}. A worker is not ready while something fails:
- * what failed does not wait for its next turn. Where it needs the group, a missing one is made anew.
- */
-export const untilDone = (
-  { restoreGroup, trouble }: Host,
-  doing: string,
-  effect: Effect.Effect<void, RedisError>
-): Effect.Effect<boolean, WorkerError> =>
-  Effect.matchEffect(effect, {
-    onSuccess: () => !trouble.failing() ? Effect.succeed(true) : Effect.as(trouble.passed(doing), true),
-    onFailure: (error) => Effect.as(failureOf(error) === "NoGroup" ? restoreGroup : trouble.failed(doing, error), false)
-  }).pipe(Effect.repeat({ until: (done) => done }))

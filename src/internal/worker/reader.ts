@@ -96,7 +96,7 @@ export const make = (host: Host, consumer: string, runner: Runner, intake: Intak
       noteRead()
       const since = monotonicMillis(clock)
       // After trouble the first read does not wait: its reply tells that the trouble is over.
-      read.start(readNew(connection, trouble.failing() && trouble.failing(doing) ? 1 : block))
+      read.start(readNew(connection, trouble.failing(doing) ? 1 : block))
       if (ahead) {
         // The command is written at the end of this turn of the event loop.
         yield* Effect.yieldNow
@@ -106,7 +106,7 @@ export const make = (host: Host, consumer: string, runner: Runner, intake: Intak
       if (arrived === undefined) return
       noteRead()
       asked = 0
-      if (trouble.failing()) yield* trouble.passed(doing)
+      yield* trouble.passed(doing)
       const entries = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
       arrivals.came(entries.length)
       sizes.learn(entries.length, entries.reduce((sum, next) => sum + next.size, 0))

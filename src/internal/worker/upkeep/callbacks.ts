@@ -11,7 +11,6 @@ import * as Effect from "effect/Effect"
 import type { RedisError } from "../../../Redis.ts"
 import { failureOf } from "../../redis/failure.ts"
 import { explain } from "../../redis/streamIds.ts"
-import { untilPassed } from "../../redis/trouble.ts"
 import { moveCallbacks } from "../../scripts/streams.ts"
 import { readLists } from "../callbackLists.ts"
 import type { MakePart } from "../part.ts"
@@ -55,7 +54,7 @@ export const callbacks: MakePart = (host) => {
   let empty = patience
   const once = Effect.gen(function*() {
     yield* gate.await
-    const reply = yield* untilPassed(trouble, `moving callbacks to ${stream}`, look)
+    const reply = yield* trouble.around(`moving callbacks to ${stream}`, look)
     const [moved, wrong] = Array.isArray(reply) ? reply : []
     const names = Array.isArray(wrong) ? wrong.join(", ") : ""
     if (names !== refused && names !== "") {

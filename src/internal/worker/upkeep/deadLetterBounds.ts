@@ -4,7 +4,6 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { RedisError } from "../../../Redis.ts"
-import { untilPassed } from "../../redis/trouble.ts"
 import { boundLetters } from "../../scripts/deadLetterMoves.ts"
 import type { MakePart } from "../part.ts"
 
@@ -75,7 +74,7 @@ export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) =
   // Tried again as soon as it can be: a worker is not ready while this fails.
   return {
     takes: Effect.forever(
-      Effect.andThen(Effect.sleep(Duration.millis(interval)), untilPassed(trouble, doing, look))
+      Effect.andThen(Effect.sleep(Duration.millis(interval)), trouble.around(doing, look))
     )
   }
 }

@@ -7,7 +7,7 @@ import * as Metrics from "../../../Metrics.ts"
 import { monotonicMillis } from "../../base/monotonic.ts"
 import { decodeRenewal, holdLease, renew } from "../../scripts/lease.ts"
 import type { Consumer } from "../consumer.ts"
-import { type Host, untilDone } from "../host.ts"
+import type { Host } from "../host.ts"
 import type { MakePart } from "../part.ts"
 import { lostLogger } from "../report.ts"
 
@@ -104,7 +104,7 @@ export const leases: MakePart = (host, { everyone }) => {
         // By its own lease, also while a longer one holds: that one is forgotten once nobody wants it any more.
         Effect.raceFirst(Effect.sleep(Duration.millis(options.claimIdle / 3)), signals.renew.await),
         // Two more failures like the first, and the lease is lost: it is tried again as soon as it can be.
-        untilDone(host, `renewing in ${names.stream}`, renewAll)
+        host.trouble.around(`renewing in ${names.stream}`, renewAll, host.restoreGroup)
       )
     )
   }

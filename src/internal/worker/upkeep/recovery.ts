@@ -19,7 +19,7 @@ import { isLoss } from "../arrivals.ts"
 import type { Consumer } from "../consumer.ts"
 import type { Crew } from "../crew.ts"
 import { fromTaken } from "../finder.ts"
-import { type Host, untilDone } from "../host.ts"
+import type { Host } from "../host.ts"
 import type { MakePart } from "../part.ts"
 
 /** An entry delivered so often without an outcome is run alone. */
@@ -134,7 +134,11 @@ const claimingDue = (host: Host, crew: Crew): Effect.Effect<never, WorkerError> 
 
   return claiming(host, crew, (consumer, open) => {
     signals.due.closeUnsafe()
-    return untilDone(host, `taking due entries of ${names.stream}`, Effect.andThen(open, claim(consumer))).pipe(
+    return host.trouble.around(
+      `taking due entries of ${names.stream}`,
+      Effect.andThen(open, claim(consumer)),
+      host.restoreGroup
+    ).pipe(
       Effect.andThen(
         Effect.suspend(() => Effect.raceFirst(Effect.sleep(Duration.millis(Math.max(nextDue, 1))), signals.due.await))
       )
@@ -177,7 +181,7 @@ const claimingIdle = (host: Host, crew: Crew): Effect.Effect<never, WorkerError>
     host,
     crew,
     (consumer, open) =>
-      untilDone(host, `claiming in ${names.stream}`, Effect.andThen(open, claim(consumer))).pipe(
+      host.trouble.around(`claiming in ${names.stream}`, Effect.andThen(open, claim(consumer)), host.restoreGroup).pipe(
         Effect.andThen(Random.next),
         Effect.flatMap((random) => {
           // Jittered, so that the workers of a group do not claim in step.

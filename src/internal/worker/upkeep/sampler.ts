@@ -4,7 +4,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metrics from "../../../Metrics.ts"
-import { record } from "../../redis/reply.ts"
+import { groupIn } from "../../redis/reply.ts"
 import type { MakePart } from "../part.ts"
 
 /** How often. */
@@ -16,7 +16,7 @@ export const sampler: MakePart = ({ names, redis, sawId, telemetry }) => {
     telemetry.measure(Metrics.deadLetterLength, Number(yield* redis.send("XLEN", names.deadLetters)))
     telemetry.measure(Metrics.waiting, Number(yield* redis.send("ZCARD", names.retryDue)))
     const groups = yield* redis.send("XINFO", "GROUPS", names.stream)
-    const own = (Array.isArray(groups) ? groups : []).map(record).find((group) => group.get("name") === names.group)
+    const own = groupIn(groups, names.group)
     if (own === undefined) return
     // An entry whose id leaves none for others is read at once, so that the group's last id tells of it.
     yield* sawId(String(own.get("last-delivered-id")))

@@ -2,7 +2,6 @@
  * Follows the clock of the server.
  */
 import * as Effect from "effect/Effect"
-import { untilPassed } from "../../redis/trouble.ts"
 import type { MakePart } from "../part.ts"
 
 /** How often it is looked at. */
@@ -10,6 +9,6 @@ const interval = "30 seconds"
 
 export const serverTime: MakePart = ({ server, trouble }) => ({
   keeps: Effect.forever(
-    Effect.andThen(Effect.sleep(interval), untilPassed(trouble, "asking for the time", server.sample))
+    Effect.andThen(Effect.sleep(interval), trouble.around("asking for the time", server.sample))
   )
 })
