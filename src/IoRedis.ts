@@ -189,12 +189,13 @@ export class IoRedis extends Context.Service<IoRedis, {
 /**
  * Why no first connection came about.
  *
- * - `WrongPassword`: user or password refused, or none given where the server wants one.
+ * - `WrongPassword`: user or password refused, or none given where the server or a Sentinel wants one.
  * - `PasswordUnavailable`: the effect that gives the password failed, or took too long.
  * - `TooManyClients`: the server has as many connections as it takes (`maxclients`).
  * - `UnknownMaster`: the Sentinels know no master of that name.
  * - `NoPermission`: the user may not do what a start needs, or the server is in protected mode.
- * - `UnknownHost`, `Refused`, `TimedOut`: the server was not found, does not listen, or did not answer in time.
+ * - `UnknownHost`, `Refused`, `TimedOut`: the server was not found, does not listen, or did not answer in time. `Refused` also
+ *   says that no Sentinel answered.
  * - `Tls`: no TLS connection could be made.
  * - `Loading`: the server still reads its data from disk, for longer than `connectTimeout`.
  * - `Unsupported`: options that this module cannot work with (`keyPrefix`, Cluster, an invalid URL or time, options that
