@@ -6,8 +6,7 @@ import type { Redis as Client } from "ioredis"
 import type * as Redis from "../../Redis.ts"
 import { commandError, connectionError } from "./error.ts"
 import { request } from "./request.ts"
-import { later } from "./timer.ts"
-import { destroy, silent, streamOf } from "./watchdog.ts"
+import { destroy, makePatience, silent } from "./watchdog.ts"
 
 export type Send = <A = unknown>(
   command: string,
@@ -59,11 +58,8 @@ export const makeConnection = (
   let corked: Client["stream"] | undefined
   let gathered = 0
   let gatheredAtMost = gatheredAtFirst
-  let watch: NodeJS.Timeout | undefined
-  let wakes = Infinity
-  let deadline = 0
-  let allowed = 0
-  let heard = 0
+
+  const patience = limitOf && makePatience(() => client, () => waiting.length, (millis) => close(silent(millis)))
 
   const uncork = () => {
     const stream = corked
@@ -74,7 +70,7 @@ export const makeConnection = (
   const close = (reason: string) => {
     if (closed) return
     closed = true
-    clearTimeout(watch)
+    patience?.end()
     destroy(client)
     // ioredis leaves some of them unsettled, for instance when it is closed between two attempts to reconnect.
     for (const { fail } of waiting.splice(0)) fail(connectionError(reason))
@@ -90,53 +86,13 @@ export const makeConnection = (
     last.place = settled.place
   }
 
-  const received = (): number => streamOf(client)?.bytesRead ?? 0
-
-  const look = (): void => {
-    watch = undefined
-    wakes = Infinity
-    if (waiting.length === 0 || deadline === Infinity) return
-    if (deadline > performance.now()) wakeAt(deadline)
-    // What came while this process was busy is read first.
-    else setImmediate(judge)
-  }
-
-  const judge = (): void => {
-    if (waiting.length === 0 || deadline === Infinity || wakes !== Infinity) return
-    const now = performance.now()
-    if (received() > heard) {
-      // A large reply is on its way: some commands take out what they reply, and nobody could ask for it again.
-      heard = received()
-      deadline = now + allowed
-    }
-    if (deadline > now) wakeAt(deadline)
-    else close(silent(allowed))
-  }
-
-  // Left alone by commands that are answered: it looks, when it fires, at what then waits. The socket keeps the process.
-  const wakeAt = (time: number): void => {
-    clearTimeout(watch)
-    wakes = time
-    watch = later(time - performance.now(), look)
-    watch.unref()
-  }
-
-  // Replies come in the order of the commands, so what is sent behind a waiting command may take both times.
-  const allow = (limit: number | undefined): void => {
-    const now = performance.now()
-    deadline = limit === undefined ? Infinity : Math.max(waiting.length > 1 ? deadline : 0, now) + limit
-    allowed = deadline - now
-    heard = received()
-    if (deadline < wakes) wakeAt(deadline)
-  }
-
   const send: Send = <A>(command: string, ...args: ReadonlyArray<string>) =>
     Effect.callback<A, Redis.RedisError>((resume) => {
       if (closed) return resume(Effect.fail(connectionError("Connection is closed.", command, args.length)))
       if (renew !== undefined && client.status === "end") client = renew()
       const own = new Waiting(waiting.length, (error) => resume(Effect.fail(error)))
       waiting.push(own)
-      if (limitOf !== undefined) allow(limitOf(command, args))
+      if (limitOf !== undefined) patience?.allow(limitOf(command, args))
       if (corked === undefined && client.status === "ready") {
         corked = client.stream
         corked.cork()

@@ -63,6 +63,72 @@ export const watch = (client: Client, limit: number): void => {
   })
 }
 
+/** How long the commands of one connection may wait for their replies, each with a limit of its own. */
+export interface Patience {
+  /** A command is sent; `undefined` for no limit. */
+  readonly allow: (limit: number | undefined) => void
+  readonly end: () => void
+}
+
+/**
+ * Calls `onSilent` when nothing of a reply came within the limit. It has one timer, which commands that are answered leave
+ * alone: when it fires, it looks at what then waits.
+ */
+export const makePatience = (
+  client: () => Client,
+  waiting: () => number,
+  onSilent: (millis: number) => void
+): Patience => {
+  let timer: NodeJS.Timeout | undefined
+  let wakes = Infinity
+  let deadline = 0
+  let allowed = 0
+  let heard = 0
+
+  const received = (): number => streamOf(client())?.bytesRead ?? 0
+
+  const look = (): void => {
+    timer = undefined
+    wakes = Infinity
+    if (waiting() === 0 || deadline === Infinity) return
+    if (deadline > performance.now()) wakeAt(deadline)
+    // What came while this process was busy is read first.
+    else setImmediate(judge)
+  }
+
+  const judge = (): void => {
+    if (waiting() === 0 || deadline === Infinity || wakes !== Infinity) return
+    const now = performance.now()
+    if (received() > heard) {
+      // A large reply is on its way: some commands take out what they reply, and nobody could ask for it again.
+      heard = received()
+      deadline = now + allowed
+    }
+    if (deadline > now) wakeAt(deadline)
+    else onSilent(allowed)
+  }
+
+  const wakeAt = (time: number): void => {
+    clearTimeout(timer)
+    wakes = time
+    timer = later(time - performance.now(), look)
+    // The socket keeps the process.
+    timer.unref()
+  }
+
+  return {
+    allow: (limit) => {
+      const now = performance.now()
+      // Replies come in the order of the commands, so what is sent behind a waiting command may take both times.
+      deadline = limit === undefined ? Infinity : Math.max(waiting() > 1 ? deadline : 0, now) + limit
+      allowed = deadline - now
+      heard = received()
+      if (deadline < wakes) wakeAt(deadline)
+    },
+    end: () => clearTimeout(timer)
+  }
+}
+
 /** Ends the connection, or the attempt to connect, for this reason. The client then reconnects as after any loss. */
 export const cut = (client: Client, reason: Error): void => {
   const stream = streamOf(client)
