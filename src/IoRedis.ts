@@ -37,7 +37,6 @@ import { resolve, resolveClient, type Resolved, type Unsupported } from "./inter
 import { later } from "./internal/ioredis/timer.ts"
 import { destroy } from "./internal/ioredis/watchdog.ts"
 import * as neighbours from "./internal/redis/neighbours.ts"
-import * as poolBounds from "./internal/redis/poolBounds.ts"
 import * as Redis from "./Redis.ts"
 import * as Settings from "./Settings.ts"
 
@@ -311,8 +310,10 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   )
 
   const redis = yield* Redis.make({ send: shared.send, connect, subscribe, pool: resolved.pool })
-  poolBounds.register(redis, resolved.pool.maxConnections)
-  neighbours.register(redis, `${resolved.address}/${shared.client().options.db ?? 0}`)
+  neighbours.register(redis, {
+    address: `${resolved.address}/${shared.client().options.db ?? 0}`,
+    maxConnections: resolved.pool.maxConnections
+  })
 
   return Context.make(Redis.Redis, redis).pipe(
     Context.add(IoRedis, {

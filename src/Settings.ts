@@ -38,11 +38,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
+import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
-import { expectedRedisUrl, ignoredParameters, parseRedisUrl } from "./internal/redis/url.ts"
+import { build, type Built, type Source } from "./internal/redis/settingsBuild.ts"
+import { fields } from "./internal/redis/settingsFields.ts"
 
 // -----------------------------------------------------------------------------
 // types
@@ -238,249 +239,21 @@ export class SettingsError extends Data.TaggedError("SettingsError")<{
 }
 
 // -----------------------------------------------------------------------------
-// fields: name, what is expected, how to read it from text and from code
-// -----------------------------------------------------------------------------
-
-interface Field<A> {
-  readonly variable: string
-  readonly key: string
-  readonly expected: string
-  /** Text of the environment → the value as it might be given in code; `undefined` when it cannot be read. */
-  readonly fromText: (text: string) => unknown
-  readonly check: (value: unknown) => A | undefined
-  readonly show: (value: unknown) => string
-}
-
-const show = (value: unknown): string => {
-  const text = typeof value === "string" ? JSON.stringify(value) : Duration.isDuration(value)
-    ? Duration.format(value)
-    : String(value)
-  return text.length > 80 ? `${text.slice(0, 80)}… (${text.length} characters)` : text
-}
-
-const integer = (variable: string, key: string, minimum: number, maximum: number): Field<number> => ({
-  variable,
-  key,
-  expected: `a whole number from ${minimum} to ${maximum}`,
-  fromText: (text) => /^\d+$/.test(text.trim()) ? Number(text) : undefined,
-  check: (value) =>
-    typeof value === "number" && Number.isInteger(value) && value >= minimum && value <= maximum ? value : undefined,
-  show
-})
-
-const byteUnits: Readonly<Record<string, number>> = { B: 1, kB: 1e3, KiB: 2 ** 10, MB: 1e6, MiB: 2 ** 20 }
-
-const bytes = (variable: string, key: string, minimum: number, maximum: number): Field<number> => ({
-  ...integer(variable, key, minimum, maximum),
-  expected: `a number of bytes from ${minimum} to ${maximum}, or a size such as "512 KiB"`,
-  fromText: (text) => {
-    const match = /^\s*(\d+)\s*(B|kB|KiB|MB|MiB)?\s*$/.exec(text)
-    return match === null ? undefined : Number(match[1]) * byteUnits[match[2] ?? "B"]!
-  }
-})
-
-/** As `Duration.format` writes them, and with it the messages; Effect itself reads only `"10 millis"`. */
-const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-const duration = (
-  variable: string,
-  key: string,
-  minimum: Duration.Input,
-  maximum: Duration.Input
-): Field<Duration.Duration> => {
-  const least = Duration.fromInputUnsafe(minimum)
-  const most = Duration.fromInputUnsafe(maximum)
-  return {
-    variable,
-    key,
-    // Made for somebody who reads it, and not each time that the package is imported.
-    get expected() {
-      return `a time from ${Duration.format(least)} to ${Duration.format(most)}`
-    },
-    fromText: (text) => {
-      const trimmed = text.trim()
-      const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(trimmed)
-      return match === null ? trimmed : Duration.millis(Number(match[1]) * timeUnits[match[2] ?? "s"]!)
-    },
-    check: (value) => {
-      // To `Duration` it is no time at all: `Number(undefined)` would turn off what the setting is for.
-      if (Number.isNaN(value)) return undefined
-      // SAFETY: fromInput answers none for whatever is no Duration.Input, so the claim is checked by the call itself.
-      const decoded = Duration.fromInput(value as Duration.Input)
-      if (Option.isNone(decoded)) return undefined
-      return Duration.isGreaterThanOrEqualTo(decoded.value, least) && Duration.isLessThanOrEqualTo(decoded.value, most)
-        ? decoded.value
-        : undefined
-    },
-    show: (value) => typeof value === "number" ? `${value} ms` : show(value)
-  }
-}
-
-const boolean = (variable: string, key: string): Field<boolean> => ({
-  variable,
-  key,
-  expected: `"true" or "false"`,
-  fromText: (text) => {
-    const lower = text.trim().toLowerCase()
-    if (lower === "true" || lower === "1" || lower === "yes" || lower === "on") return true
-    return lower === "false" || lower === "0" || lower === "no" || lower === "off" ? false : undefined
-  },
-  check: (value) => typeof value === "boolean" ? value : undefined,
-  show
-})
-
-const text = (variable: string, key: string, pattern: RegExp, expected: string): Field<string> => ({
-  variable,
-  key,
-  expected,
-  fromText: (value) => value,
-  check: (value) => typeof value === "string" && pattern.test(value) ? value : undefined,
-  show
-})
-
-const fields = {
-  // A colon would move the parts of every key, a dot would end the service's name early in an action type.
-  serviceName: text(
-    "SERVICE_NAME",
-    "serviceName",
-    /^[A-Za-z0-9_-]{1,128}$/,
-    "a name of 1 to 128 letters, digits, \"_\" or \"-\""
-  ),
-  environment: text(
-    "ENVIRONMENT",
-    "environment",
-    /^[A-Za-z0-9_.-]{1,64}$/,
-    "a name of 1 to 64 letters, digits, \"_\", \".\" or \"-\""
-  ),
-  queuePrefix: text(
-    "QUEUE_PREFIX",
-    "queuePrefix",
-    /^[A-Za-z0-9_.:-]{1,128}$/,
-    "a name of 1 to 128 letters, digits, \"_\", \".\", \":\" or \"-\""
-  ),
-  username: text("REDIS_USERNAME", "redis.username", /^\S{1,256}$/, "a name of an ACL user without spaces"),
-  connectTimeout: duration("REDIS_SOCKET_CONNECT_TIMEOUT", "redis.connectTimeout", "10 millis", "10 minutes"),
-  keepAlive: boolean("REDIS_SOCKET_KEEPALIVE", "redis.keepAlive"),
-  healthCheckInterval: duration("REDIS_HEALTH_CHECK_INTERVAL", "redis.healthCheckInterval", 0, "1 hour"),
-  consumers: integer("NUM_INTERNAL_WORKERS", "consumers", 1, 1000),
-  concurrency: integer("WORKER_CONCURRENCY", "concurrency", 1, 100_000),
-  block: duration("WORKER_BLOCK", "block", "10 millis", "5 minutes"),
-  claimIdle: duration("WORKER_CLAIM_IDLE", "claimIdle", "100 millis", "1 day"),
-  maxAttempts: integer("WORKER_MAX_ATTEMPTS", "maxAttempts", 1, 10_000),
-  maxDeliveries: integer("WORKER_MAX_DELIVERIES", "maxDeliveries", 1, 10_000),
-  handlerTimeout: duration("WORKER_HANDLER_TIMEOUT", "handlerTimeout", "1 millis", "30 days"),
-  shutdownGrace: duration("WORKER_SHUTDOWN_GRACE", "shutdownGrace", 0, "1 day"),
-  // 512 MiB is the largest string that Redis takes by default.
-  payloadLimit: bytes("WORKER_PAYLOAD_LIMIT", "payloadLimit", 1, 512 * 1024 * 1024),
-  unknownFor: duration("WORKER_UNKNOWN_FOR", "unknownFor", 0, "30 days"),
-  requestTimeout: duration("REQUEST_TIMEOUT", "requestTimeout", "1 millis", "1 day")
-} as const
-
-// -----------------------------------------------------------------------------
 // make
 // -----------------------------------------------------------------------------
 
-interface Source {
-  /** Settings as they came: by variable from the environment, by key from code. */
-  readonly get: (field: { readonly variable: string; readonly key: string }) => unknown
-  readonly environment: boolean
-}
+type Checked = Result.Result<Built, SettingsError>
 
-interface Built {
-  readonly values: Values
-  /** What to log about values that are taken, but not as a whole. */
-  readonly warnings: ReadonlyArray<string>
-}
-
-const build = (source: Source): Result.Result<Built, SettingsError> => {
-  const problems: Array<SettingsProblem> = []
-  const nameOf = (field: { readonly variable: string; readonly key: string }) =>
-    source.environment ? field.variable : field.key
-
-  const optional = <A, B>(field: Field<A>, fallback: B): A | B => {
-    const raw = source.get(field)
-    if (raw === undefined) return fallback
-    const value = field.check(source.environment && typeof raw === "string" ? field.fromText(raw) : raw)
-    if (value !== undefined) return value
-    problems.push({ name: nameOf(field), found: field.show(raw), expected: field.expected })
-    return fallback
-  }
-
-  const serviceName = optional(fields.serviceName, undefined)
-  if (source.get(fields.serviceName) === undefined) {
-    problems.push({ name: nameOf(fields.serviceName), found: "not set", expected: fields.serviceName.expected })
-  }
-
-  const address = parseRedisUrl(source.get({ variable: "REDIS_URL", key: "redis.url" }) ?? defaults.redis.url)
-  if (Result.isFailure(address)) {
-    problems.push({
-      name: nameOf({ variable: "REDIS_URL", key: "redis.url" }),
-      found: address.failure,
-      expected: expectedRedisUrl
-    })
-  }
-  const { ignored, password: urlPassword, url, username: urlUsername } = Result.getOrElse(address, () => ({
-    url: defaults.redis.url,
-    username: undefined,
-    password: undefined,
-    ignored: []
-  }))
-  const warnings = ignored.length === 0
-    ? []
-    : [ignoredParameters(nameOf({ variable: "REDIS_URL", key: "redis.url" }), ignored)]
-
-  const rawPassword = source.get({ variable: "REDIS_PASSWORD", key: "redis.password" })
-  let password = urlPassword === undefined ? undefined : Redacted.make(urlPassword)
-  if (Redacted.isRedacted(rawPassword) || (typeof rawPassword === "string" && rawPassword !== "")) {
-    // SAFETY: the environment gives `Config.Redacted`, code what `Input` says; each holds a string.
-    password = typeof rawPassword === "string" ? Redacted.make(rawPassword) : rawPassword as Redacted.Redacted<string>
-  } else if (rawPassword !== undefined && rawPassword !== "") {
-    problems.push({
-      name: nameOf({ variable: "REDIS_PASSWORD", key: "redis.password" }),
-      found: `a ${typeof rawPassword}`,
-      expected: "a text"
-    })
-  }
-
-  const username = optional(fields.username, urlUsername)
-  const values: Values = {
-    serviceName: serviceName ?? "",
-    environment: optional(fields.environment, defaults.environment),
-    queuePrefix: optional(fields.queuePrefix, defaults.queuePrefix),
-    redis: {
-      url,
-      username,
-      password,
-      connectTimeout: optional(fields.connectTimeout, defaults.redis.connectTimeout),
-      keepAlive: optional(fields.keepAlive, defaults.redis.keepAlive),
-      healthCheckInterval: optional(fields.healthCheckInterval, defaults.redis.healthCheckInterval)
-    },
-    consumers: optional(fields.consumers, defaults.consumers),
-    concurrency: optional(fields.concurrency, defaults.concurrency),
-    block: optional(fields.block, defaults.block),
-    claimIdle: optional(fields.claimIdle, defaults.claimIdle),
-    maxAttempts: optional(fields.maxAttempts, defaults.maxAttempts),
-    maxDeliveries: optional(fields.maxDeliveries, defaults.maxDeliveries),
-    handlerTimeout: optional(fields.handlerTimeout, defaults.handlerTimeout),
-    shutdownGrace: optional(fields.shutdownGrace, defaults.shutdownGrace),
-    payloadLimit: optional(fields.payloadLimit, defaults.payloadLimit),
-    unknownFor: optional(fields.unknownFor, defaults.unknownFor),
-    requestTimeout: optional(fields.requestTimeout, defaults.requestTimeout)
-  }
-  return problems.length === 0 ? Result.succeed({ values, warnings }) : Result.fail(new SettingsError({ problems }))
-}
+const check = (source: Source): Checked =>
+  Result.mapError(build(source, defaults), (problems) => new SettingsError({ problems }))
 
 /** The values, once what there is to warn of is logged. */
-const settled = (built: Result.Result<Built, SettingsError>): Effect.Effect<Values, SettingsError> =>
+const settled = (built: Checked): Effect.Effect<Values, SettingsError> =>
   Result.isFailure(built)
     ? Effect.fail(built.failure)
     : Effect.as(Effect.forEach(built.success.warnings, (warning) => Effect.logWarning(warning)), built.success.values)
 
-const buildInput = (input: Input): Result.Result<Built, SettingsError> =>
-  build({
-    environment: false,
-    get: ({ key }) => fromInput(input, key)
-  })
+const checkInput = (input: Input): Checked => check({ environment: false, get: ({ key }) => fromInput(input, key) })
 
 const fromInput = (input: object, key: string): unknown => {
   // SAFETY: the keys come from the table above; whatever stands there is checked as an unknown value.
@@ -506,7 +279,7 @@ const fromInput = (input: object, key: string): unknown => {
  * @category constructors
  */
 export const make = (input: Input): Result.Result<Values, SettingsError> =>
-  Result.map(buildInput(input), ({ values }) => values)
+  Result.map(checkInput(input), ({ values }) => values)
 
 const variables: ReadonlyArray<string> = [...Object.values(fields).map((field) => field.variable), "REDIS_URL"]
 
@@ -519,7 +292,7 @@ const environment = (fallback: Fallback) =>
       ),
       password: Config.option(Config.Redacted("REDIS_PASSWORD"))
     }).pipe(Config.map(({ password, plain }) =>
-      build({
+      check({
         environment: true,
         get: ({ key, variable }) =>
           Option.getOrUndefined<unknown>(variable === "REDIS_PASSWORD" ? password : plain[variable]!) ??
@@ -607,4 +380,4 @@ export const layerWith = (fallback: Fallback): Layer.Layer<Settings, SettingsErr
  * @category layers
  */
 export const layerOf = (input: Input): Layer.Layer<Settings, SettingsError> =>
-  Layer.effect(Settings, Effect.suspend(() => settled(buildInput(input))))
+  Layer.effect(Settings, Effect.suspend(() => settled(checkInput(input))))

@@ -209,7 +209,7 @@ const settingsTable = (): string => {
       get: (_, key) => key === "redis" ? new Proxy({}, { get: () => wrong }) : wrong
     }) as library.Settings.Input
   ))
-  const source = read("src/Settings.ts")
+  const source = read("src/internal/redis/settingsFields.ts")
   const docs = new Map(
     ["Values", "RedisSettings"].flatMap((name) => fieldsOf("src/Settings.ts", name)).map((field) => [field[0], field])
   )

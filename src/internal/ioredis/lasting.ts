@@ -49,9 +49,10 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
   let ready = false
   let closing = false
   let latest: unknown
-  /** How many clients ended since the last one was ready, and how long the current one waits before it connects. */
+  /** How many clients ended since the last one was ready, how long the next one waits, and whether it is not made yet. */
   let renewals = 0
   let pause = 0
+  let waiting = false
 
   // Before the first attempt, so that an interruption at any moment leaves no client behind.
   yield* Effect.addFinalizer(() =>
@@ -106,7 +107,7 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
   /** The current client, replaced first if it has ended. */
   const renew = (): Client => {
     const ended = client!
-    if (closing || ended.status !== "end") return ended
+    if (closing || waiting || ended.status !== "end") return ended
     // Its failover detector would keep its connections.
     destroy(ended)
     pause = reconnectDelay(++renewals)
@@ -116,7 +117,11 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
     } catch (cause) {
       // A Connector of the user's own may throw while it is made.
       failed(cause)
-      later(pause, renew)
+      waiting = true
+      later(pause, () => {
+        waiting = false
+        renew()
+      })
     }
     return client!
   }

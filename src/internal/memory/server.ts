@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Redis from "../../Redis.ts"
-import * as poolBounds from "../redis/poolBounds.ts"
+import * as neighbours from "../redis/neighbours.ts"
 import { definitions } from "../scripts/all.twin.ts"
 import type { Definition } from "../scripts/script.ts"
 import * as Dump from "./dump.ts"
@@ -77,7 +77,7 @@ const makeClient = (
           Effect.never
         )
     })
-    poolBounds.register(redis, maxConnections)
+    neighbours.register(redis, { maxConnections })
     return redis
   })
 

@@ -1,36 +1,81 @@
 /**
- * Workers of this process that read the same stream of the same server.
+ * Workers of this process that share a server: the streams that they read, and the connections that they hold for good.
  *
  * A layer that is provided twice is built twice, and two workers run where one was meant. Layers with one address are one
  * server, since the mistake often builds the Redis layer twice as well. A layer without an address is a server of its own.
+ *
+ * A reader that finds no connection in a bounded pool waits for one in vain, and so does a caller that waits for answers.
+ * Readers are counted, so that the start of a worker can tell. Of a `Redis` layer that is not ours nothing is known, and
+ * nothing is refused.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Redis } from "../../Redis.ts"
+import { WorkerError } from "../../WorkerError.ts"
 
 interface Neighbour {
   readonly stream: string
   readonly types: ReadonlySet<string>
 }
 
-const addresses = new WeakMap<Redis["Service"], string>()
-const byAddress = new Map<string, Set<Neighbour>>()
-const byService = new WeakMap<Redis["Service"], Set<Neighbour>>()
-
-/** Where a layer's server is, without credentials. */
-export const register = (redis: Redis["Service"], address: string): void => {
-  addresses.set(redis, address)
+/** What is known of one `Redis` layer. */
+interface Known {
+  readonly maxConnections: number
+  readonly street: Set<Neighbour>
+  readers: number
 }
 
-const streetOf = (redis: Redis["Service"]): Set<Neighbour> => {
-  const address = addresses.get(redis)
-  const known = address === undefined ? byService.get(redis) : byAddress.get(address)
+const layers = new WeakMap<Redis["Service"], Known>()
+const streets = new Map<string, Set<Neighbour>>()
+
+const streetAt = (address: string): Set<Neighbour> => {
+  const known = streets.get(address)
   if (known !== undefined) return known
   const made = new Set<Neighbour>()
-  if (address === undefined) byService.set(redis, made)
-  else byAddress.set(address, made)
+  streets.set(address, made)
   return made
 }
+
+/** Where a layer's server is, without credentials, and how many connections its pool may have. */
+export const register = (
+  redis: Redis["Service"],
+  layer: { readonly address?: string; readonly maxConnections: number }
+): void => {
+  const street = layer.address === undefined ? new Set<Neighbour>() : streetAt(layer.address)
+  layers.set(redis, { maxConnections: layer.maxConnections, street, readers: 0 })
+}
+
+const layerOf = (redis: Redis["Service"]): Known => {
+  const known = layers.get(redis)
+  if (known !== undefined) return known
+  const made: Known = { maxConnections: Number.POSITIVE_INFINITY, street: new Set(), readers: 0 }
+  layers.set(redis, made)
+  return made
+}
+
+/** Counts readers until the scope ends; fails when there are no connections for them and for one who waits for answers. */
+export const seat = (redis: Redis["Service"], readers: number): Effect.Effect<void, WorkerError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const bound = layerOf(redis)
+    const others = bound.readers
+    const needed = others + readers + 1
+    if (needed > bound.maxConnections) {
+      return new WorkerError({
+        reason: "InvalidOptions",
+        message:
+          `The option consumers is ${readers}: each reads on a connection of its own and answers need another, but ` +
+          `the pool of the Redis layer has ${bound.maxConnections}` +
+          `${others > 0 ? `, of which other workers hold ${others}` : ""}. ` +
+          `Set its option pool.maxConnections to ${needed} at least, or leave it out`
+      })
+    }
+    bound.readers += readers
+    return Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        bound.readers -= readers
+      })
+    )
+  })
 
 export interface Place {
   /** Types that another worker handles already, in order. */
@@ -47,7 +92,7 @@ export const join = (
 ): Effect.Effect<Place, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const street = streetOf(redis)
+      const { street } = layerOf(redis)
       const own: Neighbour = { stream, types: new Set(types) }
       const others = [...street].filter((other) => other.stream === stream)
       street.add(own)

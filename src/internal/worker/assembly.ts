@@ -22,7 +22,6 @@ import { uuid } from "../base/uuid.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { namesOf } from "../redis/names.ts"
 import * as neighbours from "../redis/neighbours.ts"
-import * as poolBounds from "../redis/poolBounds.ts"
 import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import { rehearse } from "../scripts/rehearse.ts"
@@ -152,7 +151,7 @@ export const assemble = Effect.fnUntraced(function*(input: AssemblyInput) {
         cause
       })
   })
-  yield* poolBounds.seat(redis, options.consumers)
+  yield* neighbours.seat(redis, options.consumers)
   const place = yield* neighbours.join(redis, names.stream, routes.keys())
   const troubles = trouble.make()
   Context.get(context, StartObserver)?.(troubles)
