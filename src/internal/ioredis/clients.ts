@@ -8,7 +8,7 @@ import { makeClient } from "./client.ts"
 import { makeServers } from "./connector.ts"
 import { makeAsk } from "./credentials.ts"
 import { clientOptions, type Resolved } from "./options.ts"
-import { makeOutages, type Outages } from "./outages.ts"
+import { makeOutages, type Outage } from "./outages.ts"
 
 /** What clients differ in besides their names. */
 export interface Differing extends Pick<RedisOptions, "reconnectOnError" | "retryStrategy"> {
@@ -18,7 +18,8 @@ export interface Differing extends Pick<RedisOptions, "reconnectOnError" | "retr
 
 export interface Clients {
   readonly resolved: Resolved
-  readonly outages: Outages
+  /** What one connection that comes back tells of its losses. */
+  readonly outage: () => Outage
   /** Runs an effect with the services of the layer, loggers among them. */
   readonly run: (effect: Effect.Effect<void>) => unknown
   readonly make: (name: string, differing: Differing, onError: (cause: unknown) => void) => Client
@@ -46,7 +47,7 @@ export const makeClients = (
   return {
     resolved,
     run,
-    outages: makeOutages(resolved.address, resolved.tls, run),
+    outage: makeOutages(resolved.address, resolved.tls, run),
     doubt: servers.doubt,
     make: (name, { pause, ...differing }, onError) =>
       makeClient(

@@ -1,11 +1,11 @@
 /**
  * Which options of ioredis are taken, and which are refused and why. Nothing that is given is left out in silence.
  */
-import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { RedisOptions } from "ioredis"
 import type { IoRedisOptions, Options } from "../../IoRedis.ts"
+import { exactMillis } from "../base/optionTime.ts"
 import type { RedisAddress } from "../redis/url.ts"
 
 /** Why options cannot be used. */
@@ -172,9 +172,6 @@ const nonsenseOf = (given: Readonly<Record<string, unknown>>): Refusal | undefin
   return undefined
 }
 
-/** The time as ioredis takes it, for a comparison. */
-const millisOf = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
-
 const secretOf = (password: Options["password"]): unknown =>
   Redacted.isRedacted(password) ? Redacted.value(password) : password
 
@@ -213,7 +210,7 @@ const conflictOf = (
     [unequal(given.connectionName, options.name), "ioredis.connectionName", "name"],
     [
       connectTimeout !== undefined && options.connectTimeout !== undefined &&
-      millisOf(options.connectTimeout) !== connectTimeout,
+      exactMillis(options.connectTimeout) !== connectTimeout,
       "ioredis.connectTimeout",
       "connectTimeout"
     ],

@@ -42,7 +42,8 @@ export interface LastingOptions {
  * failover detector stops it, or when a user calls `quit`. Then a new client takes over.
  */
 export const openLasting = Effect.fnUntraced(function*(clients: Clients, options: LastingOptions) {
-  const { outages, resolved } = clients
+  const { resolved } = clients
+  const outage = clients.outage()
   const master = lookForMaster(clients)
   let client: Client | undefined
   let connection: Connection | undefined
@@ -58,19 +59,19 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
   yield* Effect.addFinalizer(() =>
     Effect.suspend(() => {
       closing = true
-      outages.forget(master)
+      outage.forget()
       if (client !== undefined) destroy(client)
       return connection?.close ?? Effect.void
     })
   )
 
   const lose = (): void => {
-    if (ready && !closing) outages.lost(master, latest)
+    if (ready && !closing) outage.lost(latest)
   }
 
   const failed = (cause: unknown): void => {
     latest = cause
-    outages.failed(master, cause)
+    outage.failed(cause)
   }
 
   const make = (onError: (cause: unknown) => void): Client => {
@@ -92,7 +93,7 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
       latest = undefined
       renewals = 0
       pause = 0
-      outages.back(master)
+      outage.back()
     })
     made.on("end", () => {
       if (made !== client || !ready || closing) return

@@ -16,6 +16,7 @@ import type { ClientOptions } from "./client.ts"
 import { type Credentials, withPassword } from "./credentials.ts"
 import type { AttemptError } from "./error.ts"
 import { takeIoredis } from "./given.ts"
+import { longestTimer } from "./timer.ts"
 
 /** Options with every default in place, times in milliseconds. */
 export interface Resolved {
@@ -46,13 +47,10 @@ export interface Unsupported {
   readonly advice: string
 }
 
-/** Node's timers wait for no longer, and fire at once instead. */
-const longestTime = 2 ** 31 - 1
-
 /** A time in milliseconds; `undefined` for what is none. */
 const millisOf = (input: Duration.Input, least: number): number | undefined => {
   const millis = exactMillis(input)
-  return millis >= least && millis <= longestTime ? millis : undefined
+  return millis >= least && millis <= longestTimer ? millis : undefined
 }
 
 const resolveCommon = (options: ConnectionOptions, address: string) => {
