@@ -297,22 +297,15 @@ const fromParts = (parts: Parts): Any => Object.assign(Object.create(Proto), par
 const toSchema = (schema: Schema.Top | Schema.Struct.Fields): Schema.Top =>
   Schema.isSchema(schema) ? schema : Schema.Struct(schema)
 
-/** The class that all nodes of one copy of effect extend. */
-const nodeClassOf = (ast: object): object => {
-  const parent: object | null = Object.getPrototypeOf(ast)
-  return parent === null || parent === Object.prototype ? ast : nodeClassOf(parent)
-}
+/** The class of all nodes, which effect does not export: each copy of effect has its own. */
+const Node = Object.getPrototypeOf(SchemaAST.Null)
 
 // Schemas of two copies of effect know each other by name, and decode to nonsense all the same.
 const isForeign = (schema: unknown): boolean =>
-  Predicate.hasProperty(schema, "ast") && Predicate.isObject(schema.ast) &&
-  nodeClassOf(schema.ast) !== nodeClassOf(Schema.String.ast)
+  Predicate.hasProperty(schema, "ast") && SchemaAST.isAST(schema.ast) && !(schema.ast instanceof Node)
 
 const isMadeElsewhere = (schema: Schema.Top | Schema.Struct.Fields | undefined): boolean =>
-  schema !== undefined &&
-  (Schema.isSchema(schema) || typeof schema === "function"
-    ? isForeign(schema)
-    : Object.values(schema).some(isForeign))
+  schema !== undefined && [schema, ...Object.values(schema)].some(isForeign)
 
 const configFields = (
   options: { readonly [K in ConfigName]: Schema.Top | Schema.Struct.Fields | undefined }

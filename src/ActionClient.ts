@@ -23,6 +23,7 @@ import * as DomainAction from "./DomainAction.ts"
 import { Deadline, within } from "./internal/base/deadline.ts"
 import { exitOf } from "./internal/base/exit.ts"
 import { InvalidOption } from "./internal/base/invalidOption.ts"
+import { memo } from "./internal/base/memo.ts"
 import { monotonicMillis } from "./internal/base/monotonic.ts"
 import { exactMillis } from "./internal/base/optionTime.ts"
 import { Slot } from "./internal/base/slot.ts"
@@ -346,14 +347,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   }
 
   // One function for each stream, so that none is made for each send.
-  const explanations = new Map<string, (error: RedisError) => RedisError>()
-  const explained = (stream: string) => {
-    const known = explanations.get(stream)
-    if (known !== undefined) return known
-    const made = (error: RedisError) => explain(stream, error)
-    explanations.set(stream, made)
-    return made
-  }
+  const explained = memo((stream: string) => (error: RedisError) => explain(stream, error))
 
   // One name for each service, so that none is built for each send.
   const streams = new Map<string, string>()
@@ -572,38 +566,6 @@ export const layer: Layer.Layer<ActionClient, never, Redis | QueueNaming | Setti
 // errors
 // -----------------------------------------------------------------------------
 
-export {
-  /**
-   * An option of the client is none; the message says what is expected.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  InvalidOption
-} from "./internal/base/invalidOption.ts"
+export { InvalidOption } from "./internal/base/invalidOption.ts"
 
-export {
-  /**
-   * The action was not sent: its payload or a config does not fit the contract, an id is no UUID, or it is larger than the
-   * limit. The message says where, by the names of fields, and shows no value of the payload.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  EncodeError,
-  /**
-   * The service failed in a way that the contract does not declare; the fields are those of its `ErrorDetail`.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  RemoteFailure,
-  /**
-   * No answer came in time. The outcome is unknown: the action may still be waiting, running or done. Repeat the request
-   * with the same `actionId` where its handler is idempotent.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  RequestTimeout
-} from "./internal/client/errors.ts"
+export { EncodeError, RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"

@@ -438,7 +438,7 @@ export const fromRecord = <H extends RawHandlers>(
     Object.keys(record),
     record as unknown as { readonly [type: string]: AnyHandler },
     (handlers) => Object.entries(handlers).map(([type, handler]) => rawRoute(type, handler))
-  ) as Handlers<never, HandlersServices<H>, keyof H & string>
+  ) as never
 }
 
 /**
@@ -451,11 +451,7 @@ export const toHandlers = <H extends AnyHandlers>(
   handlers: H
 ): Handlers<BuildError<H>, Services<H>, Types<H>> =>
   // SAFETY: `BuildError`, `Services` and `Types` are read off `H`, whichever of the two it is.
-  (isHandlers(handlers) ? handlers : fromRecord(handlers)) as unknown as Handlers<
-    BuildError<H>,
-    Services<H>,
-    Types<H>
-  >
+  (isHandlers(handlers) ? handlers : fromRecord(handlers)) as never
 
 /**
  * Handlers of several groups, or those of one group made one by one, put together.
@@ -495,5 +491,5 @@ export const mergeHandlers = <const All extends ReadonlyArray<Handlers<unknown, 
       Effect.all(all.map((handlers) => handlers.build)),
       (maps) => new Map(maps.flatMap((routes) => [...routes]))
     )
-  ) as Handlers<BuildError<All[number]>, Services<All[number]>, Types<All[number]>>
+  ) as never
 }

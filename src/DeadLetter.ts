@@ -513,43 +513,6 @@ export const layer: Layer.Layer<DeadLetter, QueueNameError, Redis | QueueNaming 
 // errors
 // -----------------------------------------------------------------------------
 
-export {
-  /**
-   * No such letter: it was replayed, discarded or dropped already, or the id is wrong.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  DeadLetterNotFound,
-  /**
-   * The letter has no answer, or its list still cannot be written to; the message says which.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  NotDeliverable,
-  /**
-   * The letter holds no entry that can be put back; the message says why.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  NotReplayable,
-  /**
-   * The letter came back too often. Replay it with `force`, or discard it.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  TooManyHops
-} from "./internal/deadLetter/errors.ts"
+export { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./internal/deadLetter/errors.ts"
 
-export {
-  /**
-   * An option of the service or of a call is none; the message says what is expected.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  InvalidOption
-} from "./internal/base/invalidOption.ts"
+export { InvalidOption } from "./internal/base/invalidOption.ts"

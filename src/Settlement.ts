@@ -175,10 +175,14 @@ export interface Policy {
   readonly callbackErrors: "dead-letter" | "response"
 }
 
-type Expectation = ReturnType<typeof DomainAction.expects>
-
-const expectationOf = (action: DomainAction.DomainAction | undefined): Expectation =>
+const expectationOf = ({ action }: Subject): ReturnType<typeof DomainAction.expects> =>
   action === undefined ? "none" : DomainAction.expects(action)
+
+/** Whether the caller gets an error response. */
+const isAnswered = (subject: Subject, policy: Policy): boolean => {
+  const expectation = expectationOf(subject)
+  return expectation === "response" || (expectation === "callback" && policy.callbackErrors === "response")
+}
 
 // -----------------------------------------------------------------------------
 // the table
@@ -205,40 +209,42 @@ const detail = (
  * @category decisions
  */
 export const settlementOf = (outcome: Outcome, subject: Subject, policy: Policy, now: number): Settlement => {
-  const expectation = expectationOf(subject.action)
-  const bury = (reason: DeadLetterReason, error: ErrorDetail): Settlement => ({
-    _tag: "DeadLetter",
-    reason,
-    error,
-    answer: expectation === "response" || (expectation === "callback" && policy.callbackErrors === "response")
-  })
   switch (outcome._tag) {
     case "LeaseLost": // row 1
       return lost
     case "Malformed": // row 2
-      return bury("malformed", detail("Malformed", "MALFORMED_ACTION", outcome.message))
+      return bury("malformed", detail("Malformed", "MALFORMED_ACTION", outcome.message), subject, policy)
     case "Poison": // row 3
-      return bury("poison", detail("Poison", "POISON_ACTION", "The action was delivered too often without an outcome"))
+      return bury("poison", poison, subject, policy)
     case "Expired": // row 4
       return expired
     case "Unknown": // row 5
-      return unknown(outcome.since, subject, policy, now, bury)
+      return unknown(outcome.since, subject, policy, now)
     case "Invalid": // row 6
-      return refuse("invalid", expectation, subject, policy, bury, outcome.error)
+      return refuse("invalid", outcome.error, subject, policy)
     case "Succeeded": // row 7
-      return succeed(expectation, subject, outcome.data)
+      return succeed(outcome.data, subject)
     case "Unencodable": // row 8
-      return bury("unencodable", detail("UnencodableResult", "UNENCODABLE_RESULT", outcome.message))
+      return bury("unencodable", detail("UnencodableResult", "UNENCODABLE_RESULT", outcome.message), subject, policy)
     case "Failed":
       return outcome.failure.disposition === "rejected"
-        ? refuse("rejected", expectation, subject, policy, bury, outcome.failure.detail) // row 9
-        : tryAgain(outcome.failure, expectation, subject, policy, now, bury)
+        ? refuse("rejected", outcome.failure.detail, subject, policy) // row 9
+        : tryAgain(outcome.failure, subject, policy, now)
     case "TimedOut":
-      return tryAgain(isLate(subject, now) ? outOfTime : timedOut, expectation, subject, policy, now, bury)
+      return tryAgain(isLate(subject, now) ? outOfTime : timedOut, subject, policy, now)
     case "Interrupted": // row 12
       return release
   }
 }
+
+const poison = detail("Poison", "POISON_ACTION", "The action was delivered too often without an outcome")
+
+const bury = (reason: DeadLetterReason, error: ErrorDetail, subject: Subject, policy: Policy): Settlement => ({
+  _tag: "DeadLetter",
+  reason,
+  error,
+  answer: isAnswered(subject, policy)
+})
 
 const timedOut = {
   detail: detail("HandlerTimeout", "HANDLER_TIMEOUT", "The handler did not end in time"),
@@ -252,25 +258,24 @@ const outOfTime = {
 
 const isLate = ({ deadline }: Subject, now: number): boolean => deadline !== undefined && deadline <= now
 
-type Bury = (reason: DeadLetterReason, error: ErrorDetail) => Settlement
-
-const unknown = (since: number, subject: Subject, policy: Policy, now: number, bury: Bury): Settlement => {
+const unknown = (since: number, subject: Subject, policy: Policy, now: number): Settlement => {
   const age = now - since
   if (age >= policy.unknownFor) {
     const type = subject.action?.action_type ?? ""
-    return bury("unknown", detail("NotImplemented", "ACTION_NOT_IMPLEMENTED", `No handler for ${type}`))
+    return bury(
+      "unknown",
+      detail("NotImplemented", "ACTION_NOT_IMPLEMENTED", `No handler for ${type}`),
+      subject,
+      policy
+    )
   }
   // Soon at first, for the worker that is starting beside this one; then at ease.
   const delay = Math.min(Math.max(age / 2, 250), 10_000, policy.unknownFor - age)
   return { _tag: "Yield", delay: Math.ceil(delay), since }
 }
 
-const succeed = (
-  expectation: Expectation,
-  subject: Subject,
-  data: { readonly [key: string]: unknown } | null
-): Settlement => {
-  switch (expectation) {
+const succeed = (data: { readonly [key: string]: unknown } | null, subject: Subject): Settlement => {
+  switch (expectationOf(subject)) {
     case "none":
       return acknowledge
     case "response":
@@ -283,40 +288,33 @@ const succeed = (
 /** A failure that another attempt would not mend. */
 const refuse = (
   reason: "invalid" | "rejected" | "exhausted",
-  expectation: Expectation,
+  error: ErrorDetail,
   subject: Subject,
-  policy: Policy,
-  bury: Bury,
-  error: ErrorDetail
+  policy: Policy
 ): Settlement => {
-  if (expectation === "callback" && subject.failureAction !== undefined && reason !== "invalid") {
+  if (expectationOf(subject) === "callback" && subject.failureAction !== undefined && reason !== "invalid") {
     const failureAction = { actionType: subject.failureAction, payload: subject.failurePayload ?? "none" }
     return { _tag: "DeadLetter", reason, error, answer: false, failureAction }
   }
-  const answered = expectation === "response" || (expectation === "callback" && policy.callbackErrors === "response")
-  return answered && reason !== "exhausted" ? { _tag: "Reject", error } : bury(reason, error)
+  return isAnswered(subject, policy) && reason !== "exhausted"
+    ? { _tag: "Reject", error }
+    : bury(reason, error, subject, policy)
 }
 
 /** Rows 10 and 11: another attempt, unless none is left or it would come too late. */
 const tryAgain = (
   failure: Pick<HandlerFailure, "detail" | "after">,
-  expectation: Expectation,
   subject: Subject,
   policy: Policy,
-  now: number,
-  bury: Bury
+  now: number
 ): Settlement => {
   const delay = failure.after ?? policy.retryDelay(subject.attempt)
   const late = subject.deadline !== undefined && now + delay >= subject.deadline
   if (late || subject.attempt >= (subject.maxAttempts ?? policy.maxAttempts)) {
-    return refuse("exhausted", expectation, subject, policy, bury, failure.detail)
+    return refuse("exhausted", failure.detail, subject, policy)
   }
-  return {
-    _tag: "Retry",
-    delay,
-    error: failure.detail,
-    answer: policy.errorReplies === "every-attempt" && expectation === "response"
-  }
+  const answer = policy.errorReplies === "every-attempt" && expectationOf(subject) === "response"
+  return { _tag: "Retry", delay, error: failure.detail, answer }
 }
 
 /**
@@ -328,11 +326,7 @@ const tryAgain = (
 export const defect = (error: unknown): HandlerFailure => ({
   error,
   disposition: "retryable",
-  detail: detail(
-    "ProcessingError",
-    "HANDLER_EXECUTION_ERROR",
-    saidBy(error) ?? "The handler failed"
-  ),
+  detail: detail("ProcessingError", "HANDLER_EXECUTION_ERROR", saidBy(error) ?? "The handler failed"),
   after: undefined
 })
 
@@ -369,11 +363,7 @@ export const undeclared = (error: unknown): HandlerFailure => {
   return {
     error,
     disposition: "retryable",
-    detail: detail(
-      type,
-      "HANDLER_EXECUTION_ERROR",
-      saidBy(error) ?? `The handler failed with ${type}`
-    ),
+    detail: detail(type, "HANDLER_EXECUTION_ERROR", saidBy(error) ?? `The handler failed with ${type}`),
     after
   }
 }

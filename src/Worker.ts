@@ -13,11 +13,9 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Schedule from "effect/Schedule"
@@ -26,20 +24,13 @@ import * as Tracer from "effect/Tracer"
 import type { DispositionOverrides } from "./Action.ts"
 import * as ActionGroup from "./ActionGroup.ts"
 import { assemble } from "./internal/worker/assembly.ts"
+import { supervise } from "./internal/worker/supervise.ts"
 import { QueueNaming } from "./QueueNaming.ts"
 import { Redis } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
-import { WorkerError } from "./WorkerError.ts"
+import type { WorkerError } from "./WorkerError.ts"
 
-export {
-  /**
-   * Why a worker ended for good.
-   *
-   * @since 0.1.0
-   * @category errors
-   */
-  WorkerError
-} from "./WorkerError.ts"
+export { WorkerError } from "./WorkerError.ts"
 
 // -----------------------------------------------------------------------------
 // Options
@@ -242,93 +233,6 @@ const startHandlers = Effect.fnUntraced(function*<E, R>(handlers: ActionGroup.Ha
   return yield* supervise(parts)
 })
 
-type Parts = Effect.Success<ReturnType<typeof assemble>>
-
-// Not to be interrupted: the fibers belong to nobody before the finalizer is there. Nothing in here waits.
-const supervise = Effect.fnUntraced(function*(parts: Parts) {
-  let state: WorkerState = "running"
-  const ended = yield* Deferred.make<void, WorkerError>()
-  const { gate, paused } = parts
-
-  // Two groups of fibers: what takes entries stops first, what keeps and settles them lasts until all is written. The latter
-  // runs before the worker is there for others, who would take one that cannot tell yet how late its event loop is for ready.
-  const support = yield* Effect.forkDetach(parts.support, { startImmediately: true })
-  const intake = yield* Effect.forkDetach(parts.intake)
-
-  const stopAll = Effect.fnUntraced(function*(draining: Effect.Effect<void>) {
-    yield* Fiber.interrupt(intake)
-    yield* draining
-    yield* Fiber.interrupt(support)
-  })
-
-  // Whoever says that it drains has to do it: not even between the two may it be interrupted.
-  const drain = Effect.uninterruptibleMask((restore) =>
-    Effect.suspend(() => {
-      if (state === "draining" || state === "stopped" || state === "failed") {
-        return restore(Effect.asVoid(Effect.exit(Deferred.await(ended))))
-      }
-      state = "draining"
-      return stopAll(parts.drain).pipe(
-        Effect.andThen(Effect.sync(() => {
-          state = "stopped"
-        })),
-        Effect.andThen(Deferred.succeed(ended, undefined)),
-        Effect.asVoid
-      )
-    })
-  )
-
-  const fail = Effect.fnUntraced(function*(error: WorkerError) {
-    if (state === "draining" || state === "stopped" || state === "failed") return
-    state = "failed"
-    yield* Effect.logError(
-      `The worker of ${parts.names.service} ended: ${error.message}`,
-      Cause.fail(error.cause ?? error)
-    )
-    yield* stopAll(parts.abandon(Effect.asVoid(Fiber.await(support))))
-    yield* Deferred.fail(ended, error)
-  }, Effect.uninterruptible)
-
-  // Any end of a fiber ends the worker: a worker that lives on without reading would be the worst of all. `fail` knows of the
-  // interruptions that are its own, or a drain's; another one comes from a layer below.
-  const watch = (fiber: Fiber.Fiber<unknown, WorkerError>) =>
-    Effect.flatMap(Fiber.await(fiber), (exit) => {
-      const error = Exit.isSuccess(exit) ? undefined : Cause.squash(exit.cause)
-      if (error instanceof WorkerError) return fail(error)
-      const isDefect = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
-      return fail(
-        new WorkerError({
-          reason: "Unexpected",
-          message: isDefect
-            ? "A defect ended the worker: please report it"
-            : "A part of the worker ended though nobody asked it to: please report it",
-          cause: error
-        })
-      )
-    })
-  yield* Effect.forkDetach(watch(intake))
-  yield* Effect.forkDetach(watch(support))
-  yield* Effect.addFinalizer(() => drain)
-
-  return Worker.of({
-    await: Deferred.await(ended),
-    status: Effect.sync(() => ({ ...parts.status(), state })),
-    pause: Effect.sync(() => {
-      if (state !== "running") return
-      state = "paused"
-      gate.closeUnsafe()
-      paused.openUnsafe()
-    }),
-    resume: Effect.sync(() => {
-      if (state !== "paused") return
-      state = "running"
-      paused.closeUnsafe()
-      gate.openUnsafe()
-    }),
-    drain
-  })
-}, Effect.uninterruptible)
-
 // -----------------------------------------------------------------------------
 // Programs and layers
 // -----------------------------------------------------------------------------
@@ -371,11 +275,7 @@ export const run = <H extends ActionGroup.AnyHandlers>(
   // SAFETY: `scoped` provides the one scope there is, which the compiler cannot take out of an open `Services<H>`.
   Effect.scoped(
     Effect.flatMap(start<H>(handlers, options), (worker) => Effect.andThen(worker.await, Effect.never))
-  ) as Effect.Effect<
-    never,
-    WorkerError | ActionGroup.BuildError<H>,
-    Redis | QueueNaming | Settings | ActionGroup.Services<H>
-  >
+  ) as never
 
 /**
  * A worker as a layer that provides its handle. It starts with the layer and drains when the layer's scope closes.
@@ -411,11 +311,7 @@ export const layer = <H extends ActionGroup.AnyHandlers>(
   Redis | QueueNaming | Settings | ActionGroup.Services<H>
 > =>
   // SAFETY: `Layer.effect` provides the scope, as above.
-  Layer.effect(Worker, start<H>(handlers, options)) as Layer.Layer<
-    Worker,
-    WorkerError | ActionGroup.BuildError<H>,
-    Redis | QueueNaming | Settings | ActionGroup.Services<H>
-  >
+  Layer.effect(Worker, start<H>(handlers, options)) as never
 
 /**
  * Waits for the worker of the context: never ends while it runs, fails when it fails.
@@ -436,7 +332,7 @@ export const join: Effect.Effect<never, WorkerError, Worker> = Effect.flatMap(
  */
 export const launch = <A, E, R>(self: Layer.Layer<A | Worker, E, R>): Effect.Effect<never, E | WorkerError, R> =>
   // SAFETY: the layer provides `Worker`, so what is left of the requirements is `R`.
-  Effect.provide(join, self) as Effect.Effect<never, E | WorkerError, R>
+  Effect.provide(join, self) as never
 
 /**
  * A teardown for `NodeRuntime.runMain` that exits with 0 after a signal that drained the program, instead of 130.

@@ -490,6 +490,28 @@ describe("CONTRIBUTING.md", () => {
     )
   })
 
+  it("tells the way of a message in files that exist, each of which a file before it imports", () => {
+    const places = ["src/internal/worker", "src/internal", "."]
+    const lines = [...page.matchAll(/^\d+\. (.+)$/gm)].map(([, line]) =>
+      [...line!.matchAll(/`([a-zA-Z/.]+)`/g)].map(([, name]) => {
+        const file = places.map((place) => join(place, name!.replace(/(\.ts)?$/, ".ts"))).find((path) =>
+          sources.includes(path)
+        )
+        assert.isDefined(file, name)
+        return file
+      })
+    )
+    assert.lengthOf(lines, 10)
+    const before = new Set<string>()
+    for (const [main = "", ...asked] of lines) {
+      const imported = [...before].some((path) =>
+        [...read(path).matchAll(/from "(\.[^"]+)"/g)].some(([, target]) => join(path, "..", target!) === main)
+      )
+      assert.isTrue(imported || before.size === 0, `${main} is imported by none of the files before it`)
+      for (const path of [main, ...asked]) before.add(path)
+    }
+  })
+
   it("names scripts that the package has", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> }
     for (const [, name] of page.matchAll(/npm run ([\w:]+)/g)) assert.property(scripts, name!)

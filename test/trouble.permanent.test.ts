@@ -109,7 +109,7 @@ describe("a server that refuses for a while", () => {
       const collector = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
       const refused = new RedisError({ cause: new Error("MISCONF Redis is configured to save RDB snapshots") })
       const waiting = yield* Effect.forkChild(
-        trouble.untilPassed(trouble.make(), "starting", Effect.fail(refused)).pipe(
+        trouble.make().around("starting", Effect.fail(refused)).pipe(
           Effect.provide(Logger.layer([collector]))
         )
       )

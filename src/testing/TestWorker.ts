@@ -27,6 +27,7 @@ import * as DeadLetter from "../DeadLetter.ts"
 import * as DomainAction from "../DomainAction.ts"
 import { actionStream, callbackList, responseList } from "../internal/redis/names.ts"
 import { SettlementObserver } from "../internal/worker/observer.ts"
+import { isFinal } from "../internal/worker/telemetry.ts"
 import * as QueueNaming from "../QueueNaming.ts"
 import * as Redis from "../Redis.ts"
 import * as RedisMemory from "../RedisMemory.ts"
@@ -205,10 +206,6 @@ export class NotSettled extends Data.TaggedError("NotSettled")<{
   }
 }
 
-const isFinal = (settlement: Settlement): boolean =>
-  settlement._tag !== "Retry" && settlement._tag !== "Release" && settlement._tag !== "Yield" &&
-  settlement._tag !== "Lost"
-
 const recorder = (spans: Array<Tracer.Span>): Tracer.Tracer =>
   Tracer.make({
     span: (options) => {
@@ -274,12 +271,7 @@ export const deliver = <H extends ActionGroup.AnyHandlers, E = never, R = never>
   R | ActionGroup.Services<H>
 > =>
   // SAFETY: everything but what handlers and message need is provided below.
-  Effect.map(deliverAll(ActionGroup.toHandlers<H>(handlers), [message], options), (reports) =>
-    reports[0]) as Effect.Effect<
-      Report,
-      E | NotSettled | Worker.WorkerError | ActionGroup.BuildError<H>,
-      R | ActionGroup.Services<H>
-    >
+  Effect.map(deliverAll(ActionGroup.toHandlers<H>(handlers), [message], options), (reports) => reports[0]) as never
 
 /** Delivers messages one after the other to one worker, so that the second meets what the first left behind. */
 const deliverAll = <HE, HR, E, R>(

@@ -6,7 +6,7 @@
 import * as Data from "effect/Data"
 
 /**
- * An option is none: its name, what was found, and what is expected there.
+ * An option of a service or of a call is invalid: its name, what was found, and what is expected there.
  *
  * @since 0.1.0
  * @category errors

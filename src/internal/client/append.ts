@@ -35,8 +35,8 @@ export interface WritingOptions {
 // Python workers answer nothing without a trace id: their response model requires one.
 const newTraceId = (trace: string | undefined): string => trace === undefined ? uuid() : traceparent.traceIdOf(trace)
 
-/** Of an action that has its keys in the order of the wire. */
-const textOf = (action: DomainAction.DomainAction): string | undefined => {
+/** Of an action that has its keys in the order of the wire; `undefined` where it cannot be written. */
+const written = (action: DomainAction.DomainAction): string | undefined => {
   try {
     return envelope.actionText(action)
   } catch {
@@ -60,7 +60,7 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     const checked = envelope.action(action, own)
     const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
     if (checked._tag === "Failure") return refuse(checked.failure.text)
-    const text = textOf(checked.success)
+    const text = written(checked.success)
     if (text === undefined) {
       return refuse(
         `The action cannot be written as JSON: it refers to itself or holds an integer of more than ${maxDigits} digits`
@@ -129,22 +129,10 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     return Effect.flatMapEager(
       Effect.mapErrorEager(codec.encodePayload(payload), refuse),
       (data) =>
-        codec.hasConfigs
-          ? Effect.flatMapEager(
-            Effect.mapErrorEager(codec.encodeConfigs(options, context), refuse),
-            (configs) => compose(action, data, configs, context, actionId, options, trace, answer, timeout)
-          )
-          : compose(
-            action,
-            data,
-            Configs.merged(options, context),
-            context,
-            actionId,
-            options,
-            trace,
-            answer,
-            timeout
-          )
+        Effect.flatMapEager(
+          Effect.mapErrorEager(codec.encodeConfigs(options, context), refuse),
+          (configs) => compose(action, data, configs, context, actionId, options, trace, answer, timeout)
+        )
     )
   }
 

@@ -13,6 +13,7 @@ type Ended<E> = Effect.Effect<Answer, RedisError | E>
 
 /** A class and no literal, see `entry.ts`. */
 class Request<E> implements Waiter {
+  deadline = Infinity
   sent: Fiber.Fiber<string, RedisError> | undefined = undefined
   readonly waiters: Waiters
   readonly correlationId: string

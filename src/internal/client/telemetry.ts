@@ -9,6 +9,7 @@ import type * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import * as Tracer from "effect/Tracer"
 import * as Metrics from "../../Metrics.ts"
+import { memo } from "../base/memo.ts"
 import * as traceparent from "../wire/traceparent.ts"
 
 export interface Call {
@@ -100,22 +101,13 @@ export const requestMetrics = Effect.fnUntraced(function*(service: string, open:
     (registration) => Effect.sync(registration.remove)
   )
   // Contracts name the types, so that their number is that of the program's own.
-  const counters = new Map<string, Metric.Counter<number>>()
-  const durations = new Map<string, Metric.Histogram<number>>()
-  const record = (action_type: string, started: number, exit: Exit.Exit<unknown, unknown>): void => {
-    const outcome = outcomeOf(exit)
-    const key = `${action_type} ${outcome}`
-    let counter = counters.get(key)
-    if (counter === undefined) {
-      counter = Metric.withAttributes(Metrics.requests, { service, action_type, outcome })
-      counters.set(key, counter)
-    }
-    let duration = durations.get(action_type)
-    if (duration === undefined) {
-      duration = Metric.withAttributes(Metrics.requestDuration, { service, action_type })
-      durations.set(action_type, duration)
-    }
-    counter.updateUnsafe(1, context)
+  const metricsOf = memo((action_type: string) => ({
+    outcome: memo((outcome: string) => Metric.withAttributes(Metrics.requests, { service, action_type, outcome })),
+    duration: Metric.withAttributes(Metrics.requestDuration, { service, action_type })
+  }))
+  const record = (actionType: string, started: number, exit: Exit.Exit<unknown, unknown>): void => {
+    const { duration, outcome } = metricsOf(actionType)
+    outcome(outcomeOf(exit)).updateUnsafe(1, context)
     duration.updateUnsafe(clock.currentTimeMillisUnsafe() - started, context)
   }
   const measured: RequestMetrics["measured"] = (actionType, request) =>

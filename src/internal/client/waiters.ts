@@ -12,6 +12,8 @@ import type { Answer } from "./answer.ts"
 
 /** How a request that waits is resumed. */
 export interface Waiter {
+  /** In monotonic milliseconds, from when it is added. */
+  deadline?: number
   readonly answered: (answer: Answer) => void
   readonly failed: (error: RedisError) => void
   readonly timedOut: () => void
@@ -27,24 +29,15 @@ export interface Waiters {
   readonly failAll: (error: RedisError) => void
 }
 
-/** A class and no literal, see `entry.ts`. */
-class Held {
-  readonly waiter: Waiter
-  readonly deadline: number
-  constructor(waiter: Waiter, deadline: number) {
-    this.waiter = waiter
-    this.deadline = deadline
-  }
-}
-
 export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(function*() {
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
-  const waiting = Table.make<Held>()
+  const waiting = Table.make<Waiter>()
 
   const alarm = Alarm.make(clock, (now) => {
     let next = Infinity
-    for (const { deadline, waiter } of waiting.values()) {
+    for (const waiter of waiting.values()) {
+      const { deadline = Infinity } = waiter
       if (deadline <= now) waiter.timedOut()
       else next = Math.min(next, deadline)
     }
@@ -68,17 +61,18 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
   return {
     size: waiting.size,
     take: (id) => {
-      const held = waiting.get(id)
-      if (held === undefined) return undefined
+      const waiter = waiting.get(id)
+      if (waiter === undefined) return undefined
       waiting.delete(id)
       rest()
-      return held.waiter
+      return waiter
     },
     add: (id, waiter, millis) => {
       const deadline = monotonicMillis(clock) + millis
       // Whoever still asks a client that has ended is told in time as well.
       if (closed && waiting.size() === 0) timer = watch()
-      waiting.set(id, new Held(waiter, deadline))
+      waiter.deadline = deadline
+      waiting.set(id, waiter)
       alarm.by(deadline)
     },
     remove: (id) => {
@@ -86,7 +80,7 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
       rest()
     },
     failAll: (error) => {
-      for (const { waiter } of waiting.values()) waiter.failed(error)
+      for (const waiter of waiting.values()) waiter.failed(error)
     }
   }
 })

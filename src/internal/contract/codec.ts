@@ -13,7 +13,8 @@ import type { Any } from "../../Action.ts"
 import type { ActionContext } from "../../ActionContext.ts"
 import type { DomainAction, ErrorDetail } from "../../DomainAction.ts"
 import { rejectedCode } from "../../HandlerError.ts"
-import { bounded, messageOf as errorMessage, textAt } from "../wire/errorText.ts"
+import { bounded, messageOf, textAt } from "../wire/errorText.ts"
+import { isJsonObject } from "../wire/json.ts"
 import * as Configs from "./configs.ts"
 import { noteRefused } from "./exact.ts"
 
@@ -109,9 +110,6 @@ export const shapeOf = (schema: Schema.Top, openings = 0): Shape => shapeOfAst(e
 /** Suspended schemas in one another, beyond which one is taken for an object. */
 const maxOpenings = 8
 
-const isRecord = (u: unknown): u is { readonly [key: string]: unknown } =>
-  typeof u === "object" && u !== null && !Array.isArray(u)
-
 // -----------------------------------------------------------------------------
 // Payload and success
 // -----------------------------------------------------------------------------
@@ -183,7 +181,7 @@ const successEncoder = (schema: Schema.Top, shape: Shape) => {
 
 /** What may stand for an answer without a result: Python workers write `{}`, older ones of this library `null`. */
 const otherNothing = (data: unknown): {} | null | undefined =>
-  data === null ? nothing : isRecord(data) && Object.keys(data).length === 0 ? null : undefined
+  data === null ? nothing : isJsonObject(data) && Object.keys(data).length === 0 ? null : undefined
 
 type Decode = (data: unknown) => Coding<unknown>
 
@@ -208,7 +206,7 @@ const successDecoder = (schema: Schema.Top, shape: Shape) => {
     case "other":
       // An answer without `value` was not written by this library: it is the success as it stands.
       return withEitherNothing((data) => {
-        const value = isRecord(data) && Object.hasOwn(data, "value") ? data["value"] : data
+        const value = isJsonObject(data) && Object.hasOwn(data, "value") ? data["value"] : data
         return noting(decode(value), value)
       })
     default:
@@ -249,7 +247,7 @@ const membersOf = (
   }]
 }
 
-const messageOf = (error: unknown, label: string): string =>
+const textFor = (error: unknown, label: string): string =>
   typeof error === "string" ? bounded(error) : textAt(error, "message") ?? label
 
 // A union that does not fit fails in an effect, though nothing in it waits. Whoever settles an action wants an exit, so it
@@ -264,7 +262,7 @@ const settled = <A, R>(effect: Coding<A, R>): Coding<A, R> => {
 const wantsMore = (reason: Cause.Reason<unknown>): boolean =>
   Cause.isDieReason(reason) && (Cause.isAsyncFiberError(reason.defect) ||
     // Effect has no class for it.
-    errorMessage(reason.defect)?.startsWith("Service not found") === true)
+    messageOf(reason.defect)?.startsWith("Service not found") === true)
 
 const noError = Effect.succeed(Option.none())
 
@@ -281,17 +279,6 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
       (tag === undefined ? undefined : members.find((member) => member.tag === tag))
   }
 
-  const decodeFirst = (
-    candidates: ReadonlyArray<unknown>,
-    index = 0
-  ): Effect.Effect<Option.Option<unknown>, never, unknown> =>
-    index >= candidates.length
-      ? noError
-      : Effect.matchEffect(decode(candidates[index]), {
-        onFailure: () => decodeFirst(candidates, index + 1),
-        onSuccess: (error) => Effect.succeed(Option.some(error))
-      })
-
   return {
     memberOf,
     encodeError: (error) =>
@@ -300,8 +287,8 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
         return {
           error_type: label,
           error_code: rejectedCode,
-          message: messageOf(error, label),
-          details: isRecord(encoded) ? encoded : { value: encoded }
+          message: textFor(error, label),
+          details: isJsonObject(encoded) ? encoded : { value: encoded }
         }
       }),
     decodeError: (detail) => {
@@ -309,13 +296,12 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
       // Another failure, such as of the handler, could look like an error without a tag by chance.
       if (!named && detail.error_code !== rejectedCode) return noError
       const details = detail.details ?? {}
-      return decodeFirst(
-        named
-          ? [{ ...details, _tag: detail.error_type }]
-          : Object.hasOwn(details, "value")
-          ? [details, details["value"]]
-          : [details]
-      )
+      const candidates = named
+        ? [{ ...details, _tag: detail.error_type }]
+        : Object.hasOwn(details, "value")
+        ? [details, details["value"]]
+        : [details]
+      return Effect.option(Effect.firstSuccessOf(candidates.map((candidate) => decode(candidate))))
     }
   }
 }

@@ -23,7 +23,7 @@ import type { QueueNamingShape } from "../../QueueNaming.ts"
 import { type Redis, RedisError } from "../../Redis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
 import { accepts, type Names } from "../redis/names.ts"
-import { strings } from "../redis/reply.ts"
+import { array, strings } from "../redis/reply.ts"
 import { explainText } from "../redis/streamIds.ts"
 import { countLetters, readLetter, type ScanParams } from "../scripts/deadLetter.ts"
 import { redeliverAnswer, replayLetters } from "../scripts/deadLetterMoves.ts"
@@ -59,25 +59,18 @@ const undone = ["malformed", "poison", "unknown", "invalid", "rejected", "exhaus
 /** A range of ids would be more than one letter, so nothing else is asked for. */
 const isId = (text: string): boolean => /^\d{1,20}-\d{1,20}$/.test(text)
 
-const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
-
 const orUndefined = (text: string | undefined): string | undefined => text === "" ? undefined : text
 
 const checkOption = (
   option: string,
   found: number | undefined,
-  valid: (found: number) => boolean,
-  expected: string
+  valid: (found: number) => boolean = isCount,
+  expected = "a whole number from 0, or Infinity"
 ): Effect.Effect<void, InvalidOption> =>
   found === undefined || valid(found) ? Effect.void : Effect.fail(new InvalidOption({ option, found, expected }))
 
 const isCount = (found: number): boolean =>
   found === Number.POSITIVE_INFINITY || (Number.isInteger(found) && found >= 0)
-
-const checkLimit = (limit: number) => checkOption("limit", limit, isCount, "a whole number from 0, or Infinity")
-
-const checkHops = ({ maxHops }: ReplayOptions) =>
-  checkOption("maxHops", maxHops, isCount, "a whole number from 0, or Infinity")
 
 const noLimits: DomainAction.Limits = { ...DomainAction.defaultLimits, maxBytes: Number.MAX_SAFE_INTEGER }
 
@@ -95,12 +88,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   // looking
   // ---------------------------------------------------------------------------
 
-  const scanOf = Effect.fnUntraced(function*(filter: Filter, order: ListOptions["order"]) {
-    const range = yield* reading.rangeOf(redis, key, filter)
-    return range === undefined
-      ? undefined
-      : { ...reading.paramsOf(key, filter, range), reverse: order === "newest", now: range.now }
-  })
+  const scanOf = (filter: Filter, order: ListOptions["order"]) => reading.scanOf(redis, key, filter, order)
 
   const list = Effect.fn("DeadLetter.list")(function*(options: ListOptions = {}) {
     const limit = options.limit ?? defaultPage
@@ -108,15 +96,15 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     const letters: Array<Letter> = []
     const params = yield* scanOf(options, options.order)
     if (params === undefined) return { letters, cursor: undefined } satisfies Page
-    let rest = options.cursor === undefined ? params : reading.after(params, options.cursor)
-    while (true) {
+    let cursor = options.cursor
+    do {
+      const rest = cursor === undefined ? params : reading.after(params, cursor)
       const wanted = limit - letters.length
       const { last, rows } = yield* reading.scanOnce(redis, { ...rest, limit: Math.min(wanted, rest.scanLimit) })
       for (const row of rows) letters.push(row.letter)
-      if (last === "") return { letters, cursor: undefined } satisfies Page
-      if (letters.length >= limit) return { letters, cursor: last } satisfies Page
-      rest = reading.after(rest, last)
-    }
+      cursor = last === "" ? undefined : last
+    } while (cursor !== undefined && letters.length < limit)
+    return { letters, cursor } satisfies Page
   })
 
   const stream: DeadLetter["Service"]["stream"] = (options = {}) =>
@@ -209,10 +197,27 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   // replaying
   // ---------------------------------------------------------------------------
 
-  type Replayed =
-    | { readonly _tag: "Replayed"; readonly entryId: string }
-    | { readonly _tag: "Missing" }
-    | { readonly _tag: "Refused"; readonly error: TooManyHops | NotReplayable }
+  /** The id of the new entry, or why a letter was not replayed. */
+  type Replayed = Result.Result<string, DeadLetterNotFound | TooManyHops | NotReplayable>
+
+  const replayedAs = (id: string, status: string | undefined, detail: string, maxHops: number): Replayed => {
+    switch (status) {
+      case "replayed":
+        return Result.succeed(detail)
+      case "hops":
+        return Result.fail(new TooManyHops({ id, hops: Number(detail), maxHops }))
+      case "foreign":
+        return Result.fail(
+          new NotReplayable({ id, message: `${id} is no dead letter of this library: it holds no entry` })
+        )
+      case "wide":
+        return Result.fail(
+          new NotReplayable({ id, message: `The entry in ${id} has ${detail} fields: more than a script can add` })
+        )
+      default:
+        return Result.fail(new DeadLetterNotFound({ id }))
+    }
+  }
 
   const replayIds = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, options: ReplayOptions) {
     const maxHops = options.maxHops ?? defaultMaxHops
@@ -227,49 +232,28 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     )
     const results: Array<Replayed> = []
     for (let i = 0; i + 1 < reply.length; i += 2) {
-      const id = ids[i / 2] ?? ""
       const detail = reply[i + 1] ?? ""
-      const notReplayable = (message: string): Replayed => ({
-        _tag: "Refused",
-        error: new NotReplayable({ id, message })
-      })
-      switch (reply[i]) {
-        case "replayed":
-          results.push({ _tag: "Replayed", entryId: detail })
-          break
-        case "hops":
-          results.push({ _tag: "Refused", error: new TooManyHops({ id, hops: Number(detail), maxHops }) })
-          break
-        case "foreign":
-          results.push(notReplayable(`${id} is no dead letter of this library: it holds no entry`))
-          break
-        case "wide":
-          results.push(notReplayable(`The entry in ${id} has ${detail} fields: more than a script can add`))
-          break
-        case "failed":
-          return yield* new RedisError({ cause: new Error(explainText(names.stream, detail)) })
-        default:
-          results.push({ _tag: "Missing" })
+      if (reply[i] === "failed") {
+        return yield* new RedisError({ cause: new Error(explainText(names.stream, detail)) })
       }
+      results.push(replayedAs(ids[i / 2] ?? "", reply[i], detail, maxHops))
     }
     return results
   })
 
   const replay = Effect.fn("DeadLetter.replay")(function*(id: string, options: ReplayOptions = {}) {
-    yield* checkHops(options)
+    yield* checkOption("maxHops", options.maxHops)
     const result = isId(id) ? (yield* replayIds([id], options))[0] : undefined
-    if (result?._tag === "Replayed") return result.entryId
-    if (result?._tag === "Refused") return yield* Effect.fail(result.error)
-    return yield* notFound(id)
+    return yield* result === undefined ? notFound(id) : Effect.fromResult(result)
   })
 
   const replayMany = Effect.fn("DeadLetter.replayMany")(
     function*(filter: Filter, options: ReplayManyOptions = {}) {
       const rate = options.ratePerSecond
       const limit = options.limit ?? Number.POSITIVE_INFINITY
-      yield* checkHops(options)
+      yield* checkOption("maxHops", options.maxHops)
       yield* checkOption("ratePerSecond", rate, (rate) => rate > 0, "a number above 0")
-      yield* checkLimit(limit)
+      yield* checkOption("limit", limit)
       const report = { replayed: 0, missing: 0, refused: 0, refusals: Array<TooManyHops | NotReplayable>() }
       // A tenth of a second's worth at once: no burst, and few calls.
       const size = rate === undefined ? batch : Math.max(1, Math.min(batch, Math.floor(rate / 10)))
@@ -282,13 +266,13 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
           const results = yield* replayIds(ids.slice(0, Math.min(size, limit - report.replayed)), options)
           let replayed = 0
           for (const result of results) {
-            if (result._tag === "Replayed") {
+            if (Result.isSuccess(result)) {
               replayed++
-            } else if (result._tag === "Missing") {
+            } else if (result.failure._tag === "DeadLetterNotFound") {
               report.missing++
             } else {
               report.refused++
-              if (report.refusals.length < maxRefusals) report.refusals.push(result.error)
+              if (report.refusals.length < maxRefusals) report.refusals.push(result.failure)
             }
           }
           report.replayed += replayed
@@ -316,7 +300,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   const discardMany = Effect.fn("DeadLetter.discardMany")(
     function*(filter: Filter, options: { readonly limit?: number | undefined } = {}) {
       const limit = options.limit ?? Number.POSITIVE_INFINITY
-      yield* checkLimit(limit)
+      yield* checkOption("limit", limit)
       const params = yield* scanOf(filter, "oldest")
       let removed = 0
       if (params !== undefined && limit > 0) {

@@ -6,6 +6,7 @@ import type { Filter, Letter, Reason } from "../../DeadLetter.ts"
 import type { Redis, RedisError } from "../../Redis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
 import { millis } from "../base/optionTime.ts"
+import { array } from "../redis/reply.ts"
 import { knownReasons, scanLetters, type ScanParams, surveyLetters } from "../scripts/deadLetter.ts"
 import { millisOf } from "../wire/entry.ts"
 import { replacementsIn } from "../wire/replacements.ts"
@@ -13,8 +14,6 @@ import { replacementsIn } from "../wire/replacements.ts"
 // -----------------------------------------------------------------------------
 // replies
 // -----------------------------------------------------------------------------
-
-const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
 
 export type Notes = ReadonlyMap<string, string>
 
@@ -101,18 +100,8 @@ const dataFrom = (reply: unknown): RowData => {
 const scanLimit = 1_000
 const budget = 4 * 1024 * 1024
 
-type Names = string | ReadonlyArray<string> | undefined
-
-const namesOf = (names: Names): ReadonlyArray<string> =>
+const listOf = (names: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
   names === undefined ? [] : typeof names === "string" ? [names] : names
-
-/** Where a scan begins and ends, fixed when it starts: what is added later is not seen, so that it comes to an end. */
-export interface Range {
-  readonly from: string
-  readonly to: string
-  /** When it starts, by the server's clock: no letter is newer, whatever its id says. */
-  readonly now: number
-}
 
 /** What is no time would match all letters, and those that call may drop them. */
 const age = (option: "olderThan" | "newerThan", filter: Filter): Effect.Effect<number | undefined, InvalidOption> => {
@@ -124,40 +113,48 @@ const age = (option: "olderThan" | "newerThan", filter: Filter): Effect.Effect<n
     : Effect.fail(new InvalidOption({ option, found, expected: "a time from 0, such as \"7 days\"" }))
 }
 
-/** `undefined` when no letter can match. */
-export const rangeOf = Effect.fnUntraced(function*(redis: Redis["Service"], deadLetters: string, filter: Filter) {
+/**
+ * A scan, whose beginning and end are fixed when it starts: what is added later is not seen, so that it comes to an end.
+ * `undefined` when no letter can match.
+ */
+export const scanOf = Effect.fnUntraced(function*(
+  redis: Redis["Service"],
+  deadLetters: string,
+  filter: Filter,
+  order: "oldest" | "newest" = "oldest"
+) {
   const newerThan = yield* age("newerThan", filter)
   const olderThan = yield* age("olderThan", filter)
   // A filter that lists nothing takes nothing, though an empty list stands for any in the scripts.
   for (const names of [filter.reason, filter.actionType, filter.errorType]) {
     if (Array.isArray(names) && names.length === 0) return undefined
   }
-  const [now, , , last] = array(yield* redis.eval(surveyLetters.script)({ deadLetters }))
+  const [time, , , last] = array(yield* redis.eval(surveyLetters.script)({ deadLetters }))
   if (typeof last !== "string" || last === "") return undefined
-  const youngest = newerThan === undefined ? 0 : Number(now) - newerThan
-  const oldest = olderThan === undefined ? Number.POSITIVE_INFINITY : Number(now) - olderThan
+  const now = Number(time)
+  const youngest = newerThan === undefined ? 0 : now - newerThan
+  const oldest = olderThan === undefined ? Number.POSITIVE_INFINITY : now - olderThan
   if (oldest < 0) return undefined
-  const range: Range = {
+  return {
+    deadLetters,
+    reverse: order === "newest",
     from: youngest > 0 ? String(Math.ceil(youngest)) : "-",
     to: oldest < millisOf(last) ? String(Math.floor(oldest)) : last,
-    now: Number(now)
-  }
-  return range
+    reasons: listOf(filter.reason),
+    actionTypes: listOf(filter.actionType),
+    errorTypes: listOf(filter.errorType),
+    scanLimit,
+    limit: scanLimit,
+    budget,
+    dataLimit: -1,
+    /** By the server's clock: no letter is newer, whatever its id says. */
+    now
+  } satisfies Scan
 })
 
-export const paramsOf = (deadLetters: string, filter: Filter, range: Range): ScanParams => ({
-  deadLetters,
-  reverse: false,
-  from: range.from,
-  to: range.to,
-  reasons: namesOf(filter.reason),
-  actionTypes: namesOf(filter.actionType),
-  errorTypes: namesOf(filter.errorType),
-  scanLimit,
-  limit: scanLimit,
-  budget,
-  dataLimit: -1
-})
+export interface Scan extends ScanParams {
+  readonly now: number
+}
 
 /** The rest of a scan, after the letter that it stopped at. */
 export const after = (params: ScanParams, last: string): ScanParams =>

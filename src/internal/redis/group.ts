@@ -6,11 +6,6 @@ import type { Redis, RedisError } from "../../Redis.ts"
 import { failureOf } from "./failure.ts"
 import type { Names } from "./names.ts"
 
-const isBusyGroup = (error: RedisError): boolean =>
-  error.cause instanceof Error && error.cause.message.startsWith("BUSYGROUP")
-
-const isOutOfMemory = (error: RedisError): boolean => failureOf(error) === "OutOfMemory"
-
 /**
  * Makes the group unless it is there. It starts at 0, never at `$`: entries that were added before a worker came, or
  * while the group was missing, are delivered.
@@ -18,11 +13,14 @@ const isOutOfMemory = (error: RedisError): boolean => failureOf(error) === "OutO
 export const ensureGroup = (redis: Redis["Service"], names: Names): Effect.Effect<"made" | "found", RedisError> =>
   redis.send("XGROUP", "CREATE", names.stream, names.group, "0", "MKSTREAM").pipe(
     Effect.as("made" as const),
-    Effect.catchIf(isBusyGroup, () => Effect.succeed("found" as const)),
+    Effect.catchIf((error) => failureOf(error) === "GroupExists", () => Effect.succeed("found" as const)),
     // A full server refuses to make what is there already, and only workers can make it less full.
-    Effect.catchIf(isOutOfMemory, (error) =>
-      redis.send("XPENDING", names.stream, names.group).pipe(
-        Effect.as("found" as const),
-        Effect.mapError(() => error)
-      ))
+    Effect.catchIf(
+      (error) => failureOf(error) === "OutOfMemory",
+      (error) =>
+        redis.send("XPENDING", names.stream, names.group).pipe(
+          Effect.as("found" as const),
+          Effect.mapError(() => error)
+        )
+    )
   )

@@ -9,7 +9,8 @@
 /** An entry of a stream: its id, and its field and value pairs in one array. */
 export type RawEntry = readonly [id: string, fields: ReadonlyArray<unknown>]
 
-const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
+/** A reply that is an array. */
+export const array = (value: unknown): ReadonlyArray<unknown> => Array.isArray(value) ? value : []
 
 const fieldsOf = (value: unknown): ReadonlyArray<unknown> => {
   if (Array.isArray(value)) return value
@@ -53,6 +54,10 @@ export const pendingIds = (reply: unknown, consumer: string): ReadonlyArray<stri
     const [id, owner] = array(row)
     return owner === consumer ? [String(id)] : []
   })
+
+/** What `XINFO GROUPS` replies of one group. */
+export const groupIn = (reply: unknown, group: string): ReadonlyMap<string, unknown> | undefined =>
+  array(reply).map(record).find((info) => info.get("name") === group)
 
 /** A flat reply of names and values, a `Map` or an object, as a lookup. */
 export const record = (reply: unknown): ReadonlyMap<string, unknown> => {

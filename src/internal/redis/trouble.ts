@@ -15,10 +15,16 @@ import { failureOf, type RedisFailure, textOf } from "./failure.ts"
 export interface Trouble {
   /** Logs a failure on change, waits longer with each one in a row; fails when waiting would not help. */
   readonly failed: (doing: string, error: RedisError) => Effect.Effect<void, WorkerError>
-  /** The call went through again. */
+  /** The call went through. */
   readonly passed: (doing: string) => Effect.Effect<void>
-  /** Whether this is failing now, or anything. */
-  readonly failing: (doing?: string) => boolean
+  /** Runs an effect until it passes. With `restore` a group that is missing is made again first, which is no failure. */
+  readonly around: <A, R>(
+    doing: string,
+    effect: Effect.Effect<A, RedisError, R>,
+    restore?: Effect.Effect<void, WorkerError>
+  ) => Effect.Effect<A, WorkerError, R>
+  /** Whether this is failing now. */
+  readonly failing: (doing: string) => boolean
   /** What is failing now. */
   readonly current: () => ReadonlyMap<string, RedisFailure>
 }
@@ -60,7 +66,7 @@ export const make = (): Trouble => {
   const failures = new Map<string, State>()
   /** Lets those try again at once that wait. */
   const again = Latch.makeUnsafe(false)
-  return {
+  const trouble: Trouble = {
     failed: Effect.fnUntraced(function*(doing, error) {
       const kind = failureOf(error)
       const fatal = advice[kind]
@@ -91,25 +97,28 @@ export const make = (): Trouble => {
       yield* Effect.raceFirst(Effect.sleep(Duration.millis(delayOf(state.count++, random))), again.await)
     }),
     passed: (doing) =>
-      Effect.suspend(() => {
-        if (!failures.delete(doing)) return Effect.void
+      !failures.has(doing) ? Effect.void : Effect.suspend(() => {
+        failures.delete(doing)
         // Whatever else waits has been waiting for the same, as a rule.
         return Effect.andThen(again.release, Effect.logInfo(`Redis works again while ${doing}`))
       }),
-    failing: (doing) => doing === undefined ? failures.size > 0 : failures.has(doing),
+    around: <A, R>(
+      doing: string,
+      effect: Effect.Effect<A, RedisError, R>,
+      restore?: Effect.Effect<void, WorkerError>
+    ) => {
+      const attempt: Effect.Effect<A, WorkerError, R> = Effect.matchEffect(effect, {
+        onSuccess: (value) => Effect.as(trouble.passed(doing), value),
+        onFailure: (error) =>
+          Effect.flatMap(
+            restore !== undefined && failureOf(error) === "NoGroup" ? restore : trouble.failed(doing, error),
+            () => attempt
+          )
+      })
+      return attempt
+    },
+    failing: (doing) => failures.has(doing),
     current: () => new Map([...failures].map(([doing, { kind }]) => [doing, kind]))
   }
-}
-
-/** Runs an effect until it passes, with the patience of {@link Trouble}. */
-export const untilPassed = <A, R>(
-  trouble: Trouble,
-  doing: string,
-  effect: Effect.Effect<A, RedisError, R>
-): Effect.Effect<A, WorkerError, R> => {
-  const attempt: Effect.Effect<A, WorkerError, R> = Effect.matchEffect(effect, {
-    onSuccess: (value) => !trouble.failing() ? Effect.succeed(value) : Effect.as(trouble.passed(doing), value),
-    onFailure: (error) => Effect.flatMap(trouble.failed(doing, error), () => attempt)
-  })
-  return attempt
+  return trouble
 }

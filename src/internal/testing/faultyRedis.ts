@@ -28,27 +28,32 @@ const drawFault = (policy: Policy, random: () => number): Fault | undefined => {
   let chance = random()
   const share = random()
   const kind = kinds.find((kind) => (chance -= policy[kind] ?? 0) < 0)
-  const delay = () =>
-    Duration.millis(Math.ceil(share * Duration.toMillis(Duration.fromInputUnsafe(policy.maxDelay ?? "1 second"))))
+  const delay = (of: "command" | "reply"): Fault => ({
+    _tag: "Delay",
+    duration: Duration.millis(
+      Math.ceil(share * Duration.toMillis(Duration.fromInputUnsafe(policy.maxDelay ?? "1 second")))
+    ),
+    of
+  })
   switch (kind) {
     case undefined:
       return undefined
-    case "fail":
-      return { _tag: "Fail" }
-    case "dropReply":
-      return { _tag: "DropReply" }
     case "delayCommand":
-      return { _tag: "Delay", duration: delay(), of: "command" }
+      return delay("command")
     case "delayReply":
-      return { _tag: "Delay", duration: delay(), of: "reply" }
-    case "repeat":
-      return { _tag: "Repeat" }
-    case "forgetScripts":
-      return { _tag: "ForgetScripts" }
-    case "restartEmpty":
-      return { _tag: "RestartEmpty" }
+      return delay("reply")
+    default:
+      return drawn[kind]
   }
 }
+
+const drawn = {
+  fail: { _tag: "Fail" },
+  dropReply: { _tag: "DropReply" },
+  repeat: { _tag: "Repeat" },
+  forgetScripts: { _tag: "ForgetScripts" },
+  restartEmpty: { _tag: "RestartEmpty" }
+} as const
 
 /** Mulberry32: small, good enough for tests, and the same everywhere. */
 export const generator = (seed: number): () => number => {
@@ -80,7 +85,7 @@ interface Rule {
   times: number
 }
 
-const textOf = ({ args, lua, name }: Command): string => JSON.stringify([name, lua, ...args])
+const keyOf = ({ args, lua, name }: Command): string => JSON.stringify([name, lua, ...args])
 
 /**
  * What tells that a command asks for the same again: how many it asks for at most may differ, and whoever takes answers asks
@@ -88,8 +93,8 @@ const textOf = ({ args, lua, name }: Command): string => JSON.stringify([name, l
  */
 const questionOf = (command: Command): string =>
   isRead(command.name)
-    ? textOf({ ...command, args: command.args.map((arg, index, args) => isCount(args, index) ? "" : arg) })
-    : textOf(command)
+    ? keyOf({ ...command, args: command.args.map((arg, index, args) => isCount(args, index) ? "" : arg) })
+    : keyOf(command)
 
 const isRead = (name: string): boolean => /^(?:B?[LR]M?POP|XREAD|XREADGROUP)$/.test(name)
 

@@ -3,20 +3,14 @@
  * else would tell.
  */
 import * as Effect from "effect/Effect"
-import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
 import { accepts, callbackInbox, callbackList } from "../redis/names.ts"
 import { strings } from "../redis/reply.ts"
+import type { Host } from "./host.ts"
 
-export interface CallbackListsOptions {
-  readonly redis: Redis["Service"]
-  readonly naming: QueueNamingShape
-  readonly service: string
-  /** The action types that this worker handles. */
-  readonly types: ReadonlyArray<string>
-  /** The lists that this worker reads. */
-  readonly read: ReadonlyArray<string>
-}
+/** The callback lists that a worker reads. */
+export const readLists = ({ naming, names, options, routes }: Host): ReadonlyArray<string> =>
+  options.callbacks ? [...new Set(Array.from(routes.keys(), (type) => callbackInbox(naming, names.service, type)))] : []
 
 /** Keys that one call looks at, which takes the server less than a millisecond; and calls, since there may be any number of keys. */
 const keysAtOnce = 500
@@ -47,13 +41,13 @@ const globbed = (text: string): string => text.replace(/[*?[\]\\^]/g, "\\$&")
 const common = (a: string, b: string) => ({ before: commonPrefix(a, b), after: commonSuffix(a, b) })
 
 /** Where to look, and which keys found there are lists that this worker or one of its service should read. */
-const search = ({ naming, read, service, types }: CallbackListsOptions) => {
+const search = ({ naming, names: { service }, routes }: Host, read: ReadonlyArray<string>) => {
   const known = new Set(read)
   const accepted = accepts(naming)
   const ours = [
     common(callbackList(naming, service, "a.a", "a"), callbackList(naming, service, "b.b", "b")),
     // A callback of one of these types in the list of another service, whose workers need not know the type.
-    ...types.map((type) => common(callbackInbox(naming, "a", type), callbackInbox(naming, "b", type)))
+    ...Array.from(routes.keys(), (type) => common(callbackInbox(naming, "a", type), callbackInbox(naming, "b", type)))
   ]
   return {
     pattern: `${globbed(ours.map(({ before }) => before).reduce(commonPrefix))}*`,
@@ -63,12 +57,12 @@ const search = ({ naming, read, service, types }: CallbackListsOptions) => {
   }
 }
 
-const find = Effect.fnUntraced(function*(options: CallbackListsOptions) {
-  const { isOurs, pattern } = search(options)
+const find = Effect.fnUntraced(function*(host: Host, read: ReadonlyArray<string>) {
+  const { isOurs, pattern } = search(host, read)
   const found = new Set<string>()
   let cursor = "0"
   for (let call = 0; call < maxCalls && found.size < maxNamed; call++) {
-    const reply = yield* options.redis.send<readonly [string, ReadonlyArray<string>]>(
+    const reply = yield* host.redis.send<readonly [string, ReadonlyArray<string>]>(
       ...["SCAN", cursor, "MATCH", pattern, "COUNT", String(keysAtOnce), "TYPE", "list"] as const
     )
     for (const key of strings(reply[1])) if (isOurs(key)) found.add(key)
@@ -94,9 +88,11 @@ const unread = Effect.fnUntraced(function*(redis: Redis["Service"], lists: Reado
 })
 
 /** A user who may not `SCAN` is told nothing, and a failure is none of the worker's: it is a hint, and no more. */
-export const warnOfUnread = (options: CallbackListsOptions): Effect.Effect<void> => {
-  return find(options).pipe(
-    Effect.flatMap((lists) => unread(options.redis, lists)),
+export const warnOfUnread = (host: Host): Effect.Effect<void> => {
+  const read = readLists(host)
+  if (read.length === 0) return Effect.void
+  return find(host, read).pipe(
+    Effect.flatMap((lists) => unread(host.redis, lists)),
     Effect.flatMap((left) =>
       left.size === 0 ? Effect.void : Effect.logWarning(
         `Callback lists that no worker reads: ${

@@ -2,14 +2,14 @@
  * One consumer of the group: a runner, the settler of its decisions, and a reader unless it is fed by claims alone.
  */
 import * as Effect from "effect/Effect"
-import type { Redis } from "../../Redis.ts"
+import type { Policy, Subject } from "../../Settlement.ts"
 import type { WorkerError } from "../../WorkerError.ts"
-import type { Names } from "../redis/names.ts"
+import { uuid } from "../base/uuid.ts"
+import { accepts } from "../redis/names.ts"
 import { release } from "../scripts/lease.ts"
-import type { Arrivals } from "./arrivals.ts"
 import type { Decision, Written } from "./decision.ts"
+import type { Host } from "./host.ts"
 import * as intake from "./intake.ts"
-import type { Intake, IntakeOptions } from "./intake.ts"
 import * as reader from "./reader.ts"
 import * as runner from "./runner.ts"
 import * as settler from "./settler.ts"
@@ -19,91 +19,104 @@ export interface Consumer {
   readonly runner: runner.Runner
   readonly settler: settler.Settler
   readonly reader: reader.Reader | undefined
-  readonly intake: Intake
+  readonly intake: intake.Intake
   /** Gives back what is pending under this consumer, by Redis's own list, and removes the consumer. */
   readonly release: Effect.Effect<number, WorkerError>
 }
 
 export interface ConsumerOptions {
   readonly name: string
-  readonly redis: Redis["Service"]
-  readonly names: Names
-  readonly runner: Omit<runner.RunnerOptions, "decided" | "consumer">
-  readonly settler: Omit<settler.SettlerOptions, "redis" | "names" | "consumer" | "onWritten">
-  readonly reader:
-    | Omit<reader.ReaderOptions, "redis" | "names" | "consumer" | "clock" | "runner" | "intake" | "arrivals">
-    | undefined
-  readonly arrivals: Arrivals
-  readonly gate: IntakeOptions["gate"]
-  readonly onGone: IntakeOptions["onGone"]
+  readonly concurrency: number
+  readonly readAhead: number
+  readonly maxUnwritten: number
+  /** Whether it reads new entries. */
+  readonly reads: boolean
+  readonly policyFor: (subject: Subject) => Policy
+  readonly onStarved: () => void
   readonly onWritten: (decision: Decision, written: Written, consumer: string) => void
 }
 
 /** Entries given back in one call. */
 const releaseBatch = 200
 
-export const make = (options: ConsumerOptions): Consumer => {
-  const { name, names, redis } = options
-  const shared = { redis, names, consumer: name }
-  const ownRunner = runner.make({
-    ...options.runner,
-    consumer: name,
-    decided: (decision) => ownSettler.offer(decision)
-  })
-  const ownSettler = settler.make({
-    ...options.settler,
-    ...shared,
-    onWritten: (decision, written) => {
-      const wasTold = ownRunner.written(decision.entry)
-      options.onWritten(decision, written === "dropped" && wasTold ? "ended" : written, name)
-    }
-  })
-  const ownIntake = intake.make({
-    ...shared,
-    runner: ownRunner,
-    arrivals: options.arrivals,
-    gate: options.gate,
-    trouble: options.settler.trouble,
-    maxDeliveries: options.runner.dispatch.maxDeliveries,
-    clock: options.runner.clock,
-    server: options.runner.server,
-    payloadLimit: options.runner.dispatch.limits.maxBytes,
-    onGone: options.onGone
-  })
-  const releaseSome = redis.eval(release.script)({
+const makeRunner = (host: Host, own: ConsumerOptions, decided: (decision: Decision) => void): runner.Runner => {
+  const { clock, context, names, options, routes, server, signals, telemetry } = host
+  return runner.make({
+    ...own,
+    maxHeldSize: options.memoryLimit,
+    dispatch: {
+      routes,
+      limits: { maxBytes: options.payloadLimit, maxDepth: options.depthLimit },
+      maxDeliveries: options.maxDeliveries,
+      errors: options.errors
+    },
+    handlerTimeout: options.handlerTimeout,
+    // Its own, also while a longer one holds: that one may be forgotten while this process stands still.
+    lease: options.claimIdle,
+    onStale: () => {
+      signals.renew.openUnsafe()
+    },
     stream: names.stream,
-    retryDue: names.retryDue,
-    retryRecords: names.retryRecords,
-    group: names.group,
-    consumer: name,
-    waitingConsumer: names.waitingConsumer,
-    limit: releaseBatch
+    context,
+    clock,
+    server,
+    decided,
+    consumer: own.name,
+    telemetry
   })
+}
+
+const makeSettler = (
+  { clock, naming, names, options, redis, restoreGroup, telemetry, trouble }: Host,
+  consumer: string,
+  onWritten: (decision: Decision, written: Written) => void
+): settler.Settler =>
+  settler.make({
+    redis,
+    names,
+    consumer,
+    retain: options.retain !== undefined,
+    encode: {
+      service: names.service,
+      accepts: accepts(naming),
+      responseTimeToLive: options.responseTimeToLive,
+      payloadLimit: options.payloadLimit,
+      now: () => clock.currentTimeMillisUnsafe(),
+      uuid
+    },
+    trouble,
+    telemetry,
+    onWritten,
+    restoreGroup
+  })
+
+const releasing = Effect.fnUntraced(function*({ names, redis }: Host, consumer: string) {
+  const releaseSome = redis.eval(release.script)({ ...names, consumer, limit: releaseBatch })
+  let released = 0
+  while (true) {
+    const result = yield* Effect.result(releaseSome)
+    // Without a server nothing can be given back: it stays pending, and others claim it once its lease is over.
+    if (result._tag === "Failure") return released
+    const some = Number(result.success)
+    if (some === 0) return released
+    released += some
+  }
+})
+
+export const make = (host: Host, options: ConsumerOptions): Consumer => {
+  const { name } = options
+  const ownRunner = makeRunner(host, options, (decision) => ownSettler.offer(decision))
+  const ownSettler = makeSettler(host, name, (decision, written) => {
+    const wasTold = ownRunner.written(decision.entry)
+    options.onWritten(decision, written === "dropped" && wasTold ? "ended" : written, name)
+  })
+  const ownIntake = intake.make(host, name, ownRunner)
   return {
     name,
     runner: ownRunner,
     settler: ownSettler,
     intake: ownIntake,
-    reader: options.reader === undefined
-      ? undefined
-      : reader.make({
-        ...options.reader,
-        ...shared,
-        clock: options.runner.clock,
-        runner: ownRunner,
-        intake: ownIntake,
-        arrivals: options.arrivals
-      }),
-    release: Effect.gen(function*() {
-      let released = 0
-      while (true) {
-        const result = yield* Effect.result(releaseSome)
-        // Without a server nothing can be given back: it stays pending, and others take it once its lease is over.
-        if (result._tag === "Failure") return released
-        const some = Number(result.success)
-        if (some === 0) return released
-        released += some
-      }
-    })
+    reader: options.reads ? reader.make(host, name, ownRunner, ownIntake) : undefined,
+    release: releasing(host, name)
   }
 }

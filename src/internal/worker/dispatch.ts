@@ -114,7 +114,7 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
 }
 
 /** Marks how far a run got, so that its exit can be told from the contract's refusals. */
-class Refused {
+class Misfit {
   readonly outcome: Outcome
   constructor(outcome: Outcome) {
     this.outcome = outcome
@@ -127,11 +127,11 @@ export const handle = (route: Route, action: DomainAction, delivery: Delivery): 
   const decoded = exitOf(decoding)
   if (decoded !== undefined) {
     return Exit.isFailure(decoded)
-      ? Effect.fail(new Refused(invalid(route, decoded.cause)))
+      ? Effect.fail(new Misfit(invalid(route, decoded.cause)))
       : route.handler(decoded.value, delivery)
   }
   return Effect.flatMap(
-    Effect.mapError(decoding, (error) => new Refused(refusal(route, error))),
+    Effect.mapError(decoding, (error) => new Misfit(refusal(route, error))),
     (payload) => route.handler(payload, delivery)
   )
 }
@@ -162,7 +162,7 @@ export const encodeSuccess = (route: Route, success: unknown): Effect.Effect<Dat
 const unencodable = (
   route: Route,
   cause: Cause.Cause<Parameters<typeof validationDetail>[0]>
-): Exit.Exit<never, Refused> => {
+): Exit.Exit<never, Misfit> => {
   if (Cause.hasInterruptsOnly(cause)) return Exit.interrupt()
   const failure = cause.reasons.find(Cause.isFailReason)
   const message = failure === undefined
@@ -170,7 +170,7 @@ const unencodable = (
     : route.action === undefined
     ? failure.error.message
     : `The success does not fit the contract: ${validationDetail(failure.error).message}`
-  return Exit.fail(new Refused({ _tag: "Unencodable", message }))
+  return Exit.fail(new Misfit({ _tag: "Unencodable", message }))
 }
 
 /** `Exit → Outcome`. */
@@ -183,7 +183,7 @@ export const outcomeOf = (
   if (stop === "lease") return leaseLost
   if (Exit.isSuccess(exit)) return { _tag: "Succeeded", data: exit.value }
   const error = exit.cause.reasons.find(Cause.isFailReason)?.error
-  if (error !== undefined) return error instanceof Refused ? error.outcome : failedWithAny(error, route, overrides)
+  if (error !== undefined) return error instanceof Misfit ? error.outcome : failedWithAny(error, route, overrides)
   if (!Cause.hasInterruptsOnly(exit.cause)) return { _tag: "Failed", failure: defect(Cause.squash(exit.cause)) }
   if (stop === "time") return timedOut
   // An interruption that nobody here asked for is the handler's own: given back without an attempt, it would run for ever.

@@ -4,6 +4,7 @@
 import type * as Tracer from "effect/Tracer"
 import * as DomainAction from "../../DomainAction.ts"
 import { isRetryLater } from "../../HandlerError.ts"
+import type { DeadLetterReason } from "../../Settlement.ts"
 import type { SettleEntry } from "../scripts/settle.ts"
 import { type PushTarget, target, type TargetOptions } from "../wire/answerTarget.ts"
 import { encodeRecord, type Entry } from "../wire/entry.ts"
@@ -34,20 +35,16 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       return answered(
         decision,
         options,
-        encodeResponse(decision, options, (known, answer) => DomainAction.response(known, settlement.data, answer))
+        action &&
+          DomainAction.encodeResponse(DomainAction.response(action, settlement.data, answerOptions(decision, options)))
       )
     case "Reject":
-      return answered(
-        decision,
-        options,
-        encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer)),
-        "response"
-      )
+      return answered(decision, options, failureText(decision, settlement.error, options), "response")
     case "Callback":
       return answered(
         decision,
         options,
-        action === undefined ? undefined : DomainAction.encode(DomainAction.callback(action, settlement.data, {
+        action && DomainAction.encode(DomainAction.callback(action, settlement.data, {
           ...answerOptions(decision, options),
           originService: options.service,
           actionType: settlement.actionType
@@ -63,37 +60,26 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
           payloadLimit: options.payloadLimit
         })
         : settlement.answer
-        ? encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
+        ? failureText(decision, settlement.error, options)
         : undefined
       const push = answer === undefined
         ? undefined
-        : traced(target(action, answer, options, isAction ? "action" : "response"), decision)
+        : pushOf(decision, answer, options, isAction ? "action" : "response")
       const behind = reasonBehind(decision.cause)
-      const notes = [
-        ...noteOf(decision),
-        "reason",
-        settlement.reason,
+      const letter = buried(decision, settlement.reason, push === undefined ? answer : undefined, [
         "error_type",
         behind?.type ?? settlement.error.error_type,
         "error_code",
         settlement.error.error_code ?? "",
         "message",
         behind?.message ?? settlement.error.message
-      ]
-      const undelivered = answer !== undefined && push === undefined
-      if (undelivered) notes.push("undeliverable", notAccepted, "answer", answer)
-      return { ...settled(entry), push, dead: true, notes, undelivered }
+      ])
+      return { ...letter, push }
     }
     case "Retry": {
-      const answer = settlement.answer
-        ? encodeResponse(decision, options, (known, answer) => DomainAction.failure(known, settlement.error, answer))
-        : undefined
-      return waiting(
-        decision,
-        settlement.delay,
-        { attempts: attempt },
-        answer && target(action, answer, options, "response")
-      )
+      const answer = settlement.answer ? failureText(decision, settlement.error, options) : undefined
+      const push = answer === undefined ? undefined : target(action, answer, options, "response")
+      return waiting(decision, settlement.delay, { attempts: attempt }, push)
     }
     case "Release":
       return waiting(decision, 0, {}, undefined)
@@ -124,10 +110,10 @@ const waiting = (
   { entry, span }: Decision,
   delay: number,
   change: { readonly attempts?: number; readonly unknownSince?: number },
-  push: PushTarget | undefined | ""
+  push: PushTarget | undefined
 ): SettleEntry => ({
   ...settled(entry),
-  push: push === "" ? undefined : push,
+  push,
   wait: {
     delay: Math.ceil(delay),
     record: encodeRecord({
@@ -155,14 +141,14 @@ const traceIdOf = (span: Tracer.Span | undefined): string | undefined => {
   return trace === undefined ? undefined : traceparent.traceIdOf(trace)
 }
 
-const encodeResponse = (
+/** The error response; `undefined` where there is no action to answer. */
+const failureText = (
   decision: Decision,
-  options: EncodeOptions,
-  make: (action: DomainAction.DomainAction, answer: DomainAction.AnswerOptions) => DomainAction.DomainActionResponse
+  error: DomainAction.ErrorDetail,
+  options: EncodeOptions
 ): string | undefined =>
-  decision.action === undefined
-    ? undefined
-    : DomainAction.encodeResponse(make(decision.action, answerOptions(decision, options)))
+  decision.action &&
+  DomainAction.encodeResponse(DomainAction.failure(decision.action, error, answerOptions(decision, options)))
 
 /** An entry that is answered, without notes as a rule. A class and no literal, see `entry.ts`. */
 class Answered implements SettleEntry {
@@ -193,11 +179,36 @@ const noteOf = ({ action, attempt, entry }: Decision): Array<string> => [
   String(entry.replays)
 ]
 
-/** A callback in a stream is a child of the delivery that it answers. */
-const traced = (push: PushTarget | undefined, { span }: Decision): PushTarget | undefined =>
-  push?.kind === "stream" && span !== undefined ? { ...push, traceparent: traceparent.format(span) } : push
+/** Where an answer goes, if it may. A callback in a stream is a child of the delivery that it answers. */
+const pushOf = (
+  { action, span }: Decision,
+  payload: string,
+  options: EncodeOptions,
+  kind: "action" | "response"
+): PushTarget | undefined => {
+  const push = target(action, payload, options, kind)
+  return push?.kind === "stream" && span !== undefined ? { ...push, traceparent: traceparent.format(span) } : push
+}
 
-/** An answer that may not be pushed is kept: the entry becomes a dead letter with the answer in it. */
+/** A dead letter. It holds the answer that the naming does not let out. */
+const buried = (
+  decision: Decision,
+  reason: DeadLetterReason,
+  undelivered: string | undefined,
+  error: ReadonlyArray<string>
+): SettleEntry => ({
+  ...settled(decision.entry),
+  dead: true,
+  notes: [
+    ...noteOf(decision),
+    "reason",
+    reason,
+    ...error,
+    ...(undelivered === undefined ? [] : ["undeliverable", notAccepted, "answer", undelivered])
+  ],
+  undelivered: undelivered !== undefined
+})
+
 const answered = (
   decision: Decision,
   options: EncodeOptions,
@@ -205,12 +216,8 @@ const answered = (
   kind: "action" | "response" = "action"
 ): SettleEntry => {
   if (payload === undefined) return { ...settled(decision.entry), dead: false, notes: [] }
-  const push = traced(target(decision.action, payload, options, kind), decision)
-  if (push !== undefined) return new Answered(decision.entry, push, options.withNotes ? noteOf(decision) : undefined)
-  return {
-    ...settled(decision.entry),
-    dead: true,
-    notes: [...noteOf(decision), "reason", "undeliverable", "undeliverable", notAccepted, "answer", payload],
-    undelivered: true
-  }
+  const push = pushOf(decision, payload, options, kind)
+  return push === undefined
+    ? buried(decision, "undeliverable", payload, [])
+    : new Answered(decision.entry, push, options.withNotes ? noteOf(decision) : undefined)
 }

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import type { Redis } from "../../Redis.ts"
 import type { Names } from "../redis/names.ts"
-import { record } from "../redis/reply.ts"
+import { groupIn } from "../redis/reply.ts"
 
 /** The usual names of environments. */
 const environments = ["dev", "development", "staging", "prod", "production", "local"]
@@ -44,7 +44,7 @@ export const warning = (stream: string, found: ReadonlyArray<Sibling>): string |
 /** Whether nothing was ever delivered to the group, and nothing waits. */
 const isNew = Effect.fnUntraced(function*(redis: Redis["Service"], names: Names) {
   const groups = yield* redis.send("XINFO", "GROUPS", names.stream)
-  const own = (Array.isArray(groups) ? groups : []).map(record).find((group) => group.get("name") === names.group)
+  const own = groupIn(groups, names.group)
   return own?.get("last-delivered-id") === "0-0" && Number(yield* redis.send("XLEN", names.stream)) === 0
 })
 

@@ -4,6 +4,7 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { monotonicMillis } from "../base/monotonic.ts"
+import type { MakePart } from "./part.ts"
 
 export interface EventLoop {
   /** Milliseconds that the loop was late by, at most, in the last `window`. */
@@ -45,4 +46,10 @@ export const make = (clock: Clock.Clock): EventLoop => {
       return Effect.forever(Effect.andThen(Effect.sleep(interval), Effect.sync(look)))
     })
   }
+}
+
+export const eventLoop: MakePart = ({ clock, vitals }) => {
+  const loop = make(clock)
+  vitals.eventLoopDelay = loop.delay
+  return { keeps: loop.run }
 }

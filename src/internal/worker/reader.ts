@@ -5,45 +5,21 @@
  * ended on the server too, since a blocked read that was left behind would swallow
  * the next entry; then what is pending here and not held is taken; then new entries.
  */
-import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as Latch from "effect/Latch"
-import type { Connection, Redis, RedisError } from "../../Redis.ts"
+import * as Metrics from "../../Metrics.ts"
+import type { Connection, RedisError } from "../../Redis.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
 import * as batchSize from "../redis/batchSize.ts"
 import * as blockingRead from "../redis/blockingRead.ts"
 import { failureOf } from "../redis/failure.ts"
-import type { Names } from "../redis/names.ts"
 import * as ownConnections from "../redis/ownConnections.ts"
 import * as reply from "../redis/reply.ts"
-import type { Trouble } from "../redis/trouble.ts"
 import * as entry from "../wire/entry.ts"
-import { type Arrivals, isLoss } from "./arrivals.ts"
+import { isLoss } from "./arrivals.ts"
+import type { Host } from "./host.ts"
 import type { Intake } from "./intake.ts"
 import type { Runner } from "./runner.ts"
-
-export interface ReaderOptions {
-  readonly redis: Redis["Service"]
-  readonly names: Names
-  readonly consumer: string
-  readonly clock: Clock.Clock
-  readonly runner: Runner
-  readonly intake: Intake
-  readonly arrivals: Arrivals
-  /** Milliseconds that one read waits. */
-  readonly block: number
-  /** Open while reading is allowed. */
-  readonly gate: Latch.Latch
-  /** Open while it is not. */
-  readonly paused: Latch.Latch
-  readonly trouble: Trouble
-  readonly restoreGroup: Effect.Effect<void, WorkerError>
-  /** A read was sent, or came back, with entries or without. */
-  readonly onRead: () => void
-  /** The connection was given up. */
-  readonly onReconnect: () => void
-}
 
 export interface Reader {
   /** Reads until stopped. */
@@ -58,14 +34,20 @@ export interface Reader {
 /** The most entries of one read: more do not make it faster, and delay the first of them. */
 const maxBatch = 500
 
-export const make = (options: ReaderOptions): Reader => {
-  const { arrivals, clock, consumer, gate, intake, names, paused, redis, runner, trouble } = options
+export const make = (host: Host, consumer: string, runner: Runner, intake: Intake): Reader => {
+  const { arrivals, clock, gate, names, paused, redis, trouble } = host
+  const { block } = host.options
+  const { room } = runner
+  /** A read was sent, or came back, with entries or without. */
+  const noteRead = (): void => {
+    host.vitals.lastReads.set(consumer, clock.currentTimeMillisUnsafe())
+  }
   const doing = `reading ${names.stream} as ${consumer}`
   let stopping = false
   const own = ownConnections.make(redis, consumer)
   const sizes = batchSize.make()
   const count = (): number =>
-    Math.max(1, Math.min(runner.batch(), maxBatch, arrivals.most(), sizes.affordable(runner.spare())))
+    Math.max(1, Math.min(room.batch(), maxBatch, arrivals.most(), sizes.affordable(room.spare())))
   /** Entries that the read on its way asked for; 0: none is. */
   let asked = 0
 
@@ -91,30 +73,30 @@ export const make = (options: ReaderOptions): Reader => {
     // It fails while the server is out of reach: nothing is read before it is known that nobody else takes in our name.
     yield* own.end
     // What a connection before this one took and never brought here.
-    yield* intake.takePending(0)
+    yield* intake.find(0)
     yield* gate.await
     const connection = yield* redis.reserve
-    const read = yield* blockingRead.make(options.block)
+    const read = yield* blockingRead.make(block)
     yield* own.identify(connection, read.isIdle)
     // A read that waits at the server would still bring entries: it ends with the pause, and its connection with it.
     yield* Effect.forkScoped(Effect.andThen(paused.await, read.stop))
     while (true) {
       // Of a backlog the next read leaves before the handlers of the last one start, and the server works beside them: a
       // fifth more entries a second. A few entries are started at once instead, since somebody may wait for the answer.
-      const ahead = runner.isBusy() && gate.isOpen() && runner.hasRoom()
+      const ahead = room.isBusy() && gate.isOpen() && room.isEnough()
       if (!ahead) {
         runner.start()
         // The outcomes of handlers that ended at once are written before the read, which would go first otherwise and keep
         // whoever waits for an answer.
         yield* Effect.yieldNow
-        yield* runner.awaitRoom
+        yield* room.available
         // Paused while there was no room: the next session waits for the end of the pause, without a connection.
         if (!gate.isOpen()) return
       }
-      options.onRead()
+      noteRead()
       const since = monotonicMillis(clock)
       // After trouble the first read does not wait: its reply tells that the trouble is over.
-      read.start(readNew(connection, trouble.failing() && trouble.failing(doing) ? 1 : options.block))
+      read.start(readNew(connection, trouble.failing(doing) ? 1 : block))
       if (ahead) {
         // The command is written at the end of this turn of the event loop.
         yield* Effect.yieldNow
@@ -122,9 +104,9 @@ export const make = (options: ReaderOptions): Reader => {
       }
       const arrived = yield* read.reply
       if (arrived === undefined) return
-      options.onRead()
+      noteRead()
       asked = 0
-      if (trouble.failing()) yield* trouble.passed(doing)
+      yield* trouble.passed(doing)
       const entries = reply.streamEntries(arrived).map(([id, fields]) => entry.make(id, fields))
       arrivals.came(entries.length)
       sizes.learn(entries.length, entries.reduce((sum, next) => sum + next.size, 0))
@@ -134,10 +116,10 @@ export const make = (options: ReaderOptions): Reader => {
 
   const recover = Effect.fnUntraced(function*(error: RedisError) {
     if (stopping) return
-    if (failureOf(error) === "NoGroup") return yield* options.restoreGroup
+    if (failureOf(error) === "NoGroup") return yield* host.restoreGroup
     // It may have been lost for its size, with all that it took: the next one asks for less.
     if (asked > 0 && isLoss(error)) arrivals.lost(asked)
-    options.onReconnect()
+    host.telemetry.count(Metrics.reconnects, 1)
     yield* trouble.failed(doing, error)
   })
 

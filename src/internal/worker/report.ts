@@ -14,9 +14,15 @@ import type { Decision, Written } from "./decision.ts"
 
 type DeadLetter = Extract<Decision["settlement"], { readonly _tag: "DeadLetter" }>
 
+/** What is logged of decisions that are not written: others have, or had, the entry. */
+const notSettled: { readonly [K in Written]?: readonly [LogLevel.Severity, string] } = {
+  lost: ["Warn", "Not settled: another consumer owns the entry"],
+  ended: ["Warn", "Not settled: the entry is no longer pending, as it was settled before or the group was made again"],
+  dropped: ["Error", "Not settled: the entry is no longer pending and no consumer will be given it again"],
+  gone: ["Error", "Not settled: the entry was deleted by others"]
+}
+
 const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity => {
-  if (written === "gone" || written === "dropped") return "Error"
-  if (written === "lost" || written === "ended") return "Warn"
   if (written === "unwritable") return settlement._tag === "Retry" ? "Warn" : "Error"
   if (written === "undeliverable" && settlement._tag !== "DeadLetter") return "Warn"
   switch (settlement._tag) {
@@ -37,26 +43,14 @@ const toldBy = ({ failureAction }: DeadLetter, written: Written): string =>
     ? `, ${failureAction.actionType} sent`
     : `, ${failureAction.actionType} could not be sent`
 
-const textOf = ({ settlement }: Decision, written: Written): string => {
-  switch (written) {
-    case "lost":
-      return "Not settled: another consumer owns the entry"
-    case "ended":
-      return "Not settled: the entry is no longer pending, as it was settled before or the group was made again"
-    case "dropped":
-      return "Not settled: the entry is no longer pending and no consumer will be given it again"
-    case "gone":
-      return "Not settled: the entry was deleted by others"
-    case "undeliverable":
-      if (settlement._tag === "Retry") return "The answer of an attempt that is run again could not be pushed"
-      // A letter that there was anyway is told as such; its notes say that nobody was told.
-      if (settlement._tag === "DeadLetter") break
-      return "The answer could not be pushed and is kept in the dead letter"
-    case "unwritable":
-      if (settlement._tag === "Retry") return "The answer of an attempt that is run again could not be pushed"
-      return "The server does not take the answer, which is lost: the dead letter says why"
-    case "settled":
-      break
+const textFor = ({ settlement }: Decision, written: Written): string => {
+  if (written !== "settled" && settlement._tag === "Retry") {
+    return "The answer of an attempt that is run again could not be pushed"
+  }
+  if (written === "unwritable") return "The server does not take the answer, which is lost: the dead letter says why"
+  // A letter that there was anyway is told as such; its notes say that nobody was told.
+  if (written === "undeliverable" && settlement._tag !== "DeadLetter") {
+    return "The answer could not be pushed and is kept in the dead letter"
   }
   switch (settlement._tag) {
     case "DeadLetter":
@@ -69,6 +63,11 @@ const textOf = ({ settlement }: Decision, written: Written): string => {
       return settlement._tag
   }
 }
+
+export const goneWarning = (names: Names, ids: ReadonlyArray<string>): Effect.Effect<void> =>
+  Effect.logError(`${ids.length} pending entries of ${names.stream} were deleted by others: they are lost`).pipe(
+    Effect.annotateLogs({ stream: names.stream, entries: ids.slice(0, 20) })
+  )
 
 /** Says which entries were taken from this consumer while they were held here, and how. */
 export const lostLogger = (names: Names, context: Context.Context<never>) => {
@@ -116,13 +115,14 @@ export const settlementLogger = (names: Names, context: Context.Context<never>) 
   const fork = Effect.runForkWith(context)
   const minimum = Context.get(context, References.MinimumLogLevel)
   return (decision: Decision, written: Written, consumer: string): void => {
-    const level = levelOf(decision, written)
+    const refusal = notSettled[written]
+    const level = refusal === undefined ? levelOf(decision, written) : refusal[0]
     // Nothing is built for a level that is off.
     if (LogLevel.isLessThan(level, minimum)) return
     const { action, attempt, entry } = decision
     fork(
       Effect.logWithLevel(level)(
-        textOf(decision, written),
+        refusal === undefined ? textFor(decision, written) : refusal[1],
         ...(decision.cause === undefined ? [] : [Cause.fail(behind(decision.cause))])
       ).pipe(
         Effect.annotateLogs({

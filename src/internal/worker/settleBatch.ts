@@ -23,30 +23,16 @@ const maxSize = 8 * 1024 * 1024
 /** One call. A class and no literal, see `entry.ts`. */
 export class Batch implements SettleParams {
   readonly target: SettleTarget
-  readonly firstId: string
-  readonly lastId: string
-  /** In the order in which the script counts them. */
-  readonly decisions: ReadonlyArray<Decision>
-  readonly acknowledged: ReadonlyArray<string>
-  readonly entries: ReadonlyArray<SettleEntry>
+  firstId = "0-0"
+  lastId = "0-0"
+  /** In the order in which the script counts them: plain acknowledgements first. */
+  decisions: ReadonlyArray<Decision> = []
+  acknowledged: ReadonlyArray<string> = []
+  entries: ReadonlyArray<SettleEntry> = []
   /** Characters of what is written: the ids do not count. */
-  readonly size: number
-  constructor(
-    target: SettleTarget,
-    firstId: string,
-    lastId: string,
-    decisions: ReadonlyArray<Decision>,
-    acknowledged: ReadonlyArray<string>,
-    entries: ReadonlyArray<SettleEntry>,
-    size: number
-  ) {
+  size = 0
+  constructor(target: SettleTarget) {
     this.target = target
-    this.firstId = firstId
-    this.lastId = lastId
-    this.decisions = decisions
-    this.acknowledged = acknowledged
-    this.entries = entries
-    this.size = size
   }
 }
 
@@ -56,41 +42,29 @@ const sizeOf = ({ notes, push, wait }: SettleEntry): number => {
   return size
 }
 
-/** Why nothing is written of what a handler gave. */
-class Unencodable {
-  readonly message: string
-  constructor(message: string) {
-    this.message = message
-  }
-}
-
-/** What the script is asked to do, unless the result is no JSON (a `bigint`, a cycle) or one that nobody takes. */
-const encode = (decision: Decision, options: EncodeOptions): SettleEntry | Unencodable | undefined => {
+/** What the script is asked to do, or why a result cannot be written: it is no JSON (a `bigint`, a cycle) or nobody takes it. */
+const encode = (decision: Decision, options: EncodeOptions): SettleEntry | string | undefined => {
   try {
     const entry = encodeSettlement(decision, options)
     if (entry?.push === undefined || entry.wait !== undefined || entry.dead) return entry
     const refusal = refusalOf(entry.push.payload, options.payloadLimit)
-    return refusal === undefined ? entry : new Unencodable(`The answer ${refusal}`)
+    return refusal === undefined ? entry : `The answer ${refusal}`
   } catch (error) {
-    return new Unencodable(`The result is no JSON: ${messageOf(error) ?? "what makes it so failed"}`)
+    return `The result is no JSON: ${messageOf(error) ?? "what makes it so failed"}`
   }
 }
 
+const withSettlement = ({ action, attempt, cause, entry, span }: Decision, settlement: Settlement): Decision =>
+  new Decision(entry, action, attempt, settlement, span, cause)
+
 /** In place of what cannot be written: its effects are done, and it is never run again. */
-const buried = ({ action, attempt, cause, entry, span }: Decision, { message }: Unencodable): Decision =>
-  new Decision(
-    entry,
-    action,
-    attempt,
-    {
-      _tag: "DeadLetter",
-      reason: "unencodable",
-      error: { error_type: "UnencodableResult", error_code: "UNENCODABLE_RESULT", message, details: null },
-      answer: expects(action)
-    },
-    span,
-    cause
-  )
+const unencodable = (decision: Decision, message: string): Decision =>
+  withSettlement(decision, {
+    _tag: "DeadLetter",
+    reason: "unencodable",
+    error: { error_type: "UnencodableResult", error_code: "UNENCODABLE_RESULT", message, details: null },
+    answer: expects(decision.action)
+  })
 
 const expects = (action: Decision["action"]): boolean =>
   action !== undefined && DomainAction.expects(action) === "response"
@@ -110,8 +84,8 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
     else if (isBefore(id, firstId)) firstId = id
     const encoded = encode(made, options)
     // What is written is what is counted and logged.
-    const decision = encoded instanceof Unencodable ? buried(made, encoded) : made
-    const entry = encoded instanceof Unencodable ? encodeSettlement(decision, options) : encoded
+    const decision = typeof encoded === "string" ? unencodable(made, encoded) : made
+    const entry = typeof encoded === "string" ? encodeSettlement(decision, options) : encoded
     if (entry === undefined) {
       plain.push(decision)
     } else {
@@ -120,36 +94,55 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
       size += sizeOf(entry)
     }
   }
-  return new Batch(
-    target,
-    firstId,
-    lastId,
-    special.length === 0 ? plain : plain.concat(special),
-    plain.map((decision) => decision.entry.id),
-    entries,
-    size
-  )
+  const batch = new Batch(target)
+  batch.firstId = firstId
+  batch.lastId = lastId
+  batch.decisions = special.length === 0 ? plain : plain.concat(special)
+  batch.acknowledged = plain.map((decision) => decision.entry.id)
+  batch.entries = entries
+  batch.size = size
+  return batch
 }
 
-/** The entry without what it pushes: buried with the answer in the letter, or just waiting. */
-export const withoutPush = (entry: SettleEntry, error: RedisError): SettleEntry =>
-  entry.push === undefined ? entry : {
-    ...entry,
-    push: undefined,
-    dead: entry.wait === undefined,
-    notes: [
-      ...entry.notes ?? [],
-      ...(entry.dead ? [] : ["reason", "undeliverable"]),
-      "undeliverable",
-      textOf(error),
-      "answer",
-      entry.push.payload
-    ]
-  }
+/** The call for one decision whose entry is something else; it stays the decision that is counted and logged. */
+const instead = (
+  target: SettleTarget,
+  decision: Decision,
+  settlement: Settlement,
+  options: EncodeOptions,
+  change: (entry: SettleEntry) => SettleEntry
+): Batch => {
+  const batch = batchOf(target, [withSettlement(decision, settlement)], options)
+  batch.decisions = [decision]
+  batch.entries = batch.entries.map(change)
+  return batch
+}
+
+/** The call for an entry whose push is refused: buried with the answer in the letter, or just waiting. */
+export const keptAnswer = (
+  target: SettleTarget,
+  decision: Decision,
+  options: EncodeOptions,
+  error: RedisError
+): Batch =>
+  instead(target, decision, decision.settlement, options, (entry) =>
+    entry.push === undefined ? entry : {
+      ...entry,
+      push: undefined,
+      dead: entry.wait === undefined,
+      notes: [
+        ...entry.notes ?? [],
+        ...(entry.dead ? [] : ["reason", "undeliverable"]),
+        "undeliverable",
+        textOf(error),
+        "answer",
+        entry.push.payload
+      ]
+    })
 
 /** In place of a result or an error that is too much for the server: a letter, and as an answer, where that is wanted, why. */
-const insteadOf = (settlement: Settlement, action: Decision["action"], mayAnswer: boolean): Settlement => {
-  const answer = mayAnswer && expects(action)
+const withoutAnswer = ({ action, settlement }: Decision, tells: boolean): Settlement => {
+  const answer = tells && expects(action)
   switch (settlement._tag) {
     case "Reply":
     case "Callback":
@@ -161,9 +154,7 @@ const insteadOf = (settlement: Settlement, action: Decision["action"], mayAnswer
         ...settlement,
         error: { ...settlement.error, details: null },
         answer: settlement.answer && answer,
-        failureAction: mayAnswer && settlement.failureAction !== undefined
-          ? withoutPayload(settlement.failureAction)
-          : undefined
+        failureAction: tells ? withoutPayload(settlement.failureAction) : undefined
       }
     case "Retry":
       return { ...settlement, answer: false }
@@ -172,8 +163,8 @@ const insteadOf = (settlement: Settlement, action: Decision["action"], mayAnswer
   }
 }
 
-const withoutPayload = (failure: FailureAction): FailureAction =>
-  failure.payload === "include" ? { ...failure, payload: "omitted" } : failure
+const withoutPayload = (failure: FailureAction | undefined): FailureAction | undefined =>
+  failure?.payload === "include" ? { ...failure, payload: "omitted" } : failure
 
 const unwritable = {
   error_type: "UndeliverableAnswer",
@@ -182,34 +173,15 @@ const unwritable = {
   details: null
 }
 
-/** The call that buries an entry without its answer. */
+/** The call that buries an entry without its answer. With `tells` it still answers, shortly. */
 export const unanswered = (
   target: SettleTarget,
-  { action, attempt, cause, entry, settlement, span }: Decision,
+  decision: Decision,
   options: EncodeOptions,
   error: RedisError,
-  answer: boolean
-): Batch => {
-  const instead = new Decision(
-    entry,
-    action,
-    attempt,
-    insteadOf(settlement, action, answer),
-    span,
-    cause
-  )
-  const batch = batchOf(target, [instead], options)
-  return withEntry(batch, (encoded) =>
-    encoded.dead
-      ? {
-        ...encoded,
-        notes: [...encoded.notes ?? [], "undeliverable", `The server does not take it: ${textOf(error)}`]
-      }
-      : encoded)
-}
-
-/** The call for one entry, changed. */
-export const withEntry = (batch: Batch, change: (entry: SettleEntry) => SettleEntry): Batch => {
-  const { acknowledged, decisions, firstId, lastId, size, target } = batch
-  return new Batch(target, firstId, lastId, decisions, acknowledged, batch.entries.map(change), size)
-}
+  tells: boolean
+): Batch =>
+  instead(target, decision, withoutAnswer(decision, tells), options, (entry) =>
+    entry.dead
+      ? { ...entry, notes: [...entry.notes ?? [], "undeliverable", `The server does not take it: ${textOf(error)}`] }
+      : entry)

@@ -17,7 +17,7 @@ import type { Trouble } from "../redis/trouble.ts"
 import { decodeStatuses, settle, type SettleEntry, type SettleStatus, targetOf } from "../scripts/settle.ts"
 import type { Decision, Written } from "./decision.ts"
 import type { EncodeOptions } from "./encodeSettlement.ts"
-import { Batch, batchOf, unanswered, withEntry, withoutPush } from "./settleBatch.ts"
+import { Batch, batchOf, keptAnswer, unanswered } from "./settleBatch.ts"
 import type { Telemetry } from "./telemetry.ts"
 
 export interface Settler {
@@ -72,19 +72,8 @@ const mayBeAboutContent = (error: RedisError, { size }: Batch): boolean => {
  */
 const isAboutTarget = (kind: RedisFailure): boolean => kind === "NoPermission" || kind === "Cluster"
 
-/** What became of a decision that the script carried out. */
-const settledAs = (entry: SettleEntry | undefined): Written => entry?.undelivered === true ? "undeliverable" : "settled"
-
-/** What a call writes is refused, though Redis takes others. */
-class Refused {
-  readonly error: RedisError
-  /** The call came through: the answer can stand in the dead letter. */
-  readonly keep: boolean
-  constructor(error: RedisError, keep: boolean) {
-    this.error = error
-    this.keep = keep
-  }
-}
+/** Whether an entry is written with an answer, which may be left out. */
+const hasAnswer = ({ notes, push }: SettleEntry): boolean => push !== undefined || notes?.includes("answer") === true
 
 export const make = (options: SettlerOptions): Settler => {
   const { consumer, names, redis, trouble } = options
@@ -109,16 +98,20 @@ export const make = (options: SettlerOptions): Settler => {
   const withNotes: EncodeOptions = { ...options.encode, withNotes: true }
 
   /** Takes the statuses of a call; returns what has to be tried again. */
-  const conclude = (batch: Batch, statuses: ReadonlyMap<number, SettleStatus>) => {
+  const conclude = (batch: Batch, statuses: ReadonlyMap<number, SettleStatus>, as: Written | undefined) => {
     const again: Array<Decision> = []
     const incomplete: Array<Decision> = []
     let error: RedisError | undefined
     batch.decisions.forEach((decision, index) => {
       const status = statuses.get(index)
-      if (status === undefined) written(decision, settledAs(batch.entries[index - batch.acknowledged.length]))
-      else if (status === "incomplete") incomplete.push(decision)
-      else if (typeof status === "string") written(decision, status)
-      else {
+      if (status === undefined) {
+        const entry = batch.entries[index - batch.acknowledged.length]
+        written(decision, as ?? (entry?.undelivered === true ? "undeliverable" : "settled"))
+      } else if (status === "incomplete") {
+        incomplete.push(decision)
+      } else if (typeof status === "string") {
+        written(decision, status)
+      } else {
         again.push(decision)
         error ??= new RedisError({ cause: new Error(status.error) })
       }
@@ -128,7 +121,7 @@ export const make = (options: SettlerOptions): Settler => {
 
   const doing = `settling in ${names.stream} as ${consumer}`
 
-  const nothing = new Batch(target, "0-0", "0-0", [], [], [], 0)
+  const nothing = new Batch(target)
 
   /** Whether a failure is about what the call writes: one that writes nothing is taken. */
   const isAboutContent = (error: RedisError, batch: Batch): Effect.Effect<boolean> =>
@@ -136,115 +129,71 @@ export const make = (options: SettlerOptions): Settler => {
       ? Effect.map(Effect.result(evaluate(nothing)), (result) => result._tag === "Success")
       : Effect.succeed(false)
 
-  type Write = (decisions: ReadonlyArray<Decision>, encode?: EncodeOptions) => Effect.Effect<void, WorkerError>
-  const write: Write = Effect.fnUntraced(
-    function*(decisions, encode = options.encode) {
-      let left = decisions
-      let refusals = 0
-      while (left.length > 0) {
-        const batch = batchOf(target, left, encode)
-        const rest = left.slice(batch.decisions.length)
-        const span = options.telemetry.settling(batch.decisions)
-        const result = yield* Effect.result(evaluate(batch))
-        options.telemetry.settled(span, result._tag === "Failure")
-        if (result._tag === "Success") {
-          const { again, error, incomplete } = conclude(batch, decodeStatuses(result.success))
-          left = again.concat(rest)
-          if (incomplete.length > 0) yield* write(incomplete, withNotes)
-          if (error === undefined) {
-            refusals = 0
-            if (trouble.failing()) yield* trouble.passed(doing)
-            continue
-          }
-          yield* trouble.failed(doing, error)
-          refusals = mayBeAboutContent(error, batch) ? refusals + 1 : 0
-          if (refusals >= patience) {
-            yield* writeApart(again, batch.decisions.length === 1 ? new Refused(error, true) : undefined)
-            left = rest
-            refusals = 0
-          }
-          continue
-        }
-        const kind = failureOf(result.failure)
-        if (kind === "NoGroup") {
-          // The server forgot the group: nothing of this is ours any more.
-          yield* options.restoreGroup
-          for (const decision of left) written(decision, "ended")
-          // Nothing is left to write, and the next call may be long in coming.
-          if (trouble.failing()) yield* trouble.passed(doing)
-          return
-        }
-        if (isAboutTarget(kind) && batch.entries.some((entry) => entry.push !== undefined)) {
-          return yield* writeApart(left)
-        }
-        yield* trouble.failed(doing, result.failure)
-        refusals = (yield* isAboutContent(result.failure, batch)) ? refusals + 1 : 0
-        if (refusals >= patience) {
-          yield* writeApart(
-            batch.decisions,
-            batch.decisions.length === 1 ? new Refused(result.failure, false) : undefined
-          )
-          left = rest
-          refusals = 0
-        }
-      }
-    }
-  )
-
-  /** One entry that is refused fails a whole call, each time: each is settled in a call of its own. */
-  const writeApart = Effect.fnUntraced(function*(decisions: ReadonlyArray<Decision>, refused?: Refused) {
-    for (const next of decisions) {
-      const batch = batchOf(target, [next], withNotes)
-      const decision = batch.decisions[0] ?? next
-      written(decision, yield* writeAlone(decision, batch, refused))
-      if (trouble.failing()) yield* trouble.passed(doing)
-    }
-  })
-
-  /**
-   * What is refused alone as well is given up: the answer is kept in the dead letter if the server takes it there. If not, the
-   * letter says so, and the caller, if that goes.
-   */
-  const writeAlone = Effect.fnUntraced(function*(decision: Decision, batch: Batch, known?: Refused) {
-    const givesUp = batch.entries.some(({ notes, push }) => push !== undefined || notes?.includes("answer"))
-    const whole = known !== undefined && givesUp ? known : yield* attempt(batch, givesUp)
-    if (!(whole instanceof Refused)) return whole === "settled" ? settledAs(batch.entries[0]) : whole
-    const { error, keep } = whole
-    const second = yield* keep
-      ? attempt(withEntry(batch, (entry) => withoutPush(entry, error)), true)
-      : attempt(unanswered(target, decision, withNotes, error, true), true)
-    if (second === "settled") return keep ? "undeliverable" : "unwritable"
-    if (!(second instanceof Refused)) return second
-    const last = yield* attempt(unanswered(target, decision, withNotes, error, false), false)
-    return last === "settled" || last instanceof Refused ? "unwritable" : last
-  })
-
-  /** Sends the call for one entry until it is through, or until it is plain that what it writes is refused. */
-  const attempt = Effect.fnUntraced(function*(batch: Batch, mayBeRefused: boolean) {
+  type Write = (
+    decisions: ReadonlyArray<Decision>,
+    batchOf: (decisions: ReadonlyArray<Decision>) => Batch,
+    /** What has become of an entry that is settled, where it is not written as it was decided. */
+    as?: Written
+  ) => Effect.Effect<void, WorkerError>
+  const write: Write = Effect.fnUntraced(function*(decisions, batchOf, as) {
+    let left = decisions
     let refusals = 0
-    while (true) {
+    while (left.length > 0) {
+      const batch = batchOf(left)
+      const rest = left.slice(batch.decisions.length)
+      const span = options.telemetry.settling(batch.decisions)
       const result = yield* Effect.result(evaluate(batch))
-      let error: RedisError
-      if (result._tag === "Success") {
-        const status = decodeStatuses(result.success).get(0)
-        // With its notes no answer is incomplete.
-        if (typeof status !== "object") return status === undefined || status === "incomplete" ? "settled" : status
-        error = new RedisError({ cause: new Error(status.error) })
-      } else {
-        error = result.failure
+      options.telemetry.settled(span, result._tag === "Failure")
+      const { again, error, incomplete } = result._tag === "Success"
+        ? conclude(batch, decodeStatuses(result.success), as)
+        : { again: batch.decisions, error: result.failure, incomplete: [] }
+      left = again.concat(rest)
+      if (incomplete.length > 0) yield* write(incomplete, apart)
+      if (error === undefined) {
+        refusals = 0
+        yield* trouble.passed(doing)
+        continue
       }
       const kind = failureOf(error)
       if (kind === "NoGroup") {
+        // The server forgot the group: nothing of this is ours any more.
         yield* options.restoreGroup
-        return "ended"
+        for (const decision of left) written(decision, "ended")
+        // Nothing is left to write, and the next call may be long in coming.
+        return yield* trouble.passed(doing)
       }
-      if (isAboutTarget(kind) && mayBeRefused) return new Refused(error, true)
-      yield* trouble.failed(doing, error)
-      const isRefusal = mayBeRefused && (yield* isAboutContent(error, batch))
-      refusals = isRefusal ? refusals + 1 : 0
-      if (refusals >= patience) return new Refused(error, result._tag === "Success")
+      const isForTarget = isAboutTarget(kind) && batch.entries.some(({ push }) => push !== undefined)
+      if (!isForTarget) {
+        yield* trouble.failed(doing, error)
+        const isRefusal = result._tag === "Success"
+          ? mayBeAboutContent(error, batch)
+          : yield* isAboutContent(error, batch)
+        refusals = isRefusal ? refusals + 1 : 0
+        if (refusals < patience) continue
+      }
+      refusals = 0
+      if (batch.decisions.length > 1) {
+        // One entry that is refused fails a whole call, each time: each is settled in a call of its own.
+        for (const decision of again) yield* write([decision], apart)
+        left = rest
+      } else if (batch.entries.some(hasAnswer)) {
+        for (const decision of again) yield* giveUp(decision, error, isForTarget || result._tag === "Success", as)
+        left = rest
+      }
     }
   })
+
+  const together = (decisions: ReadonlyArray<Decision>): Batch => batchOf(target, decisions, options.encode)
+  const apart = (decisions: ReadonlyArray<Decision>): Batch => batchOf(target, decisions, withNotes)
+
+  /**
+   * What is refused alone as well is buried without its answer, and the letter says why. It holds the answer where only the
+   * push was refused; else the caller is told, unless that was tried.
+   */
+  const giveUp = (decision: Decision, error: RedisError, keeps: boolean, before: Written | undefined) =>
+    before === undefined && keeps
+      ? write([decision], () => keptAnswer(target, decision, withNotes, error), "undeliverable")
+      : write([decision], () => unanswered(target, decision, withNotes, error, before === undefined), "unwritable")
 
   // `forever` would wait a turn of the event loop before each round, and the reader's next read would leave first.
   const run = Effect.forever(
@@ -257,7 +206,7 @@ export const make = (options: SettlerOptions): Settler => {
       const decisions = waiting.length <= maxBatch ? waiting : waiting.slice(0, maxBatch)
       waiting = waiting.length <= maxBatch ? [] : waiting.slice(maxBatch)
       inFlight += decisions.length
-      return Effect.map(write(decisions), () => {
+      return Effect.map(write(decisions, together), () => {
         if (waiting.length === 0) idle.openUnsafe()
       })
     }),

@@ -13,6 +13,7 @@ import * as Tracer from "effect/Tracer"
 import type { DomainAction } from "../../DomainAction.ts"
 import * as Metrics from "../../Metrics.ts"
 import type { Outcome, Settlement, Subject } from "../../Settlement.ts"
+import { memo } from "../base/memo.ts"
 import type { Names } from "../redis/names.ts"
 import { addedAt, type Entry } from "../wire/entry.ts"
 import * as traceparent from "../wire/traceparent.ts"
@@ -71,18 +72,9 @@ const outcomeOf = (settlement: Settlement): string =>
     : outcomeNames[settlement._tag]
 
 /** Settlements that end an action. */
-const isFinal = (settlement: Settlement): boolean => {
+export const isFinal = (settlement: Settlement): boolean => {
   const { _tag } = settlement
   return _tag !== "Retry" && _tag !== "Release" && _tag !== "Yield" && _tag !== "Lost"
-}
-
-/** Metrics of one action type, with their attributes. */
-interface TypeMetrics {
-  readonly action_type: string
-  readonly outcomes: Map<string, Metric.Counter<number>>
-  readonly duration: Metric.Histogram<number>
-  readonly delay: Metric.Histogram<number>
-  readonly attempts: Metric.Histogram<number>
 }
 
 // `Metric.withAttributes` shares one base, which remembers the key of its last set of attributes only: several series in
@@ -105,53 +97,20 @@ export const make = (options: TelemetryOptions): Telemetry => {
   // metrics
   // ---------------------------------------------------------------------------
 
-  const byType = new Map<string, TypeMetrics>()
-  const makeMetrics = (action_type: string): TypeMetrics => {
+  const metricsOfLabel = memo((action_type: string) => {
     const attributes = { service, action_type }
-    const metrics: TypeMetrics = {
-      outcomes: new Map(),
+    return {
+      outcome: memo((outcome: string) => ownCounter(Metrics.actions, { ...attributes, outcome })),
       duration: ownHistogram(Metrics.handlerDuration, Metrics.durationBoundaries, attributes),
       delay: ownHistogram(Metrics.startDelay, Metrics.durationBoundaries, attributes),
-      attempts: ownHistogram(Metrics.attempts, Metrics.attemptBoundaries, attributes),
-      action_type
+      attempts: ownHistogram(Metrics.attempts, Metrics.attemptBoundaries, attributes)
     }
-    byType.set(action_type, metrics)
-    return metrics
-  }
+  })
   // Types that have no handler share one series: a stranger could make up any number of them.
-  const metricsOf = (type: string | undefined): TypeMetrics => {
-    const known = type === undefined ? undefined : byType.get(type)
-    if (known !== undefined) return known
-    const action_type = type !== undefined && options.types.has(type) ? type : "unknown"
-    return byType.get(action_type) ?? makeMetrics(action_type)
-  }
-  const outcomeCounter = (metrics: TypeMetrics, settlement: Settlement): Metric.Counter<number> => {
-    const outcome = outcomeOf(settlement)
-    let counter = metrics.outcomes.get(outcome)
-    if (counter === undefined) {
-      counter = ownCounter(Metrics.actions, { service, action_type: metrics.action_type, outcome })
-      metrics.outcomes.set(outcome, counter)
-    }
-    return counter
-  }
-  const simple = new Map<Metric.Metric<number, unknown>, Metric.Metric<number, unknown>>()
-  const withService = (metric: Metric.Metric<number, unknown>): Metric.Metric<number, unknown> => {
-    let own = simple.get(metric)
-    if (own === undefined) {
-      own = Metric.withAttributes(metric, { service })
-      simple.set(metric, own)
-    }
-    return own
-  }
-  const reasons = new Map<string, Metric.Counter<number>>()
-  const reasonCounter = (reason: string): Metric.Counter<number> => {
-    let counter = reasons.get(reason)
-    if (counter === undefined) {
-      counter = Metric.withAttributes(Metrics.deadLetters, { service, reason })
-      reasons.set(reason, counter)
-    }
-    return counter
-  }
+  const metricsOf = (type: string | undefined) =>
+    metricsOfLabel(type !== undefined && options.types.has(type) ? type : "unknown")
+  const withService = memo((metric: Metric.Metric<number, unknown>) => Metric.withAttributes(metric, { service }))
+  const reasonCounter = memo((reason: string) => Metric.withAttributes(Metrics.deadLetters, { service, reason }))
 
   // ---------------------------------------------------------------------------
   // spans
@@ -159,21 +118,29 @@ export const make = (options: TelemetryOptions): Telemetry => {
 
   const startSpan = (
     active: Tracer.Tracer,
-    name: string,
+    operation: "process" | "settle",
+    what: string,
     kind: Tracer.SpanKind,
     parent: Tracer.AnySpan | undefined,
-    links: Array<Tracer.SpanLink>
-  ): Tracer.Span =>
-    active.span({
-      name,
+    linked: ReadonlyArray<Tracer.AnySpan | undefined>
+  ): Tracer.Span => {
+    const span = active.span({
+      name: `${operation} ${what}`,
       parent: Option.fromUndefinedOr(parent),
       annotations: Context.empty(),
-      links,
+      links: linked.flatMap((span) => span === undefined ? [] : [{ span, attributes: {} }]),
       startTime: clock.currentTimeNanosUnsafe(),
       kind,
       root: parent === undefined,
       sampled: parent?.sampled ?? true
     })
+    span.attribute("messaging.system", "redis")
+    span.attribute("messaging.operation.type", operation)
+    span.attribute("messaging.operation.name", operation)
+    span.attribute("messaging.destination.name", names.stream)
+    span.attribute("messaging.consumer.group.name", names.group)
+    return span
+  }
 
   return {
     started: (entry, action, subject, consumer, now) => {
@@ -186,15 +153,9 @@ export const make = (options: TelemetryOptions): Telemetry => {
       // A redelivery is a trace of its own that links to the first attempt: else a trace would grow without end.
       const first = entry.record.first === "" ? undefined : traceparent.parse(entry.record.first)
       const again = subject.attempt > 1 || entry.record.outcomes > 0 || entry.deliveries > 1
-      const links = again
-        ? [first, sender].flatMap((span) => span === undefined ? [] : [{ span, attributes: {} }])
-        : []
-      const span = startSpan(tracer, `process ${action.action_type}`, "consumer", again ? undefined : sender, links)
-      span.attribute("messaging.system", "redis")
-      span.attribute("messaging.operation.type", "process")
-      span.attribute("messaging.operation.name", "process")
-      span.attribute("messaging.destination.name", names.stream)
-      span.attribute("messaging.consumer.group.name", names.group)
+      const span = again
+        ? startSpan(tracer, "process", action.action_type, "consumer", undefined, [first, sender])
+        : startSpan(tracer, "process", action.action_type, "consumer", sender, [])
       span.attribute("messaging.client.id", consumer)
       span.attribute("messaging.message.id", action.action_id)
       span.attribute("messaging.redis.entry_id", entry.id)
@@ -214,14 +175,9 @@ export const make = (options: TelemetryOptions): Telemetry => {
     },
     settling: (decisions) => {
       if (tracer === undefined) return undefined
-      const links = decisions.flatMap(({ span }) => span === undefined ? [] : [{ span, attributes: {} }])
-      if (links.length === 0) return undefined
-      const span = startSpan(tracer, `settle ${names.group}`, "client", undefined, links)
-      span.attribute("messaging.system", "redis")
-      span.attribute("messaging.operation.type", "settle")
-      span.attribute("messaging.operation.name", "settle")
-      span.attribute("messaging.destination.name", names.stream)
-      span.attribute("messaging.consumer.group.name", names.group)
+      const runs = decisions.map(({ span }) => span)
+      if (runs.every((run) => run === undefined)) return undefined
+      const span = startSpan(tracer, "settle", names.group, "client", undefined, runs)
       span.attribute("messaging.batch.message_count", decisions.length)
       return span
     },
@@ -236,7 +192,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
       if (written === "gone" || written === "dropped") return withService(Metrics.entriesLost).updateUnsafe(1, context)
       const { action, attempt, settlement } = decision
       const metrics = metricsOf(action?.action_type)
-      outcomeCounter(metrics, settlement).updateUnsafe(1, context)
+      metrics.outcome(outcomeOf(settlement)).updateUnsafe(1, context)
       const isUndelivered = written === "undeliverable" || written === "unwritable"
       if (isUndelivered) withService(Metrics.undeliverable).updateUnsafe(1, context)
       // A letter that there was anyway keeps its reason.

@@ -8,21 +8,12 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Latch from "effect/Latch"
-import type { Redis, RedisError } from "../../../Redis.ts"
-import type { WorkerError } from "../../../WorkerError.ts"
+import type { RedisError } from "../../../Redis.ts"
 import { failureOf } from "../../redis/failure.ts"
 import { explain } from "../../redis/streamIds.ts"
-import { type Trouble, untilPassed } from "../../redis/trouble.ts"
 import { moveCallbacks } from "../../scripts/streams.ts"
-
-export interface CallbacksOptions {
-  readonly redis: Redis["Service"]
-  readonly stream: string
-  readonly lists: ReadonlyArray<string>
-  readonly gate: Latch.Latch
-  readonly trouble: Trouble
-}
+import { readLists } from "../callbackLists.ts"
+import type { MakePart } from "../part.ts"
 
 /** How long a callback waits in its list at most while callbacks come, and after a while without any, in milliseconds. */
 const poll = 100
@@ -34,9 +25,10 @@ const patience = 50
 /** Callbacks moved in one call. */
 const batch = 200
 
-export const moving = (options: CallbacksOptions): Effect.Effect<never, WorkerError> => {
-  const { lists, redis, stream } = options
-  if (lists.length === 0) return Effect.never
+export const callbacks: MakePart = (host) => {
+  const { gate, names: { stream }, redis, trouble } = host
+  const lists = readLists(host)
+  if (lists.length === 0) return undefined
   const move = Effect.mapError(
     redis.eval(moveCallbacks.script)({ stream, lists, limit: batch }),
     (error) => explain(stream, error)
@@ -61,8 +53,8 @@ export const moving = (options: CallbacksOptions): Effect.Effect<never, WorkerEr
   // A worker that starts has seen no callback lately.
   let empty = patience
   const once = Effect.gen(function*() {
-    yield* options.gate.await
-    const reply = yield* untilPassed(options.trouble, `moving callbacks to ${stream}`, look)
+    yield* gate.await
+    const reply = yield* trouble.around(`moving callbacks to ${stream}`, look)
     const [moved, wrong] = Array.isArray(reply) ? reply : []
     const names = Array.isArray(wrong) ? wrong.join(", ") : ""
     if (names !== refused && names !== "") {
@@ -72,5 +64,5 @@ export const moving = (options: CallbacksOptions): Effect.Effect<never, WorkerEr
     empty = Number(moved) > 0 ? 0 : empty + 1
     if (Number(moved) < batch) yield* Effect.sleep(Duration.millis(empty < patience ? poll : idlePoll))
   })
-  return Effect.forever(once)
+  return { takes: Effect.forever(once) }
 }

@@ -3,21 +3,9 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Redis, RedisError } from "../../../Redis.ts"
-import type { WorkerError } from "../../../WorkerError.ts"
-import type { Names } from "../../redis/names.ts"
-import { type Trouble, untilPassed } from "../../redis/trouble.ts"
+import type { RedisError } from "../../../Redis.ts"
 import { boundLetters } from "../../scripts/deadLetterMoves.ts"
-
-export interface BoundOptions {
-  readonly redis: Redis["Service"]
-  readonly names: Names
-  /** `Infinity`: no bound. */
-  readonly maxCount: number
-  /** Milliseconds; `Infinity`: no bound. */
-  readonly maxAge: number
-  readonly trouble: Trouble
-}
+import type { MakePart } from "../part.ts"
 
 /** Milliseconds between two looks. */
 const interval = 10_000
@@ -33,8 +21,9 @@ const count = (value: number): string => value.toLocaleString("en-US")
 
 const remedy = "Replay or discard them, or raise the worker's option deadLetters"
 
-export const bounding = (options: BoundOptions): Effect.Effect<never, WorkerError> => {
-  const { maxAge, maxCount, names, redis, trouble } = options
+export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) => {
+  const maxAge = options.deadLetterAge
+  const maxCount = Math.floor(options.maxDeadLetters)
   const doing = `bounding ${names.deadLetters}`
   // Nothing is dropped for a bound before its warning was given in an earlier look.
   const warned = { count: false, age: false }
@@ -69,7 +58,7 @@ export const bounding = (options: BoundOptions): Effect.Effect<never, WorkerErro
     let dropped = 0
     while (true) {
       const reply = yield* redis.eval(boundLetters.script)({
-        deadLetters: names.deadLetters,
+        ...names,
         maxCount: scriptBound(warned.count, maxCount),
         maxAge: scriptBound(warned.age, maxAge),
         limit: batch
@@ -82,9 +71,10 @@ export const bounding = (options: BoundOptions): Effect.Effect<never, WorkerErro
     }
   })
 
-  return Effect.forever(Effect.gen(function*() {
-    yield* Effect.sleep(Duration.millis(interval))
-    // Tried again as soon as it can be: a worker is not ready while this fails.
-    yield* untilPassed(trouble, doing, look)
-  }))
+  // Tried again as soon as it can be: a worker is not ready while this fails.
+  return {
+    takes: Effect.forever(
+      Effect.andThen(Effect.sleep(Duration.millis(interval)), trouble.around(doing, look))
+    )
+  }
 }

@@ -8,9 +8,10 @@ import type { Redis } from "../../../Redis.ts"
 import type { WorkerError } from "../../../WorkerError.ts"
 import { failureOf } from "../../redis/failure.ts"
 import type { Names } from "../../redis/names.ts"
-import { type Trouble, untilPassed } from "../../redis/trouble.ts"
+import type { Trouble } from "../../redis/trouble.ts"
 import { trim } from "../../scripts/streams.ts"
 import { isBefore } from "../../wire/entry.ts"
+import type { MakePart } from "../part.ts"
 
 export interface RetentionOptions {
   readonly redis: Redis["Service"]
@@ -92,10 +93,13 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
     yield* Effect.sleep(Duration.millis(more ? pause : interval))
     more = false
     // Tried again as soon as it can be: a worker is not ready while this fails.
-    const reply = yield* untilPassed(trouble, doing, once)
+    const reply = yield* trouble.around(doing, once)
     const [trimmed, groups] = Array.isArray(reply) ? reply : []
     // Less than that is what is left in blocks that are not done with yet.
     more = Number(trimmed) >= batch / 2
     yield* follow(groupStates(groups))
   }))
 }
+
+export const retention: MakePart = ({ names, options: { retain = 0 }, redis, server, trouble }) =>
+  retain === Infinity ? undefined : { takes: trimming({ redis, names, retain, trouble, now: server.now }) }

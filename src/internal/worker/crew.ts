@@ -1,0 +1,93 @@
+/**
+ * The consumers of a worker: those that read, and one that runs suspected killers alone.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Metric from "effect/Metric"
+import * as Metrics from "../../Metrics.ts"
+import type { WorkerError } from "../../WorkerError.ts"
+import { uuid } from "../base/uuid.ts"
+import { consumer as nameOfConsumer } from "../redis/names.ts"
+import * as consumer from "./consumer.ts"
+import type { Decision, Written } from "./decision.ts"
+import type { Host } from "./host.ts"
+import { SettlementObserver } from "./observer.ts"
+import type { Part } from "./part.ts"
+import { policies } from "./policies.ts"
+import { settlementLogger, starvedLogger } from "./report.ts"
+
+export interface Crew {
+  /** The consumers that read; due and claimed entries go to the one with the most room. */
+  readonly readers: ReadonlyArray<consumer.Consumer>
+  /** The consumer that runs one suspect at a time. */
+  readonly alone: consumer.Consumer
+  readonly everyone: ReadonlyArray<consumer.Consumer>
+}
+
+const writtenObserver = ({ context, names, signals, telemetry }: Host) => {
+  const log = settlementLogger(names, context)
+  const observer = Context.get(context, SettlementObserver)
+  return (decision: Decision, written: Written, name: string): void => {
+    telemetry.written(decision, written)
+    log(decision, written, name)
+    observer?.(decision, written)
+    const { _tag } = decision.settlement
+    if (_tag === "Retry" || _tag === "Release") signals.due.openUnsafe()
+    else if (_tag === "Yield") signals.yielded = true
+  }
+}
+
+export const make = (host: Host): Crew => {
+  const { clock, context, naming, names, options } = host
+  const shared = { policyFor: policies(host), onWritten: writtenObserver(host) }
+  const onStarved = starvedLogger(names, context, clock)
+  const { concurrency, consumerSuffix: suffix, readAhead } = options
+  const nameOf = (own: string) => nameOfConsumer(naming, names.service, own, uuid())
+  const readers = Array.from({ length: options.consumers }, (_, index) =>
+    consumer.make(host, {
+      ...shared,
+      name: nameOf(suffix === undefined ? `internal-${index}` : `${suffix}-${index}`),
+      concurrency,
+      readAhead,
+      maxUnwritten: 2 * (concurrency + readAhead),
+      reads: true,
+      onStarved
+    }))
+  const alone = consumer.make(host, {
+    ...shared,
+    name: nameOf(suffix === undefined ? "alone" : `${suffix}-alone`),
+    concurrency: 1,
+    readAhead: 0,
+    // It holds nothing else, not even what is done.
+    maxUnwritten: 1,
+    reads: false,
+    // It holds nothing back, and others run what it asks for.
+    onStarved: () => {}
+  })
+  return { readers, alone, everyone: [...readers, alone] }
+}
+
+const together = (effects: ReadonlyArray<Effect.Effect<unknown, WorkerError>>): Effect.Effect<void, WorkerError> =>
+  Effect.all(effects, { concurrency: "unbounded", discard: true })
+
+/** The way of messages, as a part beside the others. */
+export const messages = ({ everyone, readers }: Crew): Part => ({
+  takes: together([
+    ...readers.flatMap(({ reader }) => reader === undefined ? [] : [reader.run]),
+    ...everyone.map(({ intake }) => intake.finding)
+  ]),
+  keeps: together(everyone.flatMap(({ runner, settler }) => [settler.run, runner.watch]))
+})
+
+/** How many handlers run, told until the scope ends. */
+export const registerInFlight = ({ context, names }: Host, { everyone }: Crew) =>
+  Effect.acquireRelease(
+    Effect.sync(() =>
+      Metric.registerUnsafe(Metric.withAttributes(Metrics.inFlight, { service: names.service }), context, {
+        get: () => ({ value: everyone.reduce((sum, { runner }) => sum + runner.room.running, 0) }),
+        update: () => {},
+        modify: () => {}
+      })
+    ),
+    (registration) => Effect.sync(registration.remove)
+  )

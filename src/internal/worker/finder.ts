@@ -1,0 +1,153 @@
+/**
+ * Finds what is pending under a consumer and never arrived: the replies that brought it were lost.
+ */
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Semaphore from "effect/Semaphore"
+import type { RedisError } from "../../Redis.ts"
+import type { WorkerError } from "../../WorkerError.ts"
+import { monotonicMillis } from "../base/monotonic.ts"
+import { failureOf } from "../redis/failure.ts"
+import * as reply from "../redis/reply.ts"
+import { decodePassedOver, decodeTake, passOver, putOff, type TakenEntry, takeOwn } from "../scripts/take.ts"
+import * as entry from "../wire/entry.ts"
+import { isLoss } from "./arrivals.ts"
+import type { Host } from "./host.ts"
+import type { Runner } from "./runner.ts"
+
+export interface Finder {
+  /**
+   * Looks for entries that are pending here and not held, idle for so many milliseconds: their delivery never arrived. What
+   * does not arrive this time either is left to `finding`.
+   */
+  readonly find: (idle: number) => Effect.Effect<void, RedisError>
+  /** The reply to a claim for this consumer was lost. */
+  readonly missed: () => void
+  /** Looks for what was missed until interrupted, beside the reads. */
+  readonly finding: Effect.Effect<never, WorkerError>
+}
+
+/** Pending entries looked at in one call. */
+const batch = 1_000
+
+/**
+ * Bytes of an entry, below which its reply was not lost because of its size: the server keeps so much for each client without
+ * counting it.
+ */
+const smallest = 16 * 1024
+
+export const fromTaken = (taken: TakenEntry): entry.Entry =>
+  entry.make(taken.id, taken.fields, taken.deliveries, taken.record)
+
+/** The reply of this entry does not arrive: no field of it is asked for again. */
+const setAside = Effect.fnUntraced(
+  function*(host: Host, consumer: string, runner: Runner, id: string, counts: boolean) {
+    const { arrivals, names, options: { maxDeliveries }, redis } = host
+    const since = monotonicMillis(host.clock)
+    const passed = decodePassedOver(
+      yield* redis.eval(passOver.script)({ ...names, consumer, id, counts, maxDeliveries, smallest, delay: putOff })
+    )
+    if (passed === undefined) return arrivals.forget([{ id }])
+    const { deliveries, record, replays, size, spent } = passed
+    yield* Effect.logWarning(
+      `An entry of ${size} bytes cannot be read: the connection ends each time that it is asked for. Raise the server's ` +
+        "client-output-buffer-limit (normal), or the limit of a proxy. " +
+        (spent
+          ? `After ${deliveries} deliveries it becomes a dead letter`
+          : `Delivery ${deliveries} of at most ${maxDeliveries} without an outcome; others are taken meanwhile`)
+    ).pipe(Effect.annotateLogs({ stream: names.stream, entry_id: id, consumer }))
+    if (!spent) return
+    arrivals.forget([{ id }])
+    runner.accept([entry.unread(id, deliveries, record, replays)], since)
+    runner.start()
+  }
+)
+
+/** `accept` runs what was found. */
+export const make = (
+  host: Host,
+  consumer: string,
+  runner: Runner,
+  accept: (entries: ReadonlyArray<entry.Entry>, since: number) => Effect.Effect<void, RedisError>
+): Finder => {
+  const { arrivals, clock, gate, names, onGone, redis, trouble } = host
+  const alone = Semaphore.makeUnsafe(1)
+
+  const listPending = (idle: number): Effect.Effect<ReadonlyArray<string>, RedisError> =>
+    Effect.map(
+      redis.send("XPENDING", names.stream, names.group, "IDLE", String(idle), "-", "+", String(batch), consumer),
+      (listed) => reply.pendingIds(listed, consumer).filter((id) => !runner.holds(id))
+    )
+
+  /** Those that nothing is known against come first, and together. */
+  const choose = (ids: ReadonlyArray<string>): ReadonlyArray<string> => {
+    const fresh = ids.filter((id) => !arrivals.isDoubtful(id))
+    return fresh.length === 0
+      ? ids.slice(0, 1)
+      : fresh.slice(0, Math.max(1, Math.min(runner.room.free(), arrivals.most())))
+  }
+
+  /** Open while something is pending here that did not arrive. */
+  const missing = Latch.makeUnsafe(false)
+
+  /** Returns the error when a reply was lost; what it held is still pending then. */
+  const look = Effect.fnUntraced(function*(idle: number) {
+    for (let round = 0;; round++) {
+      const ids = yield* listPending(idle)
+      if (ids.length === 0) return undefined
+      if (round > 0 && runner.room.free() <= 0) {
+        missing.openUnsafe()
+        return undefined
+      }
+      const asked = choose(ids)
+      const [first = ""] = asked
+      if (asked.length === 1 && arrivals.isHopeless(first)) {
+        // Whatever brought it here was counted.
+        yield* setAside(host, consumer, runner, first, false)
+        continue
+      }
+      const since = monotonicMillis(clock)
+      const result = yield* Effect.result(
+        redis.eval(takeOwn.script)({ ...names, consumer, ids: asked, budget: Math.max(1, runner.room.spare()) })
+      )
+      if (result._tag === "Failure") {
+        if (!isLoss(result.failure)) return yield* result.failure
+        arrivals.lost(asked.length)
+        if (asked.length === 1 && arrivals.lostAlone(first)) yield* setAside(host, consumer, runner, first, true)
+        return result.failure
+      }
+      const { lost, taken } = decodeTake(result.success)
+      arrivals.came(taken.length)
+      if (lost.length > 0) yield* onGone(lost)
+      yield* accept(taken.map(fromTaken), since)
+      // Settled since they were listed, or another's: no round may be like the one before.
+      if (taken.length + lost.length === 0) return undefined
+    }
+  }, (effect) => alone.withPermit(effect))
+
+  const doing = `looking for what ${consumer} was sent and did not get`
+
+  const findAll = Effect.flatMap(look(0), (lost) => lost === undefined ? Effect.void : Effect.fail(lost))
+
+  const finding = Effect.forever(missing.await.pipe(
+    Effect.andThen(gate.await),
+    Effect.andThen(runner.room.available),
+    Effect.andThen(Effect.sync(() => missing.closeUnsafe())),
+    Effect.andThen(trouble.around(
+      doing,
+      // Without the group nothing is pending, and the readers make it anew.
+      Effect.catchIf(findAll, (error) => failureOf(error) === "NoGroup", () => Effect.void)
+    ))
+  ))
+
+  return {
+    find: (idle) =>
+      Effect.map(look(idle), (lost) => {
+        if (lost !== undefined) missing.openUnsafe()
+      }),
+    missed: () => {
+      missing.openUnsafe()
+    },
+    finding
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What all parts of a worker share.
+ */
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import type { Route } from "../../ActionGroup.ts"
+import * as Metrics from "../../Metrics.ts"
+import type { QueueNamingShape } from "../../QueueNaming.ts"
+import type { Redis } from "../../Redis.ts"
+import type { Values } from "../../Settings.ts"
+import type { WorkerOptions } from "../../Worker.ts"
+import { WorkerError } from "../../WorkerError.ts"
+import { ensureGroup } from "../redis/group.ts"
+import { type Names, namesOf } from "../redis/names.ts"
+import * as serverClock from "../redis/serverClock.ts"
+import * as trouble from "../redis/trouble.ts"
+import * as arrivals from "./arrivals.ts"
+import { type Options, resolve } from "./options.ts"
+import { goneWarning } from "./report.ts"
+import * as serverChecks from "./serverChecks.ts"
+import * as telemetry from "./telemetry.ts"
+
+export interface HostInput {
+  readonly redis: Redis["Service"]
+  readonly naming: QueueNamingShape
+  readonly clock: Clock.Clock
+  readonly settings: Values
+  readonly options: WorkerOptions
+  readonly routes: ReadonlyMap<string, Route>
+  /** The context of handlers, without scope and parent span. */
+  readonly context: Context.Context<never>
+}
+
+export interface Host {
+  readonly redis: Redis["Service"]
+  readonly naming: QueueNamingShape
+  readonly names: Names
+  readonly routes: ReadonlyMap<string, Route>
+  readonly context: Context.Context<never>
+  readonly clock: Clock.Clock
+  readonly server: serverClock.ServerClock
+  readonly options: Options
+  /** Open while entries may be taken. */
+  readonly gate: Latch.Latch
+  /** Open while they may not. */
+  readonly paused: Latch.Latch
+  readonly trouble: trouble.Trouble
+  readonly telemetry: telemetry.Telemetry
+  readonly arrivals: arrivals.Arrivals
+  /** The group is missing: makes it anew. */
+  readonly restoreGroup: Effect.Effect<void, WorkerError>
+  /** Entries that were deleted from the stream while they were pending. */
+  readonly onGone: (ids: ReadonlyArray<string>) => Effect.Effect<void>
+  /** The newest id of the stream was seen. */
+  readonly sawId: (newestId: string) => Effect.Effect<void>
+  readonly signals: Signals
+  readonly vitals: Vitals
+}
+
+/** What one part asks of another. */
+export interface Signals {
+  /** Something may not start before its lease is renewed. */
+  readonly renew: Latch.Latch
+  /** A retry was just written: its due time may be the next one. */
+  readonly due: Latch.Latch
+  /** An entry was just left to a worker that knows its type. */
+  yielded: boolean
+}
+
+/** What parts note for the status of the worker. Times are milliseconds by the clock of this process. */
+export interface Vitals {
+  readonly startedAt: number
+  /** When held entries were last renewed. */
+  lastRenewed: number
+  /** Milliseconds of the lease that holds for the group. */
+  lease: number
+  /** When a consumer's read was last sent or came back. */
+  readonly lastReads: Map<string, number>
+  eventLoopDelay: () => number
+}
+
+const namesFor = (naming: QueueNamingShape, service: string) =>
+  Effect.try({
+    try: () => namesOf(naming, service),
+    catch: (cause) =>
+      new WorkerError({
+        reason: "InvalidOptions",
+        message: `No names for the service ${JSON.stringify(service)}: ${
+          cause instanceof Error ? cause.message : cause
+        }`,
+        cause
+      })
+  })
+
+const restoring = ({ names, redis, telemetry, trouble: troubles }: Pick<
+  Host,
+  "names" | "redis" | "telemetry" | "trouble"
+>) =>
+  troubles.around(`making the group ${names.group}`, ensureGroup(redis, names)).pipe(
+    Effect.flatMap((found) => {
+      if (found === "found") return Effect.void
+      telemetry.count(Metrics.groupsRestored, 1)
+      return Effect.logWarning(
+        `The group ${names.group} was missing and is made anew: what is left in ${names.stream} is delivered again`
+      )
+    })
+  )
+
+export const make = Effect.fnUntraced(function*({ clock, context, naming, redis, routes, ...input }: HostInput) {
+  const options = yield* resolve(input.options, input.settings)
+  const names = yield* namesFor(naming, options.service)
+  const shared = {
+    redis,
+    names,
+    trouble: trouble.make(),
+    telemetry: telemetry.make({ names, context, clock, types: new Set(routes.keys()) })
+  }
+  const startedAt = clock.currentTimeMillisUnsafe()
+  const host: Host = {
+    ...shared,
+    naming,
+    routes,
+    context,
+    clock,
+    server: serverClock.make(redis, clock),
+    options,
+    gate: Latch.makeUnsafe(true),
+    paused: Latch.makeUnsafe(false),
+    arrivals: arrivals.make(),
+    restoreGroup: restoring(shared),
+    onGone: (ids) =>
+      Effect.suspend(() => {
+        shared.telemetry.count(Metrics.entriesLost, ids.length)
+        return goneWarning(names, ids)
+      }),
+    sawId: serverChecks.watchIds(names.stream),
+    signals: { renew: Latch.makeUnsafe(false), due: Latch.makeUnsafe(false), yielded: false },
+    vitals: {
+      startedAt,
+      lastRenewed: startedAt,
+      lease: options.claimIdle,
+      lastReads: new Map(),
+      eventLoopDelay: () => 0
+    }
+  }
+  return host
+})

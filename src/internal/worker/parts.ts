@@ -1,0 +1,30 @@
+/**
+ * All that a worker does besides messages: a line for each part.
+ */
+import * as Context from "effect/Context"
+import { eventLoop } from "./eventLoop.ts"
+import type { MakePart } from "./part.ts"
+import { callbacks } from "./upkeep/callbacks.ts"
+import { deadLetterBounds } from "./upkeep/deadLetterBounds.ts"
+import { leases } from "./upkeep/leases.ts"
+import { recovery } from "./upkeep/recovery.ts"
+import { retention } from "./upkeep/retention.ts"
+import { sampler } from "./upkeep/sampler.ts"
+import { serverTime } from "./upkeep/serverTime.ts"
+
+export const parts: ReadonlyArray<MakePart> = [
+  leases,
+  recovery,
+  retention,
+  deadLetterBounds,
+  callbacks,
+  sampler,
+  eventLoop,
+  serverTime
+]
+
+/** The parts of the workers that start in a context. Tests add their own. */
+export const Parts: Context.Reference<ReadonlyArray<MakePart>> = Context.Reference<ReadonlyArray<MakePart>>(
+  "effect-redis-workers/internal/Parts",
+  { defaultValue: () => parts }
+)

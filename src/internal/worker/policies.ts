@@ -1,0 +1,19 @@
+/**
+ * What the options of a worker and its contracts say about outcomes.
+ */
+import type { Policy, Subject } from "../../Settlement.ts"
+import { delayAfter } from "./backoff.ts"
+import type { Host } from "./host.ts"
+
+export const policies = (
+  { context, options, routes }: Pick<Host, "context" | "options" | "routes">
+): (subject: Subject) => Policy => {
+  const { callbackErrors, errorReplies, maxAttempts, retry, unknownFor } = options
+  const base: Policy = { maxAttempts, unknownFor, retryDelay: delayAfter(retry, context), errorReplies, callbackErrors }
+  const own = new Map<string, Policy>()
+  for (const [type, route] of routes) {
+    const retry = route.action?.retry
+    if (retry !== undefined) own.set(type, { ...base, retryDelay: delayAfter(retry, context) })
+  }
+  return ({ action }) => (own.size > 0 && action !== undefined ? own.get(action.action_type) : undefined) ?? base
+}

@@ -1,0 +1,233 @@
+/**
+ * The way of one delivery, in the order in which it happens: decode, dispatch, handle, encode, decide.
+ *
+ * All of it is synchronous where codec and handler are. Only what takes time has a fiber, and only its exit
+ * continues the way here. What starts runs, and counts them, is the runner.
+ */
+import type * as Clock from "effect/Clock"
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Tracer from "effect/Tracer"
+import type { Outcome, Policy, Subject } from "../../Settlement.ts"
+import { settlementOf } from "../../Settlement.ts"
+import { exitOf } from "../base/exit.ts"
+import { monotonicMillis } from "../base/monotonic.ts"
+import type { Slot } from "../base/slot.ts"
+import type { ServerClock } from "../redis/serverClock.ts"
+import { decode, type Entry } from "../wire/entry.ts"
+import { Decision } from "./decision.ts"
+import {
+  type Data,
+  type Decoded,
+  dispatch,
+  type Dispatched,
+  type DispatchOptions,
+  encodeSuccess,
+  handle,
+  interrupted,
+  outcomeOf,
+  type Start,
+  type Stop
+} from "./dispatch.ts"
+import { Delivered, makeFork } from "./handlerFiber.ts"
+import type { Starvation } from "./starvation.ts"
+import type { Telemetry } from "./telemetry.ts"
+
+/** Where a delivery stands. What is `over` is another's, or is replaced by a later delivery of the same entry. */
+type State = "queued" | "running" | "unwritten" | "over"
+
+/**
+ * A delivery that this consumer answers for: one object from its arrival until its settlement is written, so that the end of
+ * an earlier delivery is never taken for that of a later one of the same entry. A class and no literal, see `entry.ts`.
+ */
+export class Run implements Slot {
+  readonly entry: Entry
+  readonly starvation: Starvation
+  /** Requests to its own service that it waits for. */
+  asking = 0
+  /** Monotonic milliseconds at or before which its lease began: when it was asked for, or last renewed. */
+  since: number
+  state: State = "queued"
+  /** It is not pending any more. */
+  dropped = false
+  decoded: Decoded | undefined = undefined
+  /** Known once its handler has started, as all that follows. */
+  begun: Start | undefined = undefined
+  started = 0
+  /** The same by the server's clock, which goes on evenly for the run even if somebody sets it. */
+  startedAt = 0
+  /** Monotonic milliseconds after which the run is interrupted: a clock that is set must not end it, nor keep it. */
+  limit = Infinity
+  span: Tracer.Span | undefined = undefined
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  stop: Stop | undefined = undefined
+  constructor(entry: Entry, since: number, starvation: Starvation) {
+    this.entry = entry
+    this.since = since
+    this.starvation = starvation
+  }
+  interrupt(stop: Stop): void {
+    this.stop = stop
+    this.fiber?.interruptUnsafe()
+  }
+  asks(stream: string): boolean {
+    if (stream !== this.starvation.stream || this.state !== "running") return false
+    if (this.asking++ === 0) this.starvation.waiting(1)
+    return true
+  }
+  answered(): void {
+    if (this.asking > 0 && --this.asking === 0) this.starvation.waiting(-1)
+  }
+  /** Its slot is free. What it asked may be answered later, and concerns nobody then. */
+  leaves(): void {
+    if (this.asking === 0) return
+    this.asking = 0
+    this.starvation.waiting(-1)
+  }
+}
+
+export interface RunOptions {
+  readonly dispatch: DispatchOptions
+  readonly policyFor: (subject: Subject) => Policy
+  /** Milliseconds of one run; `undefined` is without limit. */
+  readonly handlerTimeout: number | undefined
+  /** The context of handlers, without scope and parent span. */
+  readonly context: Context.Context<never>
+  readonly clock: Clock.Clock
+  readonly server: ServerClock
+  readonly consumer: string
+  readonly telemetry: Pick<Telemetry, "started" | "ended">
+}
+
+/** What a run tells the runner. */
+export interface RunObserver {
+  /** A handler starts, in a slot. */
+  readonly began: () => void
+  /** It goes on in a fiber. */
+  readonly continues: (run: Run) => void
+  /** It has left its slot. */
+  readonly ended: (run: Run) => void
+  /** What becomes of the delivery. */
+  readonly decided: (run: Run, decision: Decision) => void
+  /** A run that went on in a fiber has left its slot: it is for the next. */
+  readonly freed: () => void
+}
+
+export interface Way {
+  /** Parses ahead of the start. */
+  readonly decode: (run: Run) => void
+  /** Starts one delivery. Returns when it ended if that was at once, `undefined` if its fiber goes on. Times are monotonic. */
+  readonly start: (run: Run, now: number) => number | undefined
+  /** Decides about one that has not started: it is given back, without an attempt. */
+  readonly giveBack: (run: Run, now: number) => void
+}
+
+const endless = Effect.succeed(Duration.infinity)
+
+export const make = (options: RunOptions, observer: RunObserver): Way => {
+  const { clock, server, telemetry } = options
+  const { errors, limits } = options.dispatch
+  const fork = makeFork(options.context)
+
+  const decodeAhead = (run: Run): void => {
+    run.decoded = decode(run.entry, limits)
+  }
+
+  const start = (run: Run, now: number): number | undefined => {
+    const serverNow = server.at(now)
+    const next = dispatchAt(run, serverNow)
+    if (next._tag === "Decided") {
+      decide(run, next.subject, next.outcome, now)
+      return now
+    }
+    return proceed(run, next, handle(next.route, next.subject.action, begin(run, next, now, serverNow)), encode)
+  }
+
+  const dispatchAt = (run: Run, serverNow: number): Dispatched => {
+    const decoded = run.decoded ?? decode(run.entry, limits)
+    // What is parsed is kept no longer than it is needed: the decision holds it from here.
+    run.decoded = undefined
+    return dispatch(run.entry, decoded, options.dispatch, serverNow)
+  }
+
+  /** The delivery takes its slot, and has its limit from now on. */
+  const begin = (run: Run, begun: Start, now: number, serverNow: number): Delivered => {
+    const { route, subject } = begun
+    const { deadline } = subject
+    const ownTimeout = route.action?.handlerTimeout
+    const timeout = ownTimeout === undefined ? options.handlerTimeout : Duration.toMillis(ownTimeout)
+    run.begun = begun
+    run.started = now
+    run.startedAt = serverNow
+    const end = deadline === undefined ? Infinity : now + deadline - serverNow
+    run.limit = Math.min(timeout === undefined ? Infinity : now + timeout, end)
+    const remaining = deadline === undefined
+      ? endless
+      : Effect.sync(() => Duration.millis(Math.max(0, Math.floor(end - monotonicMillis(clock)))))
+    run.span = telemetry.started(run.entry, subject.action, subject, options.consumer, serverNow)
+    run.state = "running"
+    observer.began()
+    return new Delivered(run.entry, subject, options.consumer, remaining)
+  }
+
+  /** Takes a step to its exit, and the run from there: at once where the step is over at once, else in a fiber. */
+  const proceed = <A>(
+    run: Run,
+    begun: Start,
+    step: Effect.Effect<A, unknown>,
+    then: (run: Run, begun: Start, exit: Exit.Exit<A, unknown>) => number | undefined
+  ): number | undefined => {
+    const known = exitOf(step)
+    if (known !== undefined) return then(run, begun, known)
+    const fiber = fork(run, begun.subject, step)
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) return then(run, begun, exit)
+    run.fiber = fiber
+    observer.continues(run)
+    fiber.addObserver((exit) => {
+      if (then(run, begun, exit) !== undefined) observer.freed()
+    })
+    // Asked to stop between two steps: this one would not know.
+    if (run.stop !== undefined) fiber.interruptUnsafe()
+    return undefined
+  }
+
+  /** The handler is done; what it returned is still to be encoded. */
+  const encode = (run: Run, begun: Start, exit: Exit.Exit<unknown, unknown>): number | undefined =>
+    Exit.isFailure(exit)
+      ? end(run, begun, Exit.failCause(exit.cause))
+      : proceed(run, begun, encodeSuccess(begun.route, exit.value), end)
+
+  /** Returns when it was, in monotonic milliseconds. */
+  const end = (run: Run, begun: Start, exit: Exit.Exit<Data, unknown>): number => {
+    const now = monotonicMillis(clock)
+    // A run whose entry was lost and claimed again has been replaced: it decides nothing any more.
+    if (run.state === "running") {
+      observer.ended(run)
+      decide(run, begun.subject, outcomeOf(exit, run.stop, begun.route, errors), now)
+    }
+    return now
+  }
+
+  const decide = (run: Run, subject: Subject, outcome: Outcome, now: number): void => {
+    const { begun, entry, span } = run
+    const serverNow = begun === undefined ? server.at(now) : Math.floor(run.startedAt + now - run.started)
+    const settlement = settlementOf(outcome, subject, options.policyFor(subject), serverNow)
+    const cause = outcome._tag === "Failed" ? outcome.failure.error : undefined
+    const decision = new Decision(entry, subject.action, subject.attempt, settlement, span, cause)
+    telemetry.ended(decision, outcome, begun === undefined ? undefined : now - run.started, span)
+    observer.decided(run, decision)
+  }
+
+  return {
+    decode: decodeAhead,
+    start,
+    giveBack: (run, now) => {
+      const next = dispatchAt(run, server.at(now))
+      decide(run, next.subject, next._tag === "Decided" ? next.outcome : interrupted, now)
+    }
+  }
+}

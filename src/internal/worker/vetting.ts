@@ -1,0 +1,80 @@
+/**
+ * What has to be known of entries before they run, and only the server can tell: whether their bytes are UTF-8, and when they
+ * were first read.
+ */
+import * as Effect from "effect/Effect"
+import type { RedisError } from "../../Redis.ts"
+import { decodeFirstRead, firstRead } from "../scripts/firstRead.ts"
+import { countReplacements } from "../scripts/streams.ts"
+import * as entry from "../wire/entry.ts"
+import { hasReplacements, replacementsIn } from "../wire/replacements.ts"
+import type { Host } from "./host.ts"
+
+type Entries = ReadonlyArray<entry.Entry>
+
+export interface Vetting {
+  /** Marks entries whose bytes are no UTF-8. */
+  readonly marked: (entries: Entries) => Effect.Effect<Entries, RedisError>
+  /** Whether the id is so far ahead of the server's clock that it does not tell when the entry was added. */
+  readonly isAhead: (entry: entry.Entry) => boolean
+  /** Gives entries whose ids are ahead of the clock the time at which they were first read. */
+  readonly dated: (entries: Entries) => Effect.Effect<Entries, RedisError>
+}
+
+/**
+ * Milliseconds that an id must be ahead of the server's clock, as it is followed here, before the server is asked when the
+ * entry was first read. The clock is followed less exactly than that, and a deadline within it is of no matter.
+ */
+const aheadTolerance = 1_000
+
+/** Ids asked about in one call. */
+const maxAhead = 500
+
+export const make = ({ names, options, redis, server }: Host, consumer: string): Vetting => {
+  /** What is over the limit is refused whatever its bytes are: neither this process nor the server has to look at them. */
+  const isDoubtful = ({ data }: entry.Entry): boolean =>
+    data !== undefined && data.length <= options.payloadLimit && hasReplacements(data)
+
+  /** U+FFFD may be what was sent, or stand for bytes that are no UTF-8: only the server's bytes tell. */
+  const marked: Vetting["marked"] = (entries) =>
+    entries.some(isDoubtful) ? compareWithServer(entries) : Effect.succeed(entries)
+
+  const compareWithServer = Effect.fnUntraced(function*(entries: Entries) {
+    const doubtful = entries.filter(isDoubtful)
+    const counts = yield* redis.eval(countReplacements.script)({ ...names, ids: doubtful.map(({ id }) => id) })
+    const broken = new Set<string>()
+    doubtful.forEach((next, index) => {
+      if (Array.isArray(counts) && replacementsIn(next.data ?? "") !== Number(counts[index])) broken.add(next.id)
+    })
+    return entries.map((next) => broken.has(next.id) ? entry.withBroken(next, true) : next)
+  })
+
+  const isAhead = ({ id, record }: entry.Entry): boolean =>
+    record.readAt === undefined && entry.millisOf(id) > server.now() + aheadTolerance
+
+  /** Only a message with a timeout has a deadline, whatever its JSON says otherwise. */
+  const mayHaveDeadline = ({ data }: entry.Entry): boolean => data?.includes("timeout_ms") === true
+
+  const dated = Effect.fnUntraced(function*(entries: Entries) {
+    const ids = entries.filter((next) => isAhead(next) && mayHaveDeadline(next)).map((next) => next.id)
+    const found = new Map<string, number>()
+    for (let i = 0; i < ids.length; i += maxAhead) {
+      const some = ids.slice(i, i + maxAhead)
+      const { now, times } = decodeFirstRead(
+        yield* redis.eval(firstRead.script)({ ...names, consumer, ids: some })
+      )
+      some.forEach((id, index) => {
+        const time = times[index]
+        if (time !== undefined) found.set(id, time)
+      })
+      // It was the clock of the server that was set, and not the ids that are ahead.
+      if (Math.abs(now - server.now()) > aheadTolerance) yield* server.sample
+    }
+    return entries.map((next) => {
+      const readAt = found.get(next.id)
+      return readAt === undefined ? next : entry.withRecord(next, { ...next.record, readAt })
+    })
+  })
+
+  return { marked, isAhead, dated }
+}
