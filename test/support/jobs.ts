@@ -1,5 +1,5 @@
 /**
- * A service of the program test/processes/jobs.ts on a server: its processes, its messages, and what the server knows of it.
+ * A service of the program test/programs/jobs.ts on a server: its processes, its messages, and what the server knows of it.
  */
 import * as Effect from "effect/Effect"
 import * as DomainAction from "../../src/DomainAction.ts"
