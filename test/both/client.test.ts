@@ -1,7 +1,7 @@
 /**
  * The client, each test on the memory layer and on a real server.
  */
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -27,6 +27,7 @@ import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
 import { counted } from "../support/counted.ts"
+import { describeInMemory, layerOnServer } from "../support/place.ts"
 import * as Server from "../support/redisServer.ts"
 import { until } from "../support/until.ts"
 
@@ -688,7 +689,7 @@ const outliving = <E, R>(
     assert.deepStrictEqual(yield* request(CreateUser, { email: "a" }), { userId: "id of a" })
   }).pipe(Effect.provide(app), Effect.scoped)
 
-describe("ActionClient on memory", () => {
+describeInMemory("ActionClient on memory", () => {
   for (const [name, test] of Object.entries(tests)) {
     it.live(name, () => test.pipe(Effect.scoped, Effect.provide(appOf(RedisMemory.layer))))
   }
@@ -696,7 +697,7 @@ describe("ActionClient on memory", () => {
   it.live("ends though its Redis was closed first", () => outliving(appOf(RedisMemory.layer)))
 })
 
-describe("ActionClient under TestClock", () => {
+describeInMemory("ActionClient under TestClock", () => {
   const app = appOf(RedisMemory.layer)
 
   it.effect("waits as long as it was told, and no longer", () =>
@@ -741,7 +742,7 @@ const connections = Effect.fnUntraced(function*(server: Server.Server, name: str
   return Array.from(list.matchAll(/ name=(\S+)/g), (match) => match[1]!).filter((found) => found.includes(name))
 })
 
-layer(Server.layer(), { excludeTestServices: true, timeout: 60_000 })("ActionClient on a server", (it) => {
+layerOnServer(Server.layer(), { excludeTestServices: true, timeout: 60_000 })("ActionClient on a server", (it) => {
   const real = (options: IoRedis.Options = {}) =>
     Layer.unwrap(Effect.map(Server.RedisServer, ({ url }) => IoRedis.layerOptions({ url, ...options })))
 

@@ -3,7 +3,7 @@
  * server through NodeRedis of `@effect/platform-node`, on which worker and client have to work unchanged.
  */
 import * as NodeRedis from "@effect/platform-node/NodeRedis"
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -25,6 +25,7 @@ import * as Settings from "../../src/Settings.ts"
 import * as Conformance from "../../src/testing/Conformance.ts"
 import * as Worker from "../../src/Worker.ts"
 import { faults } from "../mutations/faults.ts"
+import { describeInMemory, type Kind, layerOnServer, runsOn } from "../support/place.ts"
 import * as Server from "../support/redisServer.ts"
 import { until } from "../support/until.ts"
 
@@ -41,16 +42,18 @@ const OverIoRedis = onServer((url) => IoRedis.layerOptions({ url }))
 const OverNodeRedis = onServer((url) => NodeRedis.layer({ url }))
 
 const suite = (
+  kind: Kind,
   name: string,
   redis: Layer.Layer<Redis.Redis, unknown>
 ) =>
+  runsOn(kind) &&
   layer(redis, { excludeTestServices: true })(name, (it) => {
     for (const { behaviour, name, run } of Conformance.cases) it.effect(`${behaviour}: ${name}`, () => run)
   })
 
-suite("RedisMemory", RedisMemory.layer)
-suite("IoRedis on a server", OverIoRedis)
-suite("NodeRedis on a server", OverNodeRedis)
+suite("memory", "RedisMemory", RedisMemory.layer)
+suite("server", "IoRedis on a server", OverIoRedis)
+suite("server", "NodeRedis on a server", OverNodeRedis)
 
 // -----------------------------------------------------------------------------
 // the suite itself
@@ -99,7 +102,7 @@ const inSources = (): ReadonlySet<string> => {
   return found
 }
 
-describe("the conformance suite", () => {
+describeInMemory("the conformance suite", () => {
   it.effect(
     "passes under TestClock, and has a case for every command and script of the library",
     () =>
@@ -183,7 +186,7 @@ const place = Effect.map(Effect.sync(Server.uniquePrefix), (environment) =>
     Layer.provideMerge(Settings.layerOf({ serviceName: "user", environment }))
   ))
 
-layer(OverNodeRedis, { excludeTestServices: true })("Worker and ActionClient over NodeRedis", (it) => {
+layerOnServer(OverNodeRedis, { excludeTestServices: true })("Worker and ActionClient over NodeRedis", (it) => {
   it.effect("answer requests, declared errors as themselves, many at once", () =>
     Effect.gen(function*() {
       yield* Worker.start(Users.handlers({

@@ -12,8 +12,8 @@ import type { Delivery } from "../../src/Delivery.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as Worker from "../../src/Worker.ts"
-import { actionOf } from "../support/jobs.ts"
 import { eventually, inMemory, onBoth, pendingOf, Place, send } from "../support/layers.ts"
+import { actionOf } from "../support/messages.ts"
 
 const tenMinutes = Duration.toMillis("10 minutes")
 

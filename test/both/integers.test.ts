@@ -1,7 +1,7 @@
 /**
  * Integers beyond 2^53 keep every digit wherever a message goes, or are refused by name.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -20,6 +20,7 @@ import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as TestWorker from "../../src/testing/TestWorker.ts"
 import * as Worker from "../../src/Worker.ts"
 import { entriesOf, eventually, fieldsOf, onBoth, Place, send } from "../support/layers.ts"
+import { describeInMemory } from "../support/place.ts"
 
 const big = 9007199254740993n
 const bigger = -(10n ** 30n)
@@ -45,7 +46,7 @@ const parsed = (text: string): DomainAction.DomainAction => {
 
 const dataOf = (data: string) => parsed(textOf(data)).data
 
-describe("an integer in a text", () => {
+describeInMemory("an integer in a text", () => {
   it("beyond 2^53 is a bigint with every digit, however deep and however it is spaced", () => {
     assert.deepStrictEqual(dataOf(written), read)
     assert.deepStrictEqual(dataOf("{ \"a\" :\n9007199254740993\t, \"b\": [ -9007199254740993 ] }"), {
@@ -140,20 +141,21 @@ describe("an integer in a text", () => {
       const value = { tree, [`x${key}`]: [integer * 10n ** 17n, { [`x${key}`]: big }], tail: tree }
       const text = Integers.stringify(value)
       // SAFETY: the third argument is newer than TypeScript's library.
-      const revive =
-        ((_: string, value: unknown, { source }: { source: string }) =>
-          typeof value === "number" && /^-?\d+$/.test(source) && !Number.isSafeInteger(value)
-            ? BigInt(source)
-            : value) as (key: string, value: unknown) => unknown
+      const revive = ((_: string, value: unknown, { source }: { source: string }) =>
+        typeof value === "number" && /^-?\d+$/.test(source) && !Number.isSafeInteger(value)
+          ? BigInt(source)
+          : value) as (key: string, value: unknown) => unknown
       const restored: unknown = JSON.parse(text)
-      if (Integers.holdsUnsafe(restored, true)) assert.isTrue(Integers.restore(text, restored))
+      if (Integers.holdsUnsafe(restored, true)) {
+        assert.isTrue(Integers.restore(text, restored))
+      }
       assert.deepStrictEqual(restored, JSON.parse(text, revive))
     },
     { arbitrary: { runs: 500 } }
   )
 })
 
-describe("a bigint in a message", () => {
+describeInMemory("a bigint in a message", () => {
   const action = (data: { readonly [key: string]: unknown }) =>
     DomainAction.make({ action_id: randomUUID(), action_type: "user.echo", timestamp: "x", data })
 
@@ -217,7 +219,7 @@ const refusal = (payload: Schema.Struct.Fields, data: string) => {
   return Action.validationDetail(Effect.runSync(Effect.flip(decoding)))
 }
 
-describe("a contract", () => {
+describeInMemory("a contract", () => {
   for (
     const [name, schema, expected] of [
       ["Schema.Int", Schema.Int, "number"],
@@ -318,7 +320,7 @@ const typed = group.handlers({
       : Effect.succeed({ next: id + 1n })
 })
 
-describe("a worker in a test", () => {
+describeInMemory("a worker in a test", () => {
   const Echo = Action.make("user.echo", { payload: Schema.Record(Schema.String, Action.Unknown) })
   const echo = { "user.echo": ({ data }: DomainAction.DomainAction) => Effect.succeed(data) }
 

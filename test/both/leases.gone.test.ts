@@ -2,7 +2,7 @@
  * Entries that a worker holds and others take, settle, acknowledge or delete: nothing is started whose lease may be over,
  * and what happened is reported as what it was.
  */
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -14,10 +14,9 @@ import * as Metrics from "../../src/Metrics.ts"
 import * as RedisFaults from "../../src/testing/RedisFaults.ts"
 import * as Worker from "../../src/Worker.ts"
 import { counted } from "../support/counted.ts"
-import { bound, numbered, service, started } from "../support/jobs.ts"
 import { eventually, inMemory, onBoth, pendingOf, Place, send, type Services } from "../support/layers.ts"
 import * as Model from "../support/modelWorld.ts"
-import * as Server from "../support/redisServer.ts"
+import { describeInMemory } from "../support/place.ts"
 import { sendAction } from "../support/world.ts"
 
 /** Handlers that run until they are let go. */
@@ -159,7 +158,7 @@ inMemory("A process that was frozen for longer than its lease", (test) => {
     }))
 })
 
-describe("A reply that comes later than the lease", () => {
+describeInMemory("A reply that comes later than the lease", () => {
   it.effect("starts no entry that another process has taken over", () =>
     Effect.scoped(Effect.gen(function*() {
       const world = yield* Model.makeWorld((job) => Effect.succeed(Model.resultOf(job)))
@@ -190,32 +189,6 @@ describe("A reply that comes later than the lease", () => {
       yield* world.until("all are settled", () => Effect.map(world.pending, (rows) => rows.length === 0))
       assert.deepStrictEqual([...new Set(world.runs.map((run) => run.key))], ["1", "2", "3"])
     })))
-})
-
-layer(Server.layer(), { excludeTestServices: true, timeout: 60_000 })("A process that wakes from SIGSTOP", (it) => {
-  it.effect("starts none of the entries that another process ran while it was stopped", () =>
-    Effect.gen(function*() {
-      const server = yield* Server.RedisServer
-      const jobs = service(server)
-      const frozen = yield* jobs.start({ WORKER_CLAIM_IDLE: "1 second", WORKER_CONCURRENCY: "2" })
-      yield* jobs.reading(1)
-      yield* jobs.add("job.hold", numbered(0, 6))
-      yield* frozen.linesOf(/@ started/, 2, started)
-      const other = yield* jobs.start({ WORKER_CLAIM_IDLE: "1 second", WORKER_CONCURRENCY: "10" })
-      yield* jobs.reading(2)
-      yield* frozen.signal("SIGSTOP")
-      yield* other.linesOf(/@ started/, 6, 30_000)
-      yield* jobs.go
-      yield* jobs.allDone
-      yield* frozen.signal("SIGCONT")
-      yield* frozen.line(/entries were taken over by another consumer/, 30_000)
-      yield* other.signal("SIGTERM")
-      yield* other.ended()
-      yield* jobs.add("job.quick", ["b"])
-      yield* frozen.line(/@ quick b/)
-      assert.strictEqual(frozen.count(/@ started/), 2)
-      assert.strictEqual(frozen.count(/are lost/), 0)
-    }), bound)
 })
 
 // -----------------------------------------------------------------------------

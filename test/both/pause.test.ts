@@ -5,8 +5,8 @@ import { assert } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Worker from "../../src/Worker.ts"
-import { actionOf } from "../support/jobs.ts"
 import { entriesOf, eventually, onBoth, pendingOf, Place, send } from "../support/layers.ts"
+import { actionOf } from "../support/messages.ts"
 
 const add = Effect.fnUntraced(function*(id: string, number: number) {
   const { names } = yield* Place

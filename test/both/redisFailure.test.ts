@@ -1,4 +1,4 @@
-import { assert, describe, it, layer } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { rmSync } from "node:fs"
@@ -12,6 +12,7 @@ import {
 } from "../../src/internal/redis/failure.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as Redis from "../../src/Redis.ts"
+import { describeInMemory, layerOnServer } from "../support/place.ts"
 import { RedisServer } from "../support/redisServer.ts"
 import * as Server from "../support/redisServer.ts"
 import { until } from "../support/until.ts"
@@ -78,7 +79,7 @@ const kinds: ReadonlyArray<readonly [kind: RedisFailure, message: string, code?:
   ["Other", ""]
 ]
 
-describe("redisFailure", () => {
+describeInMemory("redisFailure", () => {
   it.each(kinds)("is %s for %s", (kind, message, code) => {
     assert.strictEqual(failureOf(error(message, code)), kind)
   })
@@ -105,7 +106,7 @@ const Shared = Layer.provideMerge(
 
 const script = (lua: string) => Redis.script((key: string) => [key], { numberOfKeys: 1, lua }).withReturnType<unknown>()
 
-layer(Shared, { excludeTestServices: true })("redisFailure of a real server", (it) => {
+layerOnServer(Shared, { excludeTestServices: true })("redisFailure of a real server", (it) => {
   const kindOf = <A>(effect: Effect.Effect<A, Redis.RedisError>) => Effect.map(Effect.flip(effect), failureOf)
 
   it.effect("tells a missing group", () =>

@@ -3,7 +3,7 @@
  *
  * `RETENTION_ENTRIES=1000000` runs the first test at the size that the guarantee is given for.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,6 +21,7 @@ import * as Redis from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
 import { eventually, inMemory, onBoth, pendingOf, Place, send } from "../support/layers.ts"
+import { describeOnServer } from "../support/place.ts"
 import * as Server from "../support/redisServer.ts"
 import { until } from "../support/until.ts"
 
@@ -43,7 +44,7 @@ const entries = Number(process.env["RETENTION_ENTRIES"] ?? 100_000)
 /** Adds many at the server, which is faster than sending them. */
 const addMany = "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', 'data', ARGV[2]) end"
 
-describe("with one group", () => {
+describeOnServer("with one group", () => {
   it.live(
     `a retry that waits while ${entries} newer entries pass does not hold them back`,
     () =>
@@ -321,7 +322,7 @@ for _, group in ipairs({ 'one', 'two' }) do
   end
 end`
 
-describe("the trimming of a busy stream", () => {
+describeOnServer("the trimming of a busy stream", () => {
   it.live("goes on at once while there is more, and stops where a group stands", () =>
     Effect.gen(function*() {
       const server = yield* Server.start()

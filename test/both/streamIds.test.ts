@@ -1,7 +1,7 @@
 /**
  * A stream whose last entry ids are used up: an entry that is added with an id of its own ends it for all senders.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
@@ -15,6 +15,7 @@ import { idsLeft, supplyOf } from "../../src/internal/redis/streamIds.ts"
 import { QueueNaming } from "../../src/QueueNaming.ts"
 import * as Worker from "../../src/Worker.ts"
 import { eventually, inMemory, onBoth, onServer, Place, send } from "../support/layers.ts"
+import { describeInMemory } from "../support/place.ts"
 
 const most = "18446744073709551615"
 const lastId = `${most}-${most}`
@@ -50,7 +51,7 @@ const startWorker = Effect.fnUntraced(function*(options: Worker.WorkerOptions = 
 const told = (level: string, what: RegExp) =>
   Effect.map(Place, ({ logs }) => logs.filter((line) => line.level === level && what.test(line.text)))
 
-describe("ids of a stream", () => {
+describeInMemory("ids of a stream", () => {
   it.each([
     [lastId, 0n, "exhausted"],
     [`${most}-18446744073709551610`, 5n, "scarce"],

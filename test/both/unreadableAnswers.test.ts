@@ -1,7 +1,7 @@
 /**
  * An answer that cannot be read ends its request at once, where it can be told whose it is.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
@@ -13,6 +13,7 @@ import { correlationIdOf } from "../../src/internal/wire/envelope.ts"
 import * as Worker from "../../src/Worker.ts"
 import { golden } from "../fixtures/index.ts"
 import { entriesOf, eventually, fieldsOf, onBoth, Place, send } from "../support/layers.ts"
+import { describeInMemory } from "../support/place.ts"
 
 const Score = Action.make("user.score", { success: { score: Schema.NullOr(Schema.Finite) } })
 
@@ -122,7 +123,7 @@ onBoth("a request", (test) => {
   }
 })
 
-describe("the correlation id of an answer that cannot be read", () => {
+describeInMemory("the correlation id of an answer that cannot be read", () => {
   it("is that of the outermost object, whatever its strings hold", () => {
     const id = "00000009-0000-4000-8000-000000000009"
     for (
@@ -173,7 +174,7 @@ onBoth("an action with NaN", (test) => {
   }
 })
 
-describe("a text that is not JSON", () => {
+describeInMemory("a text that is not JSON", () => {
   it("is not said to hold NaN where only a string or a key of it does", () => {
     for (const text of ["{\"a\":\"NaN\"", "{\"Infinity\":", "{nan}", "{\"a\":\"\\\"NaN"]) {
       const result = DomainAction.parse(text)

@@ -1,7 +1,7 @@
 /**
  * A worker that listens in another environment than its senders is told so, since nothing else would ever tell it.
  */
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -11,6 +11,7 @@ import { Redis } from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
 import { inMemory, onBoth, Place, send } from "../support/layers.ts"
+import { layerOnServer } from "../support/place.ts"
 import * as Server from "../support/redisServer.ts"
 
 const said = Effect.map(
@@ -137,7 +138,7 @@ inMemory("A worker that looks for other environments", (test) => {
     }))
 })
 
-layer(Server.layer(), { excludeTestServices: true, timeout: 30_000 })("A worker under an ACL", (it) => {
+layerOnServer(Server.layer(), { excludeTestServices: true, timeout: 30_000 })("A worker under an ACL", (it) => {
   for (
     const [name, pattern, warned] of [
       ["starts without a warning where it may not look at other environments", "~nooble4:dev:*", []],

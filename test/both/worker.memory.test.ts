@@ -5,8 +5,8 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { RetryLater } from "../../src/HandlerError.ts"
 import * as Worker from "../../src/Worker.ts"
-import { actionOf } from "../support/jobs.ts"
 import { entriesOf, eventually, onBoth, Place, send } from "../support/layers.ts"
+import { actionOf } from "../support/messages.ts"
 
 const count = 12
 

@@ -6,8 +6,8 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Health from "../../src/Health.ts"
 import * as Worker from "../../src/Worker.ts"
-import { actionOf } from "../support/jobs.ts"
 import { entriesOf, eventually, inMemory, onBoth, Place, send } from "../support/layers.ts"
+import { actionOf } from "../support/messages.ts"
 
 onBoth("the status of a worker", (test) => {
   test("says full while it waits for room, though there is a little left", () =>

@@ -6,73 +6,10 @@ import { createServer, type IncomingMessage } from "node:http"
 import { createServer as createTcpServer } from "node:net"
 import parsePrometheusTextFormat from "parse-prometheus-text-format"
 import * as DomainAction from "../../src/DomainAction.ts"
-import * as Health from "../../src/Health.ts"
-import type { WorkerStatus } from "../../src/Worker.ts"
 import * as processes from "../support/processes.ts"
 import * as proxy from "../support/proxy.ts"
 import * as redisServer from "../support/redisServer.ts"
 import { until } from "../support/until.ts"
-
-const status = (change: Partial<WorkerStatus> = {}): WorkerStatus => ({
-  state: "running",
-  service: "user",
-  stream: "nooble4:dev:user:streams:main",
-  group: "user-group",
-  lease: 60_000,
-  lastRenewed: 100_000,
-  startedAt: 0,
-  block: 5_000,
-  eventLoopDelay: 0,
-  consumers: [
-    { name: "reader", running: 0, held: 0, unwritten: 0, lastRead: 100_000, reads: true, full: false },
-    { name: "alone", running: 0, held: 0, unwritten: 0, lastRead: undefined, reads: false, full: false }
-  ],
-  trouble: new Map(),
-  ...change
-})
-
-const reader = (change: Partial<WorkerStatus["consumers"][number]>) =>
-  status({
-    consumers: [{
-      name: "reader",
-      running: 0,
-      held: 0,
-      unwritten: 0,
-      lastRead: 100_000,
-      reads: true,
-      full: false,
-      ...change
-    }]
-  })
-
-describe("readiness", () => {
-  it.each<[string, WorkerStatus, number, RegExp | undefined]>([
-    ["a worker that reads and renews is ready", status(), 101_000, undefined],
-    ["a paused one is not", status({ state: "paused" }), 101_000, /paused/],
-    ["a draining one is not", status({ state: "draining" }), 101_000, /draining/],
-    ["a failed one is not", status({ state: "failed" }), 101_000, /failed/],
-    [
-      "one that has trouble is not",
-      status({ trouble: new Map([["reading", "Connection"]]) }),
-      101_000,
-      /reading: Connection/
-    ],
-    ["one whose read does not come back is not", status(), 115_001, /read nothing back/],
-    [
-      "one that never read is not, once a read should have come back",
-      reader({ lastRead: undefined }),
-      15_001,
-      /read nothing/
-    ],
-    ["one that is full need not read", reader({ full: true, lastRead: 0 }), 101_000, undefined],
-    ["one that does not renew is not", reader({ lastRead: 140_000 }), 140_001, /not renewed for 40001/],
-    ["one whose event loop was late is not", status({ eventLoopDelay: 1_001 }), 101_000, /late by 1001/]
-  ])("%s", (_, worker, now, problem) => {
-    const { problems, ready } = Health.readinessOf(worker, now)
-    assert.strictEqual(ready, problem === undefined, problems.join())
-    if (problem !== undefined) assert.match(problems.join(), problem)
-  })
-})
 
 const freePort: Effect.Effect<number> = Effect.promise(() =>
   new Promise((resolve) => {

@@ -3,7 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { actionOf } from "../support/jobs.ts"
+import { actionOf } from "../support/messages.ts"
 import * as Trouble from "../support/troubleWorld.ts"
 import { until } from "../support/until.ts"
 

@@ -2,7 +2,7 @@
  * A service of the program test/programs/jobs.ts on a server: its processes, its messages, and what the server knows of it.
  */
 import * as Effect from "effect/Effect"
-import * as DomainAction from "../../src/DomainAction.ts"
+import { actionOf, type Pending } from "./messages.ts"
 import * as Processes from "./processes.ts"
 import * as Server from "./redisServer.ts"
 import { until } from "./until.ts"
@@ -19,25 +19,6 @@ export const numbered = (from: number, to: number): Array<string> =>
 
 /** The ids in lines such as `@ ended j000`, sorted. */
 export const idsOf = (lines: ReadonlyArray<string>): Array<string> => lines.map((line) => line.split(" ")[2]!).sort()
-
-/** The text of an action of the service. */
-export const actionOf = (type: string, number: number, options: {
-  readonly data: { readonly [key: string]: unknown }
-  readonly list?: string | undefined
-  readonly metadata?: { readonly [key: string]: unknown } | undefined
-}): string =>
-  DomainAction.encode(DomainAction.make({
-    action_id: `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`,
-    action_type: type,
-    timestamp: "2025-06-29T04:03:00.123456Z",
-    correlation_id: "00000007-0000-4000-8000-000000000007",
-    callback_queue_name: options.list ?? null,
-    data: options.data,
-    metadata: options.metadata ?? null
-  }))
-
-/** A pending entry: its id, its consumer, milliseconds since its delivery or renewal, deliveries. */
-export type Pending = readonly [id: string, consumer: string, idle: number, deliveries: number]
 
 export const service = (server: Server.Server) => {
   const name = Server.uniquePrefix()

@@ -3,7 +3,7 @@
  *
  * Each test has an environment of its own, so that the keys of no two tests meet.
  */
-import { describe, it, layer } from "@effect/vitest"
+import { it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -19,6 +19,7 @@ import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
+import { describeInMemory, type Kind, layerOnServer } from "./place.ts"
 import * as Server from "./redisServer.ts"
 
 export interface LogLine {
@@ -29,7 +30,7 @@ export interface LogLine {
 
 /** Where a test runs. */
 export class Place extends Context.Service<Place, {
-  readonly kind: "memory" | "server"
+  readonly kind: Kind
   readonly environment: string
   /** Names of the service `user`. */
   readonly names: Names
@@ -55,7 +56,7 @@ const text = (message: unknown): string => (Array.isArray(message) ? message : [
 
 /** What differs from test to test. */
 const ownPlace = (
-  kind: "memory" | "server"
+  kind: Kind
 ): Layer.Layer<Place | QueueNaming.QueueNaming | Settings.Settings, Settings.SettingsError> =>
   Layer.unwrap(Effect.sync(() => {
     const environment = Server.uniquePrefix()
@@ -85,8 +86,8 @@ const RealRedis = Layer.unwrap(
 ).pipe(Layer.provideMerge(Server.layer()))
 
 /** Runs the tests in memory, each with a server of its own. */
-export const inMemory = (name: string, tests: (test: Test, kind: "memory" | "server") => void): void => {
-  describe(`${name} in memory`, () => {
+export const inMemory = (name: string, tests: (test: Test, kind: Kind) => void): void => {
+  describeInMemory(`${name} in memory`, () => {
     tests(
       (title, body, timeout) =>
         it.effect(
@@ -113,10 +114,10 @@ export const onServer = (
       body: () => Effect.Effect<void, unknown, Services | Server.RedisServer>,
       timeout?: number
     ) => void,
-    kind: "memory" | "server"
+    kind: Kind
   ) => void
 ): void => {
-  layer(RealRedis, { excludeTestServices: true })(`${name} on a server`, (it) => {
+  layerOnServer(RealRedis, { excludeTestServices: true })(`${name} on a server`, (it) => {
     tests(
       (title, body, timeout) =>
         it.effect(title, () => Effect.suspend(body).pipe(Effect.scoped, Effect.provide(serverPlace)), timeout),
@@ -126,7 +127,7 @@ export const onServer = (
 }
 
 /** Runs the tests on both. */
-export const onBoth = (name: string, tests: (test: Test, kind: "memory" | "server") => void): void => {
+export const onBoth = (name: string, tests: (test: Test, kind: Kind) => void): void => {
   inMemory(name, tests)
   onServer(name, tests)
 }

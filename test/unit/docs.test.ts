@@ -1,131 +1,26 @@
 /**
- * What the documentation says is so: its snippets compile (and run, where they can), its links lead somewhere, its tables
- * are those of the code.
+ * What the documentation says is so: its links lead somewhere, its tables are those of the code. (Its snippets are compiled
+ * and run in test/process/docs.snippets.test.ts.)
  *
  * `UPDATE_DOCS=1` writes the generated tables anew instead of comparing them.
  */
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
-import { execFile } from "node:child_process"
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync
-} from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
-import { promisify } from "node:util"
-import { afterAll, assert, describe, it } from "vitest"
+import { assert, describe, it } from "vitest"
 import * as library from "../../src/index.ts"
 import { type Outcome, type Policy, type Settlement, settlementOf, type Subject } from "../../src/Settlement.ts"
-import { anchors, type Fence, fences, prose, rowsAfter, table } from "../support/markdown.ts"
-
-const run = promisify(execFile)
-const root = join(import.meta.dirname, "../..")
-const read = (path: string): string => readFileSync(join(root, path), "utf8")
-const files = (folder: string, ending: string): ReadonlyArray<string> =>
-  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(ending)).map((name) => join(folder, name)).toSorted()
-
-const pages = [...files("docs", ".md"), "README.md", "CONTRIBUTING.md", "CHANGELOG.md", ".changeset/README.md"]
-const sources = files("src", ".ts")
-
-// -----------------------------------------------------------------------------
-// snippets
-// -----------------------------------------------------------------------------
-
-interface Snippet extends Fence {
-  readonly page: string
-  /** Where it is written, in the folder of all snippets. */
-  readonly file: string
-}
-
-const snippetsOf = (page: string, markdown: string): ReadonlyArray<Snippet> =>
-  fences(markdown).filter(({ language }) => language === "ts").map((fence) => ({
-    ...fence,
-    page,
-    file: join(page, fence.notes.find((note) => note.startsWith("file="))?.slice("file=".length) ?? `${fence.line}.ts`)
-  }))
-
-/** The docstrings of a source, everything else blanked, so that lines keep their numbers. */
-const docstrings = (source: string): string => {
-  let inside = false
-  return source.split("\n").map((line) => {
-    if (/^\s*\/\*\*/.test(line)) inside = true
-    const text = inside ? line.replace(/^\s*(?:\/\*\*|\*(?!\/)) ?/, "") : ""
-    if (line.includes("*/")) inside = false
-    return text
-  }).join("\n")
-}
-
-/** The library by path, so that a snippet compiles and runs without a build. */
-const withPaths = (text: string): string =>
-  text.replace(/(from|import) "effect-redis-workers(?:\/(.*?))?"/g, (_, word: string, module: string | undefined) => {
-    const path = module === undefined ? "index" : module === "testing" ? "testing/index" : module
-    return `${word} ${JSON.stringify(join(root, "src", `${path}.ts`))}`
-  })
-
-/** What stands at the top level counts as used, so that unused imports alone are found. */
-const exported = (text: string): string =>
-  text.replace(/^(?=(?:declare )?(?:const|class|interface|type) )/gm, "export ")
-
-describe("snippets", () => {
-  const project = mkdtempSync(join(tmpdir(), "effect-redis-workers-docs-"))
-  afterAll(() => rmSync(project, { recursive: true, force: true }))
-
-  const snippets = [
-    ...pages.flatMap((page) => snippetsOf(page, read(page))),
-    ...sources.flatMap((source) => snippetsOf(source, docstrings(read(source))))
-  ]
-  symlinkSync(join(root, "node_modules"), join(project, "node_modules"), "dir")
-  writeFileSync(join(project, "package.json"), "{ \"type\": \"module\" }")
-  for (const { file, line, text } of snippets) {
-    mkdirSync(dirname(join(project, file)), { recursive: true })
-    writeFileSync(join(project, file), "\n".repeat(line - 1) + withPaths(exported(text)))
-  }
-
-  it("compile, all of them", async () => {
-    assert.isAbove(snippets.length, 50)
-    const { compilerOptions } = JSON.parse(read("tsconfig.json").replace(/^\s*\/\/.*$/gm, "")) as {
-      compilerOptions: object
-    }
-    writeFileSync(
-      join(project, "tsconfig.json"),
-      JSON.stringify({
-        compilerOptions: { ...compilerOptions, plugins: [], rewriteRelativeImportExtensions: false },
-        files: snippets.map(({ file }) => file)
-      })
-    )
-    const told = await run(join(root, "node_modules/.bin/tsc"), ["--project", project, "--pretty", "false"], {
-      cwd: project
-    }).then(() => "", (error: { stdout: string; message: string }) => error.stdout || error.message)
-    // Errors of the library itself are for `npm run check:types`, which names their files as they are.
-    assert.deepStrictEqual(told.split("\n").filter((line) => line !== "" && !line.startsWith("..")), [])
-  }, 120_000)
-
-  for (const { file, line, page, text } of snippets.filter(({ notes }) => notes.includes("run"))) {
-    it(`run: ${page}, line ${line}`, async () => {
-      const all = fences(read(page))
-      const printed = all[all.findIndex((fence) => fence.text === text) + 1]
-      assert(printed !== undefined && printed.notes.includes("prints"), "what it prints is missing: ```text prints")
-      const { stdout } = await run(process.execPath, [join(project, file)], { timeout: 30_000 })
-      assert.strictEqual(stdout, printed.text)
-    }, 40_000)
-  }
-})
+import { anchors, docstrings, prose, rowsAfter, table } from "../support/markdown.ts"
+import { files, pages, read, root, sources } from "../support/repository.ts"
 
 // -----------------------------------------------------------------------------
 // links
 // -----------------------------------------------------------------------------
 
-describe("links", () => {
+describe("the documentation", () => {
   for (const page of pages) {
-    it(`of ${page} lead to files and headings that exist`, () => {
+    it(`has in ${page} only links to files and headings that exist`, () => {
       const wrong: Array<string> = []
       for (const [, target] of prose(read(page)).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)) {
         const [path = "", anchor] = target!.split("#")
@@ -137,7 +32,7 @@ describe("links", () => {
     })
   }
 
-  it("of the index name every page", () => {
+  it("names every page in docs/README.md", () => {
     for (const page of files("docs", ".md")) {
       if (page !== "docs/README.md") assert.include(read("docs/README.md"), `](${relative("docs", page)})`)
     }

@@ -17,7 +17,7 @@ import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as RedisFaults from "../../src/testing/RedisFaults.ts"
 import * as Worker from "../../src/Worker.ts"
-import { actionOf } from "../support/jobs.ts"
+import { actionOf } from "../support/messages.ts"
 
 const names = namesOf(QueueNaming.make({ prefix: "nooble4", environment: "dev" }), "user")
 

@@ -6,7 +6,7 @@ import * as Compiler from "../support/compiler.ts"
 
 const contracts = `
 import { Context, Effect, Schema } from "effect"
-import { Action, ActionClient, ActionGroup, makeWorker, Worker } from "../../src/index.ts"
+import { Action, ActionClient, ActionGroup, makeWorker, Worker } from "../src/index.ts"
 
 class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
 class Undeclared extends Schema.TaggedError<Undeclared>()("Undeclared", { email: Schema.String }) {}
@@ -91,7 +91,7 @@ describe("TypeScript 5.9", () => {
     editor = Compiler.open({
       "test/right.ts": right,
       ...Object.fromEntries(wrong.map(([, record], i) => [`test/wrong${i}.ts`, wrongFile(record)])),
-      ...Object.fromEntries(typeTests.map((name) => [join("test", name), undefined]))
+      ...Object.fromEntries(typeTests.map((name) => [join("test/unit", name), undefined]))
     })
     // The first question makes it read all files.
     assert.match(editor.version, /^5\.9\./)
@@ -104,7 +104,7 @@ describe("TypeScript 5.9", () => {
 
   for (const name of typeTests) {
     it(`agrees with ${name}`, () => {
-      assert.deepStrictEqual(editor.diagnostics(join("test", name)), [])
+      assert.deepStrictEqual(editor.diagnostics(join("test/unit", name)), [])
     }, 300_000)
   }
 

@@ -5,8 +5,8 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { RetryLater } from "../../src/HandlerError.ts"
 import * as Worker from "../../src/Worker.ts"
-import { actionOf } from "../support/jobs.ts"
 import { eventually, inMemory, Place, send } from "../support/layers.ts"
+import { actionOf } from "../support/messages.ts"
 
 inMemory("a log line of a handler", (test) => {
   const handlers = {
