@@ -13,7 +13,7 @@ export default defineConfig({
     maxWorkers: 2,
     // A test that fails now and then is wrong, or has found something.
     retry: 0,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ["default", "./scripts/closing-line.ts"],
     projects: [

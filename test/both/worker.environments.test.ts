@@ -4,13 +4,13 @@
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import { Redis } from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
 import { inMemory, onBoth, Place, send } from "../support/layers.ts"
+import { recording } from "../support/logs.ts"
 import { layerOnServer } from "../support/place.ts"
 import * as Server from "../support/redisServer.ts"
 
@@ -157,10 +157,7 @@ layerOnServer(Server.layer(), { excludeTestServices: true, timeout: 30_000 })("A
         yield* server.cli("XADD", "nooble4:production:user:streams:main", ...someAction)
         yield* server.cli("ACL", "SETUSER", "limited", "reset", "on", ">secret", "+@all", "&*", ...pattern.split(" "))
         const lines: Array<string> = []
-        const collector = Logger.make<unknown, void>(({ logLevel, message }) => {
-          lines.push(`${logLevel} ${String(Array.isArray(message) ? message[0] : message)}`)
-        })
-        const Limited = Layer.mergeAll(IoRedis.layer, QueueNaming.layer, Logger.layer([collector])).pipe(
+        const Limited = Layer.mergeAll(IoRedis.layer, QueueNaming.layer, recording(lines)).pipe(
           Layer.provideMerge(Settings.layerOf({
             serviceName: "user",
             redis: { url: server.url, username: "limited", password: "secret" }

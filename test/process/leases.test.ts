@@ -5,9 +5,9 @@
 import { assert, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { bound, idsOf, numbered, service, started } from "../support/jobs.ts"
-import { type Pending } from "../support/messages.ts"
 import * as Server from "../support/redisServer.ts"
 import { until } from "../support/until.ts"
+import type { Pending } from "../support/view.ts"
 
 // -----------------------------------------------------------------------------
 // processes

@@ -4,11 +4,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Logger from "effect/Logger"
 import * as TestClock from "effect/testing/TestClock"
 import * as trouble from "../../src/internal/redis/trouble.ts"
 import { RedisError } from "../../src/Redis.ts"
 import { WorkerError } from "../../src/WorkerError.ts"
+import { recording } from "../support/logs.ts"
 import * as processes from "../support/processes.ts"
 import * as redisServer from "../support/redisServer.ts"
 import * as Trouble from "../support/troubleWorld.ts"
@@ -106,11 +106,10 @@ describe("a server that refuses for a while", () => {
   it.effect("is warned of once a minute, with its words", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
-      const collector = Logger.make<unknown, void>(({ message }) => void lines.push(String(message)))
       const refused = new RedisError({ cause: new Error("MISCONF Redis is configured to save RDB snapshots") })
       const waiting = yield* Effect.forkChild(
         trouble.untilPassed(trouble.make(), "starting", Effect.fail(refused)).pipe(
-          Effect.provide(Logger.layer([collector]))
+          Effect.provide(recording(lines))
         )
       )
       for (let second = 0; second < 200; second++) yield* TestClock.adjust("1 second")

@@ -3,13 +3,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import { blockOf } from "../../src/internal/ioredis/connection.ts"
 import { failureOf } from "../../src/internal/redis/failure.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as Redis from "../../src/Redis.ts"
+import { recording } from "../support/logs.ts"
 import * as Proxy from "../support/proxy.ts"
 import * as Server from "../support/redisServer.ts"
 import { until } from "../support/until.ts"
@@ -166,7 +166,7 @@ describe("the shared connection", () => {
         yield* until("the return is logged", Effect.sync(() => lines.length >= 2))
       }).pipe(
         Effect.provide(
-          Layer.provideMerge(layer, Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))]))
+          Layer.provideMerge(layer, recording(lines))
         )
       )
       assert.strictEqual(lines.length, 2)

@@ -2,7 +2,6 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { AbstractConnector, Redis as Client, type RedisOptions } from "ioredis"
@@ -12,15 +11,13 @@ import { parseRedisUrl } from "../../src/internal/redis/url.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
+import { recording } from "../support/logs.ts"
 import * as Server from "../support/redisServer.ts"
 import { RespConnection } from "../support/resp.ts"
 import { until } from "../support/until.ts"
 
 const failureOf = (options: IoRedis.Options) =>
   Effect.flip(Effect.provide(Redis.Redis, IoRedis.layerOptions({ connectTimeout: "10 seconds", ...options })))
-
-const recording = (lines: Array<string>) =>
-  Logger.layer([Logger.make(({ message }) => void lines.push([message].flat().map(String).join(" ")))])
 
 const clientList = (server: Server.Server) => Effect.map(server.cli("CLIENT", "LIST"), String)
 

@@ -5,11 +5,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import { Redis as Client } from "ioredis"
-import { inspect } from "node:util"
 import * as Action from "../../src/Action.ts"
 import * as ActionClient from "../../src/ActionClient.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
@@ -18,17 +16,12 @@ import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
+import { recordingAll as recording, shown } from "../support/logs.ts"
 import * as Server from "../support/redisServer.ts"
 import { RespConnection } from "../support/resp.ts"
 import { until } from "../support/until.ts"
 
 class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{ readonly message: string }> {}
-
-/** Everything that a line, an error or a value shows, the deepest way there is. */
-const shown = (value: unknown) => inspect(value, { depth: Infinity, showHidden: true }) + String(value)
-
-const recording = (lines: Array<string>) =>
-  Logger.layer([Logger.make(({ cause, message }) => void lines.push(shown({ cause, message })))])
 
 const said = (lines: ReadonlyArray<string>, words: RegExp) => Effect.sync(() => lines.some((line) => words.test(line)))
 

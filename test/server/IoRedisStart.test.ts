@@ -3,13 +3,12 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Redacted from "effect/Redacted"
 import * as Net from "node:net"
-import { inspect } from "node:util"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
+import { recordingAll as recording, shown } from "../support/logs.ts"
 import * as Server from "../support/redisServer.ts"
 import { RespConnection } from "../support/resp.ts"
 import { until } from "../support/until.ts"
@@ -222,12 +221,6 @@ describe("IoRedis over TLS", () => {
 
 describe("the password", () => {
   const secret = "hunter2-secret"
-
-  /** Everything that a log line, an error or an inspected value shows, the deepest way there is. */
-  const shown = (value: unknown) => inspect(value, { depth: Infinity, showHidden: true }) + String(value)
-
-  const recording = (lines: Array<string>) =>
-    Logger.layer([Logger.make(({ cause, message }) => void lines.push(shown({ cause, message })))])
 
   /** The password of the server changes, and all connections have to come again. */
   const changePassword = (port: number) =>

@@ -3,7 +3,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import { AbstractConnector, Redis as Client } from "ioredis"
 import * as Net from "node:net"
@@ -11,6 +10,7 @@ import { destroy, makeClient, open } from "../../src/internal/ioredis/connection
 import { failureOf } from "../../src/internal/redis/failure.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as Redis from "../../src/Redis.ts"
+import { recording } from "../support/logs.ts"
 import * as Proxy from "../support/proxy.ts"
 import * as Server from "../support/redisServer.ts"
 import * as Sentinel from "../support/sentinel.ts"
@@ -29,7 +29,7 @@ const setup = (count: number, options: IoRedis.IoRedisOptions = {}) =>
     const proxy = yield* Proxy.start(server.port)
     const sentinels = yield* Effect.forEach(Array.from({ length: count }), () => Sentinel.standIn(proxy.port))
     const lines: Array<string> = []
-    const logger = Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))])
+    const logger = recording(lines)
     const layer = IoRedis.layerOptions({
       ...times,
       ioredis: { name, sentinels: sentinels.map(({ address }) => address), ...options }

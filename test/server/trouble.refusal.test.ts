@@ -3,6 +3,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
@@ -181,7 +182,8 @@ describe("a server that takes no more clients", () => {
 describe("a server that forgets its scripts", () => {
   it.live("is given them again: nobody notices", () =>
     Effect.gen(function*() {
-      const { load, process, world } = yield* Trouble.working()
+      // Nobody gives up, however slow the machine is.
+      const { load, process, world } = yield* Trouble.working({ patience: Duration.minutes(1) })
       for (let round = 0; round < 10; round++) {
         yield* world.server.cli("SCRIPT", "FLUSH")
         yield* Trouble.handledMore(world)

@@ -2,10 +2,13 @@
  * A service of the program test/programs/jobs.ts on a server: its processes, its messages, and what the server knows of it.
  */
 import * as Effect from "effect/Effect"
-import { actionOf, type Pending } from "./messages.ts"
+import { namesOf } from "../../src/internal/redis/names.ts"
+import * as QueueNaming from "../../src/QueueNaming.ts"
+import { actionOf } from "./messages.ts"
 import * as Processes from "./processes.ts"
 import * as Server from "./redisServer.ts"
 import { until } from "./until.ts"
+import { fieldsOf, viewOf } from "./view.ts"
 
 /** Of a test that starts processes: a busy machine takes its time for each. */
 export const bound = 150_000
@@ -22,9 +25,10 @@ export const idsOf = (lines: ReadonlyArray<string>): Array<string> => lines.map(
 
 export const service = (server: Server.Server) => {
   const name = Server.uniquePrefix()
+  const names = namesOf(QueueNaming.make({ prefix: "nooble4", environment: "dev" }), name)
+  const { group, stream } = names
   const root = `nooble4:dev:${name}`
-  const stream = `${root}:streams:main`
-  const group = `${name}-group`
+  const view = viewOf(names, server.cli)
   let sent = 0
 
   /** Adds one action; returns the id of its entry. */
@@ -66,24 +70,13 @@ export const service = (server: Server.Server) => {
     /** Lets everything that holds go on. */
     go: server.cli("SET", `go:${name}`, "1"),
     stop: server.cli("DEL", `go:${name}`),
-    length: server.cli("XLEN", stream),
-    pending: Effect.map(
-      server.cli("XPENDING", stream, group, "-", "+", "1000"),
-      (rows) => rows as unknown as ReadonlyArray<Pending>
-    ),
-    consumers: Effect.map(
-      server.cli("XINFO", "CONSUMERS", stream, group),
-      (rows) => (rows as ReadonlyArray<ReadonlyArray<string>>).map((row) => row[1]!)
-    ),
+    length: view.length,
+    pending: view.pending,
+    consumers: view.consumers,
     /** Field by field, the newest last. */
     deadLetters: Effect.map(
-      server.cli("XRANGE", `${root}:streams:dead`, "-", "+"),
-      (rows) =>
-        (rows as unknown as ReadonlyArray<readonly [string, ReadonlyArray<string>]>).map(([, fields]) =>
-          Object.fromEntries(
-            Array.from({ length: fields.length / 2 }, (_, index) => [fields[index * 2]!, fields[index * 2 + 1]!])
-          )
-        )
+      view.deadLetters,
+      (letters) => letters.map(({ notes, original }) => ({ ...fieldsOf(original), ...notes }))
     ),
     /** So many connections wait for new entries. */
     reading: (count: number) =>
@@ -91,6 +84,6 @@ export const service = (server: Server.Server) => {
     /** No connection waits for new entries any more: the workers have stopped reading. */
     readingEnded: until("nobody reads", Effect.map(connections, (found) => found.length === 0)),
     /** Everything is settled and deleted. */
-    allDone: until("all is settled", Effect.map(server.cli("XLEN", stream), (length) => length === 0), 20_000)
+    allDone: until("all is settled", Effect.map(view.length, (length) => length === 0), 20_000)
   }
 }

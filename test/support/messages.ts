@@ -1,4 +1,4 @@
-/** Messages as they are written by hand, and what a server says of them. */
+/** Messages as they are written by hand. */
 import * as DomainAction from "../../src/DomainAction.ts"
 
 /** The text of an action that a client sends. */
@@ -16,6 +16,3 @@ export const actionOf = (type: string, number: number, options: {
     data: options.data,
     metadata: options.metadata ?? null
   }))
-
-/** A pending entry: its id, its consumer, milliseconds since its delivery or renewal, deliveries. */
-export type Pending = readonly [id: string, consumer: string, idle: number, deliveries: number]

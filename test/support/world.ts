@@ -12,7 +12,7 @@ import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected, RetryLater } from "../../src/HandlerError.ts"
 import { QueueNaming } from "../../src/QueueNaming.ts"
 import * as Worker from "../../src/Worker.ts"
-import { entriesOf, eventually, fieldsOf, pendingOf, Place, send } from "./layers.ts"
+import { eventually, Place, send, view } from "./layers.ts"
 
 // -----------------------------------------------------------------------------
 // contracts
@@ -202,14 +202,7 @@ const show = (answer: unknown): string => {
 }
 
 /** The dead letters as objects: notes, then the entry's own fields as `original`. */
-export const deadLetters = Effect.gen(function*() {
-  const { names } = yield* Place
-  const rows = yield* entriesOf(names.deadLetters)
-  return rows.map(([, fields]) => {
-    const at = fields.indexOf("fields")
-    return { notes: fieldsOf(fields.slice(0, at)), original: fields.slice(at + 2) }
-  })
-})
+export const deadLetters = Effect.flatMap(view, (view) => view.deadLetters)
 
 /** Answers and dead letters in short, oldest first. */
 export const effects = (sent: Pick<Sent, "list">) =>
@@ -228,22 +221,18 @@ export const settled = Effect.gen(function*() {
     "all is settled",
     Effect.gen(function*() {
       const [row] = yield* send<ReadonlyArray<ReadonlyArray<string | number | null>>>("XINFO", "GROUPS", names.stream)
-      const pending = yield* send<ReadonlyArray<unknown>>("XPENDING", names.stream, names.group)
+      const pending = yield* (yield* view).pendingCount
       const lastRead = String(row?.[row.indexOf("last-delivered-id") + 1])
       const newest = yield* send<ReadonlyArray<readonly [string]>>("XREVRANGE", names.stream, "+", "-", "COUNT", 1)
-      return pending[0] === 0 && (newest[0] === undefined || newest[0][0] === lastRead)
+      return pending === 0 && (newest[0] === undefined || newest[0][0] === lastRead)
     })
   )
 })
 
 /** Keys that a worker leaves behind once all is settled: none for retries. */
 export const leftovers = Effect.gen(function*() {
-  const { names } = yield* Place
-  return {
-    stream: yield* send<number>("XLEN", names.stream),
-    pending: (yield* pendingOf(names)).length,
-    retries: yield* send<number>("EXISTS", names.retryDue, names.retryRecords)
-  }
+  const { length, pendingCount, retries } = yield* view
+  return { stream: yield* length, pending: yield* pendingCount, retries: yield* retries }
 })
 
 export const nothingLeft = { stream: 0, pending: 0, retries: 0 }

@@ -4,7 +4,6 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Schema from "effect/Schema"
 import { afterEach, assert, beforeEach, describe, it, vi } from "vitest"
@@ -16,15 +15,16 @@ import { Redis } from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
+import { recording } from "../support/logs.ts"
 
 const Now = Action.make("clock.now", { success: { year: Schema.Int } })
 const handlers = ActionGroup.make(Now).handlers({
   "clock.now": () => Effect.sync(() => ({ year: new Date().getUTCFullYear() }))
 })
 
-let logs: Array<string>
+const logs: Array<string> = []
 beforeEach(() => {
-  logs = []
+  logs.length = 0
 })
 afterEach(() => {
   vi.useRealTimers()
@@ -32,7 +32,7 @@ afterEach(() => {
 
 const warnings = () => logs.filter((line) => line.includes("Timers are faked"))
 
-const Collected = Logger.layer([Logger.make<unknown, void>(({ message }) => void logs.push(String(message)))])
+const Collected = recording(logs)
 
 const service = Worker.layer(handlers).pipe(
   Layer.provideMerge(ActionClient.layer),

@@ -69,7 +69,7 @@ const check = (forgetful: boolean) => (seed: number) =>
     const smallest = yield* violationsOf({ ...schedule, steps: least })
     assert.fail([
       `Seed ${seed} fails: ${found.join("; ")}`,
-      `Again: FAULTS_ONLY=${seed} FAULTS_STEPS=${beginning} npx vitest run test/faults.property.test.ts`,
+      `Again: FAULTS_ONLY=${seed} FAULTS_STEPS=${beginning} npx vitest run test/unit/faults.property.test.ts`,
       `The least of it fails with: ${smallest.join("; ")}`,
       ...least.map((step) => `  ${JSON.stringify(step)}`)
     ].join("\n"))

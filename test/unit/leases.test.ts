@@ -4,7 +4,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
@@ -14,8 +13,10 @@ import { Redis } from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
-import { actionOf, type Pending } from "../support/messages.ts"
+import { recording } from "../support/logs.ts"
+import { actionOf } from "../support/messages.ts"
 import { until } from "../support/until.ts"
+import type { Pending } from "../support/view.ts"
 
 const Memory = Layer.merge(QueueNaming.layer, RedisMemory.layer).pipe(
   Layer.provideMerge(Settings.layerOf({ serviceName: "job", environment: "test" }))
@@ -66,12 +67,9 @@ const held = Effect.gen(function*() {
   }
 })
 
-const logged = Effect.gen(function*() {
+const logged = Effect.sync(() => {
   const lines: Array<string> = []
-  const logger = Logger.make(({ message }) => {
-    lines.push(String(message))
-  })
-  return { lines, layer: Logger.layer([logger]) }
+  return { lines, layer: recording(lines) }
 })
 
 const onMemory = <A, E>(

@@ -7,7 +7,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
@@ -19,6 +18,7 @@ import { Redis } from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
+import { recording } from "../support/logs.ts"
 
 const Sleep = Action.make("job.sleep", { success: { slept: Schema.Boolean } })
 const group = ActionGroup.make(Sleep)
@@ -27,7 +27,7 @@ const logs: Array<string> = []
 const World = Layer.mergeAll(
   RedisMemory.layer,
   QueueNaming.layer,
-  Logger.layer([Logger.make<unknown, void>(({ message }) => void logs.push(String(message)))])
+  recording(logs)
 ).pipe(Layer.provideMerge(Settings.layerOf({ serviceName: "job" })))
 
 const test = (name: string, body: () => Effect.Effect<void, unknown, Layer.Success<typeof World> | Scope.Scope>) =>

@@ -34,7 +34,7 @@ const tapped = (redis: Redis["Service"], before: (call: "send" | "eval" | "reser
 const handlers = { "user.create": () => Effect.void }
 
 /** Interrupts an effect at its operation of that number. Returns how many there were, or `undefined` if it did not end well. */
-const until = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>, last: number) {
+const interruptedAt = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>, last: number) {
   const inner = new Scheduler.MixedScheduler()
   let target: Fiber.Fiber<unknown, unknown> | undefined
   let operations = 0
@@ -61,7 +61,7 @@ inMemory("a start", (test) => {
       const redis = tapped(yield* Redis, (call) => Effect.sync(() => void calls.push(call)))
       const start = Effect.fnUntraced(function*(last: number) {
         const scope = yield* Scope.make()
-        const operations = yield* until(
+        const operations = yield* interruptedAt(
           Worker.start(handlers).pipe(
             Effect.provideService(Scope.Scope, scope),
             Effect.provideService(Redis, redis)
@@ -90,7 +90,7 @@ inMemory("a drain", (test) => {
       const drain = Effect.fnUntraced(function*(last: number) {
         const scope = yield* Scope.make()
         const worker = yield* Effect.provideService(Worker.start(handlers, { block: "1 second" }), Scope.Scope, scope)
-        const operations = yield* until(worker.drain, last)
+        const operations = yield* interruptedAt(worker.drain, last)
         const { state } = yield* worker.status
         assert.include(["running", "stopped"], state, `interrupted at ${last}`)
         if (state === "stopped") yield* worker.await
