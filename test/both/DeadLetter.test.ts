@@ -75,8 +75,8 @@ const length = (key: string) => send<number>("XLEN", key)
 
 const now = Effect.map(send<[string, string]>("TIME"), ([seconds]) => Number(seconds) * 1000)
 
-onBoth("DeadLetter looks", (test) => {
-  test("at what a worker noted", () =>
+onBoth("DeadLetter", (test) => {
+  test("shows what a worker noted", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const deadLetters = yield* DeadLetter.make()
@@ -108,7 +108,7 @@ onBoth("DeadLetter looks", (test) => {
       assert.isTrue(letter!.time >= Number(entryId.split("-")[0]))
     }))
 
-  test("in pages, from either end, at each letter once", () =>
+  test("gives each letter once in pages, from either end", () =>
     Effect.gen(function*() {
       const deadLetters = yield* DeadLetter.make()
       yield* buryMany(250)
@@ -126,7 +126,7 @@ onBoth("DeadLetter looks", (test) => {
       }
     }))
 
-  test("at those that a filter takes, however far apart they lie", () =>
+  test("finds the letters that a filter takes, however far apart they lie", () =>
     Effect.gen(function*() {
       const deadLetters = yield* DeadLetter.make()
       const wanted = [yield* bury({ reason: "invalid", actionType: "user.rare", errorType: "Odd" })]
@@ -142,7 +142,7 @@ onBoth("DeadLetter looks", (test) => {
       assert.strictEqual(yield* deadLetters.count({ reason: "exhausted" }), 1_200)
     }))
 
-  test("at those of an age, by the server's clock", () =>
+  test("finds letters by their age, by the server's clock", () =>
     Effect.gen(function*() {
       const deadLetters = yield* DeadLetter.make()
       const time = yield* now
@@ -157,7 +157,7 @@ onBoth("DeadLetter looks", (test) => {
       assert.deepStrictEqual(yield* list({ olderThan: "4 hours" }), [])
     }))
 
-  test("at nothing with a filter that lists nothing", () =>
+  test("finds nothing with a filter that lists nothing", () =>
     Effect.gen(function*() {
       const deadLetters = yield* DeadLetter.make()
       yield* buryMany(3)
@@ -166,7 +166,7 @@ onBoth("DeadLetter looks", (test) => {
       assert.strictEqual(yield* deadLetters.count(), 3)
     }))
 
-  test("at one after the other", () =>
+  test("streams letters one after the other", () =>
     Effect.gen(function*() {
       const deadLetters = yield* DeadLetter.make()
       yield* buryMany(230)
@@ -178,7 +178,7 @@ onBoth("DeadLetter looks", (test) => {
       )
     }))
 
-  test("at one with all that it holds", () =>
+  test("shows one letter with all that it holds", () =>
     Effect.gen(function*() {
       const deadLetters = yield* DeadLetter.make()
       const text = actionText()
@@ -203,7 +203,7 @@ onBoth("DeadLetter looks", (test) => {
       assert.isTrue(Result.isFailure(other.action))
     }))
 
-  test("and says which letter is not there", () =>
+  test("says which letter is not there", () =>
     Effect.gen(function*() {
       const deadLetters = yield* DeadLetter.make()
       const id = yield* bury()
@@ -220,7 +220,7 @@ onBoth("DeadLetter looks", (test) => {
       assert.strictEqual(yield* deadLetters.count(), 1)
     }))
 
-  test("and sums up", () =>
+  test("sums up how many letters there are of each kind", () =>
     Effect.gen(function*() {
       const deadLetters = yield* DeadLetter.make()
       yield* buryMany(1_100)
@@ -237,7 +237,7 @@ onBoth("DeadLetter looks", (test) => {
       assert.strictEqual((yield* deadLetters.summary({ reason: "poison" })).total, 2)
     }))
 
-  test("at entries of others without harm", () =>
+  test("reads entries that others wrote without harm", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const deadLetters = yield* DeadLetter.make()
@@ -430,7 +430,7 @@ inMemory("DeadLetter replays", (test) => {
 })
 
 onBoth("DeadLetter discards", (test) => {
-  test("one", () =>
+  test("the letter that it is given, and no other", () =>
     Effect.gen(function*() {
       const deadLetters = yield* DeadLetter.make()
       const [first, second] = yield* buryMany(2)
@@ -579,7 +579,7 @@ onBoth("DeadLetter redelivers", (test) => {
       assert.strictEqual((yield* Effect.flip(deadLetters.redeliver(letter!)))._tag, "NotDeliverable")
     }))
 
-  test("and rounds a time to live up to what the server takes", () =>
+  test("with a time to live that is rounded up to what the server takes", () =>
     Effect.gen(function*() {
       const { environment } = yield* Place
       const deadLetters = yield* DeadLetter.make({ responseTimeToLive: 59_999.5 })
@@ -682,8 +682,8 @@ onBoth("DeadLetter refuses", (test) => {
     }))
 })
 
-onServer("DeadLetter keeps bytes", (test) => {
-  test("that are no UTF-8, through death and replay", () =>
+onServer("DeadLetter", (test) => {
+  test("keeps bytes that are no UTF-8 through death and replay", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer
       const { names } = yield* Place
@@ -709,7 +709,7 @@ onServer("DeadLetter keeps bytes", (test) => {
       )
     }))
 
-  test("and moves no letter when it may not remove it", () =>
+  test("moves no letter when it may not remove it", () =>
     Effect.gen(function*() {
       const server = yield* RedisServer
       const { environment, names } = yield* Place
@@ -758,7 +758,7 @@ inMemory("A worker bounds the dead letters", (test) => {
       assert.strictEqual((yield* warnings).length, 3)
     }))
 
-  test("and drops nothing before it has warned", () =>
+  test("only after it has warned", () =>
     Effect.gen(function*() {
       const { pass } = yield* Place
       yield* buryMany(300)

@@ -34,7 +34,7 @@ const withPaths = (text: string): string =>
 const exported = (text: string): string =>
   text.replace(/^(?=(?:declare )?(?:const|class|interface|type) )/gm, "export ")
 
-describe("snippets", () => {
+describe("the snippets of the documentation", () => {
   const project = mkdtempSync(join(tmpdir(), "effect-redis-workers-docs-"))
   afterAll(() => rmSync(project, { recursive: true, force: true }))
 
@@ -49,7 +49,7 @@ describe("snippets", () => {
     writeFileSync(join(project, file), "\n".repeat(line - 1) + withPaths(exported(text)))
   }
 
-  it("compile, all of them", async () => {
+  it("all compile", async () => {
     assert.isAbove(snippets.length, 50)
     const { compilerOptions } = JSON.parse(read("tsconfig.json").replace(/^\s*\/\/.*$/gm, "")) as {
       compilerOptions: object
@@ -69,7 +69,7 @@ describe("snippets", () => {
   }, 120_000)
 
   for (const { file, line, page, text } of snippets.filter(({ notes }) => notes.includes("run"))) {
-    it(`run: ${page}, line ${line}`, async () => {
+    it(`print what ${page} says, at line ${line}`, async () => {
       const all = fences(read(page))
       const printed = all[all.findIndex((fence) => fence.text === text) + 1]
       assert(printed !== undefined && printed.notes.includes("prints"), "what it prints is missing: ```text prints")

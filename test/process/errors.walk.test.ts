@@ -56,7 +56,7 @@ const alone: ReadonlyArray<readonly [mistake: string, env: Processes.Options["en
 
 describe("mistakes in the environment", () => {
   for (const [mistake, env, says] of alone) {
-    it.live(mistake, () =>
+    it.live(`${mistake}: the program ends, and its last error says what to do`, () =>
       Effect.gen(function*() {
         const line = yield* told(env)
         assert.match(line, says)
@@ -80,7 +80,7 @@ const running: ReadonlyArray<readonly [mistake: string, says: RegExp]> = [
 
 layer(serverLayer(), { excludeTestServices: true })("mistakes in the program", (it) => {
   for (const [mistake, says] of running) {
-    it.effect(mistake, () =>
+    it.effect(`${mistake}: the program ends, and its last error says what to do`, () =>
       Effect.gen(function*() {
         const { url } = yield* RedisServer
         assert.match(yield* told({ ...service, REDIS_URL: url, MISTAKE: mistake }), says)
@@ -89,7 +89,7 @@ layer(serverLayer(), { excludeTestServices: true })("mistakes in the program", (
 })
 
 describe("a server with a password", () => {
-  it.live("that is not given, or another one", () =>
+  it.live("ends a program that gives none or another one, with the reason", () =>
     Effect.gen(function*() {
       const { url } = yield* startServer({ password: "right" })
       const env = { ...service, REDIS_URL: url }

@@ -197,7 +197,7 @@ describe("credentials", () => {
       assert.isFalse(world.logs.some((line) => line.includes("secret") || line.includes("changed")))
     }))
 
-  it.live("of a user who is removed while the worker runs", () =>
+  it.live("of a user who is removed while the worker runs end the worker, with the reason", () =>
     Effect.gen(function*() {
       const world = yield* Trouble.make()
       yield* allow(world)

@@ -20,7 +20,7 @@ import * as Trouble from "../support/troubleWorld.ts"
 import { until } from "../support/until.ts"
 
 describe("a server that refuses writes", () => {
-  it.live("as a replica does", () =>
+  it.live("as a replica does holds work up and loses none of it", () =>
     Effect.gen(function*() {
       const { load, process, world } = yield* Trouble.working()
       // Of a master that is not there, so that its data stays what it is.
@@ -82,7 +82,7 @@ describe("a server that refuses writes", () => {
       yield* Trouble.nothingLost(world, keys)
     }))
 
-  it.live("because it cannot save", () =>
+  it.live("because it cannot save holds work up and loses none of it", () =>
     Effect.gen(function*() {
       const { load, process, world } = yield* Trouble.working({
         config: ["save 3600 1000000", "stop-writes-on-bgsave-error yes", "dbfilename dump.rdb"]

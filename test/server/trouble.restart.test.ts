@@ -34,7 +34,7 @@ describe("a server that restarts", () => {
       assert.strictEqual(world.logged(/^Warn The group user-group was missing and is made anew/).length, 1)
     }))
 
-  it.live("without its stream and group, deleted under the worker", () =>
+  it.live("without its stream and group gets both again from the worker", () =>
     Effect.gen(function*() {
       const { load, process, world } = yield* Trouble.working()
       for (let round = 1; round <= 3; round++) {

@@ -252,7 +252,7 @@ describe("handlers made one by one", () => {
       assert.deepStrictEqual(yield* run(routes, envelope({ userId: "1" }, "user.update")), {})
     }))
 
-  it("of other groups join them", () => {
+  it("join those of other groups", () => {
     const ping = ActionGroup.make(Ping).handlers({ "billing.ping": () => Effect.void })
     assert.deepStrictEqual([...ActionGroup.mergeHandlers(create, ping).types], ["user.create", "billing.ping"])
   })

@@ -37,25 +37,25 @@ const reader = (change: Partial<WorkerStatus["consumers"][number]>) =>
 describe("readiness", () => {
   it.each<[string, WorkerStatus, number, RegExp | undefined]>([
     ["a worker that reads and renews is ready", status(), 101_000, undefined],
-    ["a paused one is not", status({ state: "paused" }), 101_000, /paused/],
-    ["a draining one is not", status({ state: "draining" }), 101_000, /draining/],
-    ["a failed one is not", status({ state: "failed" }), 101_000, /failed/],
+    ["a paused worker is not ready", status({ state: "paused" }), 101_000, /paused/],
+    ["a draining worker is not ready", status({ state: "draining" }), 101_000, /draining/],
+    ["a failed worker is not ready", status({ state: "failed" }), 101_000, /failed/],
     [
-      "one that has trouble is not",
+      "a worker that has trouble is not ready",
       status({ trouble: new Map([["reading", "Connection"]]) }),
       101_000,
       /reading: Connection/
     ],
-    ["one whose read does not come back is not", status(), 115_001, /read nothing back/],
+    ["a worker whose read does not come back is not ready", status(), 115_001, /read nothing back/],
     [
-      "one that never read is not, once a read should have come back",
+      "a worker that never read is not ready once a read should have come back",
       reader({ lastRead: undefined }),
       15_001,
       /read nothing/
     ],
-    ["one that is full need not read", reader({ full: true, lastRead: 0 }), 101_000, undefined],
-    ["one that does not renew is not", reader({ lastRead: 140_000 }), 140_001, /not renewed for 40001/],
-    ["one whose event loop was late is not", status({ eventLoopDelay: 1_001 }), 101_000, /late by 1001/]
+    ["a worker that is full is ready without reading", reader({ full: true, lastRead: 0 }), 101_000, undefined],
+    ["a worker that does not renew is not ready", reader({ lastRead: 140_000 }), 140_001, /not renewed for 40001/],
+    ["a worker whose event loop was late is not ready", status({ eventLoopDelay: 1_001 }), 101_000, /late by 1001/]
   ])("%s", (_, worker, now, problem) => {
     const { problems, ready } = Health.readinessOf(worker, now)
     assert.strictEqual(ready, problem === undefined, problems.join())

@@ -97,7 +97,7 @@ describe("a worker is ready within seconds once Redis works again", () => {
       yield* until(worker, true, soon)
     }).pipe(Effect.scoped, Effect.provide(AppLayer)))
 
-  it.effect("of everything that failed, when one of it works again", () =>
+  it.effect("after everything failed and one thing works again", () =>
     Effect.gen(function*() {
       const worker = yield* startWorker
       yield* RedisFaults.cut
