@@ -86,14 +86,14 @@ onBoth("A paused worker", (test) => {
   test("finishes and settles what runs, and keeps its lease", () =>
     Effect.gen(function*() {
       const { names, pass } = yield* Place
-      const { go, ran, worker } = yield* start({ claimIdle: "300 millis" })
-      const other = yield* start({ claimIdle: "300 millis" })
+      const { go, ran, worker } = yield* start({ claimIdle: "2 seconds" })
+      const other = yield* start({ claimIdle: "2 seconds" })
       yield* other.worker.pause
       yield* add("held", 0)
       yield* eventually("it runs", Effect.sync(() => ran.length === 1))
       yield* worker.pause
       yield* other.worker.resume
-      yield* pass("1 second")
+      yield* pass("5 seconds")
       assert.deepStrictEqual(other.ran, [])
       yield* Deferred.succeed(go, undefined)
       yield* eventually("it is settled", Effect.map(pendingOf(names), (rows) => rows.length === 0))

@@ -223,7 +223,7 @@ inMemory("A rollout, over time", (test) => {
       const { request, sendMany } = yield* ActionClient.make()
       yield* sendMany(MergeUsers, Array.from({ length: 1_000 }, (_, n) => ({ n })))
       yield* waiting(1_000)
-      assert.deepStrictEqual(yield* request(CreateUser, { email: "a" }, { timeout: "10 seconds" }), { by: "old" })
+      assert.deepStrictEqual(yield* request(CreateUser, { email: "a" }, { timeout: "30 seconds" }), { by: "old" })
       yield* Worker.start(newRelease("new", ran), options)
       yield* passing(30)
       assert.strictEqual(ran.filter(({ by }) => by === "new").length, 1_000)

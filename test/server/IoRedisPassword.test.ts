@@ -109,7 +109,7 @@ describe("a password that is an effect", () => {
       yield* Effect.gen(function*() {
         yield* Layer.build(Worker.layer(group.handlers({ "user.ping": () => Effect.void })))
         const client = yield* ActionClient.ActionClient
-        const ask = client.request(ping, {}, { timeout: "5 seconds" })
+        const ask = client.request(ping, {}, { timeout: "30 seconds" })
         yield* ask
         state.current = "second"
         yield* change(server, "second")

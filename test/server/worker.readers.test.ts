@@ -46,7 +46,7 @@ const asksBesideMany = Effect.gen(function*() {
   const worker = yield* Worker.start(handlers, { consumers: 64, block: "100 millis" })
   yield* allRead(worker)
   const client = yield* ActionClient.ActionClient
-  assert.deepStrictEqual(yield* client.request(Ask, {}, { timeout: "5 seconds" }), {})
+  assert.deepStrictEqual(yield* client.request(Ask, {}, { timeout: "30 seconds" }), {})
 }).pipe(Effect.scoped)
 
 const tooMany = Effect.gen(function*() {
@@ -87,7 +87,7 @@ describe("readers", () => {
           const worker = yield* start(1)
           yield* allRead(worker)
           const client = yield* ActionClient.ActionClient
-          assert.deepStrictEqual(yield* client.request(Ask, {}, { timeout: "5 seconds" }), {})
+          assert.deepStrictEqual(yield* client.request(Ask, {}, { timeout: "30 seconds" }), {})
         }).pipe(Effect.scoped, Effect.provide(layer))
       }),
     60_000

@@ -1,5 +1,5 @@
 /** What was logged, kept for the test instead of written to the console. */
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import { inspect } from "node:util"

@@ -294,7 +294,7 @@ export const startLoad: (
     attempts: () => attempts,
     stop: Effect.gen(function*() {
       yield* Fiber.interrupt(generator)
-      yield* until("all callers are resolved", Effect.sync(() => open === 0), 20_000)
+      yield* until("all callers are resolved", Effect.sync(() => open === 0))
       assert.strictEqual(unresolved, 0, "callers without an answer or a failure within their timeout")
       for (const tag of failures.keys()) assert.include(["RedisError", "RequestTimeout"], tag)
     })
@@ -310,8 +310,7 @@ export const nothingLost = Effect.fnUntraced(function*(world: World, keys: Itera
   const { names, server } = world
   yield* until(
     "nothing is left in the stream",
-    Effect.map(world.left, ({ entries, pending }) => entries === 0 && pending === 0),
-    15_000
+    Effect.map(world.left, ({ entries, pending }) => entries === 0 && pending === 0)
   ).pipe(
     Effect.catchDefect((defect) =>
       Effect.flatMap(world.left, (left) =>
@@ -342,8 +341,7 @@ export const troubledBy = (process: WorkerProcess, kind: string) =>
 export const recovered = (process: WorkerProcess) =>
   until(
     "the worker has no trouble",
-    Effect.map(process.worker.status, (status) => status.trouble.size === 0),
-    15_000
+    Effect.map(process.worker.status, (status) => status.trouble.size === 0)
   )
 
 /**
