@@ -183,7 +183,10 @@ describe("a server that forgets its scripts", () => {
   it.live("is given them again: nobody notices", () =>
     Effect.gen(function*() {
       // Nobody gives up, however slow the machine is.
-      const { load, process, world } = yield* Trouble.working({ patience: Duration.minutes(1) })
+      const { load, process, world } = yield* Trouble.working({
+        patience: Duration.minutes(1),
+        redis: { replyTimeout: "1 minute", blockGrace: "1 minute" }
+      })
       for (let round = 0; round < 10; round++) {
         yield* world.server.cli("SCRIPT", "FLUSH")
         yield* Trouble.handledMore(world)

@@ -126,6 +126,8 @@ export interface Options {
   readonly password?: string | undefined
   readonly server?: Server.Server | undefined
   readonly handle?: Handle | undefined
+  /** How every process connects, unless it says otherwise. */
+  readonly redis?: IoRedis.Options | undefined
   /** The timeout of each request of the load. */
   readonly patience?: Duration.Duration | undefined
 }
@@ -160,7 +162,9 @@ export const make: (
     const connect: World["connect"] = Effect.fnUntraced(function*(redis = {}) {
       const scope = yield* Scope.fork(yield* Effect.scope)
       const calls = { count: 0 }
-      const layer = IoRedis.layerOptions({ url: proxy.url, ...quickRedis, ...redis }).pipe(Layer.provideMerge(shared))
+      const layer = IoRedis.layerOptions({ url: proxy.url, ...quickRedis, ...options.redis, ...redis }).pipe(
+        Layer.provideMerge(shared)
+      )
       const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
       return {
         context: Context.add(context, Redis.Redis, counted(Context.get(context, Redis.Redis), calls)),
