@@ -1,22 +1,49 @@
 import { defineConfig } from "vitest/config"
 
+/** One after another, so that a failure of what is quick is seen first. */
+const order = { unit: 0, server: 1, process: 2 }
+
+const cleanEnvironment = "test/support/cleanEnvironment.ts"
+const requireRedis = "test/support/requireRedis.ts"
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    typecheck: {
-      enabled: true,
-      include: ["test/**/*.test-d.ts"],
-      checker: "tsc",
-      tsconfig: "tsconfig.json"
-    },
-    globalSetup: ["test/support/globalSetup.ts"],
     // A file is a process of its own: tests send signals, count file descriptors and replace globals.
     pool: "forks",
     maxWorkers: 2,
-    // Real servers and processes on a shared machine: where nobody watches, a test that fails is run once more.
-    retry: process.env["CI"] === undefined ? 0 : 1,
-    testTimeout: 30_000,
+    // A test that fails now and then is wrong, or has found something.
+    retry: 0,
+    testTimeout: 60_000,
     hookTimeout: 60_000,
-    reporters: ["default", "./scripts/closing-line.ts"]
+    reporters: ["default", "./scripts/closing-line.ts"],
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/{unit,both}/*.test.ts"],
+          typecheck: { enabled: true, include: ["test/unit/*.test-d.ts"], checker: "tsc", tsconfig: "tsconfig.json" },
+          env: { TEST_PLACE: "memory" },
+          globalSetup: [cleanEnvironment],
+          sequence: { groupOrder: order.unit }
+        }
+      },
+      {
+        test: {
+          name: "server",
+          include: ["test/{server,both}/*.test.ts"],
+          env: { TEST_PLACE: "server" },
+          globalSetup: [cleanEnvironment, requireRedis],
+          sequence: { groupOrder: order.server }
+        }
+      },
+      {
+        test: {
+          name: "process",
+          include: ["test/process/*.test.ts"],
+          globalSetup: [cleanEnvironment, requireRedis],
+          sequence: { groupOrder: order.process }
+        }
+      }
+    ]
   }
 })

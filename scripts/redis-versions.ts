@@ -20,11 +20,11 @@ const servers = [
  * out: the memory layer replies as Redis 7.0 does to the last word.)
  */
 const tests = [
-  "test/conformance.test.ts",
-  "test/internal/scriptsOnServer.test.ts",
-  "test/worker/settlement.test.ts",
-  "test/IoRedis.test.ts",
-  "test/rollout.test.ts"
+  "test/both/conformance.test.ts",
+  "test/server/scriptsOnServer.test.ts",
+  "test/both/worker.settlement.test.ts",
+  "test/server/IoRedis.test.ts",
+  "test/both/rollout.test.ts"
 ]
 
 const root = dirname(import.meta.dirname)
@@ -105,7 +105,7 @@ for (const server of servers) {
   }
   const vitest = join(root, "node_modules/vitest/vitest.mjs")
   // What the conformance suite says of itself has no server in it.
-  const args = ["run", "--typecheck=false", "-t", "^(?!the conformance suite)", ...tests]
+  const args = ["run", "--project", "server", "-t", "^(?!the conformance suite)", ...tests]
   const { output, status } = spawnSync(process.execPath, [vitest, ...args], {
     cwd: root,
     encoding: "utf8",

@@ -1,7 +1,7 @@
 /**
  * Scripts that tell Lua 5.1 as Redis runs it from other Luas. Each gets the key `key`, which is empty, and its arguments.
  *
- * What Redis 7.0.15 replies to them is in luaReplies.json: `UPDATE_REPLIES=1 npx vitest run test/memory/lua.test.ts` asks the
+ * What Redis 7.0.15 replies to them is in luaReplies.json: `UPDATE_REPLIES=1 npx vitest run test/both/memoryLua.test.ts` asks the
  * installed server again. (`error({})` is not among them: it ends that server.)
  */
 export type Script = readonly [lua: string, ...args: ReadonlyArray<string>]

@@ -1,11 +1,14 @@
 /**
- * A service of the program test/processes/jobs.ts on a server: its processes, its messages, and what the server knows of it.
+ * A service of the program test/programs/jobs.ts on a server: its processes, its messages, and what the server knows of it.
  */
 import * as Effect from "effect/Effect"
-import * as DomainAction from "../../src/DomainAction.ts"
+import { namesOf } from "../../src/internal/redis/names.ts"
+import * as QueueNaming from "../../src/QueueNaming.ts"
+import { actionOf } from "./messages.ts"
 import * as Processes from "./processes.ts"
 import * as Server from "./redisServer.ts"
 import { until } from "./until.ts"
+import { fieldsOf, viewOf } from "./view.ts"
 
 /** Of a test that starts processes: a busy machine takes its time for each. */
 export const bound = 150_000
@@ -20,30 +23,12 @@ export const numbered = (from: number, to: number): Array<string> =>
 /** The ids in lines such as `@ ended j000`, sorted. */
 export const idsOf = (lines: ReadonlyArray<string>): Array<string> => lines.map((line) => line.split(" ")[2]!).sort()
 
-/** The text of an action of the service. */
-export const actionOf = (type: string, number: number, options: {
-  readonly data: { readonly [key: string]: unknown }
-  readonly list?: string | undefined
-  readonly metadata?: { readonly [key: string]: unknown } | undefined
-}): string =>
-  DomainAction.encode(DomainAction.make({
-    action_id: `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`,
-    action_type: type,
-    timestamp: "2025-06-29T04:03:00.123456Z",
-    correlation_id: "00000007-0000-4000-8000-000000000007",
-    callback_queue_name: options.list ?? null,
-    data: options.data,
-    metadata: options.metadata ?? null
-  }))
-
-/** A pending entry: its id, its consumer, milliseconds since its delivery or renewal, deliveries. */
-export type Pending = readonly [id: string, consumer: string, idle: number, deliveries: number]
-
 export const service = (server: Server.Server) => {
   const name = Server.uniquePrefix()
+  const names = namesOf(QueueNaming.make({ prefix: "nooble4", environment: "dev" }), name)
+  const { group, stream } = names
   const root = `nooble4:dev:${name}`
-  const stream = `${root}:streams:main`
-  const group = `${name}-group`
+  const view = viewOf(names, server.cli)
   let sent = 0
 
   /** Adds one action; returns the id of its entry. */
@@ -85,24 +70,13 @@ export const service = (server: Server.Server) => {
     /** Lets everything that holds go on. */
     go: server.cli("SET", `go:${name}`, "1"),
     stop: server.cli("DEL", `go:${name}`),
-    length: server.cli("XLEN", stream),
-    pending: Effect.map(
-      server.cli("XPENDING", stream, group, "-", "+", "1000"),
-      (rows) => rows as unknown as ReadonlyArray<Pending>
-    ),
-    consumers: Effect.map(
-      server.cli("XINFO", "CONSUMERS", stream, group),
-      (rows) => (rows as ReadonlyArray<ReadonlyArray<string>>).map((row) => row[1]!)
-    ),
+    length: view.length,
+    pending: view.pending,
+    consumers: view.consumers,
     /** Field by field, the newest last. */
     deadLetters: Effect.map(
-      server.cli("XRANGE", `${root}:streams:dead`, "-", "+"),
-      (rows) =>
-        (rows as unknown as ReadonlyArray<readonly [string, ReadonlyArray<string>]>).map(([, fields]) =>
-          Object.fromEntries(
-            Array.from({ length: fields.length / 2 }, (_, index) => [fields[index * 2]!, fields[index * 2 + 1]!])
-          )
-        )
+      view.deadLetters,
+      (letters) => letters.map(({ notes, original }) => ({ ...fieldsOf(original), ...notes }))
     ),
     /** So many connections wait for new entries. */
     reading: (count: number) =>
@@ -110,6 +84,6 @@ export const service = (server: Server.Server) => {
     /** No connection waits for new entries any more: the workers have stopped reading. */
     readingEnded: until("nobody reads", Effect.map(connections, (found) => found.length === 0)),
     /** Everything is settled and deleted. */
-    allDone: until("all is settled", Effect.map(server.cli("XLEN", stream), (length) => length === 0), 20_000)
+    allDone: until("all is settled", Effect.map(view.length, (length) => length === 0), 20_000)
   }
 }

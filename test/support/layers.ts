@@ -3,13 +3,11 @@
  *
  * Each test has an environment of its own, so that the keys of no two tests meet.
  */
-import { describe, it, layer } from "@effect/vitest"
+import { it } from "@effect/vitest"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import type { Names } from "../../src/internal/redis/names.ts"
@@ -19,18 +17,17 @@ import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
+import { collecting, type LogLine } from "./logs.ts"
 import { namingOf } from "./namings.ts"
+import { describeInMemory, type Kind, layerOnServer } from "./place.ts"
 import * as Server from "./redisServer.ts"
+import { fieldsOf, type Pending, type Row, viewOf } from "./view.ts"
 
-export interface LogLine {
-  readonly level: string
-  readonly text: string
-  readonly annotations: Readonly<Record<string, unknown>>
-}
+export { fieldsOf, type LogLine, type Row }
 
 /** Where a test runs. */
 export class Place extends Context.Service<Place, {
-  readonly kind: "memory" | "server"
+  readonly kind: Kind
   readonly environment: string
   /** Names of the service `user`. */
   readonly names: Names
@@ -52,19 +49,13 @@ const startOfTime = Date.UTC(2026, 5, 29, 4, 3)
 
 const realPause = Effect.promise(() => new Promise<void>((resolve) => setTimeout(resolve, 3)))
 
-const text = (message: unknown): string => (Array.isArray(message) ? message : [message]).map(String).join(" ")
-
 /** What differs from test to test. */
 const ownPlace = (
-  kind: "memory" | "server"
+  kind: Kind
 ): Layer.Layer<Place | QueueNaming.QueueNaming | Settings.Settings, Settings.SettingsError> =>
   Layer.unwrap(Effect.sync(() => {
     const environment = Server.uniquePrefix()
     const logs: Array<LogLine> = []
-    const collector = Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
-      const annotations = fiber.getRef(References.CurrentLogAnnotations)
-      logs.push({ level: logLevel, text: text(message), annotations: { ...annotations } })
-    })
     const place = Layer.succeed(Place, {
       kind,
       environment,
@@ -73,7 +64,7 @@ const ownPlace = (
       pass: kind === "memory" ? TestClock.adjust : (duration) => Effect.sleep(duration),
       logs
     })
-    return Layer.mergeAll(place, QueueNaming.layerOf(namingOf(environment)), Logger.layer([collector])).pipe(
+    return Layer.mergeAll(place, QueueNaming.layerOf(namingOf(environment)), collecting(logs)).pipe(
       Layer.provideMerge(Settings.layerOf({ serviceName: "user", environment }))
     )
   }))
@@ -88,10 +79,10 @@ const RealRedis = Layer.unwrap(
 /** Runs the tests in memory, each with a server of its own, whose clock begins at that time. */
 export const inMemory = (
   name: string,
-  tests: (test: Test, kind: "memory" | "server") => void,
+  tests: (test: Test, kind: Kind) => void,
   time = startOfTime
 ): void => {
-  describe(`${name} in memory`, () => {
+  describeInMemory(`${name} in memory`, () => {
     tests(
       (title, body, timeout) =>
         it.effect(
@@ -118,10 +109,10 @@ export const onServer = (
       body: () => Effect.Effect<void, unknown, Services | Server.RedisServer>,
       timeout?: number
     ) => void,
-    kind: "memory" | "server"
+    kind: Kind
   ) => void
 ): void => {
-  layer(RealRedis, { excludeTestServices: true })(`${name} on a server`, (it) => {
+  layerOnServer(RealRedis, { excludeTestServices: true })(`${name} on a server`, (it) => {
     tests(
       (title, body, timeout) =>
         it.effect(title, () => Effect.suspend(body).pipe(Effect.scoped, Effect.provide(serverPlace)), timeout),
@@ -131,13 +122,13 @@ export const onServer = (
 }
 
 /** Runs the tests on both; in memory also with a clock that begins at zero, where a number of 32 bits would do. */
-export const onBothFromZero = (name: string, tests: (test: Test, kind: "memory" | "server") => void): void => {
+export const onBothFromZero = (name: string, tests: (test: Test, kind: Kind) => void): void => {
   inMemory(`${name} from time zero`, tests, 0)
   onBoth(name, tests)
 }
 
 /** Runs the tests on both. */
-export const onBoth = (name: string, tests: (test: Test, kind: "memory" | "server") => void): void => {
+export const onBoth = (name: string, tests: (test: Test, kind: Kind) => void): void => {
   inMemory(name, tests)
   onServer(name, tests)
 }
@@ -149,7 +140,7 @@ export const eventually = <E, R>(
 ): Effect.Effect<void, E, R | Place> =>
   Effect.gen(function*() {
     const place = yield* Place
-    const deadline = performance.now() + 10_000
+    const deadline = performance.now() + 20_000
     for (let round = 0; !(yield* condition); round++) {
       if (place.kind === "memory" ? round > 5_000 : performance.now() > deadline) {
         return yield* Effect.die(new Error(`still not so: ${what}; logged: ${JSON.stringify(place.logs.slice(-10))}`))
@@ -165,25 +156,15 @@ export const send = <A = unknown>(
 ): Effect.Effect<A, Redis.RedisError, Redis.Redis> =>
   Effect.flatMap(Redis.Redis, (redis) => redis.send<A>(command, ...args.map(String)))
 
-/** A stream entry: id, and field and value pairs. */
-export type Row = readonly [id: string, fields: ReadonlyArray<string>]
-
 /** All entries of a stream. */
 export const entriesOf = (stream: string): Effect.Effect<ReadonlyArray<Row>, Redis.RedisError, Redis.Redis> =>
   send<ReadonlyArray<Row>>("XRANGE", stream, "-", "+")
 
-/** Fields as an object; of a field that stands there twice, the first. */
-export const fieldsOf = (fields: ReadonlyArray<string>): Readonly<Record<string, string>> => {
-  const record: Record<string, string> = {}
-  for (let i = 0; i + 1 < fields.length; i += 2) record[fields[i]!] ??= fields[i + 1]!
-  return record
-}
-
-/** The extended pending list: id, consumer, milliseconds idle, deliveries. */
+/** The extended pending list of a group. */
 export const pendingOf = (
   names: Pick<Names, "stream" | "group">
-): Effect.Effect<
-  ReadonlyArray<readonly [id: string, consumer: string, idle: number, deliveries: number]>,
-  Redis.RedisError,
-  Redis.Redis
-> => send("XPENDING", names.stream, names.group, "-", "+", "10000")
+): Effect.Effect<ReadonlyArray<Pending>, Redis.RedisError, Redis.Redis> =>
+  send("XPENDING", names.stream, names.group, "-", "+", "10000")
+
+/** What the server knows of the test's service. */
+export const view = Effect.map(Place, ({ names }) => viewOf(names, send))

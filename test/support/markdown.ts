@@ -42,3 +42,14 @@ export const anchors = (markdown: string): ReadonlyArray<string> =>
   [...prose(markdown).matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
     heading!.toLowerCase().replace(/[^\p{L}\p{N}\s_-]/gu, "").replaceAll(" ", "-")
   )
+
+/** The docstrings of a source, everything else blanked, so that lines keep their numbers. */
+export const docstrings = (source: string): string => {
+  let inside = false
+  return source.split("\n").map((line) => {
+    if (/^\s*\/\*\*/.test(line)) inside = true
+    const text = inside ? line.replace(/^\s*(?:\/\*\*|\*(?!\/)) ?/, "") : ""
+    if (line.includes("*/")) inside = false
+    return text
+  }).join("\n")
+}

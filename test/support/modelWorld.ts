@@ -25,6 +25,8 @@ import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as RedisFaults from "../../src/testing/RedisFaults.ts"
 import * as Worker from "../../src/Worker.ts"
+import { untilOnClock } from "./until.ts"
+import { viewOf } from "./view.ts"
 
 // -----------------------------------------------------------------------------
 // contracts
@@ -150,14 +152,7 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
   // the server, as everybody sees it
   // ---------------------------------------------------------------------------
 
-  const pending = admin.send<ReadonlyArray<[string, string, number, number]>>(
-    "XPENDING",
-    names.stream,
-    names.group,
-    "-",
-    "+",
-    "10000"
-  ).pipe(Effect.orElseSucceed(() => []))
+  const pending = viewOf(names, admin.send).pending.pipe(Effect.orElseSucceed(() => []))
 
   const noteAnswers = Effect.suspend(() =>
     Effect.forEach(
@@ -354,19 +349,6 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
 
   const answersIn = (list: string) => Effect.orDie(admin.send<ReadonlyArray<string>>("LRANGE", list, "0", "-1"))
 
-  /** Lets time pass in small steps until it is so; dies when it is not so within the bound. */
-  const until = Effect.fnUntraced(function*(
-    what: string,
-    condition: () => Effect.Effect<boolean>,
-    bound: { readonly within?: number; readonly step?: number } = {}
-  ) {
-    const { step = 50, within = 60_000 } = bound
-    for (let passed = 0; !(yield* condition()); passed += step) {
-      if (passed >= within) return yield* Effect.die(new Error(`still not so after ${within} ms: ${what}`))
-      yield* TestClock.adjust(step)
-    }
-  })
-
   return {
     admin,
     answered,
@@ -386,7 +368,7 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
     sent,
     server,
     start,
-    until
+    until: untilOnClock
   }
 })
 

@@ -1,5 +1,5 @@
 /**
- * Programs of test/processes as child processes: started with settings of their own, watched by their lines, signalled,
+ * Programs of test/programs as child processes: started with settings of their own, watched by their lines, signalled,
  * and gone with the scope whatever happens.
  */
 import * as Effect from "effect/Effect"
@@ -60,7 +60,7 @@ const guard = (pid: number): ChildProcess => {
 /** Processes that start side by side hold each other up more than those that start one after another. */
 const starting = Semaphore.makeUnsafe(1)
 
-/** Starts `test/processes/<name>.ts`. The next one starts when this one has said something, or has had its time. */
+/** Starts `test/programs/<name>.ts`. The next one starts when this one has said something, or has had its time. */
 export const start = (name: string, options: Options = {}): Effect.Effect<Program, never, Scope.Scope> =>
   starting.withPermit(
     Effect.gen(function*() {
@@ -72,7 +72,7 @@ export const start = (name: string, options: Options = {}): Effect.Effect<Progra
   )
 
 const launch = (name: string, options: Options): { readonly program: Program; readonly kill: Effect.Effect<void> } => {
-  const file = fileURLToPath(new URL(`../processes/${name}.ts`, import.meta.url))
+  const file = fileURLToPath(new URL(`../programs/${name}.ts`, import.meta.url))
   const child = spawn(process.execPath, [...options.nodeArgs ?? [], file], {
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], NODE_COMPILE_CACHE: compileCache, ...options.env },
     stdio: ["ignore", "pipe", "pipe"]

@@ -1,5 +1,5 @@
 /**
- * What the programs of test/processes have in common: the layers of a service as it is deployed, settings from the
+ * What the programs of test/programs have in common: the layers of a service as it is deployed, settings from the
  * environment, and lines for the test that watches.
  */
 import * as Effect from "effect/Effect"

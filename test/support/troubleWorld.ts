@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
 import * as Metric from "effect/Metric"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
@@ -24,9 +23,11 @@ import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
+import { recording } from "./logs.ts"
 import * as Proxy from "./proxy.ts"
 import * as Server from "./redisServer.ts"
 import { until } from "./until.ts"
+import { viewOf } from "./view.ts"
 
 export const Do = Action.make("user.do", { payload: { key: Schema.String }, success: { key: Schema.String } })
 
@@ -125,6 +126,10 @@ export interface Options {
   readonly password?: string | undefined
   readonly server?: Server.Server | undefined
   readonly handle?: Handle | undefined
+  /** How every process connects, unless it says otherwise. */
+  readonly redis?: IoRedis.Options | undefined
+  /** The timeout of each request of the load. */
+  readonly patience?: Duration.Duration | undefined
 }
 
 export const make: (
@@ -134,15 +139,13 @@ export const make: (
     const server = options.server ?? (yield* Server.start({ config: options.config, password: options.password }))
     const proxy = yield* Proxy.start(server.port)
     const names = namesOf(QueueNaming.make({ prefix: "nooble4", environment: "dev" }), "user")
+    const view = viewOf(names, server.cli)
     const handled = new Map<string, number>()
     const logs: Array<string> = []
     const registry: Metric.MetricRegistry = new Map()
-    const collector = Logger.make<unknown, void>(({ logLevel, message }) => {
-      logs.push(`${logLevel} ${(Array.isArray(message) ? message : [message]).map(String).join(" ")}`)
-    })
     const shared = Layer.mergeAll(
       QueueNaming.layer,
-      Logger.layer([collector]),
+      recording(logs, ({ level, text }) => `${level} ${text}`),
       Layer.succeed(Metric.MetricRegistry, registry)
     ).pipe(Layer.provideMerge(Settings.layerOf({ serviceName: "user", block: "500 millis" })))
 
@@ -159,7 +162,9 @@ export const make: (
     const connect: World["connect"] = Effect.fnUntraced(function*(redis = {}) {
       const scope = yield* Scope.fork(yield* Effect.scope)
       const calls = { count: 0 }
-      const layer = IoRedis.layerOptions({ url: proxy.url, ...quickRedis, ...redis }).pipe(Layer.provideMerge(shared))
+      const layer = IoRedis.layerOptions({ url: proxy.url, ...quickRedis, ...options.redis, ...redis }).pipe(
+        Layer.provideMerge(shared)
+      )
       const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
       return {
         context: Context.add(context, Redis.Redis, counted(Context.get(context, Redis.Redis), calls)),
@@ -210,14 +215,8 @@ export const make: (
       startClient: Effect.fnUntraced(function*(redis) {
         return yield* within(yield* connect({ name: "caller", ...redis }), Effect.orDie(ActionClient.make()))
       }),
-      left: Effect.gen(function*() {
-        const [pending] = (yield* server.cli("XPENDING", names.stream, names.group)) as [number]
-        return { entries: Number(yield* server.cli("XLEN", names.stream)), pending }
-      }).pipe(Effect.orDie),
-      pending: server.cli("XPENDING", names.stream, names.group).pipe(
-        Effect.map((reply) => Number((reply as ReadonlyArray<unknown>)[0])),
-        Effect.orDie
-      )
+      left: Effect.orDie(Effect.all({ entries: view.length, pending: view.pendingCount })),
+      pending: Effect.orDie(view.pendingCount)
     }
   }
 )
@@ -238,17 +237,19 @@ export interface Load {
   readonly stop: Effect.Effect<void>
 }
 
-/** The timeout of each request. */
-const patience = Duration.seconds(2)
-
 /** What a process with two shared cores may need beyond it to notice. */
 const slack = Duration.seconds(8)
 
 /** A send and a request each 20 milliseconds, whether or not they succeed, until it is stopped. */
 export const startLoad: (
   client: ActionClient.ActionClient["Service"],
-  prefix?: string
-) => Effect.Effect<Load, never, Scope.Scope> = Effect.fnUntraced(function*(client, prefix = "load") {
+  prefix?: string,
+  patience?: Duration.Duration
+) => Effect.Effect<Load, never, Scope.Scope> = Effect.fnUntraced(function*(
+  client,
+  prefix = "load",
+  patience = Duration.seconds(2)
+) {
   const accepted = new Set<string>()
   const answered = new Set<string>()
   const failures = new Map<string, number>()
@@ -297,7 +298,7 @@ export const startLoad: (
     attempts: () => attempts,
     stop: Effect.gen(function*() {
       yield* Fiber.interrupt(generator)
-      yield* until("all callers are resolved", Effect.sync(() => open === 0), 15_000)
+      yield* until("all callers are resolved", Effect.sync(() => open === 0))
       assert.strictEqual(unresolved, 0, "callers without an answer or a failure within their timeout")
       for (const tag of failures.keys()) assert.include(["RedisError", "RequestTimeout"], tag)
     })
@@ -313,8 +314,7 @@ export const nothingLost = Effect.fnUntraced(function*(world: World, keys: Itera
   const { names, server } = world
   yield* until(
     "nothing is left in the stream",
-    Effect.map(world.left, ({ entries, pending }) => entries === 0 && pending === 0),
-    15_000
+    Effect.map(world.left, ({ entries, pending }) => entries === 0 && pending === 0)
   ).pipe(
     Effect.catchDefect((defect) =>
       Effect.flatMap(world.left, (left) =>
@@ -345,8 +345,7 @@ export const troubledBy = (process: WorkerProcess, kind: string) =>
 export const recovered = (process: WorkerProcess) =>
   until(
     "the worker has no trouble",
-    Effect.map(process.worker.status, (status) => status.trouble.size === 0),
-    15_000
+    Effect.map(process.worker.status, (status) => status.trouble.size === 0)
   )
 
 /**
@@ -359,15 +358,18 @@ export const endure = Effect.fnUntraced(function*(world: World, process: WorkerP
   const lines = world.logs.length
   // A read and a look at what is due each fill the room that they saw.
   const most = 2 * 2 * (20 + 20) + 1
+  const began = performance.now()
   for (let waited = 0; waited < millis; waited += 100) {
     yield* Effect.sleep("100 millis")
     const status = yield* process.worker.status
     const held = status.consumers.reduce((sum, next) => sum + Math.max(next.held, next.unwritten), 0)
     assert.isAtMost(held, most, "entries held")
   }
+  // What a busy machine adds to the time counts as well.
+  const lasted = performance.now() - began
   // Full of work or not: what is tried again waits 25 ms at first and then ever longer.
-  assert.isAtMost(process.calls.count - calls, millis / 5, "calls of Redis during the trouble")
-  assert.isAtMost((yield* world.processed) - processed, 5 * millis, "commands that reached the server")
+  assert.isAtMost(process.calls.count - calls, lasted / 5, "calls of Redis during the trouble")
+  assert.isAtMost((yield* world.processed) - processed, 5 * lasted, "commands that reached the server")
   assert.isAtMost(world.logs.length - lines, 40, `lines logged: ${world.logs.slice(lines).join("\n")}`)
   assert.strictEqual((yield* process.worker.status).state, "running")
 })
@@ -377,7 +379,7 @@ export const working = Effect.fnUntraced(function*(options?: Options) {
   const world = yield* make(options)
   const process = yield* world.startWorker({ consumers: 2 })
   const client = yield* world.startClient()
-  const load = yield* startLoad(client)
+  const load = yield* startLoad(client, "load", options?.patience)
   yield* handledMore(world)
   return { world, process, client, load }
 })

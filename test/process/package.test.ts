@@ -1,0 +1,119 @@
+/**
+ * The package as its users get it: packed, installed into an empty project, type-checked and run there.
+ *
+ * Nothing comes over the network. The tarball has no dependencies, so `npm install --offline` can install it; its peers
+ * (and Node's types) are links to the copies that this repository has, which is also the way to have each just once.
+ */
+import { execFile } from "node:child_process"
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { promisify } from "node:util"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { blocks } from "../support/markdown.ts"
+
+const run = promisify(execFile)
+const root = join(import.meta.dirname, "../..")
+
+describe("the packed package", () => {
+  let project = ""
+
+  const link = async (name: string): Promise<void> => {
+    const target = join(project, "node_modules", name)
+    await mkdir(dirname(target), { recursive: true })
+    await symlink(join(root, "node_modules", name), target, "dir")
+  }
+  const evaluate = (code: string) =>
+    run(process.execPath, ["--input-type=module", "--eval", code], { cwd: project, timeout: 20_000 })
+
+  beforeAll(async () => {
+    project = await mkdtemp(join(tmpdir(), "effect-redis-workers-package-"))
+    // Packing builds dist first, by the script `prepack`.
+    const packed = await run("npm", ["pack", "--silent", "--pack-destination", project], { cwd: root })
+    const tarball = packed.stdout.trim().split("\n").at(-1) ?? ""
+    await writeFile(join(project, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }))
+    await run("npm", ["install", "--offline", "--legacy-peer-deps", "--no-audit", "--no-fund", `./${tarball}`], {
+      cwd: project
+    })
+    for (const name of ["effect", "ioredis"]) await link(name)
+  }, 120_000)
+
+  afterAll(() => rm(project, { recursive: true, force: true }))
+
+  it("loads every public module without its optional peer", async () => {
+    const files = await readdir(join(project, "node_modules/effect-redis-workers/dist"))
+    const modules = files.filter((file) => /^[A-Z].*\.js$/.test(file)).map((file) => `/${file.slice(0, -3)}`)
+    assert.include(modules, "/Worker")
+    const { stdout } = await evaluate(`
+      for (const name of ${JSON.stringify(["", "/testing", ...modules])}) await import("effect-redis-workers" + name)
+      console.log("loaded")
+    `)
+    assert.strictEqual(stdout, "loaded\n")
+  })
+
+  it("loads the memory server and its Lua VM when a server is made, not when the package is imported", async () => {
+    const { stdout } = await evaluate(`
+      import { registerHooks } from "node:module"
+      const loaded = []
+      registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
+      const ofMemory = () => loaded.filter((url) => /internal\\/memory|fengari/.test(url)).length
+      const { RedisMemory } = await import("effect-redis-workers")
+      await import("effect-redis-workers/testing")
+      const Effect = await import("effect/Effect")
+      const before = ofMemory()
+      await Effect.runPromise(RedisMemory.makeServer)
+      console.log(loaded.length > 2, before, ofMemory())
+    `)
+    assert.strictEqual(stdout.trim(), "true 0 1")
+    const { dependencies } = JSON.parse(
+      await readFile(join(project, "node_modules/effect-redis-workers/package.json"), "utf8")
+    ) as { readonly dependencies?: unknown }
+    assert.strictEqual(dependencies, undefined)
+  })
+
+  it("keeps its internal modules to itself", async () => {
+    const { stdout } = await evaluate(`
+      await import("effect-redis-workers/internal/scripts/script").catch((error) => console.log(error.code))
+    `)
+    assert.strictEqual(stdout, "ERR_PACKAGE_PATH_NOT_EXPORTED\n")
+  })
+
+  it("type-checks every snippet of the README and runs the first", async () => {
+    for (const name of ["@effect/platform-node", "@types/node"]) await link(name)
+    const files = blocks(await readFile(join(root, "README.md"), "utf8"), "ts").map((text, i) => ({
+      name: `snippet${i + 1}.ts`,
+      text
+    }))
+    for (const { name, text } of files) await writeFile(join(project, name), text)
+    await writeFile(
+      join(project, "tsconfig.json"),
+      JSON.stringify({
+        compilerOptions: {
+          target: "ES2023",
+          module: "NodeNext",
+          types: ["node"],
+          strict: true,
+          exactOptionalPropertyTypes: true,
+          noUncheckedIndexedAccess: true,
+          noUnusedLocals: true,
+          skipLibCheck: false,
+          noEmit: true
+        },
+        files: files.map(({ name }) => name)
+      })
+    )
+    // TypeScript 5.9 is the oldest compiler that the declarations are for; those of others may be too new for it.
+    const compilers = [["typescript/bin/tsc"], ["@tsd/typescript/typescript/bin/tsc", "--skipLibCheck"]]
+    for (const [compiler, ...args] of compilers) {
+      // A type error is written to the standard output, which the failure then shows.
+      await run(process.execPath, [join(root, "node_modules", compiler!), "--project", project, ...args]).catch(
+        (error: Error & { stdout: string }) => {
+          assert.fail(`${compiler}: ${error.stdout === "" ? error.message : error.stdout}`)
+        }
+      )
+    }
+    // A snippet that fails or does not end rejects here, with what it wrote.
+    const { stdout } = await run(process.execPath, ["snippet1.ts"], { cwd: project, timeout: 20_000 })
+    assert.include(stdout, "created: id of eva@example.com\ntaken: ana@example.com\n")
+  }, 180_000)
+})
