@@ -13,7 +13,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import * as envelope from "./internal/wire/envelope.ts"
+import { isActionType, maxActionTypeLength } from "./internal/wire/fields.ts"
 import { Settings } from "./Settings.ts"
 
 // -----------------------------------------------------------------------------
@@ -167,8 +167,8 @@ const servicePart = matching("service", /^[A-Za-z0-9_-]{1,128}$/, "1 to 128 lett
 const actionTypePart: Part = {
   part: "action type",
   expected: "\"service.verb\" or \"service.entity.verb\" of letters, digits, \"_\" and \"-\", " +
-    `at most ${envelope.maxActionTypeLength} characters`,
-  test: envelope.isActionType
+    `at most ${maxActionTypeLength} characters`,
+  test: isActionType
 }
 
 const tokenPattern = /^[A-Za-z0-9_.-]{1,160}$/

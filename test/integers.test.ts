@@ -185,6 +185,11 @@ describe("a bigint in a message", () => {
     assert.deepStrictEqual(parsed(text).data, data)
   })
 
+  it("is told from such a number under a key that the format does not know", () => {
+    const text = DomainAction.encode({ ...action({}), labels: [1e20], version: -1e20 })
+    assert.include(text, "\"labels\":[1e+20],\"version\":-1e+20")
+  })
+
   it("does not make an object be looked into that says of itself what it is as JSON", () => {
     const circle: { self?: unknown; toJSON: () => unknown } = { toJSON: () => ({ at: 1e20 }) }
     circle.self = circle

@@ -35,10 +35,9 @@ export interface WritingOptions {
 // Python workers answer nothing without a trace id: their response model requires one.
 const newTraceId = (trace: string | undefined): string => trace === undefined ? uuid() : traceparent.traceIdOf(trace)
 
-/** Of an action that has its keys in the order of the wire. */
-const textOf = (action: DomainAction.DomainAction): string | undefined => {
+const textOf = (action: DomainAction.DomainAction, isOrdered: boolean): string | undefined => {
   try {
-    return envelope.actionText(action)
+    return isOrdered ? envelope.orderedText(action) : envelope.actionText(action)
   } catch {
     return undefined
   }
@@ -60,7 +59,7 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     const checked = envelope.action(action, own)
     const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
     if (checked._tag === "Failure") return refuse(checked.failure.text)
-    const text = textOf(checked.success)
+    const text = textOf(checked.success, checked.success === action)
     if (text === undefined) {
       return refuse(
         `The action cannot be written as JSON: it refers to itself or holds an integer of more than ${maxDigits} digits`

@@ -51,7 +51,13 @@ export const holdsUnsafe = (value: unknown, parsed: boolean): boolean => {
     isEmpty = false
     // SAFETY: `key` was just found in `value`; what it holds stays unknown.
     const item = (value as { readonly [key: string]: unknown })[key]
-    if (typeof item !== "string" && item !== null && holdsUnsafe(item, parsed)) return true
+    if (
+      typeof item === "object"
+        ? item !== null && holdsUnsafe(item, parsed)
+        : typeof item === "number"
+        ? isBeyond(item)
+        : typeof item === "bigint"
+    ) return true
   }
   return isEmpty && !parsed && isBoxedNumber(value)
 }
@@ -174,6 +180,13 @@ export const stringify = (value: unknown): string =>
   JSON.stringify(value, function(this: { readonly [key: string]: unknown }, key, written: unknown) {
     return exact(this[key], written)
   })
+
+/** As {@link stringify}, at the speed of `JSON.stringify` where nothing in the value needs more. */
+export const write = (value: unknown): string => {
+  const text = stringifyFast(value)
+  // Only what was written is known to end.
+  return text === undefined || holdsUnsafe(value, false) ? stringify(value) : text
+}
 
 /** As {@link stringify}, at the speed of `JSON.stringify`; `undefined` where that refuses the value. */
 export const stringifyFast = (value: unknown): string | undefined => {

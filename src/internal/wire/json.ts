@@ -5,6 +5,9 @@
 /** A JSON object, as `JSON.parse` gives it. */
 export type JsonObject = { readonly [key: string]: unknown }
 
+/** Levels that a reader takes, unless it is told otherwise. */
+export const maxDepth = 64
+
 /** No limit of depth is taken above this one: what walks a value recurses that deep. */
 export const deepest = 1000
 
