@@ -13,7 +13,7 @@ import { codecOf } from "../contract/codec.ts"
 import * as Configs from "../contract/configs.ts"
 import * as envelope from "../wire/envelope.ts"
 import { maxDigits } from "../wire/integers.ts"
-import { refusalOf } from "../wire/refusal.ts"
+import { refusalOf } from "../wire/json.ts"
 import * as traceparent from "../wire/traceparent.ts"
 import { EncodeError } from "./errors.ts"
 

@@ -14,6 +14,7 @@ import type { ActionContext } from "../../ActionContext.ts"
 import type { DomainAction, ErrorDetail } from "../../DomainAction.ts"
 import { rejectedCode } from "../../HandlerError.ts"
 import { bounded, messageOf as errorMessage, textAt } from "../wire/errorText.ts"
+import { isJsonObject } from "../wire/json.ts"
 import * as Configs from "./configs.ts"
 import { noteRefused } from "./exact.ts"
 
@@ -109,9 +110,6 @@ export const shapeOf = (schema: Schema.Top, openings = 0): Shape => shapeOfAst(e
 /** Suspended schemas in one another, beyond which one is taken for an object. */
 const maxOpenings = 8
 
-const isRecord = (u: unknown): u is { readonly [key: string]: unknown } =>
-  typeof u === "object" && u !== null && !Array.isArray(u)
-
 // -----------------------------------------------------------------------------
 // Payload and success
 // -----------------------------------------------------------------------------
@@ -183,7 +181,7 @@ const successEncoder = (schema: Schema.Top, shape: Shape) => {
 
 /** What may stand for an answer without a result: Python workers write `{}`, older ones of this library `null`. */
 const otherNothing = (data: unknown): {} | null | undefined =>
-  data === null ? nothing : isRecord(data) && Object.keys(data).length === 0 ? null : undefined
+  data === null ? nothing : isJsonObject(data) && Object.keys(data).length === 0 ? null : undefined
 
 type Decode = (data: unknown) => Coding<unknown>
 
@@ -208,7 +206,7 @@ const successDecoder = (schema: Schema.Top, shape: Shape) => {
     case "other":
       // An answer without `value` was not written by this library: it is the success as it stands.
       return withEitherNothing((data) => {
-        const value = isRecord(data) && Object.hasOwn(data, "value") ? data["value"] : data
+        const value = isJsonObject(data) && Object.hasOwn(data, "value") ? data["value"] : data
         return noting(decode(value), value)
       })
     default:
@@ -301,7 +299,7 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
           error_type: label,
           error_code: rejectedCode,
           message: messageOf(error, label),
-          details: isRecord(encoded) ? encoded : { value: encoded }
+          details: isJsonObject(encoded) ? encoded : { value: encoded }
         }
       }),
     decodeError: (detail) => {

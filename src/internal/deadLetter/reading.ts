@@ -8,7 +8,7 @@ import { InvalidOption } from "../base/invalidOption.ts"
 import { millis } from "../base/optionTime.ts"
 import { knownReasons, scanLetters, type ScanParams, surveyLetters } from "../scripts/deadLetter.ts"
 import { millisOf } from "../wire/entry.ts"
-import { replacementsIn } from "../wire/replacements.ts"
+import { replacementsIn } from "../wire/json.ts"
 
 // -----------------------------------------------------------------------------
 // replies

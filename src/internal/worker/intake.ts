@@ -17,7 +17,7 @@ import { decodeFirstRead, firstRead } from "../scripts/firstRead.ts"
 import { countReplacements } from "../scripts/streams.ts"
 import { decodePassedOver, decodeTake, passOver, putOff, type TakenEntry, takeOwn } from "../scripts/take.ts"
 import * as entry from "../wire/entry.ts"
-import { hasReplacements, replacementsIn } from "../wire/replacements.ts"
+import { hasReplacements, replacementsIn } from "../wire/json.ts"
 import { type Arrivals, isLoss } from "./arrivals.ts"
 import type { Runner } from "./runner.ts"
 
