@@ -28,7 +28,7 @@ export interface Waiters {
 }
 
 /** A class and no literal, see `entry.ts`. */
-class Held {
+class Waiting {
   readonly waiter: Waiter
   readonly deadline: number
   constructor(waiter: Waiter, deadline: number) {
@@ -40,7 +40,7 @@ class Held {
 export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(function*() {
   const clock = yield* Clock.Clock
   const context = yield* Effect.context<never>()
-  const waiting = Table.make<Held>()
+  const waiting = Table.make<Waiting>()
 
   const alarm = Alarm.make(clock, (now) => {
     let next = Infinity
@@ -68,17 +68,17 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
   return {
     size: waiting.size,
     take: (id) => {
-      const held = waiting.get(id)
-      if (held === undefined) return undefined
+      const found = waiting.get(id)
+      if (found === undefined) return undefined
       waiting.delete(id)
       rest()
-      return held.waiter
+      return found.waiter
     },
     add: (id, waiter, millis) => {
       const deadline = monotonicMillis(clock) + millis
       // Whoever still asks a client that has ended is told in time as well.
       if (closed && waiting.size() === 0) timer = watch()
-      waiting.set(id, new Held(waiter, deadline))
+      waiting.set(id, new Waiting(waiter, deadline))
       alarm.by(deadline)
     },
     remove: (id) => {
