@@ -1,7 +1,7 @@
 /**
  * Twins of the scripts that look at dead letters.
  */
-import { replacementsIn } from "../wire/replacements.ts"
+import { replacementsIn } from "../wire/json.ts"
 import * as scripts from "./deadLetter.ts"
 import { chunk, knownReasons } from "./deadLetter.ts"
 import type { Definition, ScriptRedis, ScriptReply } from "./script.ts"

@@ -1,7 +1,7 @@
 /**
  * Twins of the scripts over whole streams.
  */
-import { replacementsIn } from "../wire/replacements.ts"
+import { replacementsIn } from "../wire/json.ts"
 import type { Definition } from "./script.ts"
 import * as scripts from "./streams.ts"
 import { byteLength, now, rows, strings } from "./support.twin.ts"
