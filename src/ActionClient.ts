@@ -12,33 +12,19 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Action from "./Action.ts"
-import * as ActionContext from "./ActionContext.ts"
-import * as DomainAction from "./DomainAction.ts"
-import { Deadline, within } from "./internal/base/deadline.ts"
-import { exitOf } from "./internal/base/exit.ts"
+import type * as Action from "./Action.ts"
+import type * as ActionContext from "./ActionContext.ts"
+import type * as DomainAction from "./DomainAction.ts"
 import { InvalidOption } from "./internal/base/invalidOption.ts"
-import { memo } from "./internal/base/memo.ts"
-import { monotonicMillis } from "./internal/base/monotonic.ts"
-import { exactMillis } from "./internal/base/optionTime.ts"
-import { Slot } from "./internal/base/slot.ts"
-import { uuid } from "./internal/base/uuid.ts"
-import { answerOf } from "./internal/client/answer.ts"
 import * as Writing from "./internal/client/append.ts"
-import * as AskAlone from "./internal/client/askAlone.ts"
-import { EncodeError, type RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"
-import * as Inboxes from "./internal/client/inboxes.ts"
-import { requestMetrics, traced } from "./internal/client/telemetry.ts"
-import { actionStream, callbackInbox, inbox, responseList } from "./internal/redis/names.ts"
-import { strings } from "./internal/redis/reply.ts"
-import { explain } from "./internal/redis/streamIds.ts"
-import { append } from "./internal/scripts/streams.ts"
-import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
+import type { EncodeError, RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"
+import * as Request from "./internal/client/request.ts"
+import * as Sending from "./internal/client/send.ts"
+import * as Streams from "./internal/client/streams.ts"
+import { QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
 
@@ -266,25 +252,8 @@ export class ActionClient extends Context.Service<ActionClient, {
 // make
 // -----------------------------------------------------------------------------
 
-/** Characters of one chunk of `sendMany`: while it is on its way nothing else leaves on the connection. */
-const chunkLength = 1 << 23
-
 /** Arguments of a call are those of a function in ioredis and Effect, whose number has an end. */
 const longestChunk = 10_000
-
-/** Chunks of `sendMany` on their way: the server appends one while the next is written. */
-const chunksAtOnce = 2
-
-/** Where a callback goes. */
-interface CallbackTarget {
-  readonly action: Action.Any
-  readonly to?: "list" | "stream" | undefined
-  readonly service?: string | undefined
-}
-
-/** `undefined` for what is no time, and for no time at all: nobody would wait for the answer, and the action would run. */
-const timeoutOf = (input: Duration.Input): Duration.Duration | undefined =>
-  exactMillis(input) > 0 ? Duration.fromInputUnsafe(input) : undefined
 
 /**
  * Makes a client. Its inbox is read from the first request on, and removed with the scope. Fails when an option is wrong.
@@ -295,8 +264,7 @@ const timeoutOf = (input: Duration.Input): Duration.Duration | undefined =>
 export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const redis = yield* Redis
   const naming = yield* QueueNaming
-  const settings = yield* Settings
-  const clock = yield* Clock.Clock
+  const { payloadLimit, serviceName: service } = yield* Settings
   const chunkSize = options.chunkSize ?? 500
   if (!Number.isInteger(chunkSize) || chunkSize < 1 || chunkSize > longestChunk) {
     return yield* new InvalidOption({
@@ -305,239 +273,13 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
       expected: `a whole number from 1 to ${longestChunk}`
     })
   }
-  const service = settings.serviceName
-  const block = Math.max(1, Math.min(Duration.toMillis(settings.block), 60_000))
-  const appendMany = redis.eval(append.script)
-  const shared = options.inbox !== "per-request"
-  /** Of an answer. */
-  const limits: DomainAction.Limits = { ...DomainAction.defaultLimits, maxBytes: settings.payloadLimit }
-
-  const instance = uuid()
-  const inboxes = yield* Inboxes.make({
-    redis,
-    keyOf: (answering) => inbox(naming, service, answering, instance),
-    block,
-    limits,
-    onUnclaimed: () => unclaimed()
-  })
-  const { measured, unclaimed } = yield* requestMetrics(service, inboxes.waiting)
-
-  // ---------------------------------------------------------------------------
-  // writing
-  // ---------------------------------------------------------------------------
-
-  const { encode, fill, write } = Writing.make({ service, payloadLimit: settings.payloadLimit, clock })
-
-  const contextFor = (fiber: Fiber.Fiber<unknown, unknown>, options: SendOptions): ActionContext.ActionContext => {
-    const context = fiber.getRef(ActionContext.ActionContext)
-    return options.context === undefined ? context : ActionContext.merge(context, options.context)
-  }
-
-  const namesFor = <A>(
-    type: string,
-    service: string | undefined,
-    make: (service: string) => A
-  ): Exit.Exit<A, EncodeError> => {
-    try {
-      return Exit.succeed(make(service ?? naming.targetService(type)))
-    } catch (cause) {
-      const message = cause instanceof QueueNameError ? cause.message : "The naming has no names for this action"
-      return Exit.fail(new EncodeError({ actionType: type, message }))
-    }
-  }
-
-  // One function for each stream, so that none is made for each send.
-  const explained = memo((stream: string) => (error: RedisError) => explain(stream, error))
-
-  // One name for each service, so that none is built for each send.
-  const streams = new Map<string, string>()
-  const streamFor = (service: string): string => {
-    const known = streams.get(service)
-    if (known !== undefined) return known
-    const stream = actionStream(naming, service)
-    streams.set(service, stream)
-    return stream
-  }
-  const streamOf = (type: string, service: string | undefined) => namesFor(type, service, streamFor)
-
-  const add = (stream: string, text: string, trace: string | undefined): Effect.Effect<string, RedisError> =>
-    Effect.mapError(
-      trace === undefined
-        ? redis.send<string>("XADD", stream, "*", "data", text)
-        : redis.send<string>("XADD", stream, "*", "data", text, "traceparent", trace),
-      explained(stream)
-    )
-
-  // ---------------------------------------------------------------------------
-  // calls
-  // ---------------------------------------------------------------------------
-
-  /** Sends one action, with or without somebody who waits for it. */
-  const sendOne = (action: Action.Any, payload: unknown, options: SendOptions, answer?: Writing.AnswerTarget) =>
-    Effect.withFiber((fiber) => {
-      const stream = streamOf(action.type, options.service)
-      if (Exit.isFailure(stream)) return stream
-      const actionId = options.actionId ?? uuid()
-      const context = contextFor(fiber, options)
-      return traced(
-        { operation: "send", actionType: action.type, stream: stream.value, actionId, count: 1 },
-        (trace) =>
-          Effect.flatMapEager(
-            write(action, payload, context, actionId, options, trace, answer),
-            (text) => add(stream.value, text, trace)
-          )
-      )
-    })
-
-  const send = (action: Action.Any, payload: unknown, options: SendOptions = {}) => sendOne(action, payload, options)
-
-  const sendMany = Effect.fnUntraced(function*(
-    action: Action.Any,
-    payloads: Iterable<unknown>,
-    options: SendManyOptions = {}
-  ) {
-    const stream = yield* streamOf(action.type, options.service)
-    const context = yield* Effect.withFiber((fiber) => Effect.succeed(contextFor(fiber, options)))
-    const all = [...payloads]
-    const { actionIds } = options
-    if (actionIds !== undefined && actionIds.length !== all.length) {
-      const message = `${actionIds.length} actionIds for ${all.length} payloads: each needs its own`
-      return yield* new EncodeError({ actionType: action.type, message })
-    }
-    return yield* traced(
-      { operation: "send", actionType: action.type, stream, actionId: undefined, count: all.length },
-      Effect.fnUntraced(function*(trace) {
-        const chunks: Array<ReadonlyArray<string>> = []
-        let chunk: Array<string> = []
-        let room = 0
-        for (let index = 0; index < all.length; index++) {
-          const text = write(action, all[index], context, actionIds?.[index] ?? uuid(), options, trace)
-          const exit = exitOf(text)
-          const data = exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text
-          if (room <= 0 || chunk.length === chunkSize) {
-            chunk = []
-            chunks.push(chunk)
-            room = chunkLength
-          }
-          room -= data.length
-          chunk.push(data)
-        }
-        const appendChunks = (chunks: ReadonlyArray<ReadonlyArray<string>>) =>
-          Effect.forEach(
-            chunks,
-            (texts) => Effect.mapError(appendMany({ stream, texts, traceparent: trace }), explained(stream)),
-            {
-              concurrency: chunksAtOnce
-            }
-          )
-        // The first alone, since it may find that the server does not have the script yet: the next would overtake it.
-        const first = yield* appendChunks(chunks.slice(0, 1))
-        const others = yield* appendChunks(chunks.slice(1))
-        return [...first, ...others].flatMap(strings)
-      })
-    )
-  })
-
-  const sendWithCallback = (
-    action: Action.Any,
-    payload: unknown,
-    options: SendOptions & { readonly callback: Action.Any | CallbackTarget }
-  ) => {
-    const target: CallbackTarget = Action.isAction(options.callback) ? { action: options.callback } : options.callback
-    const { type } = target.action
-    const list = namesFor(
-      type,
-      target.service,
-      (service) => target.to === "stream" ? streamFor(service) : callbackInbox(naming, service, type)
-    )
-    return Exit.isFailure(list)
-      ? list
-      : sendOne(action, payload, options, { list: list.value, type, correlationId: options.correlationId ?? uuid() })
-  }
-
-  const sendAction = Effect.fnUntraced(function*(
-    envelope: DomainAction.DomainAction,
-    options: Pick<SendOptions, "service"> = {}
-  ) {
-    const stream = yield* streamOf(envelope.action_type, options.service)
-    return yield* traced(
-      { operation: "send", actionType: envelope.action_type, stream, actionId: envelope.action_id, count: 1 },
-      (trace) => Effect.flatMapEager(encode(fill(envelope, trace), true), (text) => add(stream, text, trace))
-    )
-  })
-
-  // ---------------------------------------------------------------------------
-  // requests
-  // ---------------------------------------------------------------------------
-
-  const askAlone = AskAlone.make({ redis, block, limits })
-
-  const requestMillis = Duration.toMillis(settings.requestTimeout)
-  const defaultTimeout = (deadline: number): Duration.Duration =>
-    deadline === Number.POSITIVE_INFINITY
-      ? settings.requestTimeout
-      : Duration.millis(within(deadline, monotonicMillis(clock), requestMillis))
-
-  const ask = (action: Action.Any, payload: unknown, options: RequestOptions) =>
-    Effect.withFiber((fiber) => {
-      const stream = streamOf(action.type, options.service)
-      if (Exit.isFailure(stream)) return stream
-      const timeout = options.timeout === undefined
-        ? defaultTimeout(fiber.getRef(Deadline))
-        : timeoutOf(options.timeout)
-      if (timeout === undefined) {
-        const message = "The timeout of a request is a time of more than 0, such as \"5 seconds\""
-        return Effect.fail(new EncodeError({ actionType: action.type, message }))
-      }
-      const millis = Duration.toMillis(timeout)
-      const correlationId = uuid()
-      const actionId = options.actionId ?? uuid()
-      const answers = namesFor<Inboxes.AnswerList>(
-        action.type,
-        options.service,
-        shared ? inboxes.of : () => ({ key: responseList(naming, service, action.type, correlationId), ask: undefined })
-      )
-      if (Exit.isFailure(answers)) return answers
-      const { ask: askShared, key: list } = answers.value
-      const context = contextFor(fiber, options)
-      const late = Effect.suspend(() =>
-        Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
-      )
-      const asking = traced(
-        { operation: "request", actionType: action.type, stream: stream.value, actionId, count: 1 },
-        (trace) => {
-          const answer = { list, type: null, correlationId }
-          const written = (millis: number) => {
-            const limit = Number.isFinite(millis) ? millis : undefined
-            return write(action, payload, context, actionId, options, trace, answer, limit)
-          }
-          const send = (text: string) => add(stream.value, text, trace)
-          const alone = () => {
-            const deadline = monotonicMillis(clock) + millis
-            // Written when it can leave: what it waited for a connection is no time for the handler.
-            const sending = Effect.suspend(() =>
-              Effect.flatMapEager(written(Math.max(1, Math.ceil(deadline - monotonicMillis(clock)))), send)
-            )
-            return Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
-          }
-          const response = askShared !== undefined
-            ? Effect.flatMapEager(written(millis), (text) => askShared(correlationId, send(text), millis, late))
-            : alone()
-          return Effect.flatMap(response, (response) => answerOf(action, response))
-        }
-      )
-      const slot = fiber.getRef(Slot)
-      return slot?.asks(stream.value) === true ? Effect.ensuring(asking, Effect.sync(() => slot.answered())) : asking
-    })
-
-  const request = (action: Action.Any, payload: unknown, options: RequestOptions = {}) =>
-    measured(action.type, ask(action, payload, options))
-
+  const streams = yield* Streams.make
+  const writing = Writing.make({ service, payloadLimit, clock: yield* Clock.Clock })
+  const sending = Sending.make({ redis, naming, streams, writing, chunkSize })
+  const request = yield* Request.make(streams, writing, options.inbox !== "per-request")
   // SAFETY: each method runs the codecs of the very action it is given, so that payload, success, error and services
   // are those of its contract; inside they are unknown.
-  return ActionClient.of(
-    { send, sendMany, request, sendWithCallback, sendAction } as ActionClient["Service"]
-  )
+  return ActionClient.of({ ...sending, request } as ActionClient["Service"])
 })
 
 // -----------------------------------------------------------------------------

@@ -10,35 +10,12 @@
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as envelope from "./internal/wire/envelope.ts"
-
-// -----------------------------------------------------------------------------
-// Parts
-// -----------------------------------------------------------------------------
-
-const Id = Schema.String.check(Schema.isGUID())
-
-const ActionType = Schema.String.check(
-  Schema.isPattern(envelope.actionTypePattern, { expected: "a type such as service.verb" }),
-  Schema.isMaxLength(envelope.maxActionTypeLength)
-)
-
-const JsonObject = Schema.Record(Schema.String, Schema.Unknown)
-
-const rest = [JsonObject] as const
-
-const nullable = <S extends Schema.Constraint>(schema: S) =>
-  Schema.NullOr(schema).pipe(Schema.withDecodingDefaultKey(Effect.succeed(null)))
-
-// One of each kind for all keys: to make one takes its time at every import.
-const NullableId = nullable(Id)
-const NullableString = nullable(Schema.String)
-const NullableActionType = nullable(ActionType)
-const NullableObject = nullable(JsonObject)
+import * as Fields from "./internal/wire/fields.ts"
+import { maxDepth } from "./internal/wire/json.ts"
 
 // -----------------------------------------------------------------------------
 // Schemas
@@ -53,38 +30,8 @@ const NullableObject = nullable(JsonObject)
  * @since 0.1.0
  * @category schemas
  */
-export const DomainAction = Schema.StructWithRest(
-  Schema.Struct({
-    /** Identifies this message. */
-    action_id: Id,
-    /** `service.verb` or `service.entity.verb`; the part before the first dot is the service that handles it. */
-    action_type: ActionType,
-    /** ISO 8601, up to microseconds; kept as it was written. */
-    timestamp: Schema.String,
-    tenant_id: NullableId,
-    session_id: NullableId,
-    task_id: NullableId,
-    agent_id: NullableId,
-    user_id: NullableId,
-    /** The service that sent it. */
-    origin_service: NullableString,
-    /** Ties an answer to its request. */
-    correlation_id: NullableId,
-    /** 128 bits: without its dashes it is a W3C trace id. */
-    trace_id: NullableId,
-    /** The list that the answer is pushed to. */
-    callback_queue_name: NullableString,
-    /** Set: the answer is a new action of this type. `null`: it is a {@link DomainActionResponse}. */
-    callback_action_type: NullableActionType,
-    execution_config: NullableObject,
-    query_config: NullableObject,
-    rag_config: NullableObject,
-    /** The payload. */
-    data: JsonObject,
-    metadata: NullableObject
-  }),
-  rest
-)
+export const DomainAction: Schema.StructWithRest<Schema.Struct<typeof Fields.action>, typeof Fields.rest> = Schema
+  .StructWithRest(Schema.Struct(Fields.action), Fields.rest)
 
 /**
  * A decoded {@link DomainAction}: all keys are present, `null` where the sender had nothing to say.
@@ -100,18 +47,8 @@ export type DomainAction = typeof DomainAction.Type
  * @since 0.1.0
  * @category schemas
  */
-export const ErrorDetail = Schema.StructWithRest(
-  Schema.Struct({
-    /** The kind of error, e.g. `ValidationError`, `NotFound`, `ProcessingError`. */
-    error_type: Schema.String,
-    /** A code for programs, e.g. `HANDLER_EXECUTION_ERROR`. */
-    error_code: NullableString,
-    /** A sentence for people. */
-    message: Schema.String,
-    details: NullableObject
-  }),
-  rest
-)
+export const ErrorDetail: Schema.StructWithRest<Schema.Struct<typeof Fields.error>, typeof Fields.rest> =
+  Fields.ErrorDetail
 
 /**
  * A decoded {@link ErrorDetail}.
@@ -121,50 +58,17 @@ export const ErrorDetail = Schema.StructWithRest(
  */
 export type ErrorDetail = typeof ErrorDetail.Type
 
-const Written = Schema.StructWithRest(
-  Schema.Struct({
-    action_id: Id,
-    action_type: NullableString,
-    status_code: nullable(Schema.Int),
-    success: nullable(Schema.Boolean),
-    timestamp: Schema.String,
-    data: NullableObject,
-    error: nullable(ErrorDetail),
-    correlation_id: NullableId,
-    trace_id: NullableId,
-    task_id: NullableId,
-    tenant_id: NullableId,
-    session_id: NullableId
-  }),
-  rest
-).check(
+const Written = Schema.StructWithRest(Schema.Struct(Fields.response), Fields.rest).check(
   Schema.makeFilter((written) => written.success !== null || written.status_code !== null, {
     expected: "success or status_code"
   })
 )
 
-const Normal = Schema.StructWithRest(
-  Schema.Struct({
-    /** Identifies this answer; not the id of the action. */
-    action_id: Id,
-    /** `{action_type}.response`; `null` where the sender writes the newer form only. */
-    action_type: Schema.NullOr(Schema.String),
-    /** As in HTTP. 200 or 500 by `success` where the sender writes the newer form only. */
-    status_code: Schema.Int,
-    success: Schema.Boolean,
-    /** ISO 8601, up to microseconds; kept as it was written. */
-    timestamp: Schema.String,
-    /** The result, on success. */
-    data: Schema.NullOr(JsonObject),
-    /** What went wrong, when not. */
-    error: Schema.NullOr(Schema.toType(ErrorDetail)),
-    correlation_id: Schema.NullOr(Id),
-    trace_id: Schema.NullOr(Id),
-    task_id: Schema.NullOr(Id),
-    tenant_id: Schema.NullOr(Id),
-    session_id: Schema.NullOr(Id)
-  }),
-  rest
+const Normal = Schema.toType(
+  Schema.StructWithRest(
+    Schema.Struct({ ...Fields.response, status_code: Schema.Int, success: Schema.Boolean }),
+    Fields.rest
+  )
 )
 
 /**
@@ -181,11 +85,7 @@ export const DomainActionResponse = Written.pipe(
   Schema.decodeTo(
     Normal,
     SchemaTransformation.transform({
-      decode: (written) => ({
-        ...written,
-        success: envelope.successOf(written.success, written.status_code, written.error),
-        status_code: written.status_code ?? envelope.statusOf(written.success)
-      }),
+      decode: (written) => ({ ...written, ...envelope.outcomeOf(written) }),
       encode: (response) => response
     })
   )
@@ -221,7 +121,7 @@ export interface Limits {
  * @since 0.1.0
  * @category models
  */
-export const defaultLimits: Limits = { maxBytes: 4 * 1024 * 1024, maxDepth: 64 }
+export const defaultLimits: Limits = { maxBytes: 4 * 1024 * 1024, maxDepth }
 
 /**
  * Why a text is no message. `text` is a short sentence for logs and dead letters: it names keys of the format, and
@@ -257,7 +157,7 @@ export const malformed = (tag: MalformedReason["_tag"], text: string): Malformed
  * @since 0.1.0
  * @category guards
  */
-export const isActionType: (value: unknown) => value is string = envelope.isActionType
+export const isActionType: (value: unknown) => value is string = Fields.isActionType
 
 /**
  * Reads an action from the text of a stream entry.
@@ -328,7 +228,7 @@ export const mayBeBroken = (text: string): boolean => text.includes("\uFFFD")
  * @since 0.1.0
  * @category encoding
  */
-export const encode = (action: DomainAction): string => envelope.actionText(envelope.orderedAction(action))
+export const encode = (action: DomainAction): string => envelope.actionText(action)
 
 /**
  * Writes an answer. As {@link encode}, for {@link DomainActionResponse}.
@@ -336,8 +236,7 @@ export const encode = (action: DomainAction): string => envelope.actionText(enve
  * @since 0.1.0
  * @category encoding
  */
-export const encodeResponse = (response: DomainActionResponse): string =>
-  envelope.responseText(envelope.orderedResponse(response))
+export const encodeResponse = (response: DomainActionResponse): string => envelope.responseText(response)
 
 // -----------------------------------------------------------------------------
 // Constructors
@@ -352,7 +251,9 @@ export const encodeResponse = (response: DomainActionResponse): string =>
 export type Input =
   & Pick<DomainAction, "action_id" | "action_type" | "timestamp" | "data">
   & {
-    readonly [K in envelope.OptionalKey]?: DomainAction[K] | undefined
+    readonly [K in Exclude<keyof typeof Fields.action, "action_id" | "action_type" | "timestamp" | "data">]?:
+      | DomainAction[K]
+      | undefined
   }
 
 /**
@@ -376,7 +277,8 @@ export type Input =
  * @since 0.1.0
  * @category constructors
  */
-export const make = (input: Input): DomainAction => envelope.orderedAction({ ...input, metadata: input.metadata ?? {} })
+export const make = (input: Input): DomainAction =>
+  envelope.orderedAction({ ...envelope.blankAction, ...input, metadata: input.metadata ?? {} })
 
 /**
  * A time as this library writes it: ISO 8601 in UTC with milliseconds and `Z`.
@@ -440,7 +342,7 @@ export const failure = (
   options: AnswerOptions & { readonly statusCode?: number | undefined }
 ): DomainActionResponse => {
   const detail = envelope.orderedError(error)
-  return answer(action, options.statusCode ?? envelope.statusOfError(detail), null, detail, options)
+  return answer(action, options.statusCode ?? statusOf(detail), null, detail, options)
 }
 
 /**
@@ -452,6 +354,12 @@ export const failure = (
 export type ErrorInput = Pick<ErrorDetail, "error_type" | "message"> & {
   readonly error_code?: string | null | undefined
   readonly details?: ErrorDetail["details"] | undefined
+}
+
+const statusOf = ({ error_code, error_type }: ErrorDetail): number => {
+  if (error_code === "VALIDATION_ERROR") return 422
+  if (error_code === "ACTION_NOT_IMPLEMENTED") return 501
+  return error_type === "NotFound" ? 404 : 500
 }
 
 const answer = (
@@ -493,6 +401,7 @@ export const callback = (
     readonly actionType?: string | undefined
   }
 ): DomainAction => ({
+  ...envelope.blankAction,
   action_id: options.actionId,
   action_type: options.actionType ?? action.callback_action_type ?? action.action_type + ".callback",
   timestamp: options.timestamp,
@@ -504,11 +413,6 @@ export const callback = (
   origin_service: options.originService,
   correlation_id: action.correlation_id,
   trace_id: action.trace_id ?? options.traceId ?? null,
-  callback_queue_name: null,
-  callback_action_type: null,
-  execution_config: null,
-  query_config: null,
-  rag_config: null,
   data,
   metadata: {}
 })

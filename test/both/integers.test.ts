@@ -44,6 +44,9 @@ const parsed = (text: string): DomainAction.DomainAction => {
   return action.success
 }
 
+// SAFETY: newer than TypeScript's library.
+const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
+
 const dataOf = (data: string) => parsed(textOf(data)).data
 
 describeInMemory("an integer in a text", () => {
@@ -184,10 +187,20 @@ describeInMemory("a bigint in a message", () => {
     assert.deepStrictEqual(parsed(text).data, data)
   })
 
+  it("is told from such a number under a key that the format does not know", () => {
+    const text = DomainAction.encode({ ...action({}), labels: [1e20], version: -1e20 })
+    assert.include(text, "\"labels\":[1e+20],\"version\":-1e+20")
+  })
+
   it("does not make an object be looked into that says of itself what it is as JSON", () => {
     const circle: { self?: unknown; toJSON: () => unknown } = { toJSON: () => ({ at: 1e20 }) }
     circle.self = circle
     assert.include(DomainAction.encode(action({ circle })), "\"data\":{\"circle\":{\"at\":1e+20}}")
+  })
+
+  it("is told from a boxed number of that size", () => {
+    const data = { n: new Number(1e20), least: [new Number(2 ** 53)] }
+    assert.include(DomainAction.encode(action(data)), "{\"n\":1e+20,\"least\":[9.007199254740992e+15]}")
   })
 
   it("is written in both texts of an error", () => {
@@ -339,6 +352,55 @@ describeInMemory("a worker in a test", () => {
       const report = yield* TestWorker.deliver(echo, request)
       assert.deepStrictEqual(Option.getOrThrow(report.callback).data, read)
     }))
+
+  const exact: ReadonlyArray<readonly [what: string, result: object, data: unknown]> = [
+    ["beside a date", { id: big, at: new Date(0) }, { id: big, at: "1970-01-01T00:00:00.000Z" }],
+    ["that a toJSON gives", { users: [{ toJSON: () => ({ id: big }) }] }, { users: [{ id: big }] }],
+    ["of raw JSON", { id: rawJSON(String(big)), at: new Map() }, { id: big, at: {} }],
+    ["beside numbers of that size", { id: big, n: new Number(1e20), m: 1e20, at: new Map() }, {
+      id: big,
+      n: 1e20,
+      m: 1e20,
+      at: {}
+    }]
+  ]
+  for (const [what, result, data] of exact) {
+    it.effect(`without a contract answers an integer beyond 2^53 digit for digit: ${what}`, () =>
+      Effect.gen(function*() {
+        const handlers = { "user.echo": () => Effect.succeed(result) }
+        const report = yield* TestWorker.deliver(handlers, TestWorker.action(Echo, {}))
+        assert.deepStrictEqual(Option.getOrThrow(report.response).data, data)
+      }))
+  }
+
+  it.effect("without a contract answers an integer where the program taught JSON.stringify to write a string", () =>
+    Effect.gen(function*() {
+      const prototype: { toJSON?: () => string } = BigInt.prototype as never
+      prototype.toJSON = () => "a string"
+      const handlers = { "user.echo": () => Effect.succeed({ id: big, at: new Date(0) }) }
+      const report = yield* Effect.ensuring(
+        TestWorker.deliver(handlers, TestWorker.action(Echo, {})),
+        Effect.sync(() => {
+          delete prototype.toJSON
+        })
+      )
+      assert.deepStrictEqual(Option.getOrThrow(report.response).data, { id: big, at: "1970-01-01T00:00:00.000Z" })
+    }))
+
+  const details: ReadonlyArray<readonly [what: string, given: unknown, details: unknown]> = [
+    ["a toJSON gives one", { toJSON: () => big }, { value: big }],
+    ["a toJSON gives a list of them", { toJSON: () => [big] }, { value: [big] }],
+    ["they are a list of them", [big], { value: [big] }]
+  ]
+  for (const [what, given, json] of details) {
+    it.effect(`answers a refusal with details that every client reads: ${what}`, () =>
+      Effect.gen(function*() {
+        const refusal = new Rejected({ message: "no", details: given as { readonly [key: string]: unknown } })
+        const handlers = { "user.echo": () => Effect.fail(refusal) }
+        const report = yield* TestWorker.deliver(handlers, TestWorker.action(Echo, {}))
+        assert.deepStrictEqual(Option.getOrThrow(report.response).error?.details, json)
+      }))
+  }
 
   it.effect("with a contract reads and answers integers of any size", () =>
     Effect.gen(function*() {

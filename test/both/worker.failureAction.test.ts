@@ -74,6 +74,9 @@ const toldOf = (sent: Pick<Sent, "list">) =>
 
 const nested = (levels: number): unknown => levels === 0 ? 0 : [nested(levels - 1)]
 
+const circle: { self?: unknown } = {}
+circle.self = circle
+
 const reasons = Effect.map(deadLetters, (letters) => letters.map(({ notes }) => notes["reason"]))
 
 onBoth("a failure action", (test) => {
@@ -135,7 +138,8 @@ onBoth("a failure action", (test) => {
   const details: ReadonlyArray<readonly [what: string, details: Readonly<Record<string, unknown>>]> = [
     ["too large", { text: "x".repeat(5_000) }],
     ["too deep", { tree: nested(70) }],
-    ["no JSON", { n: 1n }]
+    ["an integer of more digits than are read", { n: 10n ** 4_300n }],
+    ["a circle", circle]
   ]
   for (const [what, given] of details) {
     test(`leaves out the details of an error that are ${what}, and keeps the letter`, () =>
@@ -147,6 +151,18 @@ onBoth("a failure action", (test) => {
         assert.deepStrictEqual(yield* reasons, ["rejected"])
       }))
   }
+
+  test("carries integers of any size in the details of an error, digit for digit", () =>
+    Effect.gen(function*() {
+      const details = { small: 1n, id: 9007199254740993n }
+      yield* start(() => Effect.fail(new Rejected({ message: "no", details })))
+      const naming = yield* QueueNaming
+      const stream = actionStream(naming, "client")
+      yield* sendAction("", { type: "user.import", expectation: "callback", data: {}, list: stream })
+      yield* settled
+      const [entry] = yield* entriesOf(stream)
+      assert.include(entry?.[1][1], "\"details\":{\"small\":1,\"id\":9007199254740993}")
+    }))
 
   test("is appended to the stream of a caller that asked for that", () =>
     Effect.gen(function*() {

@@ -20,7 +20,7 @@ describe("the tests of this repository", () => {
     const only = tests.filter((file) => {
       if (!file.startsWith("test/both/")) return false
       const text = read(file)
-      if (/\bonBoth(?:FromZero)?\(/.test(text)) return false
+      if (/\bonBoth(?:FromZero)?\(|^await import\(/m.test(text)) return false
       return !/\b(?:inMemory|describeInMemory|runsOn)\(/.test(text) || !/\b(?:onServer|\w+OnServer|runsOn)\(/.test(text)
     })
     assert.deepStrictEqual(only, [])

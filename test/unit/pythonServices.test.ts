@@ -126,13 +126,16 @@ describe("The metadata of an action", () => {
       assert.deepStrictEqual(actions.map(({ metadata }) => metadata), [{ source: "web" }, { source: "relay" }])
     }))
 
-  it.live("are an empty object in a callback and in a failure action", () =>
+  it.live("are an object in a callback and in a failure action, which names the action that failed", () =>
     Effect.gen(function*() {
       const options = { expects: { callback: Touched } } as const
       const touched = yield* TestWorker.deliver(handlers, TestWorker.action(Touch, { user: 1 }, options))
       const refused = yield* TestWorker.deliver(handlers, TestWorker.action(Refuse, {}, options))
       assert.deepInclude(Option.getOrThrow(touched.callback), { action_type: "client.touched", metadata: {} })
-      assert.deepInclude(Option.getOrThrow(refused.callback), { action_type: "client.touch_failed", metadata: {} })
+      assert.deepInclude(Option.getOrThrow(refused.callback), {
+        action_type: "client.touch_failed",
+        metadata: { failed_action_id: "00000000-0000-4000-8000-0000000000aa" }
+      })
     }))
 
   it("are an empty object in an envelope made by hand", () => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { hasReplacements, replacementsIn } from "../../src/internal/wire/replacements.ts"
+import { hasReplacements, replacementsIn } from "../../src/internal/wire/json.ts"
 
 describe("replacements", () => {
   it("counts each, wherever it stands", () => {

@@ -78,7 +78,13 @@ const bad: ReadonlyArray<readonly [what: string, result: object, message: string
   ["an infinite number in a list", { list: [{ total: Number.NEGATIVE_INFINITY }] }, holdsNoNumber],
   ["NaN that a toJSON gives", { toJSON: () => ({ total: Number.NaN }) }, holdsNoNumber],
   ["a boxed NaN", { total: new Number(Number.NaN) }, holdsNoNumber],
-  ["an invalid date", { at: new Date("no date") }, holdsNoNumber]
+  ["an invalid date", { at: new Date("no date") }, holdsNoNumber],
+  ["NaN beside a bigint", { id: 2n ** 60n, total: Number.NaN }, holdsNoNumber],
+  ["an invalid date that a toJSON gives beside a bigint", {
+    toJSON: () => ({ id: 2n ** 60n, at: new Date("no date") })
+  }, holdsNoNumber],
+  ["a list with a bigint", [2n ** 60n], notAnObject("an array")],
+  ["a toJSON that gives a bigint", { toJSON: () => 2n ** 60n }, notAnObject("a number")]
 ]
 
 inMemory("a result without a contract", (test) => {

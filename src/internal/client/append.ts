@@ -13,7 +13,7 @@ import { codecOf } from "../contract/codec.ts"
 import * as Configs from "../contract/configs.ts"
 import * as envelope from "../wire/envelope.ts"
 import { maxDigits } from "../wire/integers.ts"
-import { refusalOf } from "../wire/refusal.ts"
+import { refusalOf } from "../wire/json.ts"
 import * as traceparent from "../wire/traceparent.ts"
 import { EncodeError } from "./errors.ts"
 
@@ -35,14 +35,8 @@ export interface WritingOptions {
 // Python workers answer nothing without a trace id: their response model requires one.
 const newTraceId = (trace: string | undefined): string => trace === undefined ? uuid() : traceparent.traceIdOf(trace)
 
-/** Of an action that has its keys in the order of the wire; `undefined` where it cannot be written. */
-const written = (action: DomainAction.DomainAction): string | undefined => {
-  try {
-    return envelope.actionText(action)
-  } catch {
-    return undefined
-  }
-}
+const noText =
+  `The action cannot be written as JSON: it refers to itself or holds an integer of more than ${maxDigits} digits`
 
 /** Whether something of an action that must be an object writes itself, as anything. */
 const isRewritten = (action: DomainAction.DomainAction): boolean =>
@@ -55,16 +49,16 @@ const writesItself = (value: object | null): boolean => value !== null && "toJSO
 const noMetadata = {}
 
 export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
-  /** Refuses here what every worker would refuse there. `own`: nobody else has the envelope, it need not be copied. */
-  const encode = (action: DomainAction.DomainAction, own: boolean): Effect.Effect<string, EncodeError> => {
-    const checked = envelope.action(action, own)
+  /** Refuses here what every worker would refuse there. The envelope is nobody else's. */
+  const encode = (action: DomainAction.DomainAction): Effect.Effect<string, EncodeError> => {
     const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
+    const checked = envelope.action(action, true)
     if (checked._tag === "Failure") return refuse(checked.failure.text)
-    const text = written(checked.success)
-    if (text === undefined) {
-      return refuse(
-        `The action cannot be written as JSON: it refers to itself or holds an integer of more than ${maxDigits} digits`
-      )
+    let text: string
+    try {
+      text = checked.success === action ? envelope.orderedText(action) : envelope.actionText(checked.success)
+    } catch {
+      return refuse(noText)
     }
     if (isRewritten(checked.success)) {
       const read = DomainAction.parse(text, { ...DomainAction.defaultLimits, maxBytes: payloadLimit })
@@ -73,45 +67,6 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     const refusal = refusalOf(text, payloadLimit)
     return refusal === undefined ? Effect.succeed(text) : refuse(`The action ${refusal}`)
   }
-
-  const misfit = (action: Action.Any) => (error: Schema.SchemaError) =>
-    new EncodeError({
-      actionType: action.type,
-      message: `${Configs.misfitOf(error, action.type)}: ${Action.validationDetail(error).message}`
-    })
-
-  const compose = (
-    action: Action.Any,
-    data: Schema.JsonObject,
-    configs: Configs.OnWire,
-    context: ActionContext.ActionContext,
-    actionId: string,
-    options: SendOptions,
-    trace: string | undefined,
-    answer: AnswerTarget | undefined,
-    timeout: number | undefined
-  ): Effect.Effect<string, EncodeError> =>
-    encode({
-      action_id: actionId,
-      action_type: action.type,
-      timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
-      // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
-      tenant_id: context.tenantId ?? null,
-      session_id: context.sessionId ?? null,
-      task_id: context.taskId ?? null,
-      agent_id: context.agentId ?? null,
-      user_id: context.userId ?? null,
-      origin_service: service,
-      correlation_id: answer?.correlationId ?? options.correlationId ?? null,
-      trace_id: context.traceId ?? newTraceId(trace),
-      callback_queue_name: answer?.list ?? null,
-      callback_action_type: answer?.type ?? null,
-      execution_config: configs.execution_config,
-      query_config: configs.query_config,
-      rag_config: configs.rag_config,
-      data,
-      metadata: timeout === undefined ? options.metadata ?? noMetadata : { ...options.metadata, timeout_ms: timeout }
-    }, true)
 
   /** Ids, payload and notes as the text of an envelope; an `Exit` that is already there where the schemas are synchronous. */
   const write = (
@@ -125,23 +80,52 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     timeout?: number
   ): Effect.Effect<string, EncodeError, unknown> => {
     const codec = codecOf(action)
-    const refuse = misfit(action)
+    const misfit = (error: Schema.SchemaError) =>
+      new EncodeError({
+        actionType: action.type,
+        message: `${Configs.misfitOf(error, action.type)}: ${Action.validationDetail(error).message}`
+      })
+    const compose = (data: Schema.JsonObject, configs: Configs.OnWire) =>
+      encode({
+        action_id: actionId,
+        action_type: action.type,
+        timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
+        // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
+        tenant_id: context.tenantId ?? null,
+        session_id: context.sessionId ?? null,
+        task_id: context.taskId ?? null,
+        agent_id: context.agentId ?? null,
+        user_id: context.userId ?? null,
+        origin_service: service,
+        correlation_id: answer?.correlationId ?? options.correlationId ?? null,
+        trace_id: context.traceId ?? newTraceId(trace),
+        callback_queue_name: answer?.list ?? null,
+        callback_action_type: answer?.type ?? null,
+        execution_config: configs.execution_config,
+        query_config: configs.query_config,
+        rag_config: configs.rag_config,
+        data,
+        metadata: timeout === undefined ? options.metadata ?? noMetadata : { ...options.metadata, timeout_ms: timeout }
+      })
     return Effect.flatMapEager(
-      Effect.mapErrorEager(codec.encodePayload(payload), refuse),
+      Effect.mapErrorEager(codec.encodePayload(payload), misfit),
       (data) =>
         Effect.flatMapEager(
-          Effect.mapErrorEager(codec.encodeConfigs(options, context), refuse),
-          (configs) => compose(action, data, configs, context, actionId, options, trace, answer, timeout)
+          Effect.mapErrorEager(codec.encodeConfigs(options, context), misfit),
+          (configs) => compose(data, configs)
         )
     )
   }
 
   /** An envelope of the caller's own, with what Python services require and cannot do without. */
-  const fill = (action: DomainAction.DomainAction, trace: string | undefined): DomainAction.DomainAction => ({
-    ...action,
-    trace_id: action.trace_id ?? newTraceId(trace),
-    metadata: action.metadata ?? noMetadata
-  })
+  const refill = (action: DomainAction.DomainAction, trace: string | undefined): Effect.Effect<string, EncodeError> =>
+    encode({
+      ...action,
+      trace_id: action.trace_id ?? newTraceId(trace),
+      metadata: action.metadata ?? noMetadata
+    })
 
-  return { encode, fill, write }
+  return { write, refill }
 }
+
+export type Writing = ReturnType<typeof make>

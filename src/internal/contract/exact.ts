@@ -25,30 +25,8 @@ export const BigInt: Schema.Codec<bigint, number | bigint> = JsonInteger.pipe(
   )
 )
 
-/** A cycle is deeper than any text may be. */
-const isJson = (u: unknown, depth = Json.deepest): boolean => {
-  switch (typeof u) {
-    case "string":
-    case "boolean":
-    case "bigint":
-      return true
-    case "number":
-      return Number.isFinite(u)
-    case "object": {
-      if (u === null) return true
-      if (depth === 0) return false
-      if (Array.isArray(u)) return u.every((item) => isJson(item, depth - 1))
-      const prototype: unknown = Object.getPrototypeOf(u)
-      return (prototype === null || prototype === Object.prototype) &&
-        Object.values(u).every((item) => isJson(item, depth - 1))
-    }
-    default:
-      return false
-  }
-}
-
 /** As `Action` documents it. */
-export const Unknown: Schema.Codec<unknown> = Schema.declare((u): u is unknown => isJson(u), {
+export const Unknown: Schema.Codec<unknown> = Schema.declare((u): u is unknown => Json.isJson(u, Json.deepest, false), {
   ...asItIs,
   expected: "JSON value"
 })

@@ -9,7 +9,7 @@ import { millis } from "../base/optionTime.ts"
 import { array } from "../redis/reply.ts"
 import { knownReasons, scanLetters, type ScanParams, surveyLetters } from "../scripts/deadLetter.ts"
 import { millisOf } from "../wire/entry.ts"
-import { replacementsIn } from "../wire/replacements.ts"
+import { replacementsIn } from "../wire/json.ts"
 
 // -----------------------------------------------------------------------------
 // replies

@@ -4,7 +4,7 @@
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
-import * as envelope from "../wire/envelope.ts"
+import { isActionType, maxActionTypeLength } from "../wire/fields.ts"
 
 /** Public as `QueueNaming.QueueNameError`, where it is described. */
 export class QueueNameError extends Data.TaggedError("QueueNameError")<{
@@ -56,8 +56,8 @@ export const service = matching("service", /^[A-Za-z0-9_-]{1,128}$/, "1 to 128 l
 export const actionType: Part = {
   part: "action type",
   expected: "\"service.verb\" or \"service.entity.verb\" of letters, digits, \"_\" and \"-\", " +
-    `at most ${envelope.maxActionTypeLength} characters`,
-  test: envelope.isActionType
+    `at most ${maxActionTypeLength} characters`,
+  test: isActionType
 }
 export const keyPart = matching("part of a key", tokenPattern, tokenExpected)
 export const group = matching("group", tokenPattern, tokenExpected)

@@ -22,6 +22,9 @@ const isUnsafe = (text: string, from: number, to: number): boolean =>
 const closes = (code: number): boolean =>
   code === 0x2c || code === 0x7d || code === 0x5d || code <= 0x20 || Number.isNaN(code)
 
+/** Whether a value is a `new Number`, of any realm: JSON writes its number. */
+export const isBoxedNumber = (value: unknown): boolean => Object.prototype.toString.call(value) === "[object Number]"
+
 const isBeyond = (value: number): boolean => value > Number.MAX_SAFE_INTEGER || value < -Number.MAX_SAFE_INTEGER
 
 /**
@@ -29,7 +32,7 @@ const isBeyond = (value: number): boolean => value > Number.MAX_SAFE_INTEGER || 
  * the text: that takes some tens of nanoseconds for a common message, and most texts hold long runs of digits in ids.
  *
  * Recursion is bounded by the depth that the text was checked for, or that `JSON.stringify` came through. `parsed`: it was
- * made by `JSON.parse`. Of any other value, an object with a `toJSON` counts, since it need not end.
+ * made by `JSON.parse`. Of any other value an object with a `toJSON` counts, since it need not end, and so does a boxed number.
  */
 export const holdsUnsafe = (value: unknown, parsed: boolean): boolean => {
   if (typeof value === "number") return isBeyond(value)
@@ -43,12 +46,20 @@ export const holdsUnsafe = (value: unknown, parsed: boolean): boolean => {
     return false
   }
   if (!parsed && "toJSON" in value) return true
+  let isEmpty = true
   for (const key in value) {
+    isEmpty = false
     // SAFETY: `key` was just found in `value`; what it holds stays unknown.
     const item = (value as { readonly [key: string]: unknown })[key]
-    if (typeof item !== "string" && item !== null && holdsUnsafe(item, parsed)) return true
+    if (
+      typeof item === "object"
+        ? item !== null && holdsUnsafe(item, parsed)
+        : typeof item === "number"
+        ? isBeyond(item)
+        : typeof item === "bigint"
+    ) return true
   }
-  return false
+  return isEmpty && !parsed && isBoxedNumber(value)
 }
 
 /** An object or array that is open at one place of a text, and the value that was parsed from it. */
@@ -130,6 +141,16 @@ export const restore = (text: string, value: unknown): boolean => {
   return true
 }
 
+/** As `JSON.parse`, its integers exact. Of a text that {@link stringify} wrote: it holds none with too many digits. */
+export const parse = (text: string): unknown => {
+  // An integer can only be put into something.
+  const holder = `[${text}]`
+  // SAFETY: a list of one value.
+  const list = JSON.parse(holder) as [unknown]
+  if (holdsUnsafe(list, true)) restore(holder, list)
+  return list[0]
+}
+
 // SAFETY: every Node that this library runs on has it (22 and newer); TypeScript's library does not list it yet.
 const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
 
@@ -141,18 +162,31 @@ const integer = (value: bigint): unknown => {
   return rawJSON(digits)
 }
 
-function exact(this: { readonly [key: string]: unknown }, key: string, value: unknown): unknown {
-  // What the program made `JSON.stringify` say of a bigint is not looked at.
-  const own = this[key]
+/**
+ * The second argument of `JSON.stringify` by which every integer is exact. `own`: what a `toJSON` was asked of. What the
+ * program made `JSON.stringify` say of a bigint is not looked at.
+ */
+export const exact = (own: unknown, written: unknown): unknown => {
   if (typeof own === "bigint") return integer(own)
-  if (typeof value === "bigint") return integer(value)
+  if (typeof written === "bigint") return integer(written)
+  const value = typeof written === "object" && isBoxedNumber(written) ? Number(written) : written
   return typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)
     ? rawJSON(value.toExponential())
     : value
 }
 
 /** As `JSON.stringify`, with each `bigint` as an integer. Throws where a value refers to itself. */
-export const stringify = (value: unknown): string => JSON.stringify(value, exact)
+export const stringify = (value: unknown): string =>
+  JSON.stringify(value, function(this: { readonly [key: string]: unknown }, key, written: unknown) {
+    return exact(this[key], written)
+  })
+
+/** As {@link stringify}, at the speed of `JSON.stringify` where nothing in the value needs more. */
+export const write = (value: unknown): string => {
+  const text = stringifyFast(value)
+  // Only what was written is known to end.
+  return text === undefined || holdsUnsafe(value, false) ? stringify(value) : text
+}
 
 /** As {@link stringify}, at the speed of `JSON.stringify`; `undefined` where that refuses the value. */
 export const stringifyFast = (value: unknown): string | undefined => {

@@ -2,8 +2,13 @@
  * JSON from strangers: what is looked at before and after `JSON.parse`, so that no text can cost more than its size.
  */
 
+import { endOfString } from "./scan.ts"
+
 /** A JSON object, as `JSON.parse` gives it. */
 export type JsonObject = { readonly [key: string]: unknown }
+
+/** Levels that a reader takes, unless it is told otherwise. */
+export const maxDepth = 64
 
 /** No limit of depth is taken above this one: what walks a value recurses that deep. */
 export const deepest = 1000
@@ -31,13 +36,9 @@ export const isDeeper = (text: string, maxDepth: number): boolean => {
   for (let at = text.indexOf("["); at !== -1 && opened <= maxDepth; at = text.indexOf("[", at + 1)) opened++
   if (opened <= maxDepth) return false
   let depth = 0
-  let inString = false
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
-    if (inString) {
-      if (code === 0x5c) i++
-      else if (code === 0x22) inString = false
-    } else if (code === 0x22) inString = true
+    if (code === 0x22) i = endOfString(text, i + 1)
     else if (code === 0x7b || code === 0x5b) {
       if (++depth > maxDepth) return true
     } else if (code === 0x7d || code === 0x5d) depth--
@@ -65,4 +66,56 @@ export const holdsProto = (value: unknown): boolean => {
     if (typeof item === "object" && item !== null && holdsProto(item)) return true
   }
   return false
+}
+
+/** Why no reader takes a text of JSON, as the end of a sentence about it; `undefined` where all do. */
+export const refusalOf = (text: string, maxBytes: number): string | undefined => {
+  if (isLarger(text, maxBytes)) return `is larger than the limit of ${maxBytes} bytes (WORKER_PAYLOAD_LIMIT)`
+  if (isDeeper(text, maxDepth)) return `is nested deeper than ${maxDepth} levels`
+  return mayHoldProto(text) && holdsProto(JSON.parse(text)) ? "holds a key __proto__" : undefined
+}
+
+/**
+ * Whether a value is JSON already, a `bigint` for an integer. A cycle is deeper than any text may be. `isLenient`: JSON
+ * leaves a key out whose value is `undefined` or a symbol.
+ */
+export const isJson = (value: unknown, levels: number, isLenient: boolean): boolean => {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+    case "bigint":
+      return true
+    case "number":
+      return Number.isFinite(value)
+    case "object":
+      break
+    default:
+      return isLenient && typeof value !== "function"
+  }
+  if (value === null) return true
+  if (levels === 0) return false
+  if (Array.isArray(value)) return !("toJSON" in value) && value.every((item) => isJson(item, levels - 1, isLenient))
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return false
+  if ("toJSON" in value && typeof value.toJSON === "function") return false
+  for (const key in value) {
+    // SAFETY: `key` was just found in `value`.
+    if (!isJson((value as JsonObject)[key], levels - 1, isLenient)) return false
+  }
+  return true
+}
+
+/** U+FFFD, which stands in a text for bytes that are no UTF-8, or for itself. */
+const replacement = "\uFFFD"
+
+export const hasReplacements = (text: string): boolean => text.includes(replacement)
+
+/**
+ * How often it stands in a text. Nothing is built from the text: of some hundred megabytes that hold nothing else, an array of
+ * parts would be more than V8 can make, and the process would end.
+ */
+export const replacementsIn = (text: string): number => {
+  let count = 0
+  for (let at = text.indexOf(replacement); at !== -1; at = text.indexOf(replacement, at + 1)) count++
+  return count
 }

@@ -3,44 +3,16 @@
  * and what JSON has no word for becomes `null` without an error.
  */
 import * as Result from "effect/Result"
-import { isJsonObject, type JsonObject } from "./json.ts"
+import * as Integers from "./integers.ts"
+import { isJson, isJsonObject, type JsonObject } from "./json.ts"
 
 /** Levels that are looked through: deeper values are written, so that a value that holds itself comes to an end. */
 const maxLevels = 64
 
-/** Whether JSON writes a value as it is, apart from keys that it leaves out. Most results are, and need no copy. */
-const isPlain = (value: unknown, levels: number): boolean => {
-  switch (typeof value) {
-    case "number":
-      return Number.isFinite(value)
-    case "bigint":
-    case "function":
-      return false
-    case "object":
-      break
-    default:
-      return true
-  }
-  if (value === null) return true
-  if (levels === 0 || "toJSON" in value) return false
-  if (Array.isArray(value)) return value.every((item) => isPlain(item, levels - 1))
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) return false
-  for (const key in value) {
-    // SAFETY: `key` was just found in `value`.
-    if (!isPlain((value as JsonObject)[key], levels - 1)) return false
-  }
-  return true
-}
-
-/** Its class, also where it comes from another realm. */
-const classOf = (value: unknown): string => Object.prototype.toString.call(value)
-
 /** Whether JSON writes `null` for something that is not: a number that is not finite, or a date that is none. */
 const becomesNull = (original: unknown, written: unknown): boolean => {
-  if (written === null) return classOf(original) === "[object Date]"
-  // A `new Number` is written as its number.
-  return classOf(written) === "[object Number]" && !Number.isFinite(Number(written))
+  if (written === null) return Object.prototype.toString.call(original) === "[object Date]"
+  return (typeof written === "number" || Integers.isBoxedNumber(written)) && !Number.isFinite(Number(written))
 }
 
 /** A value as JSON has it. */
@@ -53,17 +25,24 @@ export interface Written {
 /** Fails with what a getter or a `toJSON` throws, or where JSON has no text for the value. */
 export const writtenAs = (value: unknown): Result.Result<Written, unknown> =>
   Result.try(() => {
-    if (isPlain(value, maxLevels)) return { value, lossy: false }
+    // Most results are, and need no copy.
+    if (isJson(value, maxLevels, true)) return { value, lossy: false }
     let lossy = false
     const text: string | undefined = JSON.stringify(value, function(this: JsonObject, key, written: unknown) {
       if (becomesNull(this[key], written)) lossy = true
-      return written
+      return Integers.exact(this[key], written)
     })
-    return { value: text === undefined ? undefined : JSON.parse(text), lossy }
+    return { value: text === undefined ? undefined : Integers.parse(text), lossy }
   })
 
 const kindOf = (value: unknown): string =>
-  value === undefined ? "nothing" : value === null ? "null" : Array.isArray(value) ? "an array" : `a ${typeof value}`
+  value === undefined
+    ? "nothing"
+    : value === null
+    ? "null"
+    : Array.isArray(value)
+    ? "an array"
+    : `a ${typeof value === "bigint" ? "number" : typeof value}`
 
 /** Why a value cannot be the `data` of an answer, as the end of a sentence about it; `undefined` where it can. */
 export const faultOf = ({ lossy, value }: Written): string | undefined =>

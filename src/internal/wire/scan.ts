@@ -2,14 +2,14 @@
  * What can be found in a text of JSON without parsing it: at the cost of one pass, and also where `JSON.parse` refuses it.
  */
 
-/** The quote that ends the string whose first character is at `from`; -1 where nothing ends it. */
+/** The quote that ends the string whose first character is at `from`; the end of the text where nothing ends it. */
 export const endOfString = (text: string, from: number): number => {
   for (let end = text.indexOf("\"", from); end !== -1; end = text.indexOf("\"", end + 1)) {
     let slashes = 0
     while (end - slashes > from && text.charCodeAt(end - slashes - 1) === 0x5c) slashes++
     if (slashes % 2 === 0) return end
   }
-  return -1
+  return text.length
 }
 
 const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
@@ -27,13 +27,12 @@ export const stringAt = (text: string, key: string): string | undefined => {
     const code = text.charCodeAt(i)
     if (code === 0x22) {
       const end = endOfString(text, i + 1)
-      if (end === -1) return undefined
       if (depth === 1 && end - i - 1 === key.length && text.startsWith(key, i + 1)) {
         const colon = afterSpace(text, end + 1)
         const from = afterSpace(text, colon + 1)
         if (text.charCodeAt(colon) === 0x3a && text.charCodeAt(from) === 0x22) {
           const to = endOfString(text, from + 1)
-          return to === -1 ? undefined : text.slice(from + 1, to)
+          return to === text.length ? undefined : text.slice(from + 1, to)
         }
       }
       i = end
@@ -48,9 +47,7 @@ export const holdsNonFinite = (text: string): boolean => {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     if (code === 0x22) {
-      const end = endOfString(text, i + 1)
-      if (end === -1) return false
-      i = end
+      i = endOfString(text, i + 1)
     } else if (code === 0x4e) {
       if (text.startsWith("NaN", i)) return true
     } else if (code === 0x49 && text.startsWith("Infinity", i)) return true

@@ -4,7 +4,7 @@
 import * as Result from "effect/Result"
 import * as DomainAction from "../../DomainAction.ts"
 import type { FailureAction } from "../../Settlement.ts"
-import { refusalOf } from "../wire/refusal.ts"
+import { refusalOf } from "../wire/json.ts"
 
 export interface FailureOptions extends DomainAction.AnswerOptions {
   /** The service that gave the action up. */

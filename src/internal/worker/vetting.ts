@@ -7,7 +7,7 @@ import type { RedisError } from "../../Redis.ts"
 import { decodeFirstRead, firstRead } from "../scripts/firstRead.ts"
 import { countReplacements } from "../scripts/streams.ts"
 import * as entry from "../wire/entry.ts"
-import { hasReplacements, replacementsIn } from "../wire/replacements.ts"
+import { hasReplacements, replacementsIn } from "../wire/json.ts"
 import type { Host } from "./host.ts"
 
 type Entries = ReadonlyArray<entry.Entry>

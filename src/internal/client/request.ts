@@ -1,0 +1,116 @@
+/**
+ * The call that sends an action and waits for its answer, in a list of its own or in the inbox of all.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Action from "../../Action.ts"
+import type { RequestOptions } from "../../ActionClient.ts"
+import { defaultLimits } from "../../DomainAction.ts"
+import { QueueNaming } from "../../QueueNaming.ts"
+import { Redis } from "../../Redis.ts"
+import { Settings } from "../../Settings.ts"
+import { Deadline, within } from "../base/deadline.ts"
+import { monotonicMillis } from "../base/monotonic.ts"
+import { exactMillis } from "../base/optionTime.ts"
+import { Slot } from "../base/slot.ts"
+import { uuid } from "../base/uuid.ts"
+import { inbox, responseList } from "../redis/names.ts"
+import { answerOf } from "./answer.ts"
+import type { Writing } from "./append.ts"
+import * as AskAlone from "./askAlone.ts"
+import { EncodeError, RequestTimeout } from "./errors.ts"
+import * as Inboxes from "./inboxes.ts"
+import { contextFor } from "./send.ts"
+import type { Streams } from "./streams.ts"
+import { requestMetrics, traced } from "./telemetry.ts"
+
+/** `undefined` for what is no time, and for no time at all: nobody would wait for the answer, and the action would run. */
+const timeoutOf = (input: Duration.Input): Duration.Duration | undefined =>
+  exactMillis(input) > 0 ? Duration.fromInputUnsafe(input) : undefined
+
+/** `isShared`: one inbox for all answers, read from the first request on and removed with the scope. */
+export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writing, isShared: boolean) {
+  const redis = yield* Redis
+  const naming = yield* QueueNaming
+  const { block: longest, payloadLimit, requestTimeout, serviceName: service } = yield* Settings
+  const clock = yield* Clock.Clock
+  const block = Math.max(1, Math.min(Duration.toMillis(longest), 60_000))
+  /** Of an answer. */
+  const limits = { ...defaultLimits, maxBytes: payloadLimit }
+
+  const instance = uuid()
+  const inboxes = yield* Inboxes.make({
+    redis,
+    keyOf: (answering) => inbox(naming, service, answering, instance),
+    block,
+    limits,
+    onUnclaimed: () => unclaimed()
+  })
+  const { measured, unclaimed } = yield* requestMetrics(service, inboxes.waiting)
+  const askAlone = AskAlone.make({ redis, block, limits })
+
+  const requestMillis = Duration.toMillis(requestTimeout)
+  const defaultTimeout = (deadline: number): Duration.Duration =>
+    deadline === Number.POSITIVE_INFINITY
+      ? requestTimeout
+      : Duration.millis(within(deadline, monotonicMillis(clock), requestMillis))
+
+  const ask = (action: Action.Any, payload: unknown, options: RequestOptions) =>
+    Effect.withFiber((fiber) => {
+      const stream = streams.of(action.type, options.service)
+      if (Exit.isFailure(stream)) return stream
+      const timeout = options.timeout === undefined
+        ? defaultTimeout(fiber.getRef(Deadline))
+        : timeoutOf(options.timeout)
+      if (timeout === undefined) {
+        const message = "The timeout of a request is a time of more than 0, such as \"5 seconds\""
+        return Effect.fail(new EncodeError({ actionType: action.type, message }))
+      }
+      const millis = Duration.toMillis(timeout)
+      const correlationId = uuid()
+      const actionId = options.actionId ?? uuid()
+      const answers = streams.namesFor<Inboxes.AnswerList>(
+        action.type,
+        options.service,
+        isShared
+          ? inboxes.of
+          : () => ({ key: responseList(naming, service, action.type, correlationId), ask: undefined })
+      )
+      if (Exit.isFailure(answers)) return answers
+      const { ask: askShared, key: list } = answers.value
+      const context = contextFor(fiber, options)
+      const late = Effect.suspend(() =>
+        Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
+      )
+      const asking = traced(
+        { operation: "request", actionType: action.type, stream: stream.value, actionId, count: 1 },
+        (trace) => {
+          const answer = { list, type: null, correlationId }
+          const written = (millis: number) => {
+            const limit = Number.isFinite(millis) ? millis : undefined
+            return writing.write(action, payload, context, actionId, options, trace, answer, limit)
+          }
+          const send = (text: string) => streams.add(stream.value, text, trace)
+          const alone = () => {
+            const deadline = monotonicMillis(clock) + millis
+            // Written when it can leave: what it waited for a connection is no time for the handler.
+            const sending = Effect.suspend(() =>
+              Effect.flatMapEager(written(Math.max(1, Math.ceil(deadline - monotonicMillis(clock)))), send)
+            )
+            return Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
+          }
+          const response = askShared !== undefined
+            ? Effect.flatMapEager(written(millis), (text) => askShared(correlationId, send(text), millis, late))
+            : alone()
+          return Effect.flatMap(response, (response) => answerOf(action, response))
+        }
+      )
+      const slot = fiber.getRef(Slot)
+      return slot?.asks(stream.value) === true ? Effect.ensuring(asking, Effect.sync(() => slot.answered())) : asking
+    })
+
+  return (action: Action.Any, payload: unknown, options: RequestOptions = {}) =>
+    measured(action.type, ask(action, payload, options))
+})

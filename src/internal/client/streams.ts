@@ -1,0 +1,48 @@
+/**
+ * The stream that an action goes to, and how it gets there.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { QueueNameError, QueueNaming } from "../../QueueNaming.ts"
+import { Redis, type RedisError } from "../../Redis.ts"
+import { memo } from "../base/memo.ts"
+import { actionStream } from "../redis/names.ts"
+import { explain } from "../redis/streamIds.ts"
+import { EncodeError } from "./errors.ts"
+
+export const make = Effect.gen(function*() {
+  const redis = yield* Redis
+  const naming = yield* QueueNaming
+
+  /** Names made for a service, by default the one that the action type names. */
+  const namesFor = <A>(
+    type: string,
+    service: string | undefined,
+    make: (service: string) => A
+  ): Exit.Exit<A, EncodeError> => {
+    try {
+      return Exit.succeed(make(service ?? naming.targetService(type)))
+    } catch (cause) {
+      const message = cause instanceof QueueNameError ? cause.message : "The naming has no names for this action"
+      return Exit.fail(new EncodeError({ actionType: type, message }))
+    }
+  }
+
+  // One name for each service and one function for each stream, so that a send makes neither.
+  const ofService = memo((service: string) => actionStream(naming, service))
+  const explained = memo((stream: string) => (error: RedisError) => explain(stream, error))
+
+  const of = (type: string, service: string | undefined) => namesFor(type, service, ofService)
+
+  const add = (stream: string, text: string, trace: string | undefined): Effect.Effect<string, RedisError> =>
+    Effect.mapError(
+      trace === undefined
+        ? redis.send<string>("XADD", stream, "*", "data", text)
+        : redis.send<string>("XADD", stream, "*", "data", text, "traceparent", trace),
+      explained(stream)
+    )
+
+  return { namesFor, ofService, of, explained, add }
+})
+
+export type Streams = Effect.Success<typeof make>
