@@ -3,7 +3,6 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type { RedisError } from "../../Redis.ts"
 import type { WorkerStatus } from "../../Worker.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { ensureGroup } from "../redis/group.ts"
@@ -38,7 +37,7 @@ const start = Effect.fnUntraced(function*({ names, redis, server }: Host.Host, p
   const newestId = String(yield* redis.eval(rehearse.script)(names))
   for (const { starts } of parts) if (starts !== undefined) yield* starts
   return newestId
-}) satisfies (host: Host.Host, parts: ReadonlyArray<Part>) => Effect.Effect<string, RedisError>
+})
 
 export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   const host = yield* Host.make(input)

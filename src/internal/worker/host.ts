@@ -22,15 +22,9 @@ import { goneWarning } from "./report.ts"
 import * as serverChecks from "./serverChecks.ts"
 import * as telemetry from "./telemetry.ts"
 
-export interface HostInput {
-  readonly redis: Redis["Service"]
-  readonly naming: QueueNamingShape
-  readonly clock: Clock.Clock
+export interface HostInput extends Pick<Host, "redis" | "naming" | "routes" | "context" | "clock"> {
   readonly settings: Values
   readonly options: WorkerOptions
-  readonly routes: ReadonlyMap<string, Route>
-  /** The context of handlers, without scope and parent span. */
-  readonly context: Context.Context<never>
 }
 
 export interface Host {
@@ -38,6 +32,7 @@ export interface Host {
   readonly naming: QueueNamingShape
   readonly names: Names
   readonly routes: ReadonlyMap<string, Route>
+  /** The context of handlers, without scope and parent span. */
   readonly context: Context.Context<never>
   readonly clock: Clock.Clock
   readonly server: serverClock.ServerClock

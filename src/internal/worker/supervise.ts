@@ -13,6 +13,7 @@ import type { Assembly } from "./assembly.ts"
 // Not to be interrupted: the fibers belong to nobody before the finalizer is there. Nothing in here waits.
 export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
   let state: WorkerState = "running"
+  const isEnding = (): boolean => state !== "running" && state !== "paused"
   const ended = yield* Deferred.make<void, WorkerError>()
   const { gate, names, paused } = worker.host
 
@@ -30,7 +31,7 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
   // Whoever says that it drains has to do it: not even between the two may it be interrupted.
   const drain = Effect.uninterruptibleMask((restore) =>
     Effect.suspend(() => {
-      if (state === "draining" || state === "stopped" || state === "failed") {
+      if (isEnding()) {
         return restore(Effect.asVoid(Effect.exit(Deferred.await(ended))))
       }
       state = "draining"
@@ -45,7 +46,7 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
   )
 
   const fail = Effect.fnUntraced(function*(error: WorkerError) {
-    if (state === "draining" || state === "stopped" || state === "failed") return
+    if (isEnding()) return
     state = "failed"
     yield* Effect.logError(
       `The worker of ${names.service} ended: ${error.message}`,
