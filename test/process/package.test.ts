@@ -116,4 +116,65 @@ describe("the packed package", () => {
     const { stdout } = await run(process.execPath, ["snippet1.ts"], { cwd: project, timeout: 20_000 })
     assert.include(stdout, "created: id of eva@example.com\ntaken: ana@example.com\n")
   }, 180_000)
+
+  describe("compiles in a strict project with skipLibCheck", () => {
+    const files = ["strict/api.ts", "strict/quickstart.ts", "strict/modules.ts"]
+
+    beforeAll(async () => {
+      await mkdir(join(project, "strict"))
+      for (const name of ["@effect/platform-node", "@types/node", "vitest"]) {
+        await link(name).catch((error: NodeJS.ErrnoException) => assert.strictEqual(error.code, "EEXIST"))
+      }
+      // Half of the types that users rely on is what must not compile: a package whose types are lost fails there.
+      for (
+        const [file, source] of [["api.ts", "test/unit/api.test-d.ts"], ["quickstart.ts", "examples/quickstart.ts"]]
+      ) {
+        const text = await readFile(join(root, source!), "utf8")
+        await writeFile(
+          join(project, "strict", file!),
+          text.replaceAll(
+            /"(?:\.\.\/)+src\/(testing\/)?index\.ts"/g,
+            (_, testing: string | undefined) =>
+              testing === undefined ? "\"effect-redis-workers\"" : "\"effect-redis-workers/testing\""
+          )
+        )
+      }
+      const { exports } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { exports: object }
+      const paths = Object.keys(exports).filter((path) => !path.endsWith(".json")).map((path) => path.slice(1))
+      await writeFile(
+        join(project, "strict/modules.ts"),
+        paths.map((path, i) => `export * as module${i} from "effect-redis-workers${path}"`).join("\n")
+      )
+    })
+
+    const resolutions = {
+      NodeNext: { module: "NodeNext" },
+      bundler: { module: "ESNext", moduleResolution: "bundler" }
+    }
+    const compilers = { "TypeScript 5.9": "@tsd/typescript/typescript/bin/tsc", "TypeScript 7": "typescript/bin/tsc" }
+    for (const [resolution, options] of Object.entries(resolutions)) {
+      for (const [version, compiler] of Object.entries(compilers)) {
+        it(`with ${resolution} resolution and ${version}`, async () => {
+          const config = join(project, `tsconfig.${resolution}.${version.replace(" ", "-")}.json`)
+          await writeFile(
+            config,
+            JSON.stringify({
+              compilerOptions: {
+                ...options,
+                target: "ES2023",
+                types: ["node"],
+                strict: true,
+                skipLibCheck: true,
+                noEmit: true
+              },
+              files
+            })
+          )
+          await run(process.execPath, [join(root, "node_modules", compiler), "--project", config]).catch(
+            (error: Error & { stdout: string }) => assert.fail(error.stdout === "" ? error.message : error.stdout)
+          )
+        }, 120_000)
+      }
+    }
+  })
 })

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import { type ChildProcess, spawn } from "node:child_process"
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { until } from "./until.ts"
 
@@ -36,10 +37,16 @@ export interface Options {
   readonly env?: { readonly [name: string]: string | undefined } | undefined
   /** Arguments of Node, before the program. */
   readonly nodeArgs?: ReadonlyArray<string> | undefined
+  /** Another runtime than this process's own: its program, and the arguments before the file. */
+  readonly runtime?: readonly [program: string, ...args: ReadonlyArray<string>] | undefined
+  /** The folder of the program. Default: test/programs. */
+  readonly folder?: string | undefined
 }
 
 /** Halves what a start costs, and a test may start many. */
 const compileCache = fileURLToPath(new URL("../../node_modules/.cache/test-processes", import.meta.url))
+
+const programs = fileURLToPath(new URL("../programs", import.meta.url))
 
 const cleanups = new Set<() => void>()
 process.once("exit", () => {
@@ -60,7 +67,7 @@ const guard = (pid: number): ChildProcess => {
 /** Processes that start side by side hold each other up more than those that start one after another. */
 const starting = Semaphore.makeUnsafe(1)
 
-/** Starts `test/programs/<name>.ts`. The next one starts when this one has said something, or has had its time. */
+/** Starts `<name>.ts`. The next one starts when this one has said something, or has had its time. */
 export const start = (name: string, options: Options = {}): Effect.Effect<Program, never, Scope.Scope> =>
   starting.withPermit(
     Effect.gen(function*() {
@@ -72,8 +79,10 @@ export const start = (name: string, options: Options = {}): Effect.Effect<Progra
   )
 
 const launch = (name: string, options: Options): { readonly program: Program; readonly kill: Effect.Effect<void> } => {
-  const file = fileURLToPath(new URL(`../programs/${name}.ts`, import.meta.url))
-  const child = spawn(process.execPath, [...options.nodeArgs ?? [], file], {
+  const file = join(options.folder ?? programs, `${name}.ts`)
+  const [runtime, ...args] = options.runtime ?? [process.execPath, ...options.nodeArgs ?? []]
+  const child = spawn(runtime, [...args, file], {
+    cwd: options.folder,
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], NODE_COMPILE_CACHE: compileCache, ...options.env },
     stdio: ["ignore", "pipe", "pipe"]
   })

@@ -1,0 +1,30 @@
+/** package.json exports each public module by its name, and nothing else. */
+import { assert, describe, it } from "vitest"
+import { read, sources } from "../support/repository.ts"
+
+const { exports } = JSON.parse(read("package.json")) as { exports: { readonly [path: string]: unknown } }
+
+/** What users may import: the modules directly in src and src/testing. */
+const modules = sources.filter((file) => /^src\/(?:testing\/)?[^/]+$/.test(file)).map((file) => file.slice(4, -3))
+
+/** `index` is the folder itself. */
+const pathOf = (module: string): string => `./${module}`.replace(/\/index$/, "")
+
+describe("the exports of package.json", () => {
+  it("are the modules of src and src/testing, each by its name", () => {
+    assert.sameMembers(Object.keys(exports), [...modules.map(pathOf), "./package.json"])
+  })
+
+  it("have no pattern, because a new file must not become public by itself", () => {
+    assert.deepStrictEqual(Object.keys(exports).filter((path) => path.includes("*")), [])
+  })
+
+  it("lead to the declarations first and to the code of the same module", () => {
+    for (const module of modules) {
+      const entry = exports[pathOf(module)]
+      assert.deepStrictEqual(entry, { types: `./dist/${module}.d.ts`, default: `./dist/${module}.js` }, module)
+      // A condition that is listed after `default` is never looked at.
+      assert.deepStrictEqual(Object.keys(entry as object), ["types", "default"], module)
+    }
+  })
+})
