@@ -18,9 +18,11 @@ import * as Layer from "effect/Layer"
 import type * as Action from "./Action.ts"
 import type * as ActionContext from "./ActionContext.ts"
 import type * as DomainAction from "./DomainAction.ts"
-import { InvalidOption } from "./internal/base/invalidOption.ts"
+import type { InvalidOption } from "./internal/base/invalidOption.ts"
+import { checkRow } from "./internal/base/options.ts"
 import * as Writing from "./internal/client/append.ts"
 import type { EncodeError, RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"
+import { clientRows } from "./internal/client/options.ts"
 import * as Request from "./internal/client/request.ts"
 import * as Sending from "./internal/client/send.ts"
 import * as Streams from "./internal/client/streams.ts"
@@ -227,7 +229,7 @@ export class ActionClient extends Context.Service<ActionClient, {
     ...options: Action.OptionsOf<A, RequestOptions>
   ) => Effect.Effect<
     Action.Success<A>,
-    Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | RedisError,
+    Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | InvalidOption | RedisError,
     Action.ClientServices<A>
   >
 
@@ -252,9 +254,6 @@ export class ActionClient extends Context.Service<ActionClient, {
 // make
 // -----------------------------------------------------------------------------
 
-/** Arguments of a call are those of a function in ioredis and Effect, whose number has an end. */
-const longestChunk = 10_000
-
 /**
  * Makes a client. Its inbox is read from the first request on, and removed with the scope. Fails when an option is wrong.
  *
@@ -265,18 +264,12 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const redis = yield* Redis
   const naming = yield* QueueNaming
   const { payloadLimit, serviceName: service } = yield* Settings
-  const chunkSize = options.chunkSize ?? 500
-  if (!Number.isInteger(chunkSize) || chunkSize < 1 || chunkSize > longestChunk) {
-    return yield* new InvalidOption({
-      option: "chunkSize",
-      found: chunkSize,
-      expected: `a whole number from 1 to ${longestChunk}`
-    })
-  }
+  const chunkSize = yield* Effect.fromResult(checkRow("chunkSize", clientRows.chunkSize, options.chunkSize))
+  const inbox = yield* Effect.fromResult(checkRow("inbox", clientRows.inbox, options.inbox))
   const streams = yield* Streams.make
   const writing = Writing.make({ service, payloadLimit, clock: yield* Clock.Clock })
   const sending = Sending.make({ redis, naming, streams, writing, chunkSize })
-  const request = yield* Request.make(streams, writing, options.inbox !== "per-request")
+  const request = yield* Request.make(streams, writing, inbox === "shared")
   // SAFETY: each method runs the codecs of the very action it is given, so that payload, success, error and services
   // are those of its contract; inside they are unknown.
   return ActionClient.of({ ...sending, request } as ActionClient["Service"])

@@ -23,12 +23,15 @@ import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { DispositionOverrides } from "./Action.ts"
 import * as ActionGroup from "./ActionGroup.ts"
+import type { InvalidOption } from "./internal/base/invalidOption.ts"
 import { assemble } from "./internal/worker/assembly.ts"
 import { supervise } from "./internal/worker/supervise.ts"
 import { QueueNaming } from "./QueueNaming.ts"
 import { Redis } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
 import type { WorkerError } from "./WorkerError.ts"
+
+export { InvalidOption } from "./internal/base/invalidOption.ts"
 
 export { WorkerError } from "./WorkerError.ts"
 
@@ -212,7 +215,7 @@ export const start = <H extends ActionGroup.AnyHandlers>(
   options: WorkerOptions = {}
 ): Effect.Effect<
   Worker["Service"],
-  WorkerError | ActionGroup.BuildError<H>,
+  WorkerError | InvalidOption | ActionGroup.BuildError<H>,
   Redis | QueueNaming | Settings | Scope.Scope | ActionGroup.Services<H>
 > => startHandlers(ActionGroup.toHandlers<H>(handlers), options)
 
@@ -269,7 +272,7 @@ export const run = <H extends ActionGroup.AnyHandlers>(
   options?: WorkerOptions
 ): Effect.Effect<
   never,
-  WorkerError | ActionGroup.BuildError<H>,
+  WorkerError | InvalidOption | ActionGroup.BuildError<H>,
   Redis | QueueNaming | Settings | ActionGroup.Services<H>
 > =>
   // SAFETY: `scoped` provides the one scope there is, which the compiler cannot take out of an open `Services<H>`.
@@ -307,7 +310,7 @@ export const layer = <H extends ActionGroup.AnyHandlers>(
   options?: WorkerOptions
 ): Layer.Layer<
   Worker,
-  WorkerError | ActionGroup.BuildError<H>,
+  WorkerError | InvalidOption | ActionGroup.BuildError<H>,
   Redis | QueueNaming | Settings | ActionGroup.Services<H>
 > =>
   // SAFETY: `Layer.effect` provides the scope, as above.
