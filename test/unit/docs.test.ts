@@ -15,6 +15,7 @@ import { filterRows, listRows, manyRows, replayRows, serviceRows } from "../../s
 import { connectionRows } from "../../src/internal/ioredis/options.ts"
 import { defaultUrl, expectedPassword, fields, passwordName, urlName } from "../../src/internal/redis/settingsFields.ts"
 import { expectedRedisUrl } from "../../src/internal/redis/url.ts"
+import { healthRows } from "../../src/internal/worker/healthOptions.ts"
 import { workerRows } from "../../src/internal/worker/options.ts"
 import { type Outcome, type Policy, type Settlement, settlementOf, type Subject } from "../../src/Settlement.ts"
 import { anchors, docstrings, prose, rowsAfter, table } from "../support/markdown.ts"
@@ -84,6 +85,7 @@ const rowsOf: Readonly<Record<string, Rows>> = {
   "src/ActionClient.ts Options": clientRows,
   "src/IoRedis.ts Options": connectionRows,
   "src/IoRedis.ts ConnectionOptions": connectionRows,
+  "src/Health.ts Limits": healthRows,
   "src/DeadLetter.ts Options": serviceRows,
   "src/DeadLetter.ts Filter": filterRows,
   "src/DeadLetter.ts ListOptions": listRows,
@@ -121,6 +123,8 @@ const shown = (value: unknown): string => {
   if (seconds >= 86_400) return `${seconds / 86_400} days`
   return seconds >= 3_600
     ? `${seconds / 3_600} hour`
+    : seconds === 1
+    ? "1 second"
     : seconds > 60
     ? `${seconds / 60} minutes`
     : `${seconds} seconds`

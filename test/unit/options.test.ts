@@ -30,6 +30,9 @@ const wrong = (value: unknown): never =>
   // SAFETY: wrong on purpose.
   value as never
 
+const thrown = (make: () => unknown): Effect.Effect<unknown, unknown> =>
+  Effect.catchDefect(Effect.sync(make), Effect.fail)
+
 const Ping = Action.make("user.ping")
 
 const refused: ReadonlyArray<readonly [call: string, effect: Effect.Effect<unknown, unknown>, message: string]> = [
@@ -135,28 +138,22 @@ const refused: ReadonlyArray<readonly [call: string, effect: Effect.Effect<unkno
   ],
   [
     "Action.make with no attempts",
-    Effect.try({ try: () => Action.make("user.create", { maxAttempts: 0 }), catch: (error) => error }),
+    thrown(() => Action.make("user.create", { maxAttempts: 0 })),
     "The option \"maxAttempts\" of \"user.create\" is 0: expected a whole number from 1 to 10000"
   ],
   [
     "Action.make with an unreadable time",
-    Effect.try({
-      try: () => Action.make("user.create", { handlerTimeout: wrong("5 secs") }),
-      catch: (error) => error
-    }),
+    thrown(() => Action.make("user.create", { handlerTimeout: wrong("5 secs") })),
     "The option \"handlerTimeout\" of \"user.create\" is \"5 secs\": expected a time from 1ms to 30d"
   ],
   [
     "Action.make with a number in place of a schedule",
-    Effect.try({
-      try: () => Action.make("user.create", { retry: wrong(3) }),
-      catch: (error) => error
-    }),
+    thrown(() => Action.make("user.create", { retry: wrong(3) })),
     "The option \"retry\" of \"user.create\" is 3: expected a schedule"
   ],
   [
     "RetryLater with an unreadable time",
-    Effect.try({ try: () => new RetryLater({ after: wrong("5 secs") }), catch: (error) => error }),
+    thrown(() => new RetryLater({ after: wrong("5 secs") })),
     "The option \"after\" is \"5 secs\": expected a time from 0, such as \"30 seconds\""
   ]
 ]
