@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
@@ -21,9 +21,11 @@ import type { StandardSchemaV1 } from "effect/StandardSchema"
 import type * as Types from "effect/Types"
 import { type DomainAction, type ErrorDetail, isActionType } from "./DomainAction.ts"
 import { isRejected, isRetryLater } from "./HandlerError.ts"
+import * as Kinds from "./internal/base/options.ts"
 import * as ActionCodec from "./internal/contract/codec.ts"
 import { type ConfigName, configNames } from "./internal/contract/configs.ts"
 import { hintFor } from "./internal/contract/exact.ts"
+import { contractRows } from "./internal/contract/options.ts"
 import { bounded } from "./internal/wire/errorText.ts"
 
 const TypeId = "~effect-redis-workers/Action"
@@ -292,6 +294,17 @@ const Proto = {
   }
 }
 
+/** The checked value of an option that a contract has in place of its worker's. */
+const given = <Name extends keyof typeof contractRows>(
+  name: Name,
+  value: unknown,
+  type: string
+): Kinds.Decoded<(typeof contractRows)[Name]> | undefined =>
+  // SAFETY: the decoded value of a row is that of the row's type.
+  value === undefined
+    ? undefined
+    : Kinds.checkUnsafe<unknown>(name, contractRows[name], value, type) as Kinds.Decoded<(typeof contractRows)[Name]>
+
 const fromParts = (parts: Parts): Any => Object.assign(Object.create(Proto), parts)
 
 const toSchema = (schema: Schema.Top | Schema.Struct.Fields): Schema.Top =>
@@ -333,7 +346,8 @@ const configFields = (
  * **Gotchas**
  *
  * Throws a `TypeError` when the type is not `service.verb` (letters, digits, `_` and `-`, parts joined by dots) or the
- * payload does not encode to an object: a contract like that is a mistake in the program, found when it starts.
+ * payload does not encode to an object: a contract like that is a mistake in the program, found when it starts. Throws an
+ * {@link InvalidOption} when `retry`, `maxAttempts` or `handlerTimeout` is invalid.
  *
  * **Example** (A contract with a declared error)
  *
@@ -429,15 +443,19 @@ export const make = <
     errorSchema: options.error ?? Schema.Never,
     configSchema: Schema.Struct(configs),
     annotations: options.annotations ?? Context.empty(),
-    retry: options.retry,
-    maxAttempts: options.maxAttempts,
-    handlerTimeout: options.handlerTimeout === undefined
-      ? undefined
-      : Duration.fromInputUnsafe(options.handlerTimeout),
+    retry: given("retry", options.retry, type),
+    maxAttempts: given("maxAttempts", options.maxAttempts, type),
+    handlerTimeout: given("handlerTimeout", options.handlerTimeout, type),
     failureAction: isBare ? failure : failure.action,
     failurePayload: isBare ? "none" : failure.payload
   }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>>
 }
+
+// -----------------------------------------------------------------------------
+// Errors
+// -----------------------------------------------------------------------------
+
+export { InvalidOption } from "./internal/base/invalidOption.ts"
 
 // -----------------------------------------------------------------------------
 // Disposition

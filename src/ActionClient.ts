@@ -18,9 +18,11 @@ import * as Layer from "effect/Layer"
 import type * as Action from "./Action.ts"
 import type * as ActionContext from "./ActionContext.ts"
 import type * as DomainAction from "./DomainAction.ts"
-import { InvalidOption } from "./internal/base/invalidOption.ts"
+import type { InvalidOption } from "./internal/base/invalidOption.ts"
+import { checkRow } from "./internal/base/options.ts"
 import * as Writing from "./internal/client/append.ts"
 import type { EncodeError, RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"
+import { clientRows } from "./internal/client/options.ts"
 import * as Request from "./internal/client/request.ts"
 import * as Sending from "./internal/client/send.ts"
 import * as Streams from "./internal/client/streams.ts"
@@ -227,7 +229,7 @@ export class ActionClient extends Context.Service<ActionClient, {
     ...options: Action.OptionsOf<A, RequestOptions>
   ) => Effect.Effect<
     Action.Success<A>,
-    Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | RedisError,
+    Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | InvalidOption | RedisError,
     Action.ClientServices<A>
   >
 
@@ -249,11 +251,91 @@ export class ActionClient extends Context.Service<ActionClient, {
 }>()("effect-redis-workers/ActionClient") {}
 
 // -----------------------------------------------------------------------------
-// make
+// accessors
 // -----------------------------------------------------------------------------
 
-/** Arguments of a call are those of a function in ioredis and Effect, whose number has an end. */
-const longestChunk = 10_000
+/**
+ * Appends an action to the stream of its service with the client in the context; returns the id of the entry.
+ *
+ * **Example** (Sending from anywhere in a program)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Action, ActionClient } from "effect-redis-workers"
+ *
+ * const CreateUser = Action.make("user.create", { payload: { email: Schema.String } })
+ *
+ * const program = ActionClient.send(CreateUser, { email: "ana@example.com" })
+ * ```
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const send = <A extends Action.Any>(
+  action: A,
+  payload: Action.PayloadInput<A>,
+  ...options: Action.OptionsOf<A, SendOptions>
+): Effect.Effect<string, EncodeError | RedisError, ActionClient | Action.ClientServices<A>> =>
+  ActionClient.use((client) => client.send(action, payload, ...options))
+
+/**
+ * Appends many actions in their order with the client in the context; returns the ids of the entries. See `sendMany` of
+ * {@link ActionClient}.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const sendMany = <A extends Action.Any>(
+  action: A,
+  payloads: Iterable<Action.PayloadInput<A>>,
+  ...options: Action.OptionsOf<A, SendManyOptions>
+): Effect.Effect<ReadonlyArray<string>, EncodeError | RedisError, ActionClient | Action.ClientServices<A>> =>
+  ActionClient.use((client) => client.sendMany(action, payloads, ...options))
+
+/**
+ * Sends an action with the client in the context and waits for its answer. See `request` of {@link ActionClient}.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const request = <A extends Action.Any>(
+  action: A,
+  payload: Action.PayloadInput<A>,
+  ...options: Action.OptionsOf<A, RequestOptions>
+): Effect.Effect<
+  Action.Success<A>,
+  Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | InvalidOption | RedisError,
+  ActionClient | Action.ClientServices<A>
+> => ActionClient.use((client) => client.request(action, payload, ...options))
+
+/**
+ * Sends an action, with the client in the context, whose success comes back as another action; returns the id of the entry.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const sendWithCallback = <A extends Action.Any, C extends Action.Any>(
+  action: A,
+  payload: Action.PayloadInput<A>,
+  options: Action.WithConfigs<A, CallbackOptions<A, C>>
+): Effect.Effect<string, EncodeError | RedisError, ActionClient | Action.ClientServices<A>> =>
+  ActionClient.use((client) => client.sendWithCallback(action, payload, options))
+
+/**
+ * Appends an envelope without a contract with the client in the context; returns the id of the entry.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const sendAction = (
+  action: DomainAction.DomainAction,
+  options?: Pick<SendOptions, "service">
+): Effect.Effect<string, EncodeError | RedisError, ActionClient> =>
+  ActionClient.use((client) => client.sendAction(action, options))
+
+// -----------------------------------------------------------------------------
+// make
+// -----------------------------------------------------------------------------
 
 /**
  * Makes a client. Its inbox is read from the first request on, and removed with the scope. Fails when an option is wrong.
@@ -265,21 +347,15 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const redis = yield* Redis
   const naming = yield* QueueNaming
   const { payloadLimit, serviceName: service } = yield* Settings
-  const chunkSize = options.chunkSize ?? 500
-  if (!Number.isInteger(chunkSize) || chunkSize < 1 || chunkSize > longestChunk) {
-    return yield* new InvalidOption({
-      option: "chunkSize",
-      found: chunkSize,
-      expected: `a whole number from 1 to ${longestChunk}`
-    })
-  }
+  const chunkSize = yield* Effect.fromResult(checkRow("chunkSize", clientRows.chunkSize, options.chunkSize))
+  const inbox = yield* Effect.fromResult(checkRow("inbox", clientRows.inbox, options.inbox))
   const streams = yield* Streams.make
   const writing = Writing.make({ service, payloadLimit, clock: yield* Clock.Clock })
   const sending = Sending.make({ redis, naming, streams, writing, chunkSize })
-  const request = yield* Request.make(streams, writing, options.inbox !== "per-request")
+  const asking = yield* Request.make(streams, writing, inbox === "shared")
   // SAFETY: each method runs the codecs of the very action it is given, so that payload, success, error and services
   // are those of its contract; inside they are unknown.
-  return ActionClient.of({ ...sending, request } as ActionClient["Service"])
+  return ActionClient.of({ ...sending, request: asking } as ActionClient["Service"])
 })
 
 // -----------------------------------------------------------------------------

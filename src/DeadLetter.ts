@@ -19,10 +19,11 @@ import type * as Stream from "effect/Stream"
 import type * as Action from "./Action.ts"
 import type * as ActionGroup from "./ActionGroup.ts"
 import type { DomainAction } from "./DomainAction.ts"
-import { InvalidOption } from "./internal/base/invalidOption.ts"
-import { millis } from "./internal/base/optionTime.ts"
+import type { InvalidOption } from "./internal/base/invalidOption.ts"
+import { checkRow, wholeMillis } from "./internal/base/options.ts"
 import type { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./internal/deadLetter/errors.ts"
 import * as deadLetters from "./internal/deadLetter/operations.ts"
+import { serviceRows } from "./internal/deadLetter/options.ts"
 import { namesOf } from "./internal/redis/names.ts"
 import { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import { Redis, type RedisError } from "./Redis.ts"
@@ -429,14 +430,9 @@ const makeFrom = Effect.fnUntraced(
     const redis = yield* Redis
     const naming = yield* QueueNaming
     const { payloadLimit, serviceName: service } = yield* settingsOf(options)
-    const responseTimeToLive = millis(options.responseTimeToLive ?? "1 hour")
-    if (!(responseTimeToLive >= 1) || !Number.isSafeInteger(responseTimeToLive)) {
-      return yield* new InvalidOption({
-        option: "responseTimeToLive",
-        found: responseTimeToLive,
-        expected: "a time from 1 millisecond, and an end to it"
-      })
-    }
+    const responseTimeToLive = yield* Effect.fromResult(
+      checkRow("responseTimeToLive", serviceRows.responseTimeToLive, options.responseTimeToLive)
+    )
     const names = yield* Effect.try({
       try: () => namesOf(naming, service),
       catch: (cause: unknown) =>
@@ -450,7 +446,7 @@ const makeFrom = Effect.fnUntraced(
         naming,
         names,
         payloadLimit,
-        responseTimeToLive
+        responseTimeToLive: wholeMillis(responseTimeToLive)
       })
     )
   }

@@ -6,8 +6,10 @@
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { ErrorDetail } from "./DomainAction.ts"
+import { invalid, time } from "./internal/base/options.ts"
 import { textOr } from "./internal/wire/errorText.ts"
 import { objectOf } from "./internal/wire/plainJson.ts"
 
@@ -38,6 +40,14 @@ export interface RetryLaterOptions {
   /** How long to wait before the next attempt. Default: what the retry schedule of the action or worker says. */
   readonly after?: Duration.Input | undefined
 }
+
+const afterKind = time(0, undefined, { example: "30 seconds" })
+
+/** Unreadable input throws; a time below zero is no wait, since it is often the difference of two times. */
+const afterOf = (input: Duration.Input): Duration.Duration =>
+  Option.getOrElse(Duration.fromInput(input), () => {
+    throw invalid("after", afterKind, input)
+  })
 
 /**
  * Fails an attempt so that the action is run again later.
@@ -72,7 +82,7 @@ export class RetryLater extends Data.TaggedError("RetryLater")<{
   constructor(options: RetryLaterOptions = {}) {
     super({
       ...("cause" in options ? { cause: options.cause } : undefined),
-      after: options.after === undefined ? undefined : Duration.fromInputUnsafe(options.after)
+      after: options.after === undefined ? undefined : afterOf(options.after)
     })
   }
 

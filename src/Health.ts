@@ -13,26 +13,33 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServer from "effect/http/HttpServer"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Layer from "effect/Layer"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
+import * as Result from "effect/Result"
+import type { InvalidOption } from "./internal/base/invalidOption.ts"
+import { checkRow } from "./internal/base/options.ts"
+import { healthRows } from "./internal/worker/healthOptions.ts"
 import { StartObserver } from "./internal/worker/startObserver.ts"
 import { Worker, type WorkerStatus } from "./Worker.ts"
 
 /**
- * What is expected of a worker that is ready. Times are in milliseconds.
+ * What is expected of a worker that is ready.
  *
  * @since 0.1.0
  * @category options
  */
 export interface Limits {
-  /** How long after its `block` a read may take to come back. Default: 10,000. */
-  readonly readGrace?: number | undefined
-  /** How late the event loop may be. Default: 1,000. */
-  readonly eventLoopDelay?: number | undefined
+  /** How long after its `block` a read may take to come back. Default: 10 seconds. */
+  readonly readGrace?: Duration.Input | undefined
+  /** How late the event loop may be. Default: 1 second. */
+  readonly eventLoopDelay?: Duration.Input | undefined
 }
 
 /**
@@ -50,25 +57,49 @@ export interface Readiness {
 /**
  * Decides from a worker's status whether it is ready.
  *
- * @param now milliseconds by this process's clock
+ * Throws an {@link InvalidOption} when a limit is invalid.
+ *
+ * @param now the time by this process's clock
  * @since 0.1.0
  * @category decisions
  */
-export const readinessOf = (status: WorkerStatus, now: number, limits: Limits = {}): Readiness => {
+export const readinessOf = (status: WorkerStatus, now: DateTime.Utc, limits: Limits = {}): Readiness =>
+  decide(status, DateTime.toEpochMillis(now), Result.getOrThrowWith(checked(limits), identity))
+
+/** Limits in milliseconds. */
+interface Checked {
+  readonly readGrace: number
+  readonly eventLoopDelay: number
+}
+
+const checked = (limits: Limits): Result.Result<Checked, InvalidOption> =>
+  Result.map(
+    Result.all({
+      readGrace: checkRow("readGrace", healthRows.readGrace, limits.readGrace),
+      eventLoopDelay: checkRow("eventLoopDelay", healthRows.eventLoopDelay, limits.eventLoopDelay)
+    }),
+    ({ eventLoopDelay, readGrace }) => ({
+      readGrace: Duration.toMillis(readGrace),
+      eventLoopDelay: Duration.toMillis(eventLoopDelay)
+    })
+  )
+
+const decide = (status: WorkerStatus, now: number, limits: Checked): Readiness => {
   const problems: Array<string> = []
   if (status.state !== "running") problems.push(`The worker is ${status.state}`)
   problems.push(...problemsOf(status.trouble))
-  const readWithin = status.block + (limits.readGrace ?? 10_000)
+  const readWithin = Duration.toMillis(status.block) + limits.readGrace
   for (const consumer of status.consumers) {
     if (!consumer.reads || consumer.full) continue
-    const silent = now - (consumer.lastRead ?? status.startedAt)
+    const silent = now - DateTime.toEpochMillis(consumer.lastRead ?? status.startedAt)
     if (silent > readWithin) problems.push(`${consumer.name} has read nothing back for ${silent} ms`)
   }
-  const sinceRenewal = now - status.lastRenewed
-  if (sinceRenewal > (status.lease * 2) / 3) problems.push(`Leases were not renewed for ${sinceRenewal} ms`)
-  if (status.eventLoopDelay > (limits.eventLoopDelay ?? 1_000)) {
-    problems.push(`The event loop was late by ${status.eventLoopDelay} ms`)
+  const sinceRenewal = now - DateTime.toEpochMillis(status.lastRenewed)
+  if (sinceRenewal > (Duration.toMillis(status.lease) * 2) / 3) {
+    problems.push(`Leases were not renewed for ${sinceRenewal} ms`)
   }
+  const late = Duration.toMillis(status.eventLoopDelay)
+  if (late > limits.eventLoopDelay) problems.push(`The event loop was late by ${late} ms`)
   return { ready: problems.length === 0, problems }
 }
 
@@ -76,19 +107,22 @@ const problemsOf = (trouble: WorkerStatus["trouble"]): ReadonlyArray<string> =>
   [...trouble].map(([doing, failure]) => `Redis fails while ${doing}: ${failure}`)
 
 /**
- * The readiness of the worker in the context.
+ * The readiness of the worker in the context. Fails when a limit is invalid.
  *
  * @since 0.1.0
  * @category getters
  */
-export const readiness = Effect.fnUntraced(function*(limits?: Limits): Effect.fn.Return<Readiness, never, Worker> {
-  const worker = yield* Worker
-  return readinessOf(yield* worker.status, yield* Clock.currentTimeMillis, limits)
-})
+export const readiness = Effect.fnUntraced(
+  function*(limits: Limits = {}): Effect.fn.Return<Readiness, InvalidOption, Worker> {
+    const within = yield* Effect.fromResult(checked(limits))
+    const worker = yield* Worker
+    return decide(yield* worker.status, yield* Clock.currentTimeMillis, within)
+  }
+)
 
 const routesOf = (
   status: Effect.Effect<WorkerStatus | undefined>,
-  limits: Limits | undefined,
+  limits: Checked,
   starting: () => WorkerStatus["trouble"] = () => new Map()
 ): Layer.Layer<never, never, HttpRouter.HttpRouter> =>
   Layer.mergeAll(
@@ -105,7 +139,7 @@ const routesOf = (
       "GET",
       "/health/ready",
       Effect.zipWith(status, Clock.currentTimeMillis, (current, now) => {
-        const ready = current === undefined ? notStarted(starting()) : readinessOf(current, now, limits)
+        const ready = current === undefined ? notStarted(starting()) : decide(current, now, limits)
         return HttpServerResponse.jsonUnsafe(ready, { status: ready.ready ? 200 : 503 })
       })
     ),
@@ -132,8 +166,13 @@ const notStarted = (trouble: WorkerStatus["trouble"]): Readiness => ({
  * @since 0.1.0
  * @category layers
  */
-export const layerRoutes = (limits?: Limits): Layer.Layer<never, never, HttpRouter.HttpRouter | Worker> =>
-  Layer.unwrap(Effect.map(Worker, (worker) => routesOf(worker.status, limits)))
+export const layerRoutes = (
+  limits: Limits = {}
+): Layer.Layer<never, InvalidOption, HttpRouter.HttpRouter | Worker> =>
+  Layer.unwrap(Effect.gen(function*() {
+    const within = yield* Effect.fromResult(checked(limits))
+    return routesOf((yield* Worker).status, within)
+  }))
 
 /**
  * Serves the health of a worker: the server starts before the worker and ends after its drain, so that probes are
@@ -164,13 +203,14 @@ export const layerRoutes = (limits?: Limits): Layer.Layer<never, never, HttpRout
  */
 export const layer = <A, E, R>(
   worker: Layer.Layer<A | Worker, E, R>,
-  limits?: Limits
-): Layer.Layer<A | Worker, E, R | HttpServer.HttpServer> =>
+  limits: Limits = {}
+): Layer.Layer<A | Worker, E | InvalidOption, R | HttpServer.HttpServer> =>
   Layer.effectContext(Effect.gen(function*() {
+    const within = yield* Effect.fromResult(checked(limits))
     let running: Worker["Service"] | undefined
     let starting: Parameters<StartObserver>[0] | undefined
     const status = Effect.suspend(() => running === undefined ? Effect.undefined : running.status)
-    const routes = routesOf(status, limits, () => starting?.current() ?? new Map())
+    const routes = routesOf(status, within, () => starting?.current() ?? new Map())
     yield* Layer.build(HttpRouter.serve(routes, { disableLogger: true }))
     const context = yield* Layer.build(worker).pipe(
       Effect.provideService(StartObserver, (trouble) => {
@@ -180,3 +220,9 @@ export const layer = <A, E, R>(
     running = Context.get(context, Worker)
     return context
   }))
+
+// -----------------------------------------------------------------------------
+// errors
+// -----------------------------------------------------------------------------
+
+export { InvalidOption } from "./internal/base/invalidOption.ts"

@@ -28,6 +28,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { randomBytes } from "node:crypto"
+import type { InvalidOption } from "./internal/base/invalidOption.ts"
 import { open, type OpenFailure } from "./internal/ioredis/client.ts"
 import { makeClients } from "./internal/ioredis/clients.ts"
 import { blockOf, makeConnection } from "./internal/ioredis/connection.ts"
@@ -94,7 +95,8 @@ export type IoRedisOptions = Pick<
 >
 
 /**
- * What {@link layerOptions} and {@link layerClient} have in common. Times are `Duration.Input`, up to 24 days.
+ * What {@link layerOptions} and {@link layerClient} have in common. Times are `Duration.Input`; an invalid one fails the
+ * layer with an {@link InvalidOption}.
  *
  * @since 0.1.0
  * @category models
@@ -113,8 +115,8 @@ export interface ConnectionOptions {
   /**
    * Pool of the connections behind `Redis.reserve`. Each internal worker holds one while it reads, and a client that asks one
    * more: they are opened when needed and closed after 60 seconds without use, as many as there are readers. `maxConnections`
-   * bounds them, by default nothing does: a worker with more readers is refused, and a `reserve` that finds none free fails
-   * after `acquireTimeout`, 30 seconds by default.
+   * limits the pool: a worker with more readers than that fails to start, and a `reserve` that finds no free connection fails
+   * after `acquireTimeout`. Default: no limit, and 30 seconds.
    */
   readonly pool?: Redis.PoolOptions | undefined
 }
@@ -185,6 +187,8 @@ export class IoRedis extends Context.Service<IoRedis, {
 // errors
 // -----------------------------------------------------------------------------
 
+export { InvalidOption } from "./internal/base/invalidOption.ts"
+
 /**
  * Why no first connection came about.
  *
@@ -197,8 +201,8 @@ export class IoRedis extends Context.Service<IoRedis, {
  *   says that no Sentinel answered.
  * - `Tls`: no TLS connection could be made.
  * - `Loading`: the server still reads its data from disk, for longer than `connectTimeout`.
- * - `Unsupported`: options that this module cannot work with (`keyPrefix`, Cluster, an invalid URL or time, options that
- *   contradict each other, a `Connector` that throws).
+ * - `Unsupported`: options of ioredis that this module cannot work with (`keyPrefix`, Cluster, options that contradict each
+ *   other, a `Connector` that throws).
  *
  * @since 0.1.0
  * @category errors
@@ -329,8 +333,10 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   )
 })
 
-const makeFrom = (resolved: Result.Result<Resolved, Unsupported>) =>
-  Result.isSuccess(resolved) ? make(resolved.success) : Effect.fail(new RedisStartError(resolved.failure))
+const makeFrom = (resolved: Result.Result<Resolved, Unsupported | InvalidOption>) =>
+  Result.isSuccess(resolved)
+    ? make(resolved.success)
+    : Effect.fail("_tag" in resolved.failure ? resolved.failure : new RedisStartError(resolved.failure))
 
 /** ioredis notes the failed command beside its error. */
 const commandOf = (cause: unknown): string | undefined => {
@@ -358,7 +364,9 @@ const commandOf = (cause: unknown): string | undefined => {
  * @category layers
  */
 export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings.Settings> = Layer.effectContext(
-  Effect.flatMap(Settings.Settings, ({ redis, serviceName }) => makeFrom(resolve({ ...redis, name: serviceName })))
+  Effect.flatMap(Settings.Settings, ({ redis, serviceName }) =>
+    // Settings have been checked by the same rows.
+    Effect.catchTag(makeFrom(resolve({ ...redis, name: serviceName })), "InvalidOption", Effect.die))
 )
 
 /**
@@ -396,7 +404,7 @@ export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings
  */
 export const layerOptions = <R = never>(
   options: Options<R> = {}
-): Layer.Layer<Redis.Redis | IoRedis, RedisStartError, R> =>
+): Layer.Layer<Redis.Redis | IoRedis, RedisStartError | InvalidOption, R> =>
   Layer.effectContext(
     Effect.contextWith((context: Context.Context<R>) => {
       const { password, ...rest } = options
@@ -424,5 +432,5 @@ export const layerOptions = <R = never>(
 export const layerClient = (
   client: Client,
   options: ConnectionOptions = {}
-): Layer.Layer<Redis.Redis | IoRedis, RedisStartError> =>
+): Layer.Layer<Redis.Redis | IoRedis, RedisStartError | InvalidOption> =>
   Layer.effectContext(Effect.suspend(() => makeFrom(resolveClient(client, options))))

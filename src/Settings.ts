@@ -34,7 +34,7 @@
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -43,7 +43,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import { build, type Built, type Source } from "./internal/redis/settingsBuild.ts"
-import { fields } from "./internal/redis/settingsFields.ts"
+import { defaultUrl, fields, passwordName, urlName } from "./internal/redis/settingsFields.ts"
 
 // -----------------------------------------------------------------------------
 // types
@@ -183,28 +183,27 @@ export class Settings extends Context.Service<Settings, Values>()("effect-redis-
  * @category defaults
  */
 export const defaults: Omit<Values, "serviceName"> = {
-  environment: "dev",
-  queuePrefix: "nooble4",
+  environment: fields.environment.fallback,
+  queuePrefix: fields.queuePrefix.fallback,
   redis: {
-    url: "redis://localhost:6379",
-    username: undefined,
+    url: defaultUrl,
+    username: fields.username.fallback,
     password: undefined,
-    connectTimeout: Duration.seconds(5),
-    keepAlive: true,
-    healthCheckInterval: Duration.seconds(30)
+    connectTimeout: fields.connectTimeout.fallback,
+    keepAlive: fields.keepAlive.fallback,
+    healthCheckInterval: fields.healthCheckInterval.fallback
   },
-  consumers: 1,
-  concurrency: 100,
-  block: Duration.seconds(5),
-  claimIdle: Duration.seconds(60),
-  maxAttempts: 5,
-  maxDeliveries: 10,
-  handlerTimeout: undefined,
-  shutdownGrace: Duration.seconds(25),
-  // Room for a page of embeddings (a few hundred vectors as JSON), small enough that a full batch stays in memory.
-  payloadLimit: 4 * 1024 * 1024,
-  unknownFor: Duration.minutes(10),
-  requestTimeout: Duration.seconds(30)
+  consumers: fields.consumers.fallback,
+  concurrency: fields.concurrency.fallback,
+  block: fields.block.fallback,
+  claimIdle: fields.claimIdle.fallback,
+  maxAttempts: fields.maxAttempts.fallback,
+  maxDeliveries: fields.maxDeliveries.fallback,
+  handlerTimeout: fields.handlerTimeout.fallback,
+  shutdownGrace: fields.shutdownGrace.fallback,
+  payloadLimit: fields.payloadLimit.fallback,
+  unknownFor: fields.unknownFor.fallback,
+  requestTimeout: fields.requestTimeout.fallback
 }
 
 // -----------------------------------------------------------------------------
@@ -281,7 +280,7 @@ const fromInput = (input: object, key: string): unknown => {
 export const make = (input: Input): Result.Result<Values, SettingsError> =>
   Result.map(checkInput(input), ({ values }) => values)
 
-const variables: ReadonlyArray<string> = [...Object.values(fields).map((field) => field.variable), "REDIS_URL"]
+const variables: ReadonlyArray<string> = [...Object.values(fields).map((field) => field.variable), urlName.variable]
 
 // Made when it is read: twenty `Config`s are a twentieth of the time that importing the package takes.
 const environment = (fallback: Fallback) =>
@@ -290,12 +289,12 @@ const environment = (fallback: Fallback) =>
       plain: Config.all(
         Object.fromEntries(variables.map((variable) => [variable, Config.option(Config.String(variable))]))
       ),
-      password: Config.option(Config.Redacted("REDIS_PASSWORD"))
+      password: Config.option(Config.Redacted(passwordName.variable))
     }).pipe(Config.map(({ password, plain }) =>
       check({
         environment: true,
         get: ({ key, variable }) =>
-          Option.getOrUndefined<unknown>(variable === "REDIS_PASSWORD" ? password : plain[variable]!) ??
+          Option.getOrUndefined<unknown>(variable === passwordName.variable ? password : plain[variable]!) ??
             fromInput(fallback, key)
       })
     )))

@@ -13,6 +13,7 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -23,12 +24,15 @@ import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { DispositionOverrides } from "./Action.ts"
 import * as ActionGroup from "./ActionGroup.ts"
+import type { InvalidOption } from "./internal/base/invalidOption.ts"
 import { assemble } from "./internal/worker/assembly.ts"
 import { supervise } from "./internal/worker/supervise.ts"
 import { QueueNaming } from "./QueueNaming.ts"
 import { Redis } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
 import type { WorkerError } from "./WorkerError.ts"
+
+export { InvalidOption } from "./internal/base/invalidOption.ts"
 
 export { WorkerError } from "./WorkerError.ts"
 
@@ -122,16 +126,16 @@ export interface WorkerStatus {
   readonly service: string
   readonly stream: string
   readonly group: string
-  /** The lease that holds for the group, in milliseconds. */
-  readonly lease: number
-  /** When held entries were last renewed, in milliseconds by this process's clock. */
-  readonly lastRenewed: number
-  /** When the worker started, in milliseconds by this process's clock. */
-  readonly startedAt: number
-  /** How long one read waits, in milliseconds. */
-  readonly block: number
-  /** How late the event loop was at most in the last 10 seconds, in milliseconds. */
-  readonly eventLoopDelay: number
+  /** The lease that holds for the group. */
+  readonly lease: Duration.Duration
+  /** When held entries were last renewed, by this process's clock. */
+  readonly lastRenewed: DateTime.Utc
+  /** When the worker started, by this process's clock. */
+  readonly startedAt: DateTime.Utc
+  /** How long one read waits. */
+  readonly block: Duration.Duration
+  /** How late the event loop was at most in the last 10 seconds. */
+  readonly eventLoopDelay: Duration.Duration
   readonly consumers: ReadonlyArray<ConsumerStatus>
   /** What is failing now: what was being done, and how it failed. */
   readonly trouble: ReadonlyMap<string, string>
@@ -151,8 +155,8 @@ export interface ConsumerStatus {
   readonly held: number
   /** Settlements that are not written yet. */
   readonly unwritten: number
-  /** When a read was last sent or came back, in milliseconds by this process's clock; `undefined` before the first. */
-  readonly lastRead: number | undefined
+  /** When a read was last sent or came back, by this process's clock; `undefined` before the first. */
+  readonly lastRead: DateTime.Utc | undefined
   /** Whether it reads new entries; one runs suspected killers alone and does not. */
   readonly reads: boolean
   /** Whether it holds all that it may, and reads no more until something is settled. */
@@ -212,7 +216,7 @@ export const start = <H extends ActionGroup.AnyHandlers>(
   options: WorkerOptions = {}
 ): Effect.Effect<
   Worker["Service"],
-  WorkerError | ActionGroup.BuildError<H>,
+  WorkerError | InvalidOption | ActionGroup.BuildError<H>,
   Redis | QueueNaming | Settings | Scope.Scope | ActionGroup.Services<H>
 > => startHandlers(ActionGroup.toHandlers<H>(handlers), options)
 
@@ -269,7 +273,7 @@ export const run = <H extends ActionGroup.AnyHandlers>(
   options?: WorkerOptions
 ): Effect.Effect<
   never,
-  WorkerError | ActionGroup.BuildError<H>,
+  WorkerError | InvalidOption | ActionGroup.BuildError<H>,
   Redis | QueueNaming | Settings | ActionGroup.Services<H>
 > =>
   // SAFETY: `scoped` provides the one scope there is, which the compiler cannot take out of an open `Services<H>`.
@@ -307,7 +311,7 @@ export const layer = <H extends ActionGroup.AnyHandlers>(
   options?: WorkerOptions
 ): Layer.Layer<
   Worker,
-  WorkerError | ActionGroup.BuildError<H>,
+  WorkerError | InvalidOption | ActionGroup.BuildError<H>,
   Redis | QueueNaming | Settings | ActionGroup.Services<H>
 > =>
   // SAFETY: `Layer.effect` provides the scope, as above.

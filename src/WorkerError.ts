@@ -14,7 +14,6 @@ import * as Data from "effect/Data"
  * | `NoPermission` | grant the user the command or key that the message names |
  * | `WrongType` | the key that the message names holds something else: move or delete it |
  * | `Unsupported` | the server lacks, or does not allow, what the worker needs: the message has its words and what to do |
- * | `InvalidOptions` | mend the option or name that the message names |
  * | `Unexpected` | a defect of this library, or of a layer that it runs on: please report it with its cause |
  *
  * @since 0.1.0
@@ -25,7 +24,6 @@ export type WorkerErrorReason =
   | "NoPermission"
   | "WrongType"
   | "Unsupported"
-  | "InvalidOptions"
   | "Unexpected"
 
 /**

@@ -35,6 +35,7 @@ export * as Worker from "./Worker.ts"
 // -----------------------------------------------------------------------------
 
 export { Rejected, RetryLater } from "./HandlerError.ts"
+export { InvalidOption } from "./internal/base/invalidOption.ts"
 export { run as makeWorker } from "./Worker.ts"
 
 /** ioredis, from Settings: `IoRedis.layer`. */

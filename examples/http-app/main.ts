@@ -66,6 +66,7 @@ const InvoicesHandlers = HttpApiBuilder.group(
         client.request(GetInvoice, { invoiceId }, { timeout: "5 seconds" }).pipe(
           Effect.catchTags({
             EncodeError: Effect.die,
+            InvalidOption: Effect.die,
             RedisError: Effect.die,
             RemoteFailure: Effect.die,
             RequestTimeout: Effect.die

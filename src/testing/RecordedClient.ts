@@ -114,7 +114,7 @@ export const layer = <H extends ActionGroup.AnyHandlers = ActionGroup.Handlers>(
   options: Options<H> = {}
 ): Layer.Layer<
   ActionClient.ActionClient | RecordedClient,
-  ActionGroup.BuildError<H> | Worker.WorkerError,
+  ActionGroup.BuildError<H> | Worker.WorkerError | Worker.InvalidOption,
   ActionGroup.Services<H>
 > => {
   const made = Effect.gen(function*() {

@@ -267,7 +267,7 @@ export const deliver = <H extends ActionGroup.AnyHandlers, E = never, R = never>
   options: Options = {}
 ): Effect.Effect<
   Report,
-  E | NotSettled | Worker.WorkerError | ActionGroup.BuildError<H>,
+  E | NotSettled | Worker.WorkerError | Worker.InvalidOption | ActionGroup.BuildError<H>,
   R | ActionGroup.Services<H>
 > =>
   // SAFETY: everything but what handlers and message need is provided below.
@@ -444,7 +444,7 @@ export const assertIdempotent = <H extends ActionGroup.AnyHandlers, E = never, R
   } = {}
 ): Effect.Effect<
   void,
-  E | SE | NotIdempotent | NotSettled | Worker.WorkerError | ActionGroup.BuildError<H>,
+  E | SE | NotIdempotent | NotSettled | Worker.WorkerError | Worker.InvalidOption | ActionGroup.BuildError<H>,
   R | SR | ActionGroup.Services<H>
 > => {
   const { state = Effect.void, ...rest } = options

@@ -800,6 +800,6 @@ inMemory("A worker bounds the dead letters", (test) => {
       yield* pass("20 minutes")
       assert.strictEqual((yield* letterIds).length, 50)
       const error = yield* Effect.flip(Worker.start({}, { deadLetters: { maxCount: 0 } }))
-      assert.deepInclude(error, { _tag: "WorkerError", reason: "InvalidOptions" })
+      assert.deepInclude(error, { _tag: "InvalidOption", option: "deadLetters.maxCount" })
     }))
 })

@@ -370,7 +370,7 @@ inMemory("a worker", (test) => {
         const [, naming] = unfit(wire(environment))[index]!
         const NamingLayer = QueueNaming.layerOf(naming)
         const failure = yield* Effect.flip(Effect.provide(startWorker(), NamingLayer))
-        assert.strictEqual(failure._tag, "WorkerError")
+        assert.deepInclude(failure, { _tag: "InvalidOption", option: "service" })
         assert.match(failure.message, message)
         const refused = yield* Effect.flip(Effect.provide(DeadLetter.make(), NamingLayer))
         assert.strictEqual(refused._tag, "QueueNameError")

@@ -47,7 +47,7 @@ inMemory("options of a worker", (test) => {
       for (const options of refused) {
         const error = yield* Effect.flip(Effect.scoped(Worker.start({}, options)))
         const [name = "", value] = Object.entries(options)[0] ?? []
-        assert.strictEqual(error.reason, "InvalidOptions", `${name} ${value}`)
+        assert.strictEqual(error._tag, "InvalidOption", `${name} ${value}`)
         assert.include(error.message, name)
       }
       assert.strictEqual(yield* send("EXISTS", names.stream, names.lease), 0)

@@ -75,7 +75,7 @@ const running: ReadonlyArray<readonly [mistake: string, says: RegExp]> = [
     "nobody there",
     /RequestTimeout: No answer to user\.create within 500ms: .*repeat it with actionId [\da-f-]{36}.*\(or does no worker of that service run, with the same QUEUE_PREFIX and ENVIRONMENT\?\)/
   ],
-  ["wrong option", /WorkerError: The option concurrency is 0: expected a whole number from 1/]
+  ["wrong option", /InvalidOption: The option "concurrency" is 0: expected a whole number from 1 to 100000/]
 ]
 
 layer(serverLayer(), { excludeTestServices: true })("mistakes in the program", (it) => {

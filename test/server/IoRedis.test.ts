@@ -311,7 +311,7 @@ describe("IoRedis.layerClient", () => {
     Effect.gen(function*() {
       const client = new Client({ keyPrefix: "x:", lazyConnect: true })
       const error = yield* Effect.flip(Effect.provide(Redis.Redis, IoRedis.layerClient(client)))
-      assert.strictEqual(error.reason, "Unsupported")
+      assert.deepInclude(error, { _tag: "RedisStartError", reason: "Unsupported" })
       assert.match(error.message, /keyPrefix.*QUEUE_PREFIX/)
     }))
 })

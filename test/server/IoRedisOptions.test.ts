@@ -17,7 +17,10 @@ import { RespConnection } from "../support/resp.ts"
 import { until } from "../support/until.ts"
 
 const failureOf = (options: IoRedis.Options) =>
-  Effect.flip(Effect.provide(Redis.Redis, IoRedis.layerOptions({ connectTimeout: "10 seconds", ...options })))
+  Effect.provide(Redis.Redis, IoRedis.layerOptions({ connectTimeout: "10 seconds", ...options })).pipe(
+    Effect.catchTag("InvalidOption", Effect.die),
+    Effect.flip
+  )
 
 const clientList = (server: Server.Server) => Effect.map(server.cli("CLIENT", "LIST"), String)
 

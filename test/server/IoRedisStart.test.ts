@@ -168,8 +168,8 @@ describe("a start of IoRedis that fails", () => {
 
   it.live("refuses a URL that is none, without repeating it", () =>
     Effect.gen(function*() {
-      const error = yield* failureOf({ url: "hunter2@cache" })
-      assert.strictEqual(error.reason, "Unsupported")
+      const error = yield* Effect.flip(startWith({ url: "hunter2@cache" }))
+      assert.deepInclude(error, { _tag: "InvalidOption", option: "url" })
       assert.notInclude(error.message, "hunter2")
     }))
 
@@ -185,9 +185,9 @@ describe("a start of IoRedis that fails", () => {
   ) {
     it.live(`refuses a ${name} of ${time}`, () =>
       Effect.gen(function*() {
-        const error = yield* failureOf({ url: "redis://127.0.0.1:1", [name]: time })
-        assert.strictEqual(error.reason, "Unsupported")
-        assert.include(error.message, name)
+        const error = yield* Effect.flip(startWith({ url: "redis://127.0.0.1:1", [name]: time }))
+        assert.deepInclude(error, { _tag: "InvalidOption", option: name })
+        assert.include(error.message, `The option "${name}" is `)
       }))
   }
 

@@ -51,8 +51,8 @@ const asksBesideMany = Effect.gen(function*() {
 
 const tooMany = Effect.gen(function*() {
   const error = yield* Effect.flip(Worker.start(handlers, { consumers: 4, block: "100 millis" }))
-  assert.strictEqual(error.reason, "InvalidOptions")
-  assert.match(error.message, /consumers is 4.*pool\.maxConnections.* 5/)
+  assert.strictEqual(error._tag, "InvalidOption")
+  assert.match(error.message, /"consumers" is 4.*pool\.maxConnections.* 5/)
 }).pipe(Effect.scoped)
 
 describe("readers", () => {
@@ -79,8 +79,8 @@ describe("readers", () => {
         yield* Effect.gen(function*() {
           const start = (consumers: number) => Worker.start(handlers, { consumers, block: "100 millis" })
           const error = yield* Effect.flip(start(4))
-          assert.strictEqual(error.reason, "InvalidOptions")
-          assert.match(error.message, /consumers is 4.*pool\.maxConnections.* 5/)
+          assert.strictEqual(error._tag, "InvalidOption")
+          assert.match(error.message, /"consumers" is 4.*pool\.maxConnections.* 5/)
           yield* Effect.scoped(start(3))
           yield* start(2)
           assert.match((yield* Effect.flip(start(2))).message, /pool\.maxConnections.* 5/)

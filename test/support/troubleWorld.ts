@@ -97,20 +97,20 @@ export interface World {
   /** Connects as a process does; fails as its start does. */
   readonly connect: (
     options?: IoRedis.Options
-  ) => Effect.Effect<Process, IoRedis.RedisStartError | Settings.SettingsError, Scope.Scope>
+  ) => Effect.Effect<Process, Worker.InvalidOption | IoRedis.RedisStartError | Settings.SettingsError, Scope.Scope>
   readonly startWorker: (
     options?: Worker.WorkerOptions,
     redis?: IoRedis.Options
   ) => Effect.Effect<
     WorkerProcess,
-    Worker.WorkerError | IoRedis.RedisStartError | Settings.SettingsError,
+    Worker.WorkerError | Worker.InvalidOption | IoRedis.RedisStartError | Settings.SettingsError,
     Scope.Scope
   >
   readonly startClient: (
     redis?: IoRedis.Options
   ) => Effect.Effect<
     ActionClient.ActionClient["Service"],
-    IoRedis.RedisStartError | Settings.SettingsError,
+    Worker.InvalidOption | IoRedis.RedisStartError | Settings.SettingsError,
     Scope.Scope
   >
   /** Commands that the server was given, those of scripts and those that it refused included; 0 while it is away. */

@@ -48,8 +48,14 @@ const CreateUser = Action.make("user.create", {
 const DeleteUser = Action.make("user.delete", { payload: { userId: Schema.String } })
 const UserActions = ActionGroup.make(CreateUser, DeleteUser)
 
-type OfRequest = ActionClient.RequestTimeout | ActionClient.RemoteFailure | ActionClient.EncodeError | Redis.RedisError
+type OfRequest =
+  | ActionClient.RequestTimeout
+  | ActionClient.RemoteFailure
+  | ActionClient.EncodeError
+  | ActionClient.InvalidOption
+  | Redis.RedisError
 type OfSend = ActionClient.EncodeError | Redis.RedisError
+type WorkerFailure = Worker.WorkerError | Worker.InvalidOption
 type OfWorker = Redis.Redis | QueueNaming.QueueNaming | Settings.Settings
 
 const create = ({ email }: { readonly email: string }) =>
@@ -83,7 +89,7 @@ describe("a contract", () => {
 })
 
 describe("the client", () => {
-  it("gives the success of the contract, and fails with its error and four of its own", () => {
+  it("gives the success of the contract, and fails with its error and five of its own", () => {
     expectTypeOf(client.request(CreateUser, { email: "a" }))
       .toEqualTypeOf<Effect.Effect<{ readonly userId: string }, EmailTaken | OfRequest>>()
     expectTypeOf(client.request(DeleteUser, { userId: "1" })).toEqualTypeOf<Effect.Effect<void, OfRequest>>()
@@ -98,7 +104,10 @@ describe("the client", () => {
       })
     )
     expectTypeOf(caught).toEqualTypeOf<
-      Effect.Effect<{ readonly userId: string } | undefined, ActionClient.RemoteFailure | Redis.RedisError>
+      Effect.Effect<
+        { readonly userId: string } | undefined,
+        ActionClient.RemoteFailure | ActionClient.InvalidOption | Redis.RedisError
+      >
     >()
   })
 
@@ -160,25 +169,25 @@ describe("handlers", () => {
 
 describe("a worker", () => {
   it("needs Redis, names, settings, and what its handlers need", () => {
-    expectTypeOf(Worker.layer(handlers)).toEqualTypeOf<Layer.Layer<Worker.Worker, Worker.WorkerError, OfWorker | Db>>()
-    expectTypeOf(makeWorker(handlers)).toEqualTypeOf<Effect.Effect<never, Worker.WorkerError, OfWorker | Db>>()
+    expectTypeOf(Worker.layer(handlers)).toEqualTypeOf<Layer.Layer<Worker.Worker, WorkerFailure, OfWorker | Db>>()
+    expectTypeOf(makeWorker(handlers)).toEqualTypeOf<Effect.Effect<never, WorkerFailure, OfWorker | Db>>()
     expectTypeOf(Worker.start(handlers)).toEqualTypeOf<
-      Effect.Effect<Worker.Worker["Service"], Worker.WorkerError, OfWorker | Db | Scope>
+      Effect.Effect<Worker.Worker["Service"], WorkerFailure, OfWorker | Db | Scope>
     >()
   })
 
   it("fails as building its handlers does", () => {
-    expectTypeOf(makeWorker(built)).toEqualTypeOf<Effect.Effect<never, Worker.WorkerError | NoDb, OfWorker | Db>>()
+    expectTypeOf(makeWorker(built)).toEqualTypeOf<Effect.Effect<never, WorkerFailure | NoDb, OfWorker | Db>>()
   })
 
   it("needs nothing more for handlers without a contract", () => {
     expectTypeOf(makeWorker({ "user.ping": (action) => Effect.succeed({ pong: action.data }) }))
-      .toEqualTypeOf<Effect.Effect<never, Worker.WorkerError, OfWorker>>()
+      .toEqualTypeOf<Effect.Effect<never, WorkerFailure, OfWorker>>()
   })
 
   it("is launched, and joined, for as long as it does not fail", () => {
     expectTypeOf(Worker.launch(Worker.layer(handlers))).toEqualTypeOf<
-      Effect.Effect<never, Worker.WorkerError, OfWorker | Db>
+      Effect.Effect<never, WorkerFailure, OfWorker | Db>
     >()
     expectTypeOf(Worker.join).toEqualTypeOf<Effect.Effect<never, Worker.WorkerError, Worker.Worker>>()
   })
@@ -211,10 +220,10 @@ describe("the layers", () => {
 
   it("of the probes keeps the worker and needs a server, or is routes beside it", () => {
     expectTypeOf(Health.layer(Worker.layer(handlers))).toEqualTypeOf<
-      Layer.Layer<Worker.Worker, Worker.WorkerError, OfWorker | Db | HttpServer.HttpServer>
+      Layer.Layer<Worker.Worker, WorkerFailure, OfWorker | Db | HttpServer.HttpServer>
     >()
     expectTypeOf(Health.layerRoutes()).toEqualTypeOf<
-      Layer.Layer<never, never, Worker.Worker | HttpRouter.HttpRouter>
+      Layer.Layer<never, Worker.InvalidOption, Worker.Worker | HttpRouter.HttpRouter>
     >()
   })
 })

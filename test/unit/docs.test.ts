@@ -5,11 +5,18 @@
  * `UPDATE_DOCS=1` writes the generated tables anew instead of comparing them.
  */
 import * as Duration from "effect/Duration"
-import * as Result from "effect/Result"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, relative } from "node:path"
 import { assert, describe, it } from "vitest"
 import * as library from "../../src/index.ts"
+import type { Kind } from "../../src/internal/base/options.ts"
+import { callRows, clientRows } from "../../src/internal/client/options.ts"
+import { filterRows, listRows, manyRows, replayRows, serviceRows } from "../../src/internal/deadLetter/options.ts"
+import { connectionRows } from "../../src/internal/ioredis/options.ts"
+import { defaultUrl, expectedPassword, fields, passwordName, urlName } from "../../src/internal/redis/settingsFields.ts"
+import { expectedRedisUrl } from "../../src/internal/redis/url.ts"
+import { healthRows } from "../../src/internal/worker/healthOptions.ts"
+import { workerRows } from "../../src/internal/worker/options.ts"
 import { type Outcome, type Policy, type Settlement, settlementOf, type Subject } from "../../src/Settlement.ts"
 import { anchors, docstrings, prose, rowsAfter, table } from "../support/markdown.ts"
 import { files, pages, read, root, sources } from "../support/repository.ts"
@@ -69,20 +76,41 @@ const fieldsOf = (
   })
 }
 
+type Rows = Readonly<Record<string, Kind<unknown> & { readonly fallback?: unknown }>>
+
+/** The values that options take, by interface: the rows that the code checks them with. */
+const rowsOf: Readonly<Record<string, Rows>> = {
+  "src/Worker.ts WorkerOptions": workerRows,
+  "src/ActionClient.ts RequestOptions": callRows,
+  "src/ActionClient.ts Options": clientRows,
+  "src/IoRedis.ts Options": connectionRows,
+  "src/IoRedis.ts ConnectionOptions": connectionRows,
+  "src/Health.ts Limits": healthRows,
+  "src/DeadLetter.ts Options": serviceRows,
+  "src/DeadLetter.ts Filter": filterRows,
+  "src/DeadLetter.ts ListOptions": listRows,
+  "src/DeadLetter.ts ReplayOptions": replayRows,
+  "src/DeadLetter.ts ReplayManyOptions": manyRows
+}
+
+/** What is expected of an option; for one with options of its own, of each of those. */
+const expectedOf = (rows: Rows, option: string): string =>
+  Object.entries(rows).flatMap(([name, { expected }]) =>
+    name === option ? [expected] : name.startsWith(`${option}.`) ? [`\`${name}\`: ${expected}`] : []
+  ).join("; ")
+
 const optionsTable = (...interfaces: ReadonlyArray<readonly [path: string, name: string]>): string =>
   table(
-    ["option", "what it is", "default"],
-    interfaces.flatMap(([path, name]) => fieldsOf(path, name)).map(([field, what, byDefault]) => [
-      `\`${field}\``,
-      what,
-      byDefault
-    ])
+    ["option", "what it is", "default", "what is expected"],
+    interfaces.flatMap(([path, name]) =>
+      fieldsOf(path, name).map(([field, what, byDefault]) => [
+        `\`${field}\``,
+        what,
+        byDefault,
+        expectedOf(rowsOf[`${path} ${name}`] ?? {}, field)
+      ])
+    )
   )
-
-const problemsOf = (result: Result.Result<unknown, library.Settings.SettingsError>) => {
-  assert(Result.isFailure(result))
-  return result.failure.problems
-}
 
 const shown = (value: unknown): string => {
   if (value === undefined) return "none"
@@ -92,43 +120,53 @@ const shown = (value: unknown): string => {
       : `\`${typeof value === "string" ? value : JSON.stringify(value)}\``
   }
   const seconds = Duration.toSeconds(value)
-  return seconds > 60 ? `${seconds / 60} minutes` : `${seconds} seconds`
+  if (seconds >= 86_400) return `${seconds / 86_400} days`
+  return seconds >= 3_600
+    ? `${seconds / 3_600} hour`
+    : seconds === 1
+    ? "1 second"
+    : seconds > 60
+    ? `${seconds / 60} minutes`
+    : `${seconds} seconds`
+}
+
+interface Setting {
+  readonly variable: string
+  readonly key: string
+  readonly expected: string
+  readonly fallback: unknown
 }
 
 const settingsTable = (): string => {
-  // A value that no setting takes makes the code tell the name of each, and what it expects there.
-  const wrong = "not a value!"
-  const inCode = problemsOf(library.Settings.make(
-    // SAFETY: wrong on purpose.
-    new Proxy({}, {
-      get: (_, key) => key === "redis" ? new Proxy({}, { get: () => wrong }) : wrong
-    }) as library.Settings.Input
-  ))
-  const source = read("src/internal/redis/settingsFields.ts")
   const docs = new Map(
     ["Values", "RedisSettings"].flatMap((name) => fieldsOf("src/Settings.ts", name)).map((field) => [field[0], field])
   )
-  const rows = inCode.map(({ expected, name: key }) => {
-    const last = key.split(".").at(-1)!
-    const variable = key === "redis.url"
-      ? "REDIS_URL"
-      : new RegExp(`"([A-Z_]+)",?\\s+"${key.replace(".", "\\.")}"`).exec(source)?.[1]
-    assert(variable !== undefined, `no variable for ${key}`)
-    const value = Object.entries(key.startsWith("redis.") ? library.Settings.defaults.redis : library.Settings.defaults)
-      .find(([name]) => name === last)?.[1]
-    const [, what = "", documented = ""] = docs.get(last) ?? []
-    // A docstring may say more of a default than its value.
-    const byDefault = key === "serviceName"
-      ? "required"
-      : documented.startsWith(shown(value))
-      ? documented
-      : shown(value)
-    return [`\`${variable}\``, `\`${key}\``, byDefault, what, expected]
-  })
-  const at = rows.findIndex(([variable]) => variable === "`REDIS_USERNAME`") + 1
-  rows.splice(at, 0, ["`REDIS_PASSWORD`", "`redis.password`", "none", docs.get("password")?.[1] ?? "", "a text"])
-  return table(["variable", "in code", "default", "what it is", "what is expected"], rows)
+  const url = { ...urlName, fallback: defaultUrl, expected: expectedRedisUrl }
+  const password = { ...passwordName, fallback: undefined, expected: expectedPassword }
+  const settings = Object.values(fields).flatMap((field): ReadonlyArray<Setting> =>
+    field.key === "serviceName"
+      ? [field, url]
+      : field.key === "redis.username"
+      ? [field, password]
+      : [field]
+  )
+  return table(
+    ["variable", "in code", "default", "what it is", "what is expected"],
+    settings.map(({ expected, fallback, key, variable }) => {
+      const [, what = "", documented = ""] = docs.get(key.split(".").at(-1)!) ?? []
+      // A docstring may say more of a default than its value.
+      const byDefault = key === "serviceName"
+        ? "required"
+        : documented.startsWith(shown(fallback))
+        ? documented
+        : shown(fallback)
+      return [`\`${variable}\``, `\`${key}\``, byDefault, what, expected]
+    })
+  )
 }
+
+/** A default as a docstring says it: without marks, and numbers without separators. */
+const plain = (text: string): string => text.replace(/[`"]|(?<=\d),(?=\d)/g, "")
 
 describe("docs/configuration.md", () => {
   const page = "docs/configuration.md"
@@ -158,6 +196,27 @@ describe("docs/configuration.md", () => {
     ]],
     health: [["src/Health.ts", "Limits"]]
   } as const
+  it("says of each option the default that its row has", () => {
+    for (const [place, rows] of Object.entries(rowsOf)) {
+      const [path = "", name = ""] = place.split(" ")
+      for (const [option, , byDefault] of fieldsOf(path, name)) {
+        for (const [key, { fallback }] of Object.entries(rows)) {
+          const isOwn = key === option || key.startsWith(`${option}.`)
+          if (!isOwn || fallback === undefined || typeof fallback === "object" && !Duration.isDuration(fallback)) {
+            continue
+          }
+          const words = fallback === Number.POSITIVE_INFINITY
+            ? /all|no limit/
+            : fallback === 16 * 1024 * 1024
+            ? /16 Mi/
+            : plain(shown(fallback))
+          if (typeof words === "string") assert.include(plain(byDefault), words, `${place}: ${key}`)
+          else assert.match(byDefault, words, `${place}: ${key}`)
+        }
+      }
+    }
+  })
+
   for (const [marker, interfaces] of Object.entries(options)) {
     it(`has the options of ${marker} as the code documents them`, () => {
       inSync(page, marker, optionsTable(...interfaces))
@@ -308,7 +367,9 @@ describe("docs/errors.md", () => {
     for (const error of Object.values(library).filter(isError)) {
       assert.isTrue(exported.some((line) => line.startsWith(`\`${error.name}\``)), error.name)
     }
-    const listed = rowsAfter(page, "## Errors by tag").map(([tag, module]) => `${tag} ${module}`)
+    const listed = rowsAfter(page, "## Errors by tag").flatMap(([tag, modules]) =>
+      modules!.split(", ").map((module) => `${tag} ${module}`)
+    )
     assert.sameMembers(listed, exported)
   })
 

@@ -132,12 +132,18 @@ describe("TypeScript 5.9", () => {
 
   for (
     const [name, signature] of [
-      ["program =", "const program: Effect.Effect<never, Worker.WorkerError, Db | Redis | QueueNaming | Settings>"],
+      [
+        "program =",
+        "const program: Effect.Effect<never, Worker.WorkerError | Action.InvalidOption, Db | Redis | QueueNaming | Settings>"
+      ],
       [
         "workerLayer =",
-        "const workerLayer: Layer<Worker.Worker, Worker.WorkerError, Db | Redis | QueueNaming | Settings>"
+        "const workerLayer: Layer<Worker.Worker, Worker.WorkerError | Action.InvalidOption, Db | Redis | QueueNaming | Settings>"
       ],
-      ["plain =", "const plain: Effect.Effect<never, Worker.WorkerError, Redis | QueueNaming | Settings>"]
+      [
+        "plain =",
+        "const plain: Effect.Effect<never, Worker.WorkerError | Action.InvalidOption, Redis | QueueNaming | Settings>"
+      ]
     ] as const
   ) {
     it(`infers ${name.slice(0, -2)} in one line`, () => {

@@ -1,22 +1,32 @@
 /**
- * An option that is none. Exported by `ActionClient` and `DeadLetter`.
+ * An invalid option. Exported by the modules that have options.
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
+import * as Schema from "effect/Schema"
 
 /**
- * An option of a service or of a call is invalid: its name, what was found, and what is expected there.
+ * An option that is given in code is invalid. Nothing was sent to Redis.
+ *
+ * **Details**
+ *
+ * Values of environment variables fail with a `SettingsError` instead.
  *
  * @since 0.1.0
  * @category errors
  */
-export class InvalidOption extends Data.TaggedError("InvalidOption")<{
-  readonly option: string
-  readonly found: unknown
-  readonly expected: string
-}> {
+export class InvalidOption extends Schema.TaggedError<InvalidOption>()("InvalidOption", {
+  /** The name of the option, such as `claimIdle` or `pool.maxConnections`. */
+  option: Schema.String,
+  /** The contract that has the option; absent for the options of a service, a worker or a call. */
+  contract: Schema.optionalKey(Schema.String),
+  /** The value that was found, as text. */
+  found: Schema.String,
+  /** The values that are possible. */
+  expected: Schema.String
+}) {
   override get message(): string {
-    return `The option ${this.option} is ${this.found}: expected ${this.expected}`
+    const place = this.contract === undefined ? "" : ` of ${JSON.stringify(this.contract)}`
+    return `The option "${this.option}"${place} is ${this.found}: expected ${this.expected}`
   }
 }

@@ -13,22 +13,19 @@ import { Redis } from "../../Redis.ts"
 import { Settings } from "../../Settings.ts"
 import { Deadline, within } from "../base/deadline.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
-import { exactMillis } from "../base/optionTime.ts"
+import { invalid } from "../base/options.ts"
 import { Slot } from "../base/slot.ts"
 import { uuid } from "../base/uuid.ts"
 import { inbox, responseList } from "../redis/names.ts"
 import { answerOf } from "./answer.ts"
 import type { Writing } from "./append.ts"
 import * as AskAlone from "./askAlone.ts"
-import { EncodeError, RequestTimeout } from "./errors.ts"
+import { RequestTimeout } from "./errors.ts"
 import * as Inboxes from "./inboxes.ts"
+import { callRows } from "./options.ts"
 import { contextFor } from "./send.ts"
 import type { Streams } from "./streams.ts"
 import { requestMetrics, traced } from "./telemetry.ts"
-
-/** `undefined` for what is no time, and for no time at all: nobody would wait for the answer, and the action would run. */
-const timeoutOf = (input: Duration.Input): Duration.Duration | undefined =>
-  exactMillis(input) > 0 ? Duration.fromInputUnsafe(input) : undefined
 
 /** `isShared`: one inbox for all answers, read from the first request on and removed with the scope. */
 export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writing, isShared: boolean) {
@@ -63,11 +60,8 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
       if (Exit.isFailure(stream)) return stream
       const timeout = options.timeout === undefined
         ? defaultTimeout(fiber.getRef(Deadline))
-        : timeoutOf(options.timeout)
-      if (timeout === undefined) {
-        const message = "The timeout of a request is a time of more than 0, such as \"5 seconds\""
-        return Effect.fail(new EncodeError({ actionType: action.type, message }))
-      }
+        : callRows.timeout.decode(options.timeout)
+      if (timeout === undefined) return Effect.fail(invalid("timeout", callRows.timeout, options.timeout))
       const millis = Duration.toMillis(timeout)
       const correlationId = uuid()
       const actionId = options.actionId ?? uuid()

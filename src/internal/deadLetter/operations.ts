@@ -21,7 +21,7 @@ import type {
 import * as DomainAction from "../../DomainAction.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import { type Redis, RedisError } from "../../Redis.ts"
-import { InvalidOption } from "../base/invalidOption.ts"
+import type { InvalidOption } from "../base/invalidOption.ts"
 import { accepts, type Names } from "../redis/names.ts"
 import { array, strings } from "../redis/reply.ts"
 import { explainText } from "../redis/streamIds.ts"
@@ -31,6 +31,7 @@ import { target } from "../wire/answerTarget.ts"
 import * as entry from "../wire/entry.ts"
 import { dryRun } from "./dryRun.ts"
 import { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./errors.ts"
+import { checkGiven, listRows, manyRows, replayRows } from "./options.ts"
 import * as reading from "./reading.ts"
 
 export interface DeadLettersOptions {
@@ -42,9 +43,6 @@ export interface DeadLettersOptions {
   /** Whole milliseconds, at least one. */
   readonly responseTimeToLive: number
 }
-
-const defaultMaxHops = 5
-const defaultPage = 100
 
 /** Letters moved or removed in one call, and the bytes beyond which it ends early. */
 const batch = 100
@@ -61,16 +59,12 @@ const isId = (text: string): boolean => /^\d{1,20}-\d{1,20}$/.test(text)
 
 const orUndefined = (text: string | undefined): string | undefined => text === "" ? undefined : text
 
-const checkOption = (
-  option: string,
-  found: number | undefined,
-  valid: (found: number) => boolean = isCount,
-  expected = "a whole number from 0, or Infinity"
-): Effect.Effect<void, InvalidOption> =>
-  found === undefined || valid(found) ? Effect.void : Effect.fail(new InvalidOption({ option, found, expected }))
-
-const isCount = (found: number): boolean =>
-  found === Number.POSITIVE_INFINITY || (Number.isInteger(found) && found >= 0)
+/** Fails when an option of a replay is invalid. */
+const checkReplay = (options: ReplayOptions): Effect.Effect<void, InvalidOption> =>
+  Effect.andThen(
+    checkGiven("maxHops", replayRows.maxHops, options.maxHops),
+    checkGiven("force", replayRows.force, options.force)
+  )
 
 const noLimits: DomainAction.Limits = { ...DomainAction.defaultLimits, maxBytes: Number.MAX_SAFE_INTEGER }
 
@@ -91,8 +85,9 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   const scanOf = (filter: Filter, order: ListOptions["order"]) => reading.scanOf(redis, key, filter, order)
 
   const list = Effect.fn("DeadLetter.list")(function*(options: ListOptions = {}) {
-    const limit = options.limit ?? defaultPage
-    yield* checkOption("limit", limit, (limit) => Number.isInteger(limit) && limit > 0, "a whole number from 1")
+    const limit = options.limit ?? listRows.limit.fallback
+    yield* checkGiven("limit", listRows.limit, limit)
+    yield* checkGiven("order", listRows.order, options.order)
     const letters: Array<Letter> = []
     const params = yield* scanOf(options, options.order)
     if (params === undefined) return { letters, cursor: undefined } satisfies Page
@@ -113,7 +108,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
       Effect.fnUntraced(function*(rest) {
         const params = rest ?? (yield* scanOf(options, options.order))
         if (params === undefined) return [[], Option.none()] as const
-        const { last, rows } = yield* reading.scanOnce(redis, { ...params, limit: defaultPage })
+        const { last, rows } = yield* reading.scanOnce(redis, { ...params, limit: listRows.limit.fallback })
         return [
           rows.map((row) => row.letter),
           last === "" ? Option.none() : Option.some(reading.after(params, last))
@@ -220,7 +215,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   }
 
   const replayIds = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, options: ReplayOptions) {
-    const maxHops = options.maxHops ?? defaultMaxHops
+    const maxHops = options.maxHops ?? replayRows.maxHops.fallback
     const reply = strings(
       yield* redis.eval(replayLetters.script)({
         deadLetters: key,
@@ -242,7 +237,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   })
 
   const replay = Effect.fn("DeadLetter.replay")(function*(id: string, options: ReplayOptions = {}) {
-    yield* checkOption("maxHops", options.maxHops)
+    yield* checkReplay(options)
     const result = isId(id) ? (yield* replayIds([id], options))[0] : undefined
     return yield* result === undefined ? notFound(id) : Effect.fromResult(result)
   })
@@ -250,10 +245,10 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   const replayMany = Effect.fn("DeadLetter.replayMany")(
     function*(filter: Filter, options: ReplayManyOptions = {}) {
       const rate = options.ratePerSecond
-      const limit = options.limit ?? Number.POSITIVE_INFINITY
-      yield* checkOption("maxHops", options.maxHops)
-      yield* checkOption("ratePerSecond", rate, (rate) => rate > 0, "a number above 0")
-      yield* checkOption("limit", limit)
+      const limit = options.limit ?? manyRows.limit.fallback
+      yield* checkReplay(options)
+      yield* checkGiven("ratePerSecond", manyRows.ratePerSecond, rate)
+      yield* checkGiven("limit", manyRows.limit, limit)
       const report = { replayed: 0, missing: 0, refused: 0, refusals: Array<TooManyHops | NotReplayable>() }
       // A tenth of a second's worth at once: no burst, and few calls.
       const size = rate === undefined ? batch : Math.max(1, Math.min(batch, Math.floor(rate / 10)))
@@ -299,8 +294,8 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
 
   const discardMany = Effect.fn("DeadLetter.discardMany")(
     function*(filter: Filter, options: { readonly limit?: number | undefined } = {}) {
-      const limit = options.limit ?? Number.POSITIVE_INFINITY
-      yield* checkOption("limit", limit)
+      const limit = options.limit ?? manyRows.limit.fallback
+      yield* checkGiven("limit", manyRows.limit, limit)
       const params = yield* scanOf(filter, "oldest")
       let removed = 0
       if (params !== undefined && limit > 0) {

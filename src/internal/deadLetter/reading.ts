@@ -4,12 +4,13 @@
 import * as Effect from "effect/Effect"
 import type { Filter, Letter, Reason } from "../../DeadLetter.ts"
 import type { Redis, RedisError } from "../../Redis.ts"
-import { InvalidOption } from "../base/invalidOption.ts"
-import { millis } from "../base/optionTime.ts"
+import type { InvalidOption } from "../base/invalidOption.ts"
+import { check, wholeMillis } from "../base/options.ts"
 import { array } from "../redis/reply.ts"
 import { knownReasons, scanLetters, type ScanParams, surveyLetters } from "../scripts/deadLetter.ts"
 import { millisOf } from "../wire/entry.ts"
 import { replacementsIn } from "../wire/json.ts"
+import { filterRows } from "./options.ts"
 
 // -----------------------------------------------------------------------------
 // replies
@@ -103,14 +104,10 @@ const budget = 4 * 1024 * 1024
 const listOf = (names: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
   names === undefined ? [] : typeof names === "string" ? [names] : names
 
-/** What is no time would match all letters, and those that call may drop them. */
 const age = (option: "olderThan" | "newerThan", filter: Filter): Effect.Effect<number | undefined, InvalidOption> => {
   const input = filter[option]
   if (input === undefined) return Effect.undefined
-  const found = millis(input)
-  return found >= 0
-    ? Effect.succeed(found)
-    : Effect.fail(new InvalidOption({ option, found, expected: "a time from 0, such as \"7 days\"" }))
+  return Effect.map(Effect.fromResult(check(option, filterRows[option], input)), wholeMillis)
 }
 
 /**

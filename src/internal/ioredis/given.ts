@@ -1,11 +1,12 @@
 /**
  * Which options of ioredis are taken, and which are refused and why. Nothing that is given is left out in silence.
  */
+import * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { RedisOptions } from "ioredis"
 import type { IoRedisOptions, Options } from "../../IoRedis.ts"
-import { exactMillis } from "../base/optionTime.ts"
+import { fields } from "../redis/settingsFields.ts"
 import type { RedisAddress } from "../redis/url.ts"
 
 /** Why options cannot be used. */
@@ -163,6 +164,11 @@ const nonsenseOf = (given: Readonly<Record<string, unknown>>): Refusal | undefin
       return wrong(name, typeof value === "number" ? `${value}` : `a ${typeof value}`, `a whole number up to ${most}`)
     }
   }
+  const { connectTimeout } = fields
+  const limit = given["connectTimeout"]
+  if (limit !== undefined && (typeof limit !== "number" || connectTimeout.decode(limit) === undefined)) {
+    return wrong("connectTimeout", connectTimeout.show(limit), connectTimeout.expected)
+  }
   const sentinels = given["sentinels"]
   if (sentinels === undefined) return undefined
   if (!Array.isArray(sentinels) || sentinels.length === 0) {
@@ -170,6 +176,11 @@ const nonsenseOf = (given: Readonly<Record<string, unknown>>): Refusal | undefin
   }
   if (!given["name"]) return wrong("name", "not set", "the name under which the Sentinels know the master")
   return undefined
+}
+
+const millisOf = (input: Duration.Input): number | undefined => {
+  const decoded = fields.connectTimeout.decode(input)
+  return decoded && Duration.toMillis(decoded)
 }
 
 const secretOf = (password: Options["password"]): unknown =>
@@ -210,7 +221,7 @@ const conflictOf = (
     [unequal(given.connectionName, options.name), "ioredis.connectionName", "name"],
     [
       connectTimeout !== undefined && options.connectTimeout !== undefined &&
-      exactMillis(options.connectTimeout) !== connectTimeout,
+      millisOf(options.connectTimeout) !== connectTimeout,
       "ioredis.connectTimeout",
       "connectTimeout"
     ],

@@ -9,14 +9,14 @@ import type { Redis as Client, RedisOptions } from "ioredis"
 import { isIP } from "node:net"
 import type { ConnectionOptions, IoRedisOptions, Options } from "../../IoRedis.ts"
 import type * as Redis from "../../Redis.ts"
-import * as Settings from "../../Settings.ts"
-import { exactMillis } from "../base/optionTime.ts"
+import { InvalidOption } from "../base/invalidOption.ts"
+import { checkRow, row, time, wholeNumber } from "../base/options.ts"
+import { fields } from "../redis/settingsFields.ts"
 import { expectedRedisUrl, ignoredParameters, parseRedisUrl, type RedisAddress } from "../redis/url.ts"
 import type { ClientOptions } from "./client.ts"
 import { type Credentials, withPassword } from "./credentials.ts"
 import type { AttemptError } from "./error.ts"
 import { takeIoredis } from "./given.ts"
-import { longestTimer } from "./timer.ts"
 
 /** Options with every default in place, times in milliseconds. */
 export interface Resolved {
@@ -47,44 +47,44 @@ export interface Unsupported {
   readonly advice: string
 }
 
-/** A time in milliseconds; `undefined` for what is none. */
-const millisOf = (input: Duration.Input, least: number): number | undefined => {
-  const millis = exactMillis(input)
-  return millis >= least && millis <= longestTimer ? millis : undefined
-}
+/** The values that the options of a connection take. */
+export const connectionRows = {
+  connectTimeout: fields.connectTimeout,
+  replyTimeout: row(time("1 millis", "24 days", { example: "10 seconds" }), Duration.seconds(10)),
+  blockGrace: row(time("1 millis", "24 days", { example: "3 seconds" }), Duration.seconds(3)),
+  healthCheckInterval: fields.healthCheckInterval,
+  keepAlive: fields.keepAlive,
+  // As many as are asked for: readers keep theirs, and workers decide how many there are.
+  "pool.maxConnections": row(wholeNumber(1, undefined, { orInfinity: true }), Number.POSITIVE_INFINITY),
+  "pool.acquireTimeout": row(time("1 millis", "24 days", { orInfinity: true }), Duration.seconds(30))
+} as const
 
-const resolveCommon = (options: ConnectionOptions, address: string) => {
-  const { redis } = Settings.defaults
-  const connectTimeout = millisOf(options.connectTimeout ?? redis.connectTimeout, 1)
-  const replyTimeout = millisOf(options.replyTimeout ?? "10 seconds", 1)
-  const blockGrace = millisOf(options.blockGrace ?? "3 seconds", 1)
-  const interval = millisOf(options.healthCheckInterval ?? redis.healthCheckInterval, 0)
-  if (
-    connectTimeout === undefined || replyTimeout === undefined || blockGrace === undefined || interval === undefined
-  ) {
-    const times = { connectTimeout, replyTimeout, blockGrace, healthCheckInterval: interval }
-    const wrong = Object.entries(times).filter(([, millis]) => millis === undefined).map(([name]) => name)
-    return Result.fail<Unsupported>({
-      reason: "Unsupported",
-      address,
-      detail: `${wrong.join(" and ")} is no time that can be waited for`,
-      advice: "expected a time of at least a millisecond and at most 24 days, such as \"5 seconds\""
+type Common = Pick<
+  Resolved,
+  "name" | "connectTimeout" | "replyTimeout" | "blockGrace" | "healthCheckInterval" | "pool"
+>
+
+const resolveCommon = (options: ConnectionOptions): Result.Result<Common, InvalidOption> => {
+  const rows = connectionRows
+  return Result.map(
+    Result.all({
+      connectTimeout: checkRow("connectTimeout", rows.connectTimeout, options.connectTimeout),
+      replyTimeout: checkRow("replyTimeout", rows.replyTimeout, options.replyTimeout),
+      blockGrace: checkRow("blockGrace", rows.blockGrace, options.blockGrace),
+      interval: checkRow("healthCheckInterval", rows.healthCheckInterval, options.healthCheckInterval),
+      maxConnections: checkRow("pool.maxConnections", rows["pool.maxConnections"], options.pool?.maxConnections),
+      acquireTimeout: checkRow("pool.acquireTimeout", rows["pool.acquireTimeout"], options.pool?.acquireTimeout)
+    }),
+    ({ acquireTimeout, blockGrace, connectTimeout, interval, maxConnections, replyTimeout }) => ({
+      // The server takes no blanks and nothing beyond ASCII in a name.
+      name: (options.name ?? "client").replace(/[^\x21-\x7e]/g, "_"),
+      connectTimeout: Duration.toMillis(connectTimeout),
+      replyTimeout: Duration.toMillis(replyTimeout),
+      blockGrace: Duration.toMillis(blockGrace),
+      healthCheckInterval: interval,
+      pool: { ...options.pool, maxConnections, acquireTimeout }
     })
-  }
-  return Result.succeed({
-    // The server takes no blanks and nothing beyond ASCII in a name.
-    name: (options.name ?? "client").replace(/[^\x21-\x7e]/g, "_"),
-    connectTimeout,
-    replyTimeout,
-    blockGrace,
-    healthCheckInterval: Duration.millis(interval),
-    pool: {
-      ...options.pool,
-      // As many as are asked for: readers hold theirs for good, and how many there are is for workers to say.
-      maxConnections: options.pool?.maxConnections ?? Number.POSITIVE_INFINITY,
-      acquireTimeout: options.pool?.acquireTimeout ?? Duration.seconds(30)
-    }
-  })
+  )
 }
 
 /** Of options and addresses alike, what says where the server is. */
@@ -108,12 +108,10 @@ const unsupported = (address: string, detail: string, advice: string): Unsupport
 })
 
 /** Options given in code or taken from the settings. */
-export const resolve = (options: Options): Result.Result<Resolved, Unsupported> => {
+export const resolve = (options: Options): Result.Result<Resolved, Unsupported | InvalidOption> => {
   const parsed = options.url === undefined ? undefined : parseRedisUrl(options.url)
   if (parsed !== undefined && Result.isFailure(parsed)) {
-    return Result.fail(
-      unsupported("an unknown address", `the address is ${parsed.failure}`, `expected ${expectedRedisUrl}`)
-    )
+    return Result.fail(new InvalidOption({ option: "url", found: parsed.failure, expected: expectedRedisUrl }))
   }
   const url = parsed?.success
   const taken = takeIoredis(options, url)
@@ -128,7 +126,7 @@ const resolveTaken = (
   options: Options,
   url: RedisAddress | undefined,
   taken: IoRedisOptions
-): Result.Result<Resolved, Unsupported> => {
+): Result.Result<Resolved, InvalidOption> => {
   const { connectTimeout, connectionName, keepAlive, ...extra } = taken
   const path = extra.path ?? url?.path
   const host = extra.host ?? url?.host ?? "localhost"
@@ -142,12 +140,16 @@ const resolveTaken = (
     ...options,
     name: options.name ?? connectionName,
     connectTimeout: options.connectTimeout ?? connectTimeout
-  }, address)
-  return Result.map(common, (common) => ({
+  })
+  const withKeepAlive = Result.all({
+    common,
+    alive: checkRow("keepAlive", connectionRows.keepAlive, options.keepAlive)
+  })
+  return Result.map(withKeepAlive, ({ alive, common }) => ({
     ...common,
     address,
     tls,
-    keepAlive: options.keepAlive ?? Settings.defaults.redis.keepAlive,
+    keepAlive: alive,
     credentials: Effect.isEffect(password) ? withPassword(username, password) : undefined,
     patient: Effect.isEffect(password),
     warnings: url === undefined || url.ignored.length === 0 ? [] : [ignoredParameters("url", url.ignored)],
@@ -173,7 +175,10 @@ const resolveTaken = (
 }
 
 /** The options of a client that exists. */
-export const resolveClient = (client: Client, options: ConnectionOptions): Result.Result<Resolved, Unsupported> => {
+export const resolveClient = (
+  client: Client,
+  options: ConnectionOptions
+): Result.Result<Resolved, Unsupported | InvalidOption> => {
   const address = addressOf(client.options)
   // A Cluster is no `Redis` to the compiler, but a cast or plain JavaScript gets it here.
   if ((client as { readonly isCluster: boolean }).isCluster) {
@@ -194,7 +199,7 @@ export const resolveClient = (client: Client, options: ConnectionOptions): Resul
       )
     )
   }
-  return Result.map(resolveCommon(options, address), (common) => ({
+  return Result.map(resolveCommon(options), (common) => ({
     ...common,
     address,
     tls: client.options.tls !== undefined,

@@ -11,7 +11,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Redis } from "../../Redis.ts"
-import { WorkerError } from "../../WorkerError.ts"
+import { InvalidOption } from "../base/invalidOption.ts"
 
 interface Neighbour {
   readonly stream: string
@@ -54,19 +54,21 @@ const layerOf = (redis: Redis["Service"]): Known => {
 }
 
 /** Counts readers until the scope ends; fails when there are no connections for them and for one who waits for answers. */
-export const seat = (redis: Redis["Service"], readers: number): Effect.Effect<void, WorkerError, Scope.Scope> =>
+export const seat = (redis: Redis["Service"], readers: number): Effect.Effect<void, InvalidOption, Scope.Scope> =>
   Effect.suspend(() => {
     const bound = layerOf(redis)
     const others = bound.readers
     const needed = others + readers + 1
     if (needed > bound.maxConnections) {
-      return new WorkerError({
-        reason: "InvalidOptions",
-        message:
-          `The option consumers is ${readers}: each reads on a connection of its own and answers need another, but ` +
-          `the pool of the Redis layer has ${bound.maxConnections}` +
+      const most = bound.maxConnections - others - 1
+      return new InvalidOption({
+        option: "consumers",
+        found: String(readers),
+        expected:
+          `${most > 0 ? `at most ${most}` : "more connections"}. Each consumer reads on its own connection and ` +
+          `answers need one more, but the pool of the Redis layer has ${bound.maxConnections}` +
           `${others > 0 ? `, of which other workers hold ${others}` : ""}. ` +
-          `Set its option pool.maxConnections to ${needed} at least, or leave it out`
+          `Set the option pool.maxConnections of the layer to at least ${needed}, or leave it out`
       })
     }
     bound.readers += readers

@@ -4,17 +4,8 @@
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { SettingsProblem, Values } from "../../Settings.ts"
-import { type Field, fields } from "./settingsFields.ts"
+import { expectedPassword, type Field, fields, type Name, passwordName, urlName } from "./settingsFields.ts"
 import { expectedRedisUrl, ignoredParameters, parseRedisUrl } from "./url.ts"
-
-/** What a setting is called in the environment and in code. */
-interface Name {
-  readonly variable: string
-  readonly key: string
-}
-
-const urlName: Name = { variable: "REDIS_URL", key: "redis.url" }
-const passwordName: Name = { variable: "REDIS_PASSWORD", key: "redis.password" }
 
 export interface Source {
   /** Settings as they came: by variable from the environment, by key from code. */
@@ -36,10 +27,10 @@ export const build = (
   const problems: Array<SettingsProblem> = []
   const nameOf = (name: Name) => source.environment ? name.variable : name.key
 
-  const optional = <A, B>(field: Field<A>, fallback: B): A | B => {
+  const optional = <A, B, C>(field: Field<A, B>, fallback: C): A | C => {
     const raw = source.get(field)
     if (raw === undefined) return fallback
-    const value = field.check(source.environment && typeof raw === "string" ? field.fromText(raw) : raw)
+    const value = field.decode(source.environment && typeof raw === "string" ? field.fromText(raw) : raw)
     if (value !== undefined) return value
     problems.push({ name: nameOf(field), found: field.show(raw), expected: field.expected })
     return fallback
@@ -63,7 +54,7 @@ export const build = (
     // SAFETY: the environment gives `Config.Redacted`, code what `Input` says; each holds a string.
     password = typeof given === "string" ? Redacted.make(given) : given as Redacted.Redacted<string>
   } else if (given !== undefined && given !== "") {
-    problems.push({ name: nameOf(passwordName), found: `a ${typeof given}`, expected: "a text" })
+    problems.push({ name: nameOf(passwordName), found: `a ${typeof given}`, expected: expectedPassword })
   }
 
   const username = optional(fields.username, redis?.username)

@@ -1,141 +1,103 @@
 /**
- * The settings as a table: the name of each in the environment and in code, what is expected, and how it is read.
+ * The settings as a table: the name of each in the environment and in code, the values that it takes, and its default.
  */
 import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
+import { handlerTimeout, maxAttempts } from "../base/attempts.ts"
+import { bytes, flag, type Kind, type Row, row, text, time, wholeNumber } from "../base/options.ts"
 
-export interface Field<A> {
+export interface Field<A, B = A> extends Row<A, B> {
   readonly variable: string
   readonly key: string
-  readonly expected: string
-  /** Text of the environment → the value as it might be given in code; `undefined` when it cannot be read. */
-  readonly fromText: (text: string) => unknown
-  readonly check: (value: unknown) => A | undefined
-  readonly show: (value: unknown) => string
 }
 
-const show = (value: unknown): string => {
-  const text = typeof value === "string" ? JSON.stringify(value) : Duration.isDuration(value)
-    ? Duration.format(value)
-    : String(value)
-  return text.length > 80 ? `${text.slice(0, 80)}… (${text.length} characters)` : text
-}
-
-const integer = (variable: string, key: string, minimum: number, maximum: number): Field<number> => ({
-  variable,
-  key,
-  expected: `a whole number from ${minimum} to ${maximum}`,
-  fromText: (text) => /^\d+$/.test(text.trim()) ? Number(text) : undefined,
-  check: (value) =>
-    typeof value === "number" && Number.isInteger(value) && value >= minimum && value <= maximum ? value : undefined,
-  show
-})
-
-const byteUnits: Readonly<Record<string, number>> = { B: 1, kB: 1e3, KiB: 2 ** 10, MB: 1e6, MiB: 2 ** 20 }
-
-const bytes = (variable: string, key: string, minimum: number, maximum: number): Field<number> => ({
-  ...integer(variable, key, minimum, maximum),
-  expected: `a number of bytes from ${minimum} to ${maximum}, or a size such as "512 KiB"`,
-  fromText: (text) => {
-    const match = /^\s*(\d+)\s*(B|kB|KiB|MB|MiB)?\s*$/.exec(text)
-    return match === null ? undefined : Number(match[1]) * byteUnits[match[2] ?? "B"]!
-  }
-})
-
-/** As `Duration.format` writes them, and with it the messages; Effect itself reads only `"10 millis"`. */
-const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-const duration = (
+const field = <A, const B extends A | undefined>(
   variable: string,
   key: string,
-  minimum: Duration.Input,
-  maximum: Duration.Input
-): Field<Duration.Duration> => {
-  const least = Duration.fromInputUnsafe(minimum)
-  const most = Duration.fromInputUnsafe(maximum)
-  return {
-    variable,
-    key,
-    // Made for somebody who reads it, and not each time that the package is imported.
-    get expected() {
-      return `a time from ${Duration.format(least)} to ${Duration.format(most)}`
-    },
-    fromText: (text) => {
-      const trimmed = text.trim()
-      const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/.exec(trimmed)
-      return match === null ? trimmed : Duration.millis(Number(match[1]) * timeUnits[match[2] ?? "s"]!)
-    },
-    check: (value) => {
-      // To `Duration` it is no time at all: `Number(undefined)` would turn off what the setting is for.
-      if (Number.isNaN(value)) return undefined
-      // SAFETY: fromInput answers none for whatever is no Duration.Input, so the claim is checked by the call itself.
-      const decoded = Duration.fromInput(value as Duration.Input)
-      if (Option.isNone(decoded)) return undefined
-      return Duration.isGreaterThanOrEqualTo(decoded.value, least) && Duration.isLessThanOrEqualTo(decoded.value, most)
-        ? decoded.value
-        : undefined
-    },
-    show: (value) => typeof value === "number" ? `${value} ms` : show(value)
-  }
-}
+  kind: Kind<A>,
+  fallback: B
+): Field<A, A | B> => ({ variable, key, ...row(kind, fallback) })
 
-const boolean = (variable: string, key: string): Field<boolean> => ({
+/** A limit that may be left out. */
+const optional = <A>(variable: string, key: string, kind: Kind<A>): Field<A, A | undefined> => ({
   variable,
   key,
-  expected: `"true" or "false"`,
-  fromText: (text) => {
-    const lower = text.trim().toLowerCase()
-    if (lower === "true" || lower === "1" || lower === "yes" || lower === "on") return true
-    return lower === "false" || lower === "0" || lower === "no" || lower === "off" ? false : undefined
-  },
-  check: (value) => typeof value === "boolean" ? value : undefined,
-  show
-})
-
-const text = (variable: string, key: string, pattern: RegExp, expected: string): Field<string> => ({
-  variable,
-  key,
-  expected,
-  fromText: (value) => value,
-  check: (value) => typeof value === "string" && pattern.test(value) ? value : undefined,
-  show
+  ...kind,
+  fallback: undefined
 })
 
 /** Every setting that is a value of its own; address and password of Redis are read together. */
 export const fields = {
   // A colon would move the parts of every key, a dot would end the service's name early in an action type.
-  serviceName: text(
+  serviceName: optional(
     "SERVICE_NAME",
     "serviceName",
-    /^[A-Za-z0-9_-]{1,128}$/,
-    "a name of 1 to 128 letters, digits, \"_\" or \"-\""
+    text(/^[A-Za-z0-9_-]{1,128}$/, "a name of 1 to 128 letters, digits, \"_\" or \"-\"")
   ),
-  environment: text(
+  environment: field(
     "ENVIRONMENT",
     "environment",
-    /^[A-Za-z0-9_.-]{1,64}$/,
-    "a name of 1 to 64 letters, digits, \"_\", \".\" or \"-\""
+    text(/^[A-Za-z0-9_.-]{1,64}$/, "a name of 1 to 64 letters, digits, \"_\", \".\" or \"-\""),
+    "dev"
   ),
-  queuePrefix: text(
+  queuePrefix: field(
     "QUEUE_PREFIX",
     "queuePrefix",
-    /^[A-Za-z0-9_.:-]{1,128}$/,
-    "a name of 1 to 128 letters, digits, \"_\", \".\", \":\" or \"-\""
+    text(/^[A-Za-z0-9_.:-]{1,128}$/, "a name of 1 to 128 letters, digits, \"_\", \".\", \":\" or \"-\""),
+    "nooble4"
   ),
-  username: text("REDIS_USERNAME", "redis.username", /^\S{1,256}$/, "a name of an ACL user without spaces"),
-  connectTimeout: duration("REDIS_SOCKET_CONNECT_TIMEOUT", "redis.connectTimeout", "10 millis", "10 minutes"),
-  keepAlive: boolean("REDIS_SOCKET_KEEPALIVE", "redis.keepAlive"),
-  healthCheckInterval: duration("REDIS_HEALTH_CHECK_INTERVAL", "redis.healthCheckInterval", 0, "1 hour"),
-  consumers: integer("NUM_INTERNAL_WORKERS", "consumers", 1, 1000),
-  concurrency: integer("WORKER_CONCURRENCY", "concurrency", 1, 100_000),
-  block: duration("WORKER_BLOCK", "block", "10 millis", "5 minutes"),
-  claimIdle: duration("WORKER_CLAIM_IDLE", "claimIdle", "100 millis", "1 day"),
-  maxAttempts: integer("WORKER_MAX_ATTEMPTS", "maxAttempts", 1, 10_000),
-  maxDeliveries: integer("WORKER_MAX_DELIVERIES", "maxDeliveries", 1, 10_000),
-  handlerTimeout: duration("WORKER_HANDLER_TIMEOUT", "handlerTimeout", "1 millis", "30 days"),
-  shutdownGrace: duration("WORKER_SHUTDOWN_GRACE", "shutdownGrace", 0, "1 day"),
+  username: optional(
+    "REDIS_USERNAME",
+    "redis.username",
+    text(/^\S{1,256}$/, "a name of an ACL user without spaces")
+  ),
+  connectTimeout: field(
+    "REDIS_SOCKET_CONNECT_TIMEOUT",
+    "redis.connectTimeout",
+    time("10 millis", "10 minutes", { example: "5 seconds" }),
+    Duration.seconds(5)
+  ),
+  keepAlive: field("REDIS_SOCKET_KEEPALIVE", "redis.keepAlive", flag, true),
+  healthCheckInterval: field(
+    "REDIS_HEALTH_CHECK_INTERVAL",
+    "redis.healthCheckInterval",
+    time(0, "1 hour"),
+    Duration.seconds(30)
+  ),
+  consumers: field("NUM_INTERNAL_WORKERS", "consumers", wholeNumber(1, 1000), 1),
+  concurrency: field("WORKER_CONCURRENCY", "concurrency", wholeNumber(1, 100_000), 100),
+  block: field("WORKER_BLOCK", "block", time("10 millis", "1 hour", { example: "5 seconds" }), Duration.seconds(5)),
+  claimIdle: field(
+    "WORKER_CLAIM_IDLE",
+    "claimIdle",
+    time("100 millis", "1 day", { example: "60 seconds" }),
+    Duration.seconds(60)
+  ),
+  maxAttempts: field("WORKER_MAX_ATTEMPTS", "maxAttempts", maxAttempts, 5),
+  maxDeliveries: field("WORKER_MAX_DELIVERIES", "maxDeliveries", wholeNumber(1, 10_000), 10),
+  handlerTimeout: optional("WORKER_HANDLER_TIMEOUT", "handlerTimeout", handlerTimeout),
+  shutdownGrace: field(
+    "WORKER_SHUTDOWN_GRACE",
+    "shutdownGrace",
+    time(0, "1 day", { example: "25 seconds", orInfinity: true }),
+    Duration.seconds(25)
+  ),
+  // Room for a page of embeddings (a few hundred vectors as JSON), small enough that a full batch stays in memory.
   // 512 MiB is the largest string that Redis takes by default.
-  payloadLimit: bytes("WORKER_PAYLOAD_LIMIT", "payloadLimit", 1, 512 * 1024 * 1024),
-  unknownFor: duration("WORKER_UNKNOWN_FOR", "unknownFor", 0, "30 days"),
-  requestTimeout: duration("REQUEST_TIMEOUT", "requestTimeout", "1 millis", "1 day")
+  payloadLimit: field("WORKER_PAYLOAD_LIMIT", "payloadLimit", bytes(1, 512 * 1024 * 1024), 4 * 1024 * 1024),
+  unknownFor: field(
+    "WORKER_UNKNOWN_FOR",
+    "unknownFor",
+    time(0, "30 days", { example: "10 minutes", orInfinity: true }),
+    Duration.minutes(10)
+  ),
+  requestTimeout: field("REQUEST_TIMEOUT", "requestTimeout", time("1 millis", "1 day"), Duration.seconds(30))
 } as const
+
+/** The name of a setting in the environment and in code. */
+export type Name = Pick<Field<unknown>, "variable" | "key">
+
+export const urlName: Name = { variable: "REDIS_URL", key: "redis.url" }
+export const passwordName: Name = { variable: "REDIS_PASSWORD", key: "redis.password" }
+
+export const defaultUrl = "redis://localhost:6379"
+export const expectedPassword = "a text"

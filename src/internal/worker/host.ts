@@ -11,7 +11,8 @@ import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
 import type { Values } from "../../Settings.ts"
 import type { WorkerOptions } from "../../Worker.ts"
-import { WorkerError } from "../../WorkerError.ts"
+import type { WorkerError } from "../../WorkerError.ts"
+import { InvalidOption } from "../base/invalidOption.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { type Names, namesOf } from "../redis/names.ts"
 import * as serverClock from "../redis/serverClock.ts"
@@ -80,12 +81,10 @@ const namesFor = (naming: QueueNamingShape, service: string) =>
   Effect.try({
     try: () => namesOf(naming, service),
     catch: (cause) =>
-      new WorkerError({
-        reason: "InvalidOptions",
-        message: `No names for the service ${JSON.stringify(service)}: ${
-          cause instanceof Error ? cause.message : cause
-        }`,
-        cause
+      new InvalidOption({
+        option: "service",
+        found: JSON.stringify(service),
+        expected: `a service whose names the naming can make (${cause instanceof Error ? cause.message : cause})`
       })
   })
 

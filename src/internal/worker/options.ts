@@ -6,77 +6,117 @@ import * as Effect from "effect/Effect"
 import { defaultLimits } from "../../DomainAction.ts"
 import type { Values } from "../../Settings.ts"
 import type { WorkerOptions } from "../../Worker.ts"
-import { WorkerError } from "../../WorkerError.ts"
-import { millis } from "../base/optionTime.ts"
+import type { InvalidOption } from "../base/invalidOption.ts"
+import {
+  flag,
+  invalid,
+  type Kind,
+  oneOf,
+  positiveNumber,
+  type Row,
+  row,
+  schedule,
+  time,
+  wholeMillis,
+  wholeNumber
+} from "../base/options.ts"
+import { responseTimeToLive } from "../redis/responseTimeToLive.ts"
+import { fields } from "../redis/settingsFields.ts"
 import { defaultSchedule } from "./backoff.ts"
+
+/** Options that are no settings. A worker's `readAhead` has a default that depends on another option. */
+export const workerRows = {
+  consumers: fields.consumers,
+  concurrency: fields.concurrency,
+  readAhead: wholeNumber(0, 100_000),
+  block: fields.block,
+  claimIdle: fields.claimIdle,
+  maxAttempts: fields.maxAttempts,
+  maxDeliveries: fields.maxDeliveries,
+  handlerTimeout: fields.handlerTimeout,
+  shutdownGrace: fields.shutdownGrace,
+  payloadLimit: fields.payloadLimit,
+  depthLimit: row(wholeNumber(1, 1000), defaultLimits.maxDepth),
+  memoryLimit: row(positiveNumber, 16 * 1024 * 1024),
+  unknownFor: fields.unknownFor,
+  retry: row(schedule, defaultSchedule),
+  errorReplies: row(oneOf("final", "every-attempt"), "final"),
+  callbackErrors: row(oneOf("dead-letter", "response"), "dead-letter"),
+  callbacks: row(flag, true),
+  responseTimeToLive,
+  "deadLetters.maxCount": row(wholeNumber(1, undefined, { orInfinity: true }), 100_000),
+  "deadLetters.maxAge": row(time("1 millis", undefined, { example: "30 days" }), Duration.days(30)),
+  retain: time(0, undefined, { example: "1 hour" })
+} as const
 
 /** With times in milliseconds. */
 export type Options = Effect.Success<ReturnType<typeof resolve>>
 
-const over = (options: WorkerOptions, settings: Values) => {
-  const concurrency = options.concurrency ?? settings.concurrency
+/** Reads options one after the other and keeps the first that is invalid. */
+class Reader {
+  problem: InvalidOption | undefined
+
+  /** The value of an option, or of the setting with its name; the fallback of the row where neither is given. */
+  take<A, B>(name: string, row: Row<A, B>, ...given: ReadonlyArray<unknown>): A | B {
+    const found = given.find((value) => value !== undefined)
+    return found === undefined ? row.fallback : this.decode(name, row, found) ?? row.fallback
+  }
+
+  optional<A>(name: string, kind: Kind<A>, given: unknown): A | undefined {
+    return given === undefined ? undefined : this.decode(name, kind, given)
+  }
+
+  private decode<A>(name: string, kind: Kind<A>, found: unknown): A | undefined {
+    const value = kind.decode(found)
+    if (value === undefined) this.problem ??= invalid(name, kind, found)
+    return value
+  }
+}
+
+const over = (read: Reader, options: WorkerOptions, settings: Values) => {
+  const rows = workerRows
+  const concurrency = read.take("concurrency", rows.concurrency, options.concurrency, settings.concurrency)
+  const handlerTimeout = read.optional(
+    "handlerTimeout",
+    rows.handlerTimeout,
+    options.handlerTimeout ?? settings.handlerTimeout
+  )
+  const retain = read.optional("retain", rows.retain, options.retain)
+  const { deadLetters } = options
   return {
     service: options.service ?? settings.serviceName,
     consumerSuffix: options.consumerSuffix,
-    consumers: options.consumers ?? settings.consumers,
+    consumers: read.take("consumers", rows.consumers, options.consumers, settings.consumers),
     concurrency,
-    readAhead: options.readAhead ?? Math.min(2 * concurrency, 200),
-    block: millis(options.block ?? settings.block),
-    claimIdle: millis(options.claimIdle ?? settings.claimIdle),
-    maxAttempts: options.maxAttempts ?? settings.maxAttempts,
-    maxDeliveries: options.maxDeliveries ?? settings.maxDeliveries,
-    shutdownGrace: millis(options.shutdownGrace ?? settings.shutdownGrace),
-    payloadLimit: options.payloadLimit ?? settings.payloadLimit,
-    depthLimit: options.depthLimit ?? defaultLimits.maxDepth,
-    memoryLimit: options.memoryLimit ?? 16 * 1024 * 1024,
-    unknownFor: millis(options.unknownFor ?? settings.unknownFor),
-    retry: options.retry ?? defaultSchedule,
+    readAhead: read.optional("readAhead", rows.readAhead, options.readAhead) ?? Math.min(2 * concurrency, 200),
+    block: wholeMillis(read.take("block", rows.block, options.block, settings.block)),
+    claimIdle: wholeMillis(read.take("claimIdle", rows.claimIdle, options.claimIdle, settings.claimIdle)),
+    maxAttempts: read.take("maxAttempts", rows.maxAttempts, options.maxAttempts, settings.maxAttempts),
+    maxDeliveries: read.take("maxDeliveries", rows.maxDeliveries, options.maxDeliveries, settings.maxDeliveries),
+    shutdownGrace: wholeMillis(
+      read.take("shutdownGrace", rows.shutdownGrace, options.shutdownGrace, settings.shutdownGrace)
+    ),
+    payloadLimit: read.take("payloadLimit", rows.payloadLimit, options.payloadLimit, settings.payloadLimit),
+    depthLimit: read.take("depthLimit", rows.depthLimit, options.depthLimit),
+    memoryLimit: read.take("memoryLimit", rows.memoryLimit, options.memoryLimit),
+    unknownFor: wholeMillis(read.take("unknownFor", rows.unknownFor, options.unknownFor, settings.unknownFor)),
+    retry: read.take("retry", rows.retry, options.retry),
     errors: options.errors,
-    errorReplies: options.errorReplies ?? "final",
-    callbackErrors: options.callbackErrors ?? "dead-letter",
-    callbacks: options.callbacks ?? true,
-    responseTimeToLive: millis(options.responseTimeToLive ?? "1 hour"),
-    retain: options.retain === undefined ? undefined : millis(options.retain),
-    handlerTimeout: options.handlerTimeout === undefined
-      ? settings.handlerTimeout && Duration.toMillis(settings.handlerTimeout)
-      : millis(options.handlerTimeout),
-    maxDeadLetters: options.deadLetters?.maxCount ?? 100_000,
-    deadLetterAge: millis(options.deadLetters?.maxAge ?? "30 days")
+    errorReplies: read.take("errorReplies", rows.errorReplies, options.errorReplies),
+    callbackErrors: read.take("callbackErrors", rows.callbackErrors, options.callbackErrors),
+    callbacks: read.take("callbacks", rows.callbacks, options.callbacks),
+    responseTimeToLive: wholeMillis(
+      read.take("responseTimeToLive", rows.responseTimeToLive, options.responseTimeToLive)
+    ),
+    retain: retain && wholeMillis(retain),
+    handlerTimeout: handlerTimeout && wholeMillis(handlerTimeout),
+    maxDeadLetters: read.take("deadLetters.maxCount", rows["deadLetters.maxCount"], deadLetters?.maxCount),
+    deadLetterAge: wholeMillis(read.take("deadLetters.maxAge", rows["deadLetters.maxAge"], deadLetters?.maxAge))
   }
-}
-
-const expected = (name: string, value: number | string, what: string) =>
-  `The option ${name} is ${value}: expected ${what}`
-
-/** What is wrong with the first option that cannot be; `undefined` for none. */
-const problemOf = (options: ReturnType<typeof over>): string | undefined => {
-  const counts = ["consumers", "concurrency", "maxAttempts", "maxDeliveries", "payloadLimit", "depthLimit"] as const
-  for (const name of counts) {
-    const value = options[name]
-    if (!Number.isInteger(value) || value < 1) return expected(name, value, "a whole number from 1")
-  }
-  if (!Number.isInteger(options.readAhead) || options.readAhead < 0) {
-    return expected("readAhead", options.readAhead, "a whole number from 0")
-  }
-  if (!(options.memoryLimit >= 1)) return expected("memoryLimit", options.memoryLimit, "a number from 1")
-  for (const name of ["block", "claimIdle", "responseTimeToLive"] as const) {
-    const value = options[name]
-    if (value >= 1 && Number.isSafeInteger(value)) continue
-    return expected(name, `${value} ms`, "a time from 1 millisecond, and an end to it")
-  }
-  const times = [["shutdownGrace", 0], ["unknownFor", 0], ["retain", 0], ["handlerTimeout", 1]] as const
-  for (const [name, least] of times) {
-    const value = options[name]
-    if (value === undefined || value >= least) continue
-    return expected(name, `${value} ms`, `a time from ${least} milliseconds, such as "30 seconds"`)
-  }
-  return options.maxDeadLetters >= 1 && options.deadLetterAge >= 1
-    ? undefined
-    : "The option deadLetters allows no dead letter: expected a maxCount and a maxAge from 1"
 }
 
 export const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Values) {
-  const resolved = over(options, settings)
-  const message = problemOf(resolved)
-  return message === undefined ? resolved : yield* new WorkerError({ reason: "InvalidOptions", message })
+  const read = new Reader()
+  const resolved = over(read, options, settings)
+  return read.problem === undefined ? resolved : yield* read.problem
 })

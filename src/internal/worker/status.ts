@@ -1,17 +1,22 @@
 /**
  * A worker at one moment, as data.
  */
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import type { ConsumerStatus, WorkerStatus } from "../../Worker.ts"
 import type { Consumer } from "./consumer.ts"
 import type { Crew } from "./crew.ts"
 import type { Host } from "./host.ts"
+
+const orUndefined = (millis: number | undefined): DateTime.Utc | undefined =>
+  millis === undefined ? undefined : DateTime.makeUnsafe(millis)
 
 const consumerStatus = ({ vitals }: Host, { name, reader, runner, settler }: Consumer): ConsumerStatus => ({
   name,
   running: runner.room.running,
   held: runner.heldIds().length,
   unwritten: settler.unwritten(),
-  lastRead: vitals.lastReads.get(name),
+  lastRead: orUndefined(vitals.lastReads.get(name)),
   reads: reader !== undefined,
   full: !runner.room.isEnough()
 })
@@ -23,11 +28,11 @@ export const statusOf = (host: Host, { everyone }: Crew): Omit<WorkerStatus, "st
     service: names.service,
     stream: names.stream,
     group: names.group,
-    lease: vitals.lease,
-    lastRenewed: vitals.lastRenewed,
-    startedAt: vitals.startedAt,
-    block: options.block,
-    eventLoopDelay: vitals.eventLoopDelay(),
+    lease: Duration.millis(vitals.lease),
+    lastRenewed: DateTime.makeUnsafe(vitals.lastRenewed),
+    startedAt: DateTime.makeUnsafe(vitals.startedAt),
+    block: Duration.millis(options.block),
+    eventLoopDelay: Duration.millis(vitals.eventLoopDelay()),
     consumers: everyone.map((consumer) => consumerStatus(host, consumer)),
     trouble: trouble.current()
   }
