@@ -231,11 +231,11 @@ describe("the layers", () => {
 describe("the kit for tests", () => {
   it("needs no Redis", () => {
     expectTypeOf(RecordedClient.layer()).toEqualTypeOf<
-      Layer.Layer<ActionClient.ActionClient | RecordedClient.RecordedClient, Worker.WorkerError>
+      Layer.Layer<ActionClient.ActionClient | RecordedClient.RecordedClient, WorkerFailure>
     >()
     expectTypeOf<Layer.Services<ReturnType<typeof RedisFaults.layer>>>().toEqualTypeOf<Redis.Redis>()
     expectTypeOf(TestWorker.deliver(handlers, TestWorker.action(CreateUser, { email: "a" }))).toEqualTypeOf<
-      Effect.Effect<TestWorker.Report, TestWorker.NotSettled | Worker.WorkerError, Db>
+      Effect.Effect<TestWorker.Report, TestWorker.NotSettled | WorkerFailure, Db>
     >()
   })
 })
