@@ -10,6 +10,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -51,8 +52,8 @@ export type Reason = DeadLetterReason | "other"
 export interface Letter {
   /** Its id in the dead-letter stream. */
   readonly id: string
-  /** When it was written, in milliseconds by the server's clock. */
-  readonly time: number
+  /** When it was written, by the server's clock. */
+  readonly time: DateTime.Utc
   readonly reason: Reason
   /** `undefined` when the entry could not be decoded. */
   readonly actionId: string | undefined
@@ -127,9 +128,9 @@ export interface SummaryGroup {
   readonly actionType: string | undefined
   readonly errorType: string | undefined
   readonly count: number
-  /** When the first and the last of them were written, in milliseconds by the server's clock. */
-  readonly oldest: number
-  readonly newest: number
+  /** When the first and the last of them were written, by the server's clock. */
+  readonly oldest: DateTime.Utc
+  readonly newest: DateTime.Utc
 }
 
 /**

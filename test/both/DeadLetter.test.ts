@@ -1,4 +1,5 @@
 import { assert } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
@@ -108,7 +109,7 @@ onBoth("DeadLetter", (test) => {
       const unique = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/.exec(letter!.consumer!)?.[0] ?? ""
       const naming = yield* QueueNaming.QueueNaming
       assert.strictEqual(letter!.consumer, naming.consumer("user", "internal-0", unique))
-      assert.isTrue(letter!.time >= Number(entryId.split("-")[0]))
+      assert.isAtLeast(DateTime.toEpochMillis(letter!.time), Number(entryId.split("-")[0]))
     }))
 
   test("gives each letter once in pages, from either end", () =>
@@ -236,7 +237,7 @@ onBoth("DeadLetter", (test) => {
       assert.deepStrictEqual(summary.byActionType, { "user.create": 1_102, "user.update": 7 })
       assert.deepStrictEqual(summary.groups.map((group) => group.count), [1_100, 7, 2])
       assert.deepInclude(summary.groups[2], { reason: "poison", actionType: "user.create", errorType: "Poison" })
-      assert.strictEqual(summary.groups[2]!.newest, Number(ids.at(-1)!.split("-")[0]))
+      assert.strictEqual(DateTime.toEpochMillis(summary.groups[2]!.newest), Number(ids.at(-1)!.split("-")[0]))
       assert.strictEqual((yield* deadLetters.summary({ reason: "poison" })).total, 2)
     }))
 
@@ -636,6 +637,18 @@ onBoth("DeadLetter redelivers", (test) => {
 })
 
 const tagOf = (value: unknown): unknown => Predicate.hasProperty(value, "_tag") ? value._tag : value
+
+onServer("DeadLetter in a stream whose ids are beyond every date", (test) => {
+  test("gives the last date there is as the time of a letter", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      yield* send("XADD", names.deadLetters, "18446744073709551615-0", "data", "{}")
+      const deadLetters = yield* DeadLetter.make()
+      const { letters: [letter] } = yield* deadLetters.list()
+      assert.strictEqual(DateTime.toEpochMillis(letter!.time), 8.64e15)
+      assert.strictEqual((yield* deadLetters.inspect(letter!.id)).id, letter!.id)
+    }))
+})
 
 onBoth("DeadLetter refuses", (test) => {
   test("a time to live that the server does not take", () =>

@@ -4,6 +4,7 @@
  */
 import { assert } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -146,8 +147,8 @@ onBoth("An entry whose id is ahead of the server's clock", (test) => {
       const { groups } = yield* deadLetters.summary({ reason: "exhausted" })
       const after = yield* serverTime
       for (const time of [letter!.time, groups[0]!.oldest, groups[0]!.newest]) {
-        assert.isAtLeast(time, before)
-        assert.isAtMost(time, after)
+        assert.isAtLeast(DateTime.toEpochMillis(time), before)
+        assert.isAtMost(DateTime.toEpochMillis(time), after)
       }
     }))
 

@@ -186,7 +186,7 @@ describe("options of an ioredis client in IoRedis.layerOptions", () => {
     ["ioredis.path contradicts the url", { url: "unix:///b.sock", ioredis: { path: "/a.sock" } }],
     ["ioredis.path contradicts ioredis.host", { ioredis: { path: "/a.sock", host: "a" } }],
     ["ioredis.sentinels contradicts", { ioredis: { sentinels: [{ host: "s" }], name: "m", host: "a" } }],
-    ["ioredis.connectTimeout contradicts connectTimeout", { ioredis: { connectTimeout: 4 } }],
+    ["ioredis.connectTimeout contradicts connectTimeout", { ioredis: { connectTimeout: 4_000 } }],
     ["ioredis.connectionName contradicts name", { name: "a", ioredis: { connectionName: "b" } }],
     ["ioredis.keepAlive contradicts", { keepAlive: false, ioredis: { keepAlive: 1000 } }],
     [
@@ -237,7 +237,8 @@ describe("a connector that cannot be made", () => {
     ],
     ["no Sentinel at all", { sentinels: [], name: "mymaster" }, /ioredis\.sentinels is empty/],
     ["a Connector that throws", { Connector: Broken }, /no such region/],
-    ["a port that no socket takes", { port: 70_000 }, /ioredis\.port is 70000/]
+    ["a port that no socket takes", { port: 70_000 }, /ioredis\.port is 70000/],
+    ["a time to connect that is not a number", { connectTimeout: Number.NaN }, /ioredis\.connectTimeout is NaN ms/]
   ]
   for (const [name, ioredis, words] of cases) {
     it.live(`is a typed error of the start, with ${name}`, () =>

@@ -68,13 +68,14 @@ describe("the accessors of ActionClient", () => {
       ActionClient.EncodeError | RedisError,
       ActionClient.ActionClient
     > = ActionClient.send(CreateUser, { email: "a" })
-    // @ts-expect-error the client is missing
-    const nothing: Effect.Effect<unknown, unknown> = ActionClient.request(CreateUser, { email: "a" })
+    const asking = ActionClient.request(CreateUser, { email: "a" })
+    const needed: ActionClient.ActionClient extends Effect.Services<typeof asking> ? true : false = true
+    assert.isTrue(needed)
     // @ts-expect-error the payload is wrong
     const payload = ActionClient.send(CreateUser, { mail: "a" })
     // @ts-expect-error the contract requires a config
     const config = ActionClient.send(Configured, {})
     const configured = ActionClient.send(Configured, {}, { query: { depth: 1 } })
-    for (const call of [sending, nothing, payload, config, configured]) assert.isTrue(Effect.isEffect(call))
+    for (const call of [sending, asking, payload, config, configured]) assert.isTrue(Effect.isEffect(call))
   })
 })

@@ -146,7 +146,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     const groups = new Map<string, SummaryGroup>()
     const scan = yield* scanOf(filter, "oldest")
     if (scan === undefined) return []
-    const timeOf = (id: string): number => Math.min(entry.millisOf(id), scan.now)
+    const timeOf = (id: string) => reading.dateOf(Math.min(entry.millisOf(id), scan.now))
     let rest: ScanParams | undefined = scan
     while (rest !== undefined) {
       const [found, last] = array(yield* redis.eval(countLetters.script)(rest))
