@@ -4,6 +4,7 @@
  * Nothing comes over the network. The tarball has no dependencies, so `npm install --offline` can install it; its peers
  * (and Node's types) are links to the copies that this repository has, which is also the way to have each just once.
  */
+import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -11,6 +12,10 @@ import { dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { blocks } from "../support/markdown.ts"
+import { actionOf } from "../support/messages.ts"
+import { start } from "../support/processes.ts"
+import { freePort, start as startServer } from "../support/redisServer.ts"
+import { until } from "../support/until.ts"
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, "../..")
@@ -23,6 +28,8 @@ describe("the packed package", () => {
     await mkdir(dirname(target), { recursive: true })
     await symlink(join(root, "node_modules", name), target, "dir")
   }
+  const linkOnce = (name: string): Promise<void> =>
+    link(name).catch((error: NodeJS.ErrnoException) => assert.strictEqual(error.code, "EEXIST"))
   const evaluate = (code: string) =>
     run(process.execPath, ["--input-type=module", "--eval", code], { cwd: project, timeout: 20_000 })
 
@@ -117,14 +124,45 @@ describe("the packed package", () => {
     assert.include(stdout, "created: id of eva@example.com\ntaken: ana@example.com\n")
   }, 180_000)
 
+  it("runs the worker of examples/deploy, whose metrics are those of its dashboard, until SIGTERM", async () => {
+    for (const name of ["@effect/platform-node", "@types/node"]) await linkOnce(name)
+    await writeFile(join(project, "worker.ts"), await readFile(join(root, "examples/deploy/worker.ts"), "utf8"))
+    const dashboard = await readFile(join(root, "examples/deploy/grafana/dashboard.json"), "utf8")
+    await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+      const server = yield* startServer()
+      const port = yield* freePort
+      const get = (path: string) =>
+        Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}${path}`)).pipe(
+          Effect.flatMap((response) => Effect.promise(async () => ({ ok: response.ok, text: await response.text() }))),
+          Effect.orElseSucceed(() => ({ ok: false, text: "" }))
+        )
+      const worker = yield* start("worker", {
+        folder: project,
+        env: { REDIS_URL: server.url, SERVICE_NAME: "user", PORT: String(port) }
+      })
+      yield* until("it is ready", Effect.map(get("/health/ready"), ({ ok }) => ok), 60_000)
+      yield* server.cli("XADD", "nooble4:dev:user:streams:main", "*", "data", actionOf("user.ping", 1, { data: {} }))
+      yield* until(
+        "the metrics have the action",
+        Effect.map(get("/metrics"), ({ text }) => /^redis_workers_actions_total\{.*outcome="ack".*\} 1$/m.test(text))
+      )
+      const { text } = yield* get("/metrics")
+      // A counter of what has not happened is not there yet, and a client's metrics are those of a client.
+      for (const name of ["lag", "pending", "in_flight", "start_delay_ms_bucket", "handler_duration_ms_bucket"]) {
+        assert.include(text, `\nredis_workers_${name}{`)
+        assert.include(dashboard, `redis_workers_${name}{`)
+      }
+      yield* worker.signal("SIGTERM")
+      assert.deepStrictEqual(yield* worker.ended(60_000), { status: 0, signal: null })
+    })))
+  }, 180_000)
+
   describe("compiles in a strict project with skipLibCheck", () => {
     const files = ["strict/api.ts", "strict/quickstart.ts", "strict/modules.ts"]
 
     beforeAll(async () => {
       await mkdir(join(project, "strict"))
-      for (const name of ["@effect/platform-node", "@types/node", "vitest"]) {
-        await link(name).catch((error: NodeJS.ErrnoException) => assert.strictEqual(error.code, "EEXIST"))
-      }
+      for (const name of ["@effect/platform-node", "@types/node", "vitest"]) await linkOnce(name)
       // Half of the types that users rely on is what must not compile: a package whose types are lost fails there.
       for (
         const [file, source] of [["api.ts", "test/unit/api.test-d.ts"], ["quickstart.ts", "examples/quickstart.ts"]]
