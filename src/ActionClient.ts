@@ -252,7 +252,7 @@ export class ActionClient extends Context.Service<ActionClient, {
 // make
 // -----------------------------------------------------------------------------
 
-/** Arguments of a call are those of a function in ioredis and Effect, whose number has an end. */
+/** What the option takes. A call appends fewer where they are too many or too large for one: see `internal/scripts/bounds`. */
 const longestChunk = 10_000
 
 /**

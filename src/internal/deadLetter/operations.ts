@@ -25,6 +25,7 @@ import { InvalidOption } from "../base/invalidOption.ts"
 import { accepts, type Names } from "../redis/names.ts"
 import { array, strings } from "../redis/reply.ts"
 import { explainText } from "../redis/streamIds.ts"
+import { maxBytes } from "../scripts/bounds.ts"
 import { countLetters, readLetter, type ScanParams } from "../scripts/deadLetter.ts"
 import { redeliverAnswer, replayLetters } from "../scripts/deadLetterMoves.ts"
 import { target } from "../wire/answerTarget.ts"
@@ -46,9 +47,8 @@ export interface DeadLettersOptions {
 const defaultMaxHops = 5
 const defaultPage = 100
 
-/** Letters moved or removed in one call, and the bytes beyond which it ends early. */
+/** Letters moved in one call. */
 const batch = 100
-const budget = 4 * 1024 * 1024
 
 /** Refusals that a report holds. */
 const maxRefusals = 100
@@ -226,7 +226,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
         deadLetters: key,
         stream: names.stream,
         maxHops: options.force === true || !Number.isFinite(maxHops) ? -1 : maxHops,
-        budget,
+        budget: maxBytes,
         ids
       })
     )

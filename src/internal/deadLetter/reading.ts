@@ -7,6 +7,7 @@ import type { Redis, RedisError } from "../../Redis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
 import { millis } from "../base/optionTime.ts"
 import { array } from "../redis/reply.ts"
+import { maxBytes, maxLetters } from "../scripts/bounds.ts"
 import { knownReasons, scanLetters, type ScanParams, surveyLetters } from "../scripts/deadLetter.ts"
 import { millisOf } from "../wire/entry.ts"
 import { replacementsIn } from "../wire/json.ts"
@@ -96,9 +97,8 @@ const dataFrom = (reply: unknown): RowData => {
 // filters
 // -----------------------------------------------------------------------------
 
-/** What one call looks at, at most: a call must not hold up the server. */
-const scanLimit = 1_000
-const budget = 4 * 1024 * 1024
+/** Names of a kind in a filter: all of them are arguments of one call. */
+const maxNames = 1_000
 
 const listOf = (names: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
   names === undefined ? [] : typeof names === "string" ? [names] : names
@@ -126,8 +126,12 @@ export const scanOf = Effect.fnUntraced(function*(
   const newerThan = yield* age("newerThan", filter)
   const olderThan = yield* age("olderThan", filter)
   // A filter that lists nothing takes nothing, though an empty list stands for any in the scripts.
-  for (const names of [filter.reason, filter.actionType, filter.errorType]) {
-    if (Array.isArray(names) && names.length === 0) return undefined
+  for (const option of ["reason", "actionType", "errorType"] as const) {
+    const names = listOf(filter[option])
+    if (filter[option] !== undefined && names.length === 0) return undefined
+    if (names.length > maxNames) {
+      return yield* new InvalidOption({ option, found: `${names.length} names`, expected: `at most ${maxNames} names` })
+    }
   }
   const [time, , , last] = array(yield* redis.eval(surveyLetters.script)({ deadLetters }))
   if (typeof last !== "string" || last === "") return undefined
@@ -143,9 +147,9 @@ export const scanOf = Effect.fnUntraced(function*(
     reasons: listOf(filter.reason),
     actionTypes: listOf(filter.actionType),
     errorTypes: listOf(filter.errorType),
-    scanLimit,
-    limit: scanLimit,
-    budget,
+    scanLimit: maxLetters,
+    limit: maxLetters,
+    budget: maxBytes,
     dataLimit: -1,
     /** By the server's clock: no letter is newer, whatever its id says. */
     now
