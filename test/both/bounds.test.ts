@@ -12,14 +12,14 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DeadLetter from "../../src/DeadLetter.ts"
 import { Rejected } from "../../src/HandlerError.ts"
 import { callbackInbox } from "../../src/internal/redis/names.ts"
-import { maxArguments, maxBytes } from "../../src/internal/scripts/bounds.ts"
-import { replayLetters } from "../../src/internal/scripts/deadLetterMoves.ts"
-import { moveCallbacks } from "../../src/internal/scripts/streams.ts"
+import { maxArguments, maxBytes, maxEntries, maxLetters } from "../../src/internal/scripts/bounds.ts"
+import { boundLetters, replayLetters } from "../../src/internal/scripts/deadLetterMoves.ts"
+import { moveCallbacks, trim } from "../../src/internal/scripts/streams.ts"
 import { QueueNaming } from "../../src/QueueNaming.ts"
-import { Redis } from "../../src/Redis.ts"
+import { Redis, script } from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
-import { eventually, onBoth, pendingOf, Place, send } from "../support/layers.ts"
+import { entriesOf, eventually, onBoth, onServer, pendingOf, Place, send } from "../support/layers.ts"
 
 const mebi = 1024 * 1024
 
@@ -300,4 +300,94 @@ onBoth("bounds of calls", (test) => {
       yield* eventually("both are run", Effect.sync(() => ran.length === 2))
       assert.deepStrictEqual(beyond(calls), [])
     }), 60_000)
+})
+
+/** Adds an entry and reads it in the name of a consumer, in one step. */
+const lostRead = script(
+  (
+    stream: string,
+    group: string,
+    consumer: string,
+    fields: ReadonlyArray<string>
+  ) => [stream, group, consumer, ...fields],
+  {
+    lua: `redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
+redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', 1, 'STREAMS', KEYS[1], '>')`,
+    numberOfKeys: 1
+  }
+)
+
+onBoth("pages", (test) => {
+  test(
+    "a worker finds what it never got behind more than a page of entries that it holds",
+    () =>
+      Effect.gen(function*() {
+        const { names, pass } = yield* Place
+        const redis = yield* Redis
+        const client = yield* ActionClient.make()
+        const ran = new Set<string>()
+        const hanging = ActionGroup.make(Store).handlers({
+          "user.store": ({ text }) => Effect.andThen(Effect.sync(() => ran.add(text)), Effect.never)
+        })
+        yield* client.sendMany(Store, Array.from({ length: 900 }, (_, n) => ({ text: String(n) })))
+        yield* Worker.start(hanging, {
+          block: "200 millis",
+          shutdownGrace: 0,
+          claimIdle: "2 seconds",
+          concurrency: 2_000,
+          consumers: 1
+        })
+        yield* eventually("all are held", Effect.sync(() => ran.size === 900))
+        const [row] = yield* pendingOf(names)
+        const [[, fields] = ["", []]] = yield* entriesOf(names.stream)
+        const again = fields.join("\0").replace("\"text\":\"0\"", "\"text\":\"again\"").split("\0")
+        // The reply of this read never arrives: the entry is pending under the worker's name, and the worker knows nothing of it.
+        yield* redis.eval(lostRead)(names.stream, names.group, String(row?.[1]), again)
+        yield* pass("3 seconds")
+        yield* eventually("it is run", Effect.sync(() => ran.has("again")))
+      }),
+    60_000
+  )
+
+  test("a filter of dead letters that names more than one call may have is refused before the first command", () =>
+    Effect.gen(function*() {
+      const { calls, redis } = yield* noted
+      const letters = yield* DeadLetter.make().pipe(Effect.provideService(Redis, redis))
+      const many = Array.from({ length: 1_001 }, (_, n) => `user.a${n}`)
+      for (const filter of [{ actionType: many }, { errorType: many }]) {
+        for (const operation of [letters.list(filter), letters.summary(filter), letters.discardMany(filter)]) {
+          const error = yield* Effect.flip<unknown, unknown, never>(operation)
+          assert.deepInclude(error, { _tag: "InvalidOption", found: "1001 names" })
+        }
+      }
+      assert.deepStrictEqual(calls, [])
+      assert.strictEqual((yield* letters.summary({ actionType: many.slice(1), errorType: many.slice(1) })).total, 0)
+      assert.deepStrictEqual(beyond(calls), [])
+    }))
+})
+
+onServer("large blocks", (test) => {
+  test(
+    "streams whose blocks are larger than one call of trimming are trimmed all the same",
+    () =>
+      Effect.gen(function*() {
+        const { names } = yield* Place
+        const redis = yield* Redis
+        yield* send("CONFIG", "SET", "stream-node-max-entries", 1_000)
+        yield* send("CONFIG", "SET", "stream-node-max-bytes", 0)
+        yield* send("XGROUP", "CREATE", names.stream, names.group, "0", "MKSTREAM")
+        for (const stream of [names.stream, names.deadLetters]) {
+          for (let n = 1; n <= 2_500; n++) yield* send("XADD", stream, `1-${n}`, "a", "1")
+        }
+        yield* send("XGROUP", "SETID", names.stream, names.group, "$")
+        yield* redis.eval(trim.script)({ stream: names.stream, limit: maxEntries, retain: 0 })
+        assert.isAtMost(yield* send<number>("XLEN", names.stream), 500)
+        yield* redis.eval(boundLetters.script)({ ...names, maxCount: -1, maxAge: 1_000, limit: maxLetters })
+        assert.strictEqual(yield* send("XLEN", names.deadLetters), 0)
+      }).pipe(
+        Effect.ensuring(Effect.ignore(send("CONFIG", "SET", "stream-node-max-entries", 100))),
+        Effect.ensuring(Effect.ignore(send("CONFIG", "SET", "stream-node-max-bytes", 4_096)))
+      ),
+    60_000
+  )
 })

@@ -406,7 +406,8 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       const { sendMany } = yield* Effect.provideService(ActionClient.make({ chunkSize }), Redis, counted)
       calls = 0
       assert.lengthOf(yield* sendMany(CreateUser, payloads.slice(0, count)), count)
-      assert.strictEqual(calls, Math.ceil(count / chunkSize))
+      // A call has room for so many actions, whatever the option says.
+      assert.strictEqual(calls, Math.ceil(count / Math.min(chunkSize, 3_495)))
     }
   }),
 
