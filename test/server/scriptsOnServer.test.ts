@@ -164,7 +164,7 @@ onServer("scripts", (test) => {
       const move = evaluate(moveCallbacks, { stream: names.stream, lists: [list], limit: 10 })
       yield* move
       yield* send("LPUSH", list, "a", "b")
-      assert.deepStrictEqual(yield* withoutMemory(move), [2, []])
+      assert.deepStrictEqual(yield* withoutMemory(move), [2, [], 0])
       assert.strictEqual((yield* stored).length, 2)
     }))
 

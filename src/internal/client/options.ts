@@ -5,7 +5,7 @@ import { oneOf, positiveTime, row, wholeNumber } from "../base/options.ts"
 
 export const clientRows = {
   inbox: row(oneOf("shared", "per-request"), "shared"),
-  // A chunk's actions are arguments of one function in ioredis and Effect, whose number is limited.
+  // A call appends fewer where they are too many or too large for one: see `internal/scripts/bounds`.
   chunkSize: row(wholeNumber(1, 10_000), 500)
 } as const
 

@@ -14,6 +14,7 @@ import { exitOf } from "../base/exit.ts"
 import { uuid } from "../base/uuid.ts"
 import { callbackInbox } from "../redis/names.ts"
 import { strings } from "../redis/reply.ts"
+import { bytesOf, Load, scriptWords } from "../scripts/bounds.ts"
 import { append } from "../scripts/streams.ts"
 import type { AnswerTarget, Writing } from "./append.ts"
 import { EncodeError } from "./errors.ts"
@@ -36,8 +37,8 @@ interface CallbackTarget {
   readonly service?: string | undefined
 }
 
-/** Characters of one chunk of `sendMany`: while it is on its way nothing else leaves on the connection. */
-const chunkLength = 1 << 23
+/** Words of a call of the script that appends nothing: the key and the trace context. */
+const appendWords = scriptWords + 2
 
 /** Chunks of `sendMany` on their way: the server appends one while the next is written. */
 const chunksAtOnce = 2
@@ -75,17 +76,21 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
   const writeChunks = Effect.fnUntraced(function*(count: number, write: (index: number) => Written) {
     const chunks: Array<ReadonlyArray<string>> = []
     let chunk: Array<string> = []
-    let room = 0
+    let load = new Load(appendWords)
     for (let index = 0; index < count; index++) {
       const text = write(index)
       const exit = exitOf(text)
       const data = exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text
-      if (room <= 0 || chunk.length === chunkSize) {
+      const bytes = bytesOf(data)
+      const fits = chunk.length < chunkSize && load.add(1, bytes)
+      if (!fits || chunk.length === 0) {
         chunk = []
         chunks.push(chunk)
-        room = chunkLength
+        if (!fits) {
+          load = new Load(appendWords)
+          load.add(1, bytes)
+        }
       }
-      room -= data.length
       chunk.push(data)
     }
     return chunks

@@ -25,6 +25,7 @@ import type { InvalidOption } from "../base/invalidOption.ts"
 import { accepts, type Names } from "../redis/names.ts"
 import { array, strings } from "../redis/reply.ts"
 import { explainText } from "../redis/streamIds.ts"
+import { maxBytes } from "../scripts/bounds.ts"
 import { countLetters, readLetter, type ScanParams } from "../scripts/deadLetter.ts"
 import { redeliverAnswer, replayLetters } from "../scripts/deadLetterMoves.ts"
 import { target } from "../wire/answerTarget.ts"
@@ -44,9 +45,8 @@ export interface DeadLettersOptions {
   readonly responseTimeToLive: number
 }
 
-/** Letters moved or removed in one call, and the bytes beyond which it ends early. */
+/** Letters moved or removed in one call. */
 const batch = 100
-const budget = 4 * 1024 * 1024
 
 /** Refusals that a report holds. */
 const maxRefusals = 100
@@ -221,7 +221,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
         deadLetters: key,
         stream: names.stream,
         maxHops: options.force === true || !Number.isFinite(maxHops) ? -1 : maxHops,
-        budget,
+        budget: maxBytes,
         ids
       })
     )

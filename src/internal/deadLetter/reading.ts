@@ -5,9 +5,10 @@ import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type { Filter, Letter, Reason } from "../../DeadLetter.ts"
 import type { Redis, RedisError } from "../../Redis.ts"
-import type { InvalidOption } from "../base/invalidOption.ts"
+import { InvalidOption } from "../base/invalidOption.ts"
 import { check, wholeMillis } from "../base/options.ts"
 import { array } from "../redis/reply.ts"
+import { maxBytes, maxLetters } from "../scripts/bounds.ts"
 import { knownReasons, scanLetters, type ScanParams, surveyLetters } from "../scripts/deadLetter.ts"
 import { millisOf } from "../wire/entry.ts"
 import { replacementsIn } from "../wire/json.ts"
@@ -103,9 +104,8 @@ const dataFrom = (reply: unknown): RowData => {
 // filters
 // -----------------------------------------------------------------------------
 
-/** What one call looks at, at most: a call must not hold up the server. */
-const scanLimit = 1_000
-const budget = 4 * 1024 * 1024
+/** Names of a kind in a filter: all of them are arguments of one call. */
+const maxNames = 1_000
 
 const listOf = (names: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
   names === undefined ? [] : typeof names === "string" ? [names] : names
@@ -129,8 +129,12 @@ export const scanOf = Effect.fnUntraced(function*(
   const newerThan = yield* age("newerThan", filter)
   const olderThan = yield* age("olderThan", filter)
   // A filter that lists nothing takes nothing, though an empty list stands for any in the scripts.
-  for (const names of [filter.reason, filter.actionType, filter.errorType]) {
-    if (Array.isArray(names) && names.length === 0) return undefined
+  for (const option of ["reason", "actionType", "errorType"] as const) {
+    const names = listOf(filter[option])
+    if (filter[option] !== undefined && names.length === 0) return undefined
+    if (names.length > maxNames) {
+      return yield* new InvalidOption({ option, found: `${names.length} names`, expected: `at most ${maxNames} names` })
+    }
   }
   const [time, , , last] = array(yield* redis.eval(surveyLetters.script)({ deadLetters }))
   if (typeof last !== "string" || last === "") return undefined
@@ -146,9 +150,9 @@ export const scanOf = Effect.fnUntraced(function*(
     reasons: listOf(filter.reason),
     actionTypes: listOf(filter.actionType),
     errorTypes: listOf(filter.errorType),
-    scanLimit,
-    limit: scanLimit,
-    budget,
+    scanLimit: maxLetters,
+    limit: maxLetters,
+    budget: maxBytes,
     dataLimit: -1,
     /** By the server's clock: no letter is newer, whatever its id says. */
     now

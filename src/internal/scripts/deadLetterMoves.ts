@@ -2,8 +2,9 @@
  * Scripts that end a dead letter: back into the action stream, its answer to the list it was for, or dropped by age and
  * number. What is written and what is removed is one step.
  */
-import { replaysField } from "../wire/entry.ts"
+import { largestBlock } from "./bounds.ts"
 import { luaLetter } from "./deadLetter.ts"
+import { luaEnter, luaFields, luaReplayed } from "./enter.ts"
 import { define, liveArgument, luaInteger, luaLive, luaNow } from "./script.ts"
 
 /** Digits of a number of milliseconds that the server can add to its time. */
@@ -15,7 +16,8 @@ export const maxValues = 7_800
 /**
  * Puts the entries of letters back into the action stream, their bytes as they were. Replies with a status and a detail
  * for each id, in order: `replayed` (the new entry id), `missing`, `hops` (how many), `foreign` (no dead letter), `wide`
- * (how many fields), `failed` (the error, nothing is done after it). It ends early beyond the budget of bytes.
+ * (how many fields), `failed` (the error, nothing is done after it). It ends before a letter with which it would put back more
+ * bytes than its budget, unless that is the first.
  */
 export const replayLetters = define<{
   readonly deadLetters: string
@@ -25,7 +27,7 @@ export const replayLetters = define<{
   readonly budget: number
   readonly ids: ReadonlyArray<string>
 }>({
-  lua: `${luaLetter}${luaInteger}
+  lua: `${luaLetter}${luaInteger}${luaEnter}${luaReplayed}
 local dead, stream, maxHops, budget = KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2])
 local done, bytes = {}, 0
 local function report(status, detail)
@@ -35,7 +37,6 @@ end
 -- Fails before anything is written when letters may not be removed.
 redis.call('XDEL', dead, '0-0')
 for i = 3, #ARGV do
-  if bytes >= budget then break end
   local id = ARGV[i]
   local letter = redis.call('XRANGE', dead, id, id)[1]
   local fields = letter and letter[2] or {}
@@ -51,13 +52,11 @@ for i = 3, #ARGV do
   elseif #values > ${maxValues} then
     report('wide', integer(#values / 2))
   else
-    if values[#values - 1] ~= '${replaysField}' then
-      values[#values + 1] = '${replaysField}'
-      values[#values + 1] = ''
-    end
-    values[#values] = integer(hops + 1)
+    replayed(values, integer(hops + 1))
+    local before = bytes
     for j = 1, #values do bytes = bytes + #values[j] end
-    local added = redis.pcall('XADD', stream, '*', unpack(values))
+    if before > 0 and bytes > budget then break end
+    local added = enter(redis.pcall, stream, unpack(values))
     if type(added) == 'table' then
       report('failed', added.err)
       break
@@ -88,7 +87,7 @@ export const redeliverAnswer = define<{
   readonly atLeast?: boolean | undefined
   readonly id: string
 }>({
-  lua: `${luaLetter}${luaLive}
+  lua: `${luaLetter}${luaLive}${luaEnter}
 local dead, target = KEYS[1], KEYS[2]
 local id, kind, ttl = ARGV[1], ARGV[2], ARGV[3]
 if not ttl:match('^%+?%d+$') or #ttl > ${maxDigits} then return { 'refused', 'ERR no time to live: ' .. ttl } end
@@ -102,7 +101,7 @@ if held ~= 'none' and held ~= kind then return { 'refused', 'WRONGTYPE the answe
 redis.call('XDEL', dead, '0-0')
 local pushed
 if kind == 'stream' then
-  pushed = redis.pcall('XADD', target, '*', 'data', notes.answer)
+  pushed = enter(redis.pcall, target, ${luaFields({ data: "notes.answer" })})
 else
   pushed = redis.pcall('LPUSH', target, notes.answer)
 end
@@ -151,6 +150,8 @@ end
 if maxAge >= 0 and dropped == 0 then
   local oldest = integer(math.max(0, now() - maxAge))
   dropped = redis.call('XTRIM', key, 'MINID', '~', oldest, 'LIMIT', limit)
+  -- Whole blocks are trimmed, and a server may be told to make blocks that are larger than the limit.
+  if dropped == 0 then dropped = redis.call('XTRIM', key, 'MINID', '~', oldest, 'LIMIT', ${largestBlock}) end
   -- What is left then shares one block with younger letters: no more than a block can hold.
   if dropped == 0 then dropped = redis.call('XTRIM', key, 'MINID', '=', oldest) end
 end

@@ -11,6 +11,8 @@
  */
 import type { Names } from "../redis/names.ts"
 import type { PushTarget } from "../wire/answerTarget.ts"
+import { bytesOf, scriptWords } from "./bounds.ts"
+import { luaEnter, luaFields } from "./enter.ts"
 import { define, liveArgument, luaBefore, luaInteger, luaLive, luaNow } from "./script.ts"
 
 /** Anything but a plain acknowledgement. */
@@ -65,8 +67,11 @@ export interface SettleParams {
   readonly entries: ReadonlyArray<SettleEntry>
 }
 
-/** The number of fields beyond which Lua's `unpack` is not trusted: the fields are packed as netstrings into one. */
-export const maxFields = 4000
+/**
+ * Names and values of an entry beyond which a dead letter packs them as netstrings into one field. With its notes a letter stays
+ * below the arguments that servers take in one command.
+ */
+export const maxFields = 3_400
 
 /**
  * The most frequent operation, an answer to a list for a first delivery, with fewer arguments than the others: of a hundred
@@ -158,10 +163,14 @@ local function push(kind, key, payload, extra)
       live(key, extra, pushed)
       renewed[key] = extra
     end
-  elseif extra ~= '0' then
-    pushed = redis.pcall('XADD', key, '*', 'data', payload, 'traceparent', extra)
   else
-    pushed = redis.pcall('XADD', key, '*', 'data', payload)
+    -- Made when it is needed, as below.
+    ${luaEnter}
+    if extra ~= '0' then
+      pushed = enter(redis.pcall, key, ${luaFields({ data: "payload", traceparent: "extra" })})
+    else
+      pushed = enter(redis.pcall, key, ${luaFields({ data: "payload" })})
+    end
   end
   if failed(pushed) and pushed.err:find('WRONGTYPE') then
     local wanted = kind == 'l' and 'list' or 'stream'
@@ -326,6 +335,28 @@ return statuses
 const operationOf = (entry: SettleEntry): string =>
   (entry.push === undefined ? "-" : entry.push.kind === "list" ? "l" : "s") +
   (entry.wait !== undefined ? "w" : entry.dead ? "d" : "-")
+
+/** Words of a call that settles nothing: the four keys, and nine arguments before the entries. */
+export const settleWords = scriptWords + 4 + 9
+
+/** Words of an entry in a call, with a key of its own for its answer; `first` is the first answer to a list in the call. */
+export const wordsOf = (
+  { dead, deliveries = 1, notes, push, wait }: SettleEntry,
+  first: PushTarget | undefined
+): number => {
+  const isShort = push?.kind === "list" && push.timeToLive === first?.timeToLive && push.atLeast === first.atLeast &&
+    wait === undefined && !dead && notes === undefined && deliveries === 1
+  if (isShort) return 5
+  return 4 + (push === undefined ? 0 : 4) + (wait === undefined ? 0 : 2) + (notes?.length ?? 0)
+}
+
+/** Bytes that an entry adds to a call, besides its id and numbers. */
+export const entryBytes = ({ notes, push, wait }: SettleEntry): number => {
+  let bytes = push === undefined ? 0 : bytesOf(push.payload) + bytesOf(push.key)
+  if (wait !== undefined) bytes += bytesOf(wait.record)
+  if (notes !== undefined) { for (const note of notes) bytes += bytesOf(note) }
+  return bytes
+}
 
 /** The lifetime that the script gives to the lists of mere answers: that of the first. */
 const lifetimeOf = (entries: ReadonlyArray<SettleEntry>): string => {

@@ -2,6 +2,8 @@
  * Scripts over whole streams: append many messages, move callbacks in, trim what
  * every group is done with, and count what only the server can see.
  */
+import { largestBlock, maxBytes } from "./bounds.ts"
+import { luaEnter, luaFields } from "./enter.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 
 /**
@@ -13,12 +15,12 @@ export const append = define<{
   readonly texts: ReadonlyArray<string>
   readonly traceparent?: string | undefined
 }>({
-  lua: `local ids, traceparent = {}, ARGV[1]
+  lua: `${luaEnter}local call, stream, traceparent, ids = redis.call, KEYS[1], ARGV[1], {}
 for i = 2, #ARGV do
   if traceparent == '' then
-    ids[i - 1] = redis.call('XADD', KEYS[1], '*', 'data', ARGV[i])
+    ids[i - 1] = enter(call, stream, ${luaFields({ data: "ARGV[i]" })})
   else
-    ids[i - 1] = redis.call('XADD', KEYS[1], '*', 'data', ARGV[i], 'traceparent', traceparent)
+    ids[i - 1] = enter(call, stream, ${luaFields({ data: "ARGV[i]", traceparent: "traceparent" })})
   end
 end
 return ids
@@ -27,30 +29,30 @@ return ids
   args: (params) => [params.traceparent ?? "", ...params.texts]
 })
 
-/** Bytes beyond which a call moves no further callback: while it runs nobody else is served. */
-export const moveBudget = 8 * 1024 * 1024
-
 /**
  * Moves callbacks from their lists into the action stream, oldest first: each is
- * in the stream before it leaves the list. Replies with how many were moved and
- * the keys that hold no list.
+ * in the stream before it leaves the list. A call moves callbacks of at most
+ * {@link maxBytes} together, or one that is larger. Replies with how many were
+ * moved, the keys that hold no list, and 1 if callbacks are left.
  */
 export const moveCallbacks = define<{
   readonly stream: string
   readonly lists: ReadonlyArray<string>
   readonly limit: number
 }>({
-  lua: `local moved, bytes, refused = 0, 0, {}
+  lua: `${luaEnter}local moved, bytes, refused, full = 0, 0, {}, false
 for i = 2, #KEYS do
   local held = redis.call('TYPE', KEYS[i]).ok
   if held == 'list' then
     -- A full server refuses the first write of a script when it needs memory. This one needs none, and what follows frees
     -- about as much as it takes.
     redis.call('XDEL', KEYS[1], '0-0')
-    while moved < tonumber(ARGV[1]) and bytes < ${moveBudget} do
+    while not full do
       local message = redis.call('LINDEX', KEYS[i], -1)
       if not message then break end
-      redis.call('XADD', KEYS[1], '*', 'data', message)
+      full = moved == tonumber(ARGV[1]) or (moved > 0 and bytes + #message > ${maxBytes})
+      if full then break end
+      enter(redis.call, KEYS[1], ${luaFields({ data: "message" })})
       redis.call('RPOP', KEYS[i])
       moved = moved + 1
       bytes = bytes + #message
@@ -59,7 +61,7 @@ for i = 2, #KEYS do
     refused[#refused + 1] = KEYS[i]
   end
 end
-return { moved, refused }
+return { moved, refused, full and 1 or 0 }
 `,
   keys: (params) => [params.stream, ...params.lists],
   args: (params) => [String(params.limit)]
@@ -94,7 +96,10 @@ if retain > 0 then
   local newest = integer(math.max(0, now() - retain)) .. '-0'
   if before(newest, lowest) then lowest = newest end
 end
-return { redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest, 'LIMIT', ARGV[1]), groups }
+local trimmed = redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest, 'LIMIT', ARGV[1])
+-- Whole blocks are trimmed, and a server may be told to make blocks that are larger than the limit.
+if trimmed == 0 then trimmed = redis.call('XTRIM', KEYS[1], 'MINID', '~', lowest, 'LIMIT', ${largestBlock}) end
+return { trimmed, groups }
 `,
   keys: (params) => [params.stream],
   args: (params) => [String(params.limit), String(params.retain)]

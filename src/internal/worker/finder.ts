@@ -9,10 +9,12 @@ import type { WorkerError } from "../../WorkerError.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
 import { failureOf } from "../redis/failure.ts"
 import * as reply from "../redis/reply.ts"
+import { maxBytes, maxEntries } from "../scripts/bounds.ts"
 import { decodePassedOver, decodeTake, passOver, putOff, type TakenEntry, takeOwn } from "../scripts/take.ts"
 import * as entry from "../wire/entry.ts"
 import { isLoss } from "./arrivals.ts"
 import type { Host } from "./host.ts"
+import type { Room } from "./room.ts"
 import type { Runner } from "./runner.ts"
 
 export interface Finder {
@@ -27,14 +29,14 @@ export interface Finder {
   readonly finding: Effect.Effect<never, WorkerError>
 }
 
-/** Pending entries looked at in one call. */
-const batch = 1_000
-
 /**
  * Bytes of an entry, below which its reply was not lost because of its size: the server keeps so much for each client without
  * counting it.
  */
 const smallest = 16 * 1024
+
+/** Bytes of entries that one claim takes. */
+export const budgetFor = (room: Room): number => Math.max(1, Math.min(room.spare(), maxBytes))
 
 export const fromTaken = (taken: TakenEntry): entry.Entry =>
   entry.make(taken.id, taken.fields, taken.deliveries, taken.record)
@@ -73,10 +75,18 @@ export const make = (
   const { arrivals, clock, gate, names, onGone, redis, trouble } = host
   const alone = Semaphore.makeUnsafe(1)
 
-  const listPending = (idle: number): Effect.Effect<ReadonlyArray<string>, RedisError> =>
-    Effect.map(
-      redis.send("XPENDING", names.stream, names.group, "IDLE", String(idle), "-", "+", String(batch), consumer),
-      (listed) => reply.pendingIds(listed, consumer).filter((id) => !runner.holds(id))
+  /** A page of what is pending here and not held. Pages that are all held are skipped. */
+  const listPending = (idle: number, from = "-"): Effect.Effect<ReadonlyArray<string>, RedisError> =>
+    Effect.flatMap(
+      redis.send("XPENDING", names.stream, names.group, "IDLE", String(idle), from, "+", String(maxEntries), consumer),
+      (listed) => {
+        const ids = reply.pendingIds(listed, consumer)
+        const last = ids.at(-1)
+        const missed = ids.filter((id) => !runner.holds(id))
+        return missed.length > 0 || last === undefined || ids.length < maxEntries
+          ? Effect.succeed(missed)
+          : listPending(idle, `(${last}`)
+      }
     )
 
   /** Those that nothing is known against come first, and together. */
@@ -84,7 +94,7 @@ export const make = (
     const fresh = ids.filter((id) => !arrivals.isDoubtful(id))
     return fresh.length === 0
       ? ids.slice(0, 1)
-      : fresh.slice(0, Math.max(1, Math.min(runner.room.free(), arrivals.most())))
+      : fresh.slice(0, Math.max(1, Math.min(runner.room.free(), maxEntries, arrivals.most())))
   }
 
   /** Open while something is pending here that did not arrive. */
@@ -108,7 +118,7 @@ export const make = (
       }
       const since = monotonicMillis(clock)
       const result = yield* Effect.result(
-        redis.eval(takeOwn.script)({ ...names, consumer, ids: asked, budget: Math.max(1, runner.room.spare()) })
+        redis.eval(takeOwn.script)({ ...names, consumer, ids: asked, budget: budgetFor(runner.room) })
       )
       if (result._tag === "Failure") {
         if (!isLoss(result.failure)) return yield* result.failure

@@ -6,19 +6,22 @@ import * as DomainAction from "../../DomainAction.ts"
 import type { RedisError } from "../../Redis.ts"
 import type { FailureAction, Settlement } from "../../Settlement.ts"
 import { textOf } from "../redis/failure.ts"
-import type { SettleEntry, SettleParams, SettleTarget } from "../scripts/settle.ts"
+import { Load } from "../scripts/bounds.ts"
+import {
+  entryBytes,
+  type SettleEntry,
+  type SettleParams,
+  type SettleTarget,
+  settleWords,
+  wordsOf
+} from "../scripts/settle.ts"
+import type { PushTarget } from "../wire/answerTarget.ts"
 import { isBefore } from "../wire/entry.ts"
 import { messageOf } from "../wire/errorText.ts"
 import { refusalOf } from "../wire/json.ts"
 import { Decision } from "./decision.ts"
 import type { EncodeOptions } from "./encodeSettlement.ts"
 import { encodeSettlement } from "./encodeSettlement.ts"
-
-/**
- * Characters of arguments beyond which a call takes no further entry. A client makes one text of a call, which V8 and the
- * server limit to half a gigabyte; and while a large one is on its way nothing else is answered on its connection.
- */
-const maxSize = 8 * 1024 * 1024
 
 /** One call. A class and no literal, see `entry.ts`. */
 export class Batch implements SettleParams {
@@ -66,6 +69,9 @@ const unencodable = (decision: Decision, message: string): Decision =>
     answer: expects(decision.action)
   })
 
+/** Bytes of an id and of the numbers beside it. */
+const idBytes = 64
+
 const expects = (action: Decision["action"]): boolean =>
   action !== undefined && DomainAction.expects(action) === "response"
 
@@ -77,15 +83,22 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
   let firstId = decisions[0]?.entry.id ?? "-"
   let lastId = firstId
   let size = 0
+  let first: PushTarget | undefined
+  const load = new Load(settleWords)
   for (const made of decisions) {
-    if (size >= maxSize) break
     const id = made.entry.id
-    if (isBefore(lastId, id)) lastId = id
-    else if (isBefore(id, firstId)) firstId = id
     const encoded = encode(made, options)
     // What is written is what is counted and logged.
     const decision = typeof encoded === "string" ? unencodable(made, encoded) : made
     const entry = typeof encoded === "string" ? encodeSettlement(decision, options) : encoded
+    if (entry?.push?.kind === "list") first ??= entry.push
+    const fits = entry === undefined
+      ? load.add(1, idBytes)
+      : load.add(wordsOf(entry, first), entryBytes(entry) + idBytes)
+    // What does not fit is encoded again for the next call.
+    if (!fits) break
+    if (isBefore(lastId, id)) lastId = id
+    else if (isBefore(id, firstId)) firstId = id
     if (entry === undefined) {
       plain.push(decision)
     } else {

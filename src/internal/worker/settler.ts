@@ -42,7 +42,7 @@ export interface SettlerOptions {
   readonly restoreGroup: Effect.Effect<void, WorkerError>
 }
 
-/** Lua's `unpack` takes about 8,000 values; a batch stays far below, and does not hold up the server. */
+/** Decisions that are taken together. Fewer go in one call where they need many arguments or bytes: `batchOf` counts them. */
 const maxBatch = 500
 
 /**

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { RedisError } from "../../Redis.ts"
+import { bytesOf, maxEntries, pages } from "../scripts/bounds.ts"
 import { decodeFirstRead, firstRead } from "../scripts/firstRead.ts"
 import { countReplacements } from "../scripts/streams.ts"
 import * as entry from "../wire/entry.ts"
@@ -27,9 +28,6 @@ export interface Vetting {
  */
 const aheadTolerance = 1_000
 
-/** Ids asked about in one call. */
-const maxAhead = 500
-
 export const make = ({ names, options, redis, server }: Host, consumer: string): Vetting => {
   /** What is over the limit is refused whatever its bytes are: neither this process nor the server has to look at them. */
   const isDoubtful = ({ data }: entry.Entry): boolean =>
@@ -40,12 +38,13 @@ export const make = ({ names, options, redis, server }: Host, consumer: string):
     entries.some(isDoubtful) ? compareWithServer(entries) : Effect.succeed(entries)
 
   const compareWithServer = Effect.fnUntraced(function*(entries: Entries) {
-    const doubtful = entries.filter(isDoubtful)
-    const counts = yield* redis.eval(countReplacements.script)({ ...names, ids: doubtful.map(({ id }) => id) })
     const broken = new Set<string>()
-    doubtful.forEach((next, index) => {
-      if (Array.isArray(counts) && replacementsIn(next.data ?? "") !== Number(counts[index])) broken.add(next.id)
-    })
+    for (const some of pages(entries.filter(isDoubtful), maxEntries, ({ data = "" }) => bytesOf(data))) {
+      const counts = yield* redis.eval(countReplacements.script)({ ...names, ids: some.map(({ id }) => id) })
+      some.forEach((next, index) => {
+        if (Array.isArray(counts) && replacementsIn(next.data ?? "") !== Number(counts[index])) broken.add(next.id)
+      })
+    }
     return entries.map((next) => broken.has(next.id) ? entry.withBroken(next, true) : next)
   })
 
@@ -58,8 +57,7 @@ export const make = ({ names, options, redis, server }: Host, consumer: string):
   const dated = Effect.fnUntraced(function*(entries: Entries) {
     const ids = entries.filter((next) => isAhead(next) && mayHaveDeadline(next)).map((next) => next.id)
     const found = new Map<string, number>()
-    for (let i = 0; i < ids.length; i += maxAhead) {
-      const some = ids.slice(i, i + maxAhead)
+    for (const some of pages(ids, maxEntries)) {
       const { now, times } = decodeFirstRead(
         yield* redis.eval(firstRead.script)({ ...names, consumer, ids: some })
       )

@@ -32,7 +32,7 @@ export const scriptingCases: ReadonlyArray<Case> = cases("scripting", (test) => 
         redis.eval(append.script)({ stream: a, texts: ["1"] })
       )
       const moving = redis.eval(moveCallbacks.script)({ stream, lists: [a, b], limit: 10 })
-      same("one callback fits", yield* moving, [1, []])
+      same("one callback fits", yield* moving, [1, [], 0])
       yield* send("LPUSH", b, "2")
       yield* failing("a stream that is full", /exhausted the last possible ID/, "Other", moving)
       yield* expect(2, "XLEN", stream)

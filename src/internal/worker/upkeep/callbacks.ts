@@ -10,7 +10,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { RedisError } from "../../../Redis.ts"
 import { failureOf } from "../../redis/failure.ts"
+import { array, strings } from "../../redis/reply.ts"
 import { explain } from "../../redis/streamIds.ts"
+import { maxArguments, pages, scriptWords } from "../../scripts/bounds.ts"
 import { moveCallbacks } from "../../scripts/streams.ts"
 import { readLists } from "../callbackLists.ts"
 import type { MakePart } from "../part.ts"
@@ -25,19 +27,38 @@ const patience = 50
 /** Callbacks moved in one call. */
 const batch = 200
 
+/** Lists of one call: the script takes the stream and its limit as well. */
+const listsAtOnce = maxArguments - scriptWords - 2
+
+/** What calls of the script did together. */
+interface Moved {
+  readonly count: number
+  readonly refused: ReadonlyArray<string>
+  /** Callbacks are left that may be moved at once. */
+  readonly more: boolean
+}
+
+const nothing: Moved = { count: 0, refused: [], more: false }
+
+const decode = (reply: unknown): Moved => {
+  const [count, refused, left] = array(reply)
+  return { count: Number(count), refused: strings(refused), more: Number(left) === 1 }
+}
+
 export const callbacks: MakePart = (host) => {
   const { gate, names: { stream }, redis, trouble } = host
   const lists = readLists(host)
   if (lists.length === 0) return undefined
-  const move = Effect.mapError(
-    redis.eval(moveCallbacks.script)({ stream, lists, limit: batch }),
-    (error) => explain(stream, error)
-  )
+  const move = (some: ReadonlyArray<string>): Effect.Effect<Moved, RedisError> =>
+    redis.eval(moveCallbacks.script)({ stream, lists: some, limit: batch }).pipe(
+      Effect.map(decode),
+      Effect.mapError((error) => explain(stream, error))
+    )
   let mayAsk = true
-  /** Whether any list has something. A user who may not run `EXISTS` runs the script each time instead. */
-  const something: Effect.Effect<boolean, RedisError> = Effect.suspend(() =>
+  /** Whether any of the lists has something. A user who may not run `EXISTS` runs the script each time instead. */
+  const something = (some: ReadonlyArray<string>): Effect.Effect<boolean, RedisError> =>
     mayAsk
-      ? redis.send<number>("EXISTS", ...lists).pipe(
+      ? redis.send<number>("EXISTS", ...some).pipe(
         Effect.map((count) => count > 0),
         Effect.catchIf((error) => failureOf(error) === "NoPermission", () =>
           Effect.sync(() => {
@@ -46,23 +67,31 @@ export const callbacks: MakePart = (host) => {
           }))
       )
       : Effect.succeed(true)
+  const parts = pages(lists, listsAtOnce)
+  const look = Effect.map(
+    Effect.forEach(
+      parts,
+      (some) => Effect.flatMap(something(some), (found) => found ? move(some) : Effect.succeed(nothing))
+    ),
+    (moved): Moved => ({
+      count: moved.reduce((sum, { count }) => sum + count, 0),
+      refused: moved.flatMap(({ refused }) => refused),
+      more: moved.some(({ more }) => more)
+    })
   )
-  const nothing: unknown = [0, []]
-  const look = Effect.flatMap(something, (found) => found ? move : Effect.succeed(nothing))
   let refused = ""
   // A worker that starts has seen no callback lately.
   let empty = patience
   const once = Effect.gen(function*() {
     yield* gate.await
-    const reply = yield* trouble.around(`moving callbacks to ${stream}`, look)
-    const [moved, wrong] = Array.isArray(reply) ? reply : []
-    const names = Array.isArray(wrong) ? wrong.join(", ") : ""
+    const { count, more, refused: wrong } = yield* trouble.around(`moving callbacks to ${stream}`, look)
+    const names = wrong.join(", ")
     if (names !== refused && names !== "") {
       yield* Effect.logWarning(`Callback lists that hold another type are left alone: ${names}`)
     }
     refused = names
-    empty = Number(moved) > 0 ? 0 : empty + 1
-    if (Number(moved) < batch) yield* Effect.sleep(Duration.millis(empty < patience ? poll : idlePoll))
+    empty = count > 0 ? 0 : empty + 1
+    if (!more) yield* Effect.sleep(Duration.millis(empty < patience ? poll : idlePoll))
   })
   return { takes: Effect.forever(once) }
 }

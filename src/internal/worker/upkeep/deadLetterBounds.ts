@@ -4,14 +4,12 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { RedisError } from "../../../Redis.ts"
+import { maxLetters } from "../../scripts/bounds.ts"
 import { boundLetters } from "../../scripts/deadLetterMoves.ts"
 import type { MakePart } from "../part.ts"
 
 /** Milliseconds between two looks. */
 const interval = 10_000
-
-/** Letters dropped in one call, about. */
-const batch = 5_000
 
 /** The part of a bound at which a warning is given, and the part below which it would be given again. */
 const nearBound = 0.9
@@ -61,7 +59,7 @@ export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) =
         ...names,
         maxCount: scriptBound(warned.count, maxCount),
         maxAge: scriptBound(warned.age, maxAge),
-        limit: batch
+        limit: maxLetters
       })
       const [now = 0, left = 0, age = 0] = Array.isArray(reply) ? reply.map(Number) : []
       dropped += now

@@ -5,14 +5,12 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metrics from "../../../Metrics.ts"
 import { monotonicMillis } from "../../base/monotonic.ts"
+import { maxEntries, pages } from "../../scripts/bounds.ts"
 import { decodeRenewal, holdLease, renew } from "../../scripts/lease.ts"
 import type { Consumer } from "../consumer.ts"
 import type { Host } from "../host.ts"
 import type { MakePart } from "../part.ts"
 import { lostLogger } from "../report.ts"
-
-/** Ids renewed in one call. */
-const maxRenewed = 500
 
 /** A lease is forgotten when nobody renewed it for so many times its length. */
 const leaseLives = 3
@@ -37,9 +35,7 @@ const renewing = (host: Host) => {
 
   return Effect.fnUntraced(function*({ name, runner }: Consumer) {
     const { guard } = runner
-    const ids = runner.heldIds()
-    for (let i = 0; i < ids.length; i += maxRenewed) {
-      const some = ids.slice(i, i + maxRenewed)
+    for (const some of pages(runner.heldIds(), maxEntries)) {
       const sent = monotonicMillis(clock)
       const { ahead, dropped, ended, gone, lost, several } = decodeRenewal(
         yield* redis.eval(renew.script)({ ...names, consumer: name, ids: some })

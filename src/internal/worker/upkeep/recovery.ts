@@ -18,7 +18,7 @@ import { decodeTake, takeDue, takeIdle } from "../../scripts/take.ts"
 import { isLoss } from "../arrivals.ts"
 import type { Consumer } from "../consumer.ts"
 import type { Crew } from "../crew.ts"
-import { fromTaken } from "../finder.ts"
+import { budgetFor, fromTaken } from "../finder.ts"
 import type { Host } from "../host.ts"
 import type { MakePart } from "../part.ts"
 
@@ -39,6 +39,9 @@ const lately = Duration.toMillis("10 minutes")
 
 /** Entries claimed in one call. */
 const maxClaimed = 200
+
+/** How long after a claim of large entries the next one leaves: several times what the server needs for one. */
+const cutPause = Duration.millis(50)
 
 /** Consumers that hold nothing and were idle for so long are removed. */
 const removeAfter = Duration.toMillis("1 hour")
@@ -67,7 +70,7 @@ const parametersFor = ({ arrivals, names, options }: Host, { alone }: Crew, { na
   suspectAfter: Math.max(2, Math.min(suspectAfter, options.maxDeliveries)),
   // Room may have gone since it was looked for, and to a server a negative limit is none.
   limit: Math.max(1, Math.min(room.free(), maxClaimed, arrivals.most())),
-  budget: Math.max(1, room.spare())
+  budget: budgetFor(room)
 })
 
 /** Claims by a script, and hands the entries to their consumers. */
@@ -154,6 +157,8 @@ const claimingIdle = (host: Host, crew: Crew): Effect.Effect<never, WorkerError>
   let cursor = "-"
   /** Whether the last claim left something that can be claimed soon. */
   let more = false
+  /** Whether the last claim ended because of the bytes that one call takes. */
+  let isCut = false
   /** Whether it saw entries that may be run only alone. */
   let suspected = false
 
@@ -172,7 +177,8 @@ const claimingIdle = (host: Host, crew: Crew): Effect.Effect<never, WorkerError>
     const removed = strings(rest[1])
     if (removed.length > 0) yield* Effect.logInfo(`Removed ${removed.length} consumers that were gone for an hour`)
     suspected = suspects > 0
-    more = taken.length >= parameters.limit || Number(rest[2]) === 1 || suspected || cursor !== "-"
+    isCut = Number(rest[2]) === 1
+    more = taken.length >= parameters.limit || suspected || cursor !== "-"
     // A reply that was lost on its way left entries pending here that nothing runs.
     for (const next of everyone) yield* next.intake.find(Math.floor(vitals.lease / 2))
   })
@@ -186,7 +192,9 @@ const claimingIdle = (host: Host, crew: Crew): Effect.Effect<never, WorkerError>
         Effect.flatMap((random) => {
           // Jittered, so that the workers of a group do not claim in step.
           const wait = Effect.sleep(
-            Duration.millis(more ? Math.min(vitals.lease / 4, 1_000) : (vitals.lease / 4) * (0.75 + random / 2))
+            isCut
+              ? cutPause
+              : Duration.millis(more ? Math.min(vitals.lease / 4, 1_000) : (vitals.lease / 4) * (0.75 + random / 2))
           )
           // A crash may leave thousands of suspects: the next one comes as soon as the one before is done.
           return suspected ? Effect.raceFirst(wait, alone.runner.room.available) : wait

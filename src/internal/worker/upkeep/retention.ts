@@ -9,6 +9,7 @@ import type { WorkerError } from "../../../WorkerError.ts"
 import { failureOf } from "../../redis/failure.ts"
 import type { Names } from "../../redis/names.ts"
 import type { Trouble } from "../../redis/trouble.ts"
+import { maxEntries } from "../../scripts/bounds.ts"
 import { trim } from "../../scripts/streams.ts"
 import { isBefore } from "../../wire/entry.ts"
 import type { MakePart } from "../part.ts"
@@ -25,11 +26,8 @@ export interface RetentionOptions {
 /** Milliseconds between two looks. */
 const interval = 5_000
 
-/** Entries trimmed in one call, about: a call takes about a millisecond of the server. */
-const batch = 10_000
-
-/** Milliseconds between two calls while there is more to trim: several times what the server can take in. */
-const pause = 20
+/** Milliseconds between two calls while there is more to trim: together they trim more than the server can take in. */
+const pause = 2
 
 /** A group that holds the stream back at one id for so long is reported. */
 const standstill = Duration.toMillis("5 minutes")
@@ -61,7 +59,7 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
   const doing = `trimming ${names.stream}`
   const progress = new Map<string, GroupProgress>()
   const once = Effect.catchIf(
-    redis.eval(trim.script)({ stream: names.stream, limit: batch, retain: options.retain }),
+    redis.eval(trim.script)({ stream: names.stream, limit: maxEntries, retain: options.retain }),
     // Readers make a missing stream or group again; until then there is nothing to trim.
     (error) => failureOf(error) === "NoGroup",
     () => Effect.undefined
@@ -96,7 +94,7 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
     const reply = yield* trouble.around(doing, once)
     const [trimmed, groups] = Array.isArray(reply) ? reply : []
     // Less than that is what is left in blocks that are not done with yet.
-    more = Number(trimmed) >= batch / 2
+    more = Number(trimmed) >= maxEntries / 2
     yield* follow(groupStates(groups))
   }))
 }

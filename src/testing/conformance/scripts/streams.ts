@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
-import { append, countReplacements, moveBudget, moveCallbacks, trim } from "../../../internal/scripts/streams.ts"
+import { maxBytes } from "../../../internal/scripts/bounds.ts"
+import { append, countReplacements, moveCallbacks, trim } from "../../../internal/scripts/streams.ts"
 import { type Case, cases, elementsOf, entriesOf, errorOf, keys, Place, send } from "../case.ts"
 import { add, deliver, evaluate, group, read, stored } from "./setup.ts"
 
@@ -63,7 +64,7 @@ export const streamCases: ReadonlyArray<Case> = cases("scripts: streams", (test)
       const [a, b] = yield* lists
       yield* send("LPUSH", a, "1", "2", "3")
       yield* send("LPUSH", b, "4", "ß€😀")
-      assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 100 }), [5, []])
+      assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 100 }), [5, [], 0])
       assert.deepEqual((yield* entriesOf(names.stream)).map(([, fields]) => fields), [
         ["data", "1"],
         ["data", "2"],
@@ -72,7 +73,7 @@ export const streamCases: ReadonlyArray<Case> = cases("scripts: streams", (test)
         ["data", "ß€😀"]
       ])
       assert.equal(yield* send("EXISTS", a, b), 0)
-      assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 100 }), [0, []])
+      assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 100 }), [0, [], 0])
     }))
 
   test("moveCallbacks moves no more than its limit, over all lists", () =>
@@ -81,9 +82,9 @@ export const streamCases: ReadonlyArray<Case> = cases("scripts: streams", (test)
       const [a, b] = yield* lists
       yield* send("LPUSH", a, "1", "2")
       yield* send("LPUSH", b, "3", "4")
-      assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 3 }), [3, []])
+      assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 3 }), [3, [], 1])
       assert.deepEqual(yield* elementsOf(b), ["4"])
-      assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 3 }), [1, []])
+      assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 3 }), [1, [], 0])
       assert.deepEqual((yield* entriesOf(names.stream)).map(([, fields]) => fields[1]), ["1", "2", "3", "4"])
     }))
 
@@ -91,11 +92,11 @@ export const streamCases: ReadonlyArray<Case> = cases("scripts: streams", (test)
     Effect.gen(function*() {
       const { names } = yield* Place
       const [a, b] = yield* lists
-      for (let n = 0; n < 3; n++) yield* send("LPUSH", a, String(n).repeat(moveBudget / 2))
+      for (let n = 0; n < 3; n++) yield* send("LPUSH", a, String(n).repeat(maxBytes / 2))
       const params = { stream: names.stream, lists: [a, b], limit: 100 }
-      assert.deepEqual(yield* evaluate(moveCallbacks, params), [2, []])
+      assert.deepEqual(yield* evaluate(moveCallbacks, params), [2, [], 1])
       assert.equal((yield* elementsOf(a)).length, 1)
-      assert.deepEqual(yield* evaluate(moveCallbacks, params), [1, []])
+      assert.deepEqual(yield* evaluate(moveCallbacks, params), [1, [], 0])
     }))
 
   test("trim takes what every group is done with though its ids are ahead of the clock, but what is to be kept", () =>
@@ -115,7 +116,7 @@ export const streamCases: ReadonlyArray<Case> = cases("scripts: streams", (test)
       const [a, b] = yield* lists
       yield* send("SET", a, "1")
       yield* send("LPUSH", b, "2")
-      assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 100 }), [1, [a]])
+      assert.deepEqual(yield* evaluate(moveCallbacks, { stream: names.stream, lists: [a, b], limit: 100 }), [1, [a], 0])
       assert.equal(yield* send("GET", a), "1")
     }))
 
