@@ -128,6 +128,17 @@ describe("Settings from the environment", () => {
       assert.deepStrictEqual(problems.map((problem) => problem.name), [name])
     }))
 
+  it.effect("names the variable of each time that cannot be read, and says what is possible", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(read({ SERVICE_NAME: "user", WORKER_BLOCK: "5 secs", REQUEST_TIMEOUT: "0" }))
+      assert.strictEqual(
+        error.message,
+        "2 settings are wrong\n" +
+          "  WORKER_BLOCK is \"5 secs\": expected a time from 10ms to 1h, such as \"5 seconds\"\n" +
+          "  REQUEST_TIMEOUT is \"0\": expected a time from 1ms to 1d, such as \"30 seconds\""
+      )
+    }))
+
   it.effect("fails as a Config with the same message", () =>
     Effect.gen(function*() {
       const error = yield* Settings.config.parse(ConfigProvider.fromEnv({ env: { SERVICE_NAME: "a:b" } })).pipe(
