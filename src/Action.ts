@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
@@ -21,6 +21,7 @@ import type { StandardSchemaV1 } from "effect/StandardSchema"
 import type * as Types from "effect/Types"
 import { type DomainAction, type ErrorDetail, isActionType } from "./DomainAction.ts"
 import { isRejected, isRetryLater } from "./HandlerError.ts"
+import { timeOf } from "./internal/base/optionTime.ts"
 import * as ActionCodec from "./internal/contract/codec.ts"
 import { type ConfigName, configNames } from "./internal/contract/configs.ts"
 import { hintFor } from "./internal/contract/exact.ts"
@@ -398,18 +399,20 @@ export const make = <
 } = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>> => {
   const name: string = type
   if (!isActionType(name)) {
-    throw new TypeError(`"${type}" is no action type: expected service.verb or service.entity.verb`)
+    throw new TypeError(
+      `"${type}" is not an action type: expected service.verb or service.entity.verb, such as user.create`
+    )
   }
   const { execution, query, rag } = options
   if ([options.payload, options.success, options.error, execution, query, rag].some(isMadeElsewhere)) {
     throw new TypeError(
-      `"${type}" is made of schemas of another copy of effect: npm ls effect shows where the two are, npm dedupe or the ` +
-        "same version everywhere mends it"
+      `The schemas of "${type}" come from another copy of effect. "npm ls effect" shows both: run "npm dedupe", or ` +
+        "install the same version everywhere"
     )
   }
   const payloadSchema = toSchema(options.payload ?? {})
   if (ActionCodec.shapeOf(payloadSchema) !== "object") {
-    throw new TypeError(`The payload of "${type}" does not encode to a JSON object`)
+    throw new TypeError(`The payload of "${type}" does not encode to a JSON object: wrap it in a Schema.Struct`)
   }
   // SAFETY: what the types ask of a failure action is nothing at run time.
   const failure = options.failureAction as Any | { readonly action: Any; readonly payload: "include" } | undefined
@@ -418,7 +421,9 @@ export const make = <
   for (const [name, schema] of Object.entries(configs)) {
     const shape = ActionCodec.shapeOf(schema)
     if (shape !== "object" && shape !== "nullable") {
-      throw new TypeError(`The ${name} config of "${type}" does not encode to a JSON object`)
+      throw new TypeError(
+        `The ${name} config of "${type}" does not encode to a JSON object: wrap it in a Schema.Struct`
+      )
     }
   }
   // SAFETY: the parts are the options that the type parameters were inferred from.
@@ -433,7 +438,7 @@ export const make = <
     maxAttempts: options.maxAttempts,
     handlerTimeout: options.handlerTimeout === undefined
       ? undefined
-      : Duration.fromInputUnsafe(options.handlerTimeout),
+      : timeOf(`The handlerTimeout of "${type}"`, options.handlerTimeout),
     failureAction: isBare ? failure : failure.action,
     failurePayload: isBare ? "none" : failure.payload
   }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>>
@@ -724,7 +729,7 @@ export const validationDetail = (error: Schema.SchemaError): ErrorDetail => {
     error_type: "ValidationError",
     error_code: "VALIDATION_ERROR",
     message: shown[0] === undefined
-      ? "The payload is not what the contract says"
+      ? "The payload does not fit the contract"
       : bounded(`${path.length === 0 ? "payload" : path.join(".")}: ${shown[0].message}`),
     details: { issues: shown, total: issues.length }
   }

@@ -8,6 +8,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Predicate from "effect/Predicate"
 import type { ErrorDetail } from "./DomainAction.ts"
+import { timeOf } from "./internal/base/optionTime.ts"
 import { textOr } from "./internal/wire/errorText.ts"
 import { objectOf } from "./internal/wire/plainJson.ts"
 
@@ -72,12 +73,14 @@ export class RetryLater extends Data.TaggedError("RetryLater")<{
   constructor(options: RetryLaterOptions = {}) {
     super({
       ...("cause" in options ? { cause: options.cause } : undefined),
-      after: options.after === undefined ? undefined : Duration.fromInputUnsafe(options.after)
+      after: options.after === undefined ? undefined : timeOf("The option after of RetryLater", options.after)
     })
   }
 
   override get message(): string {
-    return this.after === undefined ? "Run again later" : `Run again after ${Duration.format(this.after)}`
+    return this.after === undefined
+      ? "The handler asked for another attempt"
+      : `The handler asked for another attempt after ${Duration.format(this.after)}`
   }
 }
 

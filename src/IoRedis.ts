@@ -255,7 +255,7 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   const clients = makeClients(resolved, yield* Effect.context<never>(), () => started)
   const shared = yield* openLasting(clients, { name: nameOf("command"), patient: true }).pipe(
     Effect.mapError(({ cause }) =>
-      new RedisStartError({ address: resolved.address, ...startFailure(cause, resolved.tls) })
+      new RedisStartError({ address: resolved.address, ...startFailure(cause, resolved.tls, resolved.client.db) })
     )
   )
   started = true

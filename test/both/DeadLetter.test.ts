@@ -502,7 +502,7 @@ onBoth("DeadLetter dry runs", (test) => {
       yield* buryAll
       const { checked, failing } = yield* deadLetters.dryRun(UserActions, { reason: "unknown" })
       assert.strictEqual(checked, 2)
-      assert.deepStrictEqual(failing.map((group) => group.issue), ["No handler for user.rename"])
+      assert.deepStrictEqual(failing.map((group) => group.issue), ["No contract has the type user.rename"])
     }))
 
   test("decode as the handlers of a worker would, and run none", () =>
@@ -701,8 +701,8 @@ onServer("DeadLetter", (test) => {
       assert.strictEqual(letter!.reason, "malformed")
       const details = yield* deadLetters.inspect(letter!.id)
       assert.isTrue(details.binary)
-      assert.deepStrictEqual(details.action, Result.fail("The entry is no UTF-8"))
-      assert.strictEqual((yield* deadLetters.dryRun(UserActions)).failing[0]?.issue, "The entry is no UTF-8")
+      assert.deepStrictEqual(details.action, Result.fail("The entry is not valid UTF-8"))
+      assert.strictEqual((yield* deadLetters.dryRun(UserActions)).failing[0]?.issue, "The entry is not valid UTF-8")
       yield* deadLetters.replay(letter!.id)
       const hex = "local out = {} for i, value in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')[1][2]) do " +
         "out[i] = value:gsub('.', function(c) return string.format('%02x', c:byte()) end) end return out"

@@ -45,7 +45,7 @@ const alone: ReadonlyArray<readonly [mistake: string, env: Processes.Options["en
   [
     "a server that is down",
     { ...service, REDIS_URL: "redis://127.0.0.1:1" },
-    /cannot connect to Redis at 127\.0\.0\.1:1: .*ECONNREFUSED.*\(is the server running, and is the port right\?\)/
+    /cannot connect to Redis at 127\.0\.0\.1:1: .*ECONNREFUSED.*\(check that the server runs, and that host and port are right\)/
   ],
   [
     "a host that does not exist",

@@ -315,7 +315,7 @@ describe("the password", () => {
             (result) => result._tag === "Failure" && shown(result.failure).includes("WRONGPASS")
           )
         )
-        yield* until("and logged", Effect.sync(() => lines.some((line) => line.includes("cannot come back"))))
+        yield* until("and logged", Effect.sync(() => lines.some((line) => line.startsWith("Cannot reconnect to"))))
       }).pipe(
         Effect.provide(
           Layer.provideMerge(IoRedis.layerOptions({ url: server.url, password: secret }), recording(lines))

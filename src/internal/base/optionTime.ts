@@ -18,3 +18,14 @@ export const millis = (input: Duration.Input): number => {
   // Half a millisecond below zero would be rounded up to none.
   return exact > 0 ? Math.ceil(exact) : exact
 }
+
+/** A time that a program gives in code. `what` begins the sentence that is thrown when it is not one. */
+export const timeOf = (what: string, input: Duration.Input): Duration.Duration =>
+  Option.getOrThrowWith(
+    Duration.fromInput(input),
+    () =>
+      new TypeError(
+        `${what} is ${typeof input === "string" ? JSON.stringify(input) : String(input)}: ` +
+          "expected a time such as \"5 seconds\" or milliseconds as a number"
+      )
+  )

@@ -65,7 +65,9 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
         ? defaultTimeout(fiber.getRef(Deadline))
         : timeoutOf(options.timeout)
       if (timeout === undefined) {
-        const message = "The timeout of a request is a time of more than 0, such as \"5 seconds\""
+        const message = `The timeout of a request is ${
+          typeof options.timeout === "string" ? JSON.stringify(options.timeout) : String(options.timeout)
+        }: expected a time above 0, such as "5 seconds"`
         return Effect.fail(new EncodeError({ actionType: action.type, message }))
       }
       const millis = Duration.toMillis(timeout)

@@ -67,7 +67,7 @@ const resolveCommon = (options: ConnectionOptions, address: string) => {
     return Result.fail<Unsupported>({
       reason: "Unsupported",
       address,
-      detail: `${wrong.join(" and ")} is no time that can be waited for`,
+      detail: `${wrong.join(" and ")} is not a time to wait for`,
       advice: "expected a time of at least a millisecond and at most 24 days, such as \"5 seconds\""
     })
   }
