@@ -28,6 +28,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { randomBytes } from "node:crypto"
+import { withoutStack } from "./internal/base/withoutStack.ts"
 import { open, type OpenFailure } from "./internal/ioredis/client.ts"
 import { makeClients } from "./internal/ioredis/clients.ts"
 import { blockOf, makeConnection } from "./internal/ioredis/connection.ts"
@@ -232,8 +233,18 @@ export class RedisStartError extends Data.TaggedError("RedisStartError")<{
   /** What to do about it. */
   readonly advice: string
 }> {
+  constructor(options: {
+    readonly reason: RedisStartReason
+    readonly address: string
+    readonly detail: string
+    readonly advice: string
+  }) {
+    super(options)
+    withoutStack(this)
+  }
+
   override get message(): string {
-    return `cannot connect to Redis at ${this.address}: ${this.detail} (${this.advice})`
+    return `Cannot connect to Redis at ${this.address}: ${this.detail} (${this.advice})`
   }
 }
 

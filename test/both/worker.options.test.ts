@@ -66,9 +66,9 @@ inMemory("options of a worker", (test) => {
       assert.deepStrictEqual(said(), [
         "Warn This worker will receive nothing: its types (order.place) belong to service \"order\", but SERVICE_NAME is \"user\""
       ])
-      logs.length = 0
+      const before = said().length
       yield* Worker.start({ "order.place": () => Effect.void, "mail.send": () => Effect.void }, { service: "cart" })
-      assert.deepStrictEqual(said(), [
+      assert.deepStrictEqual(said().slice(before), [
         "Warn This worker will receive nothing: its types (order.place, mail.send) belong to services \"mail\", \"order\", " +
         "but the option service is \"cart\""
       ])

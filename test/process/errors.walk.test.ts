@@ -45,12 +45,12 @@ const alone: ReadonlyArray<readonly [mistake: string, env: Processes.Options["en
   [
     "a server that is down",
     { ...service, REDIS_URL: "redis://127.0.0.1:1" },
-    /cannot connect to Redis at 127\.0\.0\.1:1: .*ECONNREFUSED.*\(check that the server runs, and that host and port are right\)/
+    /Cannot connect to Redis at 127\.0\.0\.1:1: .*ECONNREFUSED.*\(check that the server runs, and that host and port are right\)/
   ],
   [
     "a host that does not exist",
     { ...service, REDIS_URL: "redis://no-such-host.invalid" },
-    /cannot connect to Redis at no-such-host\.invalid:6379: .*\(check the host in REDIS_URL, and DNS\)/
+    /Cannot connect to Redis at no-such-host\.invalid:6379: .*\(check the host in REDIS_URL, and DNS\)/
   ]
 ]
 
@@ -93,9 +93,9 @@ describe("a server with a password", () => {
     Effect.gen(function*() {
       const { url } = yield* startServer({ password: "right" })
       const env = { ...service, REDIS_URL: url }
-      assert.match(yield* told(env), /RedisStartError: cannot connect to Redis at .*\(.*REDIS_PASSWORD.*\)/)
+      assert.match(yield* told(env), /RedisStartError: Cannot connect to Redis at .*\(.*REDIS_PASSWORD.*\)/)
       const line = yield* told({ ...env, REDIS_PASSWORD: "secret" })
-      assert.match(line, /RedisStartError: cannot connect to Redis at .*\(.*REDIS_PASSWORD.*\)/)
+      assert.match(line, /RedisStartError: Cannot connect to Redis at .*\(.*REDIS_PASSWORD.*\)/)
       assert.notInclude(line, "secret")
     }), timeout)
 })

@@ -75,7 +75,7 @@ layer(serverLayer(), { excludeTestServices: true })("quickstart on a server", (i
     Effect.gen(function*() {
       const program = yield* start("quickstart", { REDIS_URL: "redis://127.0.0.1:1" })
       assert.deepStrictEqual(yield* program.ended(within), { status: 1, signal: null })
-      assert.match(program.lines().join("\n"), /RedisStartError: cannot connect to Redis at 127\.0\.0\.1:1/)
+      assert.match(program.lines().join("\n"), /RedisStartError: Cannot connect to Redis at 127\.0\.0\.1:1/)
     }), timeout)
 })
 

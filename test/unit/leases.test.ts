@@ -237,7 +237,7 @@ describe("Under TestClock, a lease", () => {
         const patient = yield* Worker.start(handlers, { claimIdle: "2 minutes" })
         const hasty = yield* Worker.start(handlers, { claimIdle: "5 seconds" })
         assert.strictEqual((yield* hasty.status).lease, 120_000)
-        assert.isTrue(lines.some((line) => line.includes("has claimIdle 120000 ms, this one 5000 ms")))
+        assert.isTrue(lines.some((line) => line.includes("has claimIdle 120000 ms, and this one 5000 ms")))
         yield* TestClock.adjust("119 seconds")
         assert.strictEqual(yield* Queue.size(runs), 0)
         yield* TestClock.adjust("40 seconds")

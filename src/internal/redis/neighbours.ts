@@ -63,10 +63,10 @@ export const seat = (redis: Redis["Service"], readers: number): Effect.Effect<vo
       return new WorkerError({
         reason: "InvalidOptions",
         message:
-          `The option consumers is ${readers}: each reads on a connection of its own and answers need another, but ` +
-          `the pool of the Redis layer has ${bound.maxConnections}` +
+          `The option consumers is ${readers}: each consumer needs a connection of its own, and answers need one more, but ` +
+          `the pool of the Redis layer allows ${bound.maxConnections}` +
           `${others > 0 ? `, of which other workers hold ${others}` : ""}. ` +
-          `Set its option pool.maxConnections to ${needed} at least, or leave it out`
+          `Set its option pool.maxConnections to at least ${needed}, or leave it out`
       })
     }
     bound.readers += readers
@@ -115,6 +115,6 @@ export const warningOf = (stream: string, shared: ReadonlyArray<string>): string
   const rest = shared.length - named
   const types = shared.slice(0, named).join(", ") + (rest > 0 ? ` and ${rest} more` : "")
   return `Another worker in this process already handles ${types} from ${stream}, and each action goes to only one of ` +
-    "them. Build the worker's layer once (a layer that is provided twice is built twice). To read faster in one process, " +
-    "raise the options concurrency or consumers instead"
+    "them. Build the layer of the worker once (a layer that is provided twice is built twice). To handle more at once in " +
+    "one process, raise the options concurrency or consumers instead"
 }

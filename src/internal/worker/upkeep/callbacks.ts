@@ -58,7 +58,9 @@ export const callbacks: MakePart = (host) => {
     const [moved, wrong] = Array.isArray(reply) ? reply : []
     const names = Array.isArray(wrong) ? wrong.join(", ") : ""
     if (names !== refused && names !== "") {
-      yield* Effect.logWarning(`Callback lists that hold another type are left alone: ${names}`)
+      yield* Effect.logWarning(
+        `Callbacks are not read from keys that are not lists: ${names}. Delete or rename these keys`
+      )
     }
     refused = names
     empty = Number(moved) > 0 ? 0 : empty + 1

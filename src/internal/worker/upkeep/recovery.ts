@@ -170,7 +170,9 @@ const claimingIdle = (host: Host, crew: Crew): Effect.Effect<never, WorkerError>
     if (taken.length > 0) telemetry.count(Metrics.claims, taken.length)
     cursor = String(rest[0] ?? "-")
     const removed = strings(rest[1])
-    if (removed.length > 0) yield* Effect.logInfo(`Removed ${removed.length} consumers that were gone for an hour`)
+    if (removed.length > 0) {
+      yield* Effect.logInfo(`Removed ${removed.length} consumers whose processes ended an hour ago or longer`)
+    }
     suspected = suspects > 0
     more = taken.length >= parameters.limit || Number(rest[2]) === 1 || suspected || cursor !== "-"
     // A reply that was lost on its way left entries pending here that nothing runs.
