@@ -609,7 +609,7 @@ onBoth("DeadLetter redelivers", (test) => {
       yield* deadLetters.redeliver(done!)
       const error = yield* Effect.flip(deadLetters.redeliver(failed!))
       assert.strictEqual(error._tag, "NotDeliverable")
-      assert.match(error.message, /for an answer of this kind/)
+      assert.match(error.message, /The naming does not accept the list that the message names for its answer/)
       const [[, fields] = [], ...more] = yield* entriesOf(stream)
       assert.deepStrictEqual([fields, more], [["data", answers[0]!], []])
       assert.deepStrictEqual(yield* letterIds, [failed])

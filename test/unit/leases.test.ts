@@ -200,7 +200,10 @@ describe("Under TestClock, a lease", () => {
         yield* takeOver(id)
         yield* Deferred.succeed(go, undefined)
         yield* until("it has ended", Effect.sync(() => events.length === 1))
-        yield* until("it is refused", Effect.sync(() => lines.some((line) => line.includes("another consumer owns"))))
+        yield* until(
+          "it is refused",
+          Effect.sync(() => lines.some((line) => line.includes("another consumer has taken")))
+        )
         assert.deepStrictEqual(events, ["a done"])
         assert.deepStrictEqual((yield* pending).map((row) => row[1]), ["other"])
         assert.strictEqual(yield* command("EXISTS", inbox), 0)
@@ -221,7 +224,9 @@ describe("Under TestClock, a lease", () => {
         yield* TestClock.adjust("90 seconds")
         assert.strictEqual(yield* Queue.take(runs), "a attempt=1 deliveries=2")
         assert.lengthOf(yield* pending, 1)
-        assert.isTrue(lines.some((line) => line.includes("1 pending entries") && line.includes("they are lost")))
+        assert.isTrue(
+          lines.some((line) => line.includes("1 pending entries") && line.includes("are lost: another program"))
+        )
         yield* Deferred.succeed(go, undefined)
       }).pipe(Effect.provide(layer))
     })))

@@ -78,7 +78,7 @@ export const make = (host: Host, { everyone }: Crew, leave: () => void): End => 
     if (ended._tag === "Some") yield* drained(host, count)
   }).pipe(
     Effect.catchCause((cause) =>
-      Effect.logError(`A defect ended the drain of ${names.service}. Other workers take its actions over`, cause)
+      Effect.logError(`A defect ended the drain: other workers take over the actions of ${names.service}`, cause)
     )
   )
 
@@ -92,7 +92,7 @@ export const make = (host: Host, { everyone }: Crew, leave: () => void): End => 
       yield* within(Effect.andThen(quiet, Effect.raceFirst(flushed, unkept)), lastGrace)
       yield* giveBack
     }).pipe(Effect.catchCause((cause) =>
-      Effect.logError(`A defect ended the shutdown of ${names.service}. Other workers take its actions over`, cause)
+      Effect.logError(`A defect ended the shutdown: other workers take over the actions of ${names.service}`, cause)
     ))
 
   return { drain, abandon }
