@@ -73,7 +73,7 @@ const running: ReadonlyArray<readonly [mistake: string, says: RegExp]> = [
   ["another contract", /RemoteFailure: The payload does not fit the contract of user\.create: age: Missing key/],
   [
     "nobody there",
-    /RequestTimeout: No answer to user\.create within 500ms: .*repeat it with actionId [\da-f-]{36}.*\(or does no worker of that service run, with the same QUEUE_PREFIX and ENVIRONMENT\?\)/
+    /RequestTimeout: No answer to user\.create within 500ms: .*Check that a worker of its service runs.*with actionId [\da-f-]{36}/
   ],
   ["wrong option", /WorkerError: The option concurrency is 0: expected a whole number from 1/]
 ]
@@ -127,8 +127,8 @@ for (const options of [{ payload: { email: Schema.String } }, { success: Schema.
       const nodeArgs = ["--preserve-symlinks", "--preserve-symlinks-main", join(project, "app/main.ts")]
       const { stdout } = await promisify(execFile)(process.execPath, nodeArgs, { cwd: project, timeout: timeout / 2 })
       const message =
-        "\"user.create\" is made of schemas of another copy of effect: npm ls effect shows where the two " +
-        "are, npm dedupe or the same version everywhere mends it"
+        "The schemas of \"user.create\" come from another copy of effect. \"npm ls effect\" shows both: run \"npm dedupe\", " +
+        "or install the same version everywhere"
       assert.deepStrictEqual(stdout.trim().split("\n"), [message, message, message])
     } finally {
       rmSync(project, { recursive: true, force: true })
