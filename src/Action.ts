@@ -412,18 +412,20 @@ export const make = <
 } = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>> => {
   const name: string = type
   if (!isActionType(name)) {
-    throw new TypeError(`"${type}" is no action type: expected service.verb or service.entity.verb`)
+    throw new TypeError(
+      `"${type}" is not an action type: expected service.verb or service.entity.verb, such as user.create`
+    )
   }
   const { execution, query, rag } = options
   if ([options.payload, options.success, options.error, execution, query, rag].some(isMadeElsewhere)) {
     throw new TypeError(
-      `"${type}" is made of schemas of another copy of effect: npm ls effect shows where the two are, npm dedupe or the ` +
-        "same version everywhere mends it"
+      `The schemas of "${type}" come from another copy of effect. "npm ls effect" shows both: run "npm dedupe", or ` +
+        "install the same version everywhere"
     )
   }
   const payloadSchema = toSchema(options.payload ?? {})
   if (ActionCodec.shapeOf(payloadSchema) !== "object") {
-    throw new TypeError(`The payload of "${type}" does not encode to a JSON object`)
+    throw new TypeError(`The payload of "${type}" does not encode to a JSON object: wrap it in a Schema.Struct`)
   }
   // SAFETY: what the types ask of a failure action is nothing at run time.
   const failure = options.failureAction as Any | { readonly action: Any; readonly payload: "include" } | undefined
@@ -432,7 +434,9 @@ export const make = <
   for (const [name, schema] of Object.entries(configs)) {
     const shape = ActionCodec.shapeOf(schema)
     if (shape !== "object" && shape !== "nullable") {
-      throw new TypeError(`The ${name} config of "${type}" does not encode to a JSON object`)
+      throw new TypeError(
+        `The ${name} config of "${type}" does not encode to a JSON object: wrap it in a Schema.Struct`
+      )
     }
   }
   // SAFETY: the parts are the options that the type parameters were inferred from.
@@ -742,7 +746,7 @@ export const validationDetail = (error: Schema.SchemaError): ErrorDetail => {
     error_type: "ValidationError",
     error_code: "VALIDATION_ERROR",
     message: shown[0] === undefined
-      ? "The payload is not what the contract says"
+      ? "The payload does not fit the contract"
       : bounded(`${path.length === 0 ? "payload" : path.join(".")}: ${shown[0].message}`),
     details: { issues: shown, total: issues.length }
   }

@@ -137,7 +137,7 @@ export type AnyHandlers = Handlers<unknown, unknown> | RawHandlers
  * @category utility types
  */
 export type Runnable<H> = H extends Handlers<unknown, unknown> ? unknown
-  : { readonly [K in Exclude<keyof H, `${string}.${string}`>]: `No action type: ${K & string}` }
+  : { readonly [K in Exclude<keyof H, `${string}.${string}`>]: `Not an action type: ${K & string}` }
 
 /**
  * How building handlers may fail.
@@ -230,6 +230,25 @@ export type Complete<A extends Action.Any, H> =
   & { readonly [K in Exclude<keyof H, A["type"]>]: `No such action in the group: ${K & string}` }
   & { readonly [K in Exclude<A["type"], keyof H>]: `Missing handler: ${K}` }
 
+// No error has this key: for an error that the contract does not declare, the compiler prints it as what is missing. It comes
+// first, to be what is printed. The rest makes the compiler compare with this member of the union, and not with one that the
+// error happens to resemble.
+type Undeclared<Type extends string> =
+  & {
+    readonly [
+      K in Type as `Undeclared error of ${K}: declare it in the contract, or map it to RetryLater or Rejected`
+    ]: never
+  }
+  & Error
+  & { readonly _tag: string }
+
+type Candidate<A extends Action.Any> = (
+  payload: Action.Payload<A>,
+  delivery: DeliveryOf<A>
+) => Effect.Effect<Action.Success<A>, Action.Error<A> | RetryLater | Rejected | Undeclared<A["type"]>, unknown>
+
+type Candidates<A extends Action.Any> = { readonly [Current in A as Current["type"]]?: Candidate<Current> }
+
 // A record that is inferred as its constraint has only optional keys: without this an effect would pass for one.
 interface NoEffect {
   readonly [Effect.TypeId]?: never
@@ -266,15 +285,15 @@ export interface ActionGroup<in out A extends Action.Any> extends Pipeable {
    *
    * The effect runs once, at the start of a worker, in the scope of the worker.
    */
-  handlers<H extends Partial<HandlersFrom<A>>, EX = never, RX = never>(
+  handlers<H extends Candidates<A>, EX = never, RX = never>(
     build: (H & Complete<A, H> & NoEffect) | Effect.Effect<H & Complete<A, H>, EX, RX>
   ): Handlers<EX, Exclude<RX, Scope> | HandlersServices<H> | Action.WorkerServices<A>, A["type"]>
 
   /** The record as it is, its types checked where it is written. */
-  of<const H extends Partial<HandlersFrom<A>>>(handlers: H & Complete<A, H>): H
+  of<const H extends Candidates<A>>(handlers: H & Complete<A, H>): H
 
   /** Implements one action of the group. */
-  handler<const Type extends A["type"], H extends Handler<ActionOf<A, Type>, unknown>, EX = never, RX = never>(
+  handler<const Type extends A["type"], H extends Candidate<ActionOf<A, Type>>, EX = never, RX = never>(
     type: Type,
     build: H | Effect.Effect<H, EX, RX>
   ): Handlers<EX, Exclude<RX, Scope> | HandlerServices<H> | Action.WorkerServices<ActionOf<A, Type>>, Type>
@@ -349,7 +368,9 @@ const GroupProto = {
 const makeGroup = (actions: ReadonlyArray<Action.Any>): Any => {
   const byType = new Map<string, Action.Any>()
   for (const action of actions) {
-    if (byType.has(action.type)) throw new TypeError(`Two contracts in one group have the type "${action.type}"`)
+    if (byType.has(action.type)) {
+      throw new TypeError(`Two contracts of the group have the type "${action.type}": remove or rename one`)
+    }
     byType.set(action.type, action)
   }
   return Object.assign(Object.create(GroupProto), { actions: byType })
@@ -432,7 +453,9 @@ export const fromRecord = <H extends RawHandlers>(
   record: H & Runnable<H>
 ): Handlers<never, HandlersServices<H>, keyof H & string> => {
   const wrong = Object.keys(record).find((type): boolean => !isActionType(type))
-  if (wrong !== undefined) throw new TypeError(`"${wrong}" is no action type: expected service.verb`)
+  if (wrong !== undefined) {
+    throw new TypeError(`"${wrong}" is not an action type: expected service.verb, such as user.create`)
+  }
   // SAFETY: building from a record cannot fail; its handlers need what the record says.
   return makeHandlers(
     Object.keys(record),
@@ -483,7 +506,7 @@ export const mergeHandlers = <const All extends ReadonlyArray<Handlers<unknown, 
 ): Handlers<BuildError<All[number]>, Services<All[number]>, Types<All[number]>> => {
   const types = all.flatMap((handlers) => [...handlers.types])
   const twice = types.find((type, index) => types.indexOf(type) !== index)
-  if (twice !== undefined) throw new TypeError(`Two handlers for "${twice}"`)
+  if (twice !== undefined) throw new TypeError(`Two handlers for "${twice}": remove one`)
   // SAFETY: the routes are those of all arguments, and so are the types.
   return fromBuild(
     types,

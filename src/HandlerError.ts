@@ -87,7 +87,9 @@ export class RetryLater extends Data.TaggedError("RetryLater")<{
   }
 
   override get message(): string {
-    return this.after === undefined ? "Run again later" : `Run again after ${Duration.format(this.after)}`
+    return this.after === undefined
+      ? "The handler asked for another attempt"
+      : `The handler asked for another attempt after ${Duration.format(this.after)}`
   }
 }
 

@@ -29,6 +29,7 @@ import * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { randomBytes } from "node:crypto"
 import type { InvalidOption } from "./internal/base/invalidOption.ts"
+import { withoutStack } from "./internal/base/withoutStack.ts"
 import { open, type OpenFailure } from "./internal/ioredis/client.ts"
 import { makeClients } from "./internal/ioredis/clients.ts"
 import { blockOf, makeConnection } from "./internal/ioredis/connection.ts"
@@ -236,8 +237,18 @@ export class RedisStartError extends Data.TaggedError("RedisStartError")<{
   /** What to do about it. */
   readonly advice: string
 }> {
+  constructor(options: {
+    readonly reason: RedisStartReason
+    readonly address: string
+    readonly detail: string
+    readonly advice: string
+  }) {
+    super(options)
+    withoutStack(this)
+  }
+
   override get message(): string {
-    return `cannot connect to Redis at ${this.address}: ${this.detail} (${this.advice})`
+    return `Cannot connect to Redis at ${this.address}: ${this.detail} (${this.advice})`
   }
 }
 
@@ -259,7 +270,7 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   const clients = makeClients(resolved, yield* Effect.context<never>(), () => started)
   const shared = yield* openLasting(clients, { name: nameOf("command"), patient: true }).pipe(
     Effect.mapError(({ cause }) =>
-      new RedisStartError({ address: resolved.address, ...startFailure(cause, resolved.tls) })
+      new RedisStartError({ address: resolved.address, ...startFailure(cause, resolved.tls, resolved.client.db) })
     )
   )
   started = true

@@ -42,6 +42,7 @@ import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
+import { withoutStack } from "./internal/base/withoutStack.ts"
 import { build, type Built, type Source } from "./internal/redis/settingsBuild.ts"
 import { defaultUrl, fields, passwordName, urlName } from "./internal/redis/settingsFields.ts"
 
@@ -231,6 +232,11 @@ export interface SettingsProblem {
 export class SettingsError extends Data.TaggedError("SettingsError")<{
   readonly problems: ReadonlyArray<SettingsProblem>
 }> {
+  constructor(options: { readonly problems: ReadonlyArray<SettingsProblem> }) {
+    super(options)
+    withoutStack(this)
+  }
+
   override get message(): string {
     const lines = this.problems.map(({ expected, found, name }) => `${name} is ${found}: expected ${expected}`)
     return lines.length === 1 ? lines[0]! : `${lines.length} settings are wrong\n  ${lines.join("\n  ")}`

@@ -11,7 +11,7 @@ import * as Duration from "effect/Duration"
 import type { ErrorDetail } from "./DomainAction.ts"
 import * as DomainAction from "./DomainAction.ts"
 import * as HandlerError from "./HandlerError.ts"
-import { bounded, messageOf, nameOf, textAt } from "./internal/wire/errorText.ts"
+import { bounded, messageOf, nameOf, read, textAt } from "./internal/wire/errorText.ts"
 
 // -----------------------------------------------------------------------------
 // settlements
@@ -237,7 +237,11 @@ export const settlementOf = (outcome: Outcome, subject: Subject, policy: Policy,
   }
 }
 
-const poison = detail("Poison", "POISON_ACTION", "The action was delivered too often without an outcome")
+const poison = detail(
+  "Poison",
+  "POISON_ACTION",
+  "The action was delivered too often without an outcome: handling it may end the process"
+)
 
 const bury = (reason: DeadLetterReason, error: ErrorDetail, subject: Subject, policy: Policy): Settlement => ({
   _tag: "DeadLetter",
@@ -247,12 +251,12 @@ const bury = (reason: DeadLetterReason, error: ErrorDetail, subject: Subject, po
 })
 
 const timedOut = {
-  detail: detail("HandlerTimeout", "HANDLER_TIMEOUT", "The handler did not end in time"),
+  detail: detail("HandlerTimeout", "HANDLER_TIMEOUT", "The handler took longer than its handlerTimeout"),
   after: undefined
 }
 
 const outOfTime = {
-  detail: detail("HandlerTimeout", "HANDLER_TIMEOUT", "The caller's time was over before the handler ended"),
+  detail: detail("HandlerTimeout", "HANDLER_TIMEOUT", "The deadline of the request passed before the handler ended"),
   after: undefined
 }
 
@@ -264,7 +268,7 @@ const unknown = (since: number, subject: Subject, policy: Policy, now: number): 
     const type = subject.action?.action_type ?? ""
     return bury(
       "unknown",
-      detail("NotImplemented", "ACTION_NOT_IMPLEMENTED", `No handler for ${type}`),
+      detail("NotImplemented", "ACTION_NOT_IMPLEMENTED", `No worker has a handler for ${type}`),
       subject,
       policy
     )
@@ -326,17 +330,28 @@ const tryAgain = (
 export const defect = (error: unknown): HandlerFailure => ({
   error,
   disposition: "retryable",
-  detail: detail("ProcessingError", "HANDLER_EXECUTION_ERROR", saidBy(error) ?? "The handler failed"),
+  detail: detail(
+    "ProcessingError",
+    "HANDLER_EXECUTION_ERROR",
+    saidBy(error) ?? `The handler died with ${kindOf(error)}`
+  ),
   after: undefined
 })
 
 /** What Effect dies of when it meets a value that is not an effect. The rest of that text is the value. */
 const notAnEffect = "Fiber.runLoop: Not a valid effect"
 
+/** What an error is that says nothing. Its value is not shown: it may be a part of the payload. */
+const kindOf = (error: unknown): string => {
+  if (error === undefined || error === null) return String(error)
+  if (typeof error !== "object") return `a ${typeof error} instead of an error`
+  return typeof read(error, "stack") === "string" ? "an error without a message" : "an object without a message"
+}
+
 /** What a handler failed with, as a sentence; `undefined` where the error says nothing at all. */
 const saidBy = (error: unknown): string | undefined => {
   if (typeof error === "string" && error.startsWith(notAnEffect)) {
-    return "The handler used a value that is not an effect where an effect is expected"
+    return "The handler used a value that is not an effect where an effect is expected, such as after yield*"
   }
   const message = messageOf(error)
   if (message !== undefined) return message
@@ -363,7 +378,12 @@ export const undeclared = (error: unknown): HandlerFailure => {
   return {
     error,
     disposition: "retryable",
-    detail: detail(type, "HANDLER_EXECUTION_ERROR", saidBy(error) ?? `The handler failed with ${type}`),
+    detail: detail(
+      type,
+      "HANDLER_EXECUTION_ERROR",
+      saidBy(error) ??
+        (type === "ProcessingError" ? `The handler failed with ${kindOf(error)}` : `The handler failed with ${type}`)
+    ),
     after
   }
 }

@@ -503,7 +503,7 @@ onBoth("DeadLetter dry runs", (test) => {
       yield* buryAll
       const { checked, failing } = yield* deadLetters.dryRun(UserActions, { reason: "unknown" })
       assert.strictEqual(checked, 2)
-      assert.deepStrictEqual(failing.map((group) => group.issue), ["No handler for user.rename"])
+      assert.deepStrictEqual(failing.map((group) => group.issue), ["No contract has the type user.rename"])
     }))
 
   test("decode as the handlers of a worker would, and run none", () =>
@@ -610,7 +610,7 @@ onBoth("DeadLetter redelivers", (test) => {
       yield* deadLetters.redeliver(done!)
       const error = yield* Effect.flip(deadLetters.redeliver(failed!))
       assert.strictEqual(error._tag, "NotDeliverable")
-      assert.match(error.message, /for an answer of this kind/)
+      assert.match(error.message, /The naming does not accept the list that the message names for its answer/)
       const [[, fields] = [], ...more] = yield* entriesOf(stream)
       assert.deepStrictEqual([fields, more], [["data", answers[0]!], []])
       assert.deepStrictEqual(yield* letterIds, [failed])
@@ -714,8 +714,8 @@ onServer("DeadLetter", (test) => {
       assert.strictEqual(letter!.reason, "malformed")
       const details = yield* deadLetters.inspect(letter!.id)
       assert.isTrue(details.binary)
-      assert.deepStrictEqual(details.action, Result.fail("The entry is no UTF-8"))
-      assert.strictEqual((yield* deadLetters.dryRun(UserActions)).failing[0]?.issue, "The entry is no UTF-8")
+      assert.deepStrictEqual(details.action, Result.fail("The entry is not valid UTF-8"))
+      assert.strictEqual((yield* deadLetters.dryRun(UserActions)).failing[0]?.issue, "The entry is not valid UTF-8")
       yield* deadLetters.replay(letter!.id)
       const hex = "local out = {} for i, value in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')[1][2]) do " +
         "out[i] = value:gsub('.', function(c) return string.format('%02x', c:byte()) end) end return out"
@@ -761,13 +761,16 @@ inMemory("A worker bounds the dead letters", (test) => {
       yield* buryMany(6)
       yield* pass("30 seconds")
       assert.strictEqual((yield* warnings).length, 1)
-      assert.match((yield* warnings)[0]!, /^95 dead letters in .* the oldest are dropped beyond 100\. /)
+      assert.match(
+        (yield* warnings)[0]!,
+        /^95 dead letters are in .*, which keeps 100: the oldest are dropped beyond that\. /
+      )
       yield* buryMany(25)
       const ids = yield* letterIds
       yield* pass("30 seconds")
       assert.deepStrictEqual(yield* letterIds, ids.slice(20))
       assert.strictEqual((yield* warnings).length, 2)
-      assert.match((yield* warnings)[1]!, /^20 dead letters of .* were dropped/)
+      assert.match((yield* warnings)[1]!, /^Dropped the 20 oldest dead letters of .*/)
       yield* send("DEL", names.deadLetters)
       yield* pass("30 seconds")
       yield* buryMany(95)
@@ -797,7 +800,10 @@ inMemory("A worker bounds the dead letters", (test) => {
       yield* pass("3 minutes")
       assert.deepStrictEqual(yield* warnings, [])
       yield* pass("90 seconds")
-      assert.match((yield* warnings)[0]!, /^The oldest dead letter in .* is 9m.* old: those older than 10m are dropped/)
+      assert.match(
+        (yield* warnings)[0]!,
+        /^The oldest dead letter in .* is 9m.* old: letters older than 10m are dropped/
+      )
       assert.deepStrictEqual(yield* letterIds, [first, second])
       yield* pass("1 minute")
       assert.deepStrictEqual(yield* letterIds, [second])

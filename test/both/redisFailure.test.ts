@@ -59,7 +59,7 @@ const kinds: ReadonlyArray<readonly [kind: RedisFailure, message: string, code?:
   ["Connection", "Socket closed unexpectedly"],
   ["Connection", "Disconnects client"],
   ["Connection", "Timed out waiting for a reserved Redis connection"],
-  ["Connection", "The read did not come back: connection given up"],
+  ["Connection", "The read did not come back in time: its connection was closed"],
   ["Unsupported", "ERR unknown command 'XACKDEL'"],
   ["Unsupported", "ERR unknown command `EVALSHA`, with args beginning with: "],
   ["Unsupported", "ERR unknown subcommand 'CONSUMERS'. Try XINFO HELP."],

@@ -285,7 +285,7 @@ inMemory("the report", (test) => {
       yield* pass("10 minutes")
       const reports = logs.filter((line) => line.text.includes("has not moved past"))
       assert.strictEqual(reports.length, 1)
-      assert.match(reports[0]!.text, /^Group user-group .*A handler runs for that long/)
+      assert.match(reports[0]!.text, /^Group user-group .*A handler has been running that long/)
       assert.notInclude(reports[0]!.text, "DESTROY")
       yield* done.open
     }), 60_000)

@@ -149,7 +149,7 @@ onBoth("a sender", (test) => {
         const error = yield* Effect.flip(Effect.asVoid(sending as Effect.Effect<unknown, unknown>))
         assert.propertyVal(error, "_tag", "RedisError")
         const text = (error as { readonly cause: Error }).cause.message
-        assert.include(text, `${names.stream} takes no more entries`)
+        assert.include(text, `${names.stream} accepts no more entries`)
         assert.include(text, "docs/security.md")
         assert.notInclude(text, "secret")
       }
@@ -182,7 +182,7 @@ onBoth("a sender", (test) => {
       const page = yield* list()
       const error = yield* Effect.flip(replay(page.letters[0]?.id ?? ""))
       assert.strictEqual(error._tag, "RedisError")
-      assert.include(String((error as { readonly cause: unknown }).cause), `${names.stream} takes no more entries`)
+      assert.include(String((error as { readonly cause: unknown }).cause), `${names.stream} accepts no more entries`)
       assert.strictEqual(yield* count(), 1)
     }))
 })

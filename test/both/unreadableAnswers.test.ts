@@ -111,7 +111,7 @@ onBoth("a request", (test) => {
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* ask("shared", [answer, readable]), Result.succeed({ score: 0.5 }))
         const { logs } = yield* Place
-        assert.lengthOf(logs.filter(({ text }) => text.includes("An answer that cannot be read is dropped")), 1)
+        assert.lengthOf(logs.filter(({ text }) => text.includes("Dropped an answer that cannot be read")), 1)
       }))
   }
 

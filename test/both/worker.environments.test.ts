@@ -39,7 +39,7 @@ onBoth("A worker to which nothing has ever come", (test) => {
         assert.deepStrictEqual(yield* said, [
           `Warn No action has ever come to ${streamIn(place.environment, service)}, but ${
             streamIn(environment, service)
-          } exists. Senders and workers must have the same environment: if your senders write there, set ` +
+          } exists. Senders and workers need the same environment: if your senders write there, set ` +
           `ENVIRONMENT=${environment}`
         ])
       }))

@@ -316,7 +316,7 @@ onServer("a worker that gets bytes that are no text", (test) => {
       assert.deepStrictEqual(
         new Set((yield* deadLetters).map(({ notes }) => notes["message"])),
         new Set([
-          "The entry is no UTF-8"
+          "The entry is not valid UTF-8"
         ])
       )
       assert.deepStrictEqual(seen.runs, ["ok 1"])

@@ -53,15 +53,24 @@ inMemory("options of a worker", (test) => {
       assert.strictEqual(yield* send("EXISTS", names.stream, names.lease), 0)
     }))
 
-  test("say where clients send, when that is nowhere here", () =>
+  test("warn of types that all belong to other services", () =>
     Effect.gen(function*() {
       const { logs } = yield* Place
-      const said = () => logs.filter(({ text }) => text.includes("is SERVICE_NAME right?")).map(({ text }) => text)
+      const said = () =>
+        logs.filter(({ text }) => text.startsWith("This worker will receive")).map(({ level, text }) =>
+          `${level} ${text}`
+        )
       yield* Worker.start({ "user.create": () => Effect.void, "order.place": () => Effect.void })
       assert.deepStrictEqual(said(), [])
       yield* Worker.start({ "order.place": () => Effect.void })
       assert.deepStrictEqual(said(), [
-        "Clients send none of the types of this worker to user, but order.place to order: is SERVICE_NAME right?"
+        "Warn This worker will receive nothing: its types (order.place) belong to service \"order\", but SERVICE_NAME is \"user\""
+      ])
+      const before = said().length
+      yield* Worker.start({ "order.place": () => Effect.void, "mail.send": () => Effect.void }, { service: "cart" })
+      assert.deepStrictEqual(said().slice(before), [
+        "Warn This worker will receive nothing: its types (order.place, mail.send) belong to services \"mail\", \"order\", " +
+        "but the option service is \"cart\""
       ])
     }))
 

@@ -45,12 +45,12 @@ const alone: ReadonlyArray<readonly [mistake: string, env: Processes.Options["en
   [
     "a server that is down",
     { ...service, REDIS_URL: "redis://127.0.0.1:1" },
-    /cannot connect to Redis at 127\.0\.0\.1:1: .*ECONNREFUSED.*\(is the server running, and is the port right\?\)/
+    /Cannot connect to Redis at 127\.0\.0\.1:1: .*ECONNREFUSED.*\(check that the server runs, and that host and port are right\)/
   ],
   [
     "a host that does not exist",
     { ...service, REDIS_URL: "redis://no-such-host.invalid" },
-    /cannot connect to Redis at no-such-host\.invalid:6379: .*\(check the host in REDIS_URL, and DNS\)/
+    /Cannot connect to Redis at no-such-host\.invalid:6379: .*\(check the host in REDIS_URL, and DNS\)/
   ]
 ]
 
@@ -73,7 +73,7 @@ const running: ReadonlyArray<readonly [mistake: string, says: RegExp]> = [
   ["another contract", /RemoteFailure: The payload does not fit the contract of user\.create: age: Missing key/],
   [
     "nobody there",
-    /RequestTimeout: No answer to user\.create within 500ms: .*repeat it with actionId [\da-f-]{36}.*\(or does no worker of that service run, with the same QUEUE_PREFIX and ENVIRONMENT\?\)/
+    /RequestTimeout: No answer to user\.create within 500ms: .*Check that a worker of its service runs.*with actionId [\da-f-]{36}/
   ],
   ["wrong option", /InvalidOption: The option "concurrency" is 0: expected a whole number from 1 to 100000/]
 ]
@@ -93,9 +93,9 @@ describe("a server with a password", () => {
     Effect.gen(function*() {
       const { url } = yield* startServer({ password: "right" })
       const env = { ...service, REDIS_URL: url }
-      assert.match(yield* told(env), /RedisStartError: cannot connect to Redis at .*\(.*REDIS_PASSWORD.*\)/)
+      assert.match(yield* told(env), /RedisStartError: Cannot connect to Redis at .*\(.*REDIS_PASSWORD.*\)/)
       const line = yield* told({ ...env, REDIS_PASSWORD: "secret" })
-      assert.match(line, /RedisStartError: cannot connect to Redis at .*\(.*REDIS_PASSWORD.*\)/)
+      assert.match(line, /RedisStartError: Cannot connect to Redis at .*\(.*REDIS_PASSWORD.*\)/)
       assert.notInclude(line, "secret")
     }), timeout)
 })
@@ -127,8 +127,8 @@ for (const options of [{ payload: { email: Schema.String } }, { success: Schema.
       const nodeArgs = ["--preserve-symlinks", "--preserve-symlinks-main", join(project, "app/main.ts")]
       const { stdout } = await promisify(execFile)(process.execPath, nodeArgs, { cwd: project, timeout: timeout / 2 })
       const message =
-        "\"user.create\" is made of schemas of another copy of effect: npm ls effect shows where the two " +
-        "are, npm dedupe or the same version everywhere mends it"
+        "The schemas of \"user.create\" come from another copy of effect. \"npm ls effect\" shows both: run \"npm dedupe\", " +
+        "or install the same version everywhere"
       assert.deepStrictEqual(stdout.trim().split("\n"), [message, message, message])
     } finally {
       rmSync(project, { recursive: true, force: true })

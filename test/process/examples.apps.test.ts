@@ -123,7 +123,7 @@ layer(serverLayer(), { excludeTestServices: true })("examples", (it) => {
       Effect.gen(function*() {
         const alone = yield* start("fastify/main", { PORT: "0", REDIS_URL: "redis://127.0.0.1:1" })
         assert.deepStrictEqual(yield* alone.ended(within), { status: 1, signal: null })
-        assert.match(alone.lines().join("\n"), /cannot connect to Redis at 127\.0\.0\.1:1/)
+        assert.match(alone.lines().join("\n"), /Cannot connect to Redis at 127\.0\.0\.1:1/)
         assert.strictEqual(alone.count(/Server listening/), 0)
 
         const app = yield* start("fastify/main", { PORT: "0", QUEUE_PREFIX: "broken" })

@@ -108,15 +108,18 @@ describe("a server that refuses for a while", () => {
       const lines: Array<string> = []
       const refused = new RedisError({ cause: new Error("MISCONF Redis is configured to save RDB snapshots") })
       const waiting = yield* Effect.forkChild(
-        trouble.make().around("starting", Effect.fail(refused)).pipe(
+        trouble.make("user").around("starting", Effect.fail(refused)).pipe(
           Effect.provide(recording(lines))
         )
       )
       for (let second = 0; second < 200; second++) yield* TestClock.adjust("1 second")
       assert.lengthOf(lines, 4)
-      assert.match(lines[0]!, /^Redis failed while starting: MISCONF/)
+      assert.match(
+        lines[0]!,
+        /^Redis failed: MISCONF .* \(while starting\)\. The worker of user tries again until it works$/
+      )
       for (const line of lines.slice(1)) {
-        assert.match(line, /^Redis still fails while starting, for \d+ seconds now: MISCONF Redis is configured/)
+        assert.match(line, /^Redis still fails after \d+ (s|min): MISCONF Redis is configured/)
       }
       yield* Fiber.interrupt(waiting)
     }))

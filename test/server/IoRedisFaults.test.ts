@@ -170,8 +170,8 @@ describe("the shared connection", () => {
         )
       )
       assert.strictEqual(lines.length, 2)
-      assert.match(lines[0]!, /^Redis connection to 127\.0\.0\.1:\d+ lost \(.+\), reconnecting$/)
-      assert.match(lines[1]!, /is back$/)
+      assert.match(lines[0]!, /^Lost the Redis connection to 127\.0\.0\.1:\d+: .+\. Reconnecting$/)
+      assert.match(lines[1]!, /^Reconnected to/)
     }))
 
   it.live("refuses a command that is too long to be made, also while it waits for the connection, and goes on", () =>

@@ -151,7 +151,7 @@ describe("a password that is an effect", () => {
         const redis = yield* Redis.Redis
         yield* change(server, "second-secret")
         yield* killAll(server)
-        yield* until("it is told", said(lines, /cannot come back: The password was refused: WRONGPASS/))
+        yield* until("it is told", said(lines, /Cannot reconnect to .*: The password was refused: WRONGPASS/))
         // No WRONGPASS of a command, which would end a worker.
         const failure = yield* Effect.flip(redis.send("PING"))
         assert.notMatch(String(failure.cause), /CommandError: WRONGPASS/)
@@ -243,7 +243,7 @@ describe("an effect that gives no password", () => {
         ask = Effect.fail(new TokenUnavailable({ message: `no token, not even ${secret}` }))
         const before = asked
         yield* killAll(server)
-        yield* until("it is told", said(lines, /cannot come back: .*failed with TokenUnavailable/))
+        yield* until("it is told", said(lines, /Cannot reconnect to .*: .*failed with TokenUnavailable/))
         yield* until("it is tried again and again", Effect.sync(() => asked > before + 2))
         const failure = yield* Effect.flip(Effect.scoped(redis.reserve))
         assert.match(String(failure.cause), /Connection is closed: .*TokenUnavailable/)

@@ -78,7 +78,7 @@ describe("a password that is an effect", () => {
           yield* reserve
           state.hangs = true
           yield* proxy.cut()
-          yield* said(lines, /cannot come back: the effect that gives the password took longer than 1000 ms/)
+          yield* said(lines, /Cannot reconnect to .*: the effect that gives the password took longer than 1000 ms/)
           yield* failsAsConnection(send)
           yield* failsAsConnection(reserve)
           // Those that were given up do not go on.
@@ -182,7 +182,7 @@ describe("the log of an outage", () => {
       yield* Effect.gen(function*() {
         yield* during({ server, proxy, lines })
         yield* works("a command", send)
-        yield* said(lines, /is back$/)
+        yield* said(lines, /^Reconnected to/)
       }).pipe(
         Effect.scoped,
         Effect.provide(Layer.provideMerge(IoRedis.layerOptions(options(server, proxy)), recording(lines)))
@@ -220,7 +220,7 @@ describe("the log of an outage", () => {
             await admin.send("CONFIG", "SET", "maxclients", "1")
             await admin.send("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
           })
-          yield* said(lines, /cannot come back: ERR max number of clients/)
+          yield* said(lines, /Cannot reconnect to .*: ERR max number of clients/)
           yield* failsAsConnection(send)
           yield* Effect.promise(() =>
             admin.send("CONFIG", "SET", "maxclients", "100")
@@ -242,7 +242,7 @@ describe("the log of an outage", () => {
         for (let attempt = 0; attempt < 5; attempt++) yield* failsAsConnection(send)
         yield* proxy.resume
         yield* works("a command", send)
-        yield* said(lines, /is back$/)
+        yield* said(lines, /^Reconnected to/)
       }).pipe(
         Effect.provide(
           Layer.provideMerge(
@@ -280,11 +280,11 @@ describe("a Connector of the user's own", () => {
         const { use } = yield* IoRedis.IoRedis
         throws = true
         yield* use((client) => client.quit())
-        yield* said(lines, /cannot come back: no region/)
+        yield* said(lines, /Cannot reconnect to .*: no region/)
         yield* failsAsConnection(send)
         throws = false
         yield* works("a command", send)
-        yield* said(lines, /is back$/)
+        yield* said(lines, /^Reconnected to/)
       }).pipe(
         Effect.provide(Layer.provideMerge(IoRedis.layerOptions({ ...times, ioredis: { Connector } }), recording(lines)))
       )

@@ -137,7 +137,7 @@ describe("a key that holds another type", () => {
       assert.strictEqual((yield* process.worker.status).state, "failed")
       const error = yield* Effect.flip(client.request(Trouble.Do, { key: "k" }, { timeout: "5 minutes" }))
       assert.match(String("cause" in error ? error.cause : error), /WRONGTYPE/)
-      assert.strictEqual(world.logged(/^Error The worker of user ended: .*another type/).length, 1)
+      assert.strictEqual(world.logged(/^Error The worker of user has failed: .*another type/).length, 1)
 
       yield* world.server.cli("DEL", world.names.stream)
       const next = yield* world.startWorker()

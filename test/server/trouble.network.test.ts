@@ -24,15 +24,15 @@ describe("a worker and its callers", () => {
       assert.isAtLeast(load.failures.get("RedisError") ?? 0, 1)
       yield* Trouble.nothingLost(world, load.accepted)
       assert.isAtLeast(yield* world.counter(Metrics.reconnects), 1)
-      assert.isAtLeast(world.logged(/^Warn Redis failed while reading/).length, 1)
-      assert.isAtLeast(world.logged(/^Info Redis works again while reading/).length, 1)
+      assert.isAtLeast(world.logged(/^Warn Redis failed: .*The worker of/).length, 1)
+      assert.isAtLeast(world.logged(/^Info Redis works again for the worker of/).length, 1)
     }))
 
   for (
     const [what, target, noticed] of [
-      ["entries that a read took", /^user-worker-/, /Redis failed while reading/],
-      ["the reply of a settlement", /:command:worker:/, /connection to .* lost/],
-      ["answers", /:responses:inbox:/, /Answers cannot be read now/]
+      ["entries that a read took", /^user-worker-/, /Redis failed: .*The worker of/],
+      ["the reply of a settlement", /:command:worker:/, /Lost the Redis connection to/],
+      ["answers", /:responses:inbox:/, /while reading answers/]
     ] as const
   ) {
     it.live(`go on after ${what} were cut off in the middle`, () =>

@@ -170,8 +170,8 @@ describe("a server that takes no more clients", () => {
         yield* until("the others handle them", Effect.sync(() => world.handled.size === (round + 1) * 10))
         yield* Trouble.endure(world, process, 300)
       }
-      assert.isAtMost(world.logged(/Redis failed while reading/).length, 8)
-      assert.isAtMost(world.logged(/Redis works again/).length, 8)
+      assert.isAtMost(world.logged(/Redis (still )?fail/).length, 2)
+      assert.isAtMost(world.logged(/Redis works again/).length, 2)
 
       yield* redis.send("CONFIG", "SET", "maxclients", "100")
       yield* Trouble.recovered(process)

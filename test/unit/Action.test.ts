@@ -68,7 +68,7 @@ describe("make", () => {
     for (
       const type of ["user.", ".create", "user..create", "user.cre ate", "user:x.create", `user.${"x".repeat(200)}`]
     ) {
-      assert.throws(() => Action.make(type as "user.create"), TypeError, "no action type")
+      assert.throws(() => Action.make(type as "user.create"), TypeError, "not an action type")
     }
   })
 
@@ -415,7 +415,7 @@ describe("the errors of every handler", () => {
     const error = new RetryLater({ cause, after: "30 seconds" })
     assert.deepStrictEqual(error.after, Duration.seconds(30))
     assert.strictEqual(error.cause, cause)
-    assert.strictEqual(error.message, "Run again after 30s")
+    assert.strictEqual(error.message, "The handler asked for another attempt after 30s")
     assert.isUndefined(new RetryLater().after)
     assert.isTrue(isRetryLater(error))
     assert.isFalse(isRetryLater({ _tag: "RetryLater" }))

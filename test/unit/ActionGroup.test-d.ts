@@ -424,12 +424,12 @@ describe("a plain record", () => {
 
   it("has action types as its keys", () => {
     ActionGroup.fromRecord({
-      // @ts-expect-error is not assignable to type '"No action type: create"'
+      // @ts-expect-error is not assignable to type '"Not an action type: create"'
       create: () => Effect.void
     })
     void start({
       "user.create": () => Effect.void,
-      // @ts-expect-error is not assignable to type '"No action type: update"'
+      // @ts-expect-error is not assignable to type '"Not an action type: update"'
       update: () => Effect.void
     })
     // @ts-expect-error a group is not its handlers

@@ -91,7 +91,7 @@ describe("groups", () => {
   })
 
   it("refuse a second contract of the same type", () => {
-    const message = "Two contracts in one group have the type \"user.create\""
+    const message = "Two contracts of the group have the type \"user.create\""
     assert.throws(() => ActionGroup.make(CreateUser, CreateUser), TypeError, message)
     assert.throws(() => UserActions.add(CreateUser), TypeError, message)
     assert.throws(() => UserActions.merge(ActionGroup.make(CreateUser)), TypeError, message)
@@ -231,7 +231,7 @@ describe("handlers", () => {
       )
       assert.strictEqual(
         yield* messageOf(untyped({ "user.create": createUser, "user.update": 5 })),
-        "TypeError: The handler of \"user.update\" is no function"
+        "TypeError: The handler of \"user.update\" is not a function: expected a function that returns an effect"
       )
     }))
 })
@@ -305,6 +305,6 @@ describe("a plain record", () => {
 
   it("has action types as its keys", () => {
     const record: {} = { create: () => Effect.void }
-    assert.throws(() => ActionGroup.fromRecord(record), TypeError, "no action type")
+    assert.throws(() => ActionGroup.fromRecord(record), TypeError, "not an action type")
   })
 })

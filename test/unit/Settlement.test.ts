@@ -467,7 +467,7 @@ describe("Settlement", () => {
         error: {
           error_type: "NotImplemented",
           error_code: "ACTION_NOT_IMPLEMENTED",
-          message: "No handler for user.create",
+          message: "No worker has a handler for user.create",
           details: null
         }
       })
@@ -491,7 +491,10 @@ describe("Settlement", () => {
         Symbol("s")
       ]
       for (const failure of causes.flatMap((cause) => [Settlement.defect(cause), Settlement.undeclared(cause)])) {
-        assert.match(failure.detail.message, /^The handler failed( with ProcessingError)?$/)
+        assert.match(
+          failure.detail.message,
+          /^The handler (failed|died) with (an error without a message|an object without a message|a (bigint|symbol) instead of an error)$/
+        )
         assert.strictEqual(failure.detail.error_type, "ProcessingError")
       }
     })
@@ -625,8 +628,17 @@ describe("Settlement", () => {
     })
 
     it("has a message whatever was thrown", () => {
-      for (const thrown of [undefined, null, "", 1, {}, new Error("")]) {
-        assert.strictEqual(Settlement.defect(thrown).detail.message, "The handler failed")
+      for (
+        const [thrown, kind] of [
+          [undefined, "undefined"],
+          [null, "null"],
+          ["", "a string instead of an error"],
+          [1, "a number instead of an error"],
+          [{}, "an object without a message"],
+          [new Error(""), "an error without a message"]
+        ] as const
+      ) {
+        assert.strictEqual(Settlement.defect(thrown).detail.message, `The handler died with ${kind}`)
       }
     })
   })
@@ -655,9 +667,9 @@ describe("Settlement", () => {
         )
         return settlement._tag === "DeadLetter" ? settlement.error.message : settlement._tag
       }
-      assert.strictEqual(messageAt(undefined), "The handler did not end in time")
-      assert.strictEqual(messageAt(now + 1), "The handler did not end in time")
-      assert.strictEqual(messageAt(now), "The caller's time was over before the handler ended")
+      assert.strictEqual(messageAt(undefined), "The handler took longer than its handlerTimeout")
+      assert.strictEqual(messageAt(now + 1), "The handler took longer than its handlerTimeout")
+      assert.strictEqual(messageAt(now), "The deadline of the request passed before the handler ended")
     })
 
     it("takes the time of RetryLater", () => {
@@ -680,9 +692,9 @@ describe("Settlement", () => {
         [new Busy("later"), "Busy", "later"],
         [new Error("oh"), "ProcessingError", "oh"],
         [{ _tag: "Busy" }, "Busy", "The handler failed with Busy"],
-        [{ _tag: 1 }, "ProcessingError", "The handler failed with ProcessingError"],
+        [{ _tag: 1 }, "ProcessingError", "The handler failed with an object without a message"],
         ["text", "ProcessingError", "text"],
-        [null, "ProcessingError", "The handler failed with ProcessingError"]
+        [null, "ProcessingError", "The handler failed with null"]
       ]
       for (const [error, type, message] of cases) {
         const failure = Settlement.undeclared(error)

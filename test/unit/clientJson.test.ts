@@ -35,7 +35,7 @@ inMemory("a client", (test) => {
         const client = yield* ActionClient.ActionClient
         const error = yield* Effect.flip(client.sendAction({ ...envelope, ...change }))
         assert.strictEqual(error._tag, "EncodeError")
-        assert.include(error.message, "malformed once a toJSON wrote it")
+        assert.include(error.message, "A toJSON of the action writes a malformed one")
         assert.deepStrictEqual(yield* entriesOf(names.stream), [])
       }).pipe(Effect.provide(ActionClient.layer)))
   }

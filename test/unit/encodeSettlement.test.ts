@@ -202,7 +202,7 @@ describe("encodeSettlement", () => {
       ["an error with a tag", new RedisError({ cause: new Error("READONLY no") }), "RedisError", "READONLY no"],
       ["any other error", new TypeError("not a function"), "TypeError", "not a function"],
       ["a text", "the ledger is closed", "RetryLater", "the ledger is closed"],
-      ["what says nothing", { secret: 1 }, "RetryLater", "Run again later"]
+      ["what says nothing", { secret: 1 }, "RetryLater", "The handler asked for another attempt"]
     ] as const
   ) {
     it(`notes in the dead letter what is behind RetryLater, and tells no caller: ${what}`, () => {

@@ -85,8 +85,8 @@ describe("entry", () => {
     it("says what is wrong, and nothing of what stands in it", () => {
       const secret = "hunter2"
       const wrong: ReadonlyArray<readonly [entry: entry.Entry, message: RegExp]> = [
-        [entry.make("1-1", ["other", secret]), /no field data/],
-        [entry.withBroken(entry.make("1-1", ["data", request]), true), /no UTF-8/],
+        [entry.make("1-1", ["other", secret]), /no field "data"/],
+        [entry.withBroken(entry.make("1-1", ["data", request]), true), /not valid UTF-8/],
         [entry.make("1-1", ["data", `{"${secret}`]), /not JSON/],
         [entry.make("1-1", ["data", `{"data":"${secret}"}`]), /action_id/],
         [entry.make("1-1", ["data", `"${secret.repeat(1_000_000)}"`]), /larger than/]

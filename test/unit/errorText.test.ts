@@ -107,6 +107,9 @@ describe("the failure that a caller reads", () => {
     assert.strictEqual(exit._tag, "Failure")
     if (exit._tag !== "Failure") return
     const { message } = Settlement.defect(Cause.squash(exit.cause)).detail
-    assert.strictEqual(message, "The handler used a value that is not an effect where an effect is expected")
+    assert.strictEqual(
+      message,
+      "The handler used a value that is not an effect where an effect is expected, such as after yield*"
+    )
   })
 })

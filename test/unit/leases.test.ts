@@ -201,7 +201,10 @@ describe("Under TestClock, a lease", () => {
         yield* takeOver(id)
         yield* Deferred.succeed(go, undefined)
         yield* until("it has ended", Effect.sync(() => events.length === 1))
-        yield* until("it is refused", Effect.sync(() => lines.some((line) => line.includes("another consumer owns"))))
+        yield* until(
+          "it is refused",
+          Effect.sync(() => lines.some((line) => line.includes("another consumer has taken")))
+        )
         assert.deepStrictEqual(events, ["a done"])
         assert.deepStrictEqual((yield* pending).map((row) => row[1]), ["other"])
         assert.strictEqual(yield* command("EXISTS", inbox), 0)
@@ -222,7 +225,9 @@ describe("Under TestClock, a lease", () => {
         yield* TestClock.adjust("90 seconds")
         assert.strictEqual(yield* Queue.take(runs), "a attempt=1 deliveries=2")
         assert.lengthOf(yield* pending, 1)
-        assert.isTrue(lines.some((line) => line.includes("1 pending entries") && line.includes("they are lost")))
+        assert.isTrue(
+          lines.some((line) => line.includes("1 pending entries") && line.includes("are lost: another program"))
+        )
         yield* Deferred.succeed(go, undefined)
       }).pipe(Effect.provide(layer))
     })))
@@ -238,7 +243,7 @@ describe("Under TestClock, a lease", () => {
         const patient = yield* Worker.start(handlers, { claimIdle: "2 minutes" })
         const hasty = yield* Worker.start(handlers, { claimIdle: "5 seconds" })
         assert.strictEqual(Duration.toMillis((yield* hasty.status).lease), 120_000)
-        assert.isTrue(lines.some((line) => line.includes("has claimIdle 120000 ms, this one 5000 ms")))
+        assert.isTrue(lines.some((line) => line.includes("has claimIdle 120000 ms, and this one 5000 ms")))
         yield* TestClock.adjust("119 seconds")
         assert.strictEqual(yield* Queue.size(runs), 0)
         yield* TestClock.adjust("40 seconds")

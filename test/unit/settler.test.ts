@@ -145,7 +145,7 @@ describe("an answer that a server does not take", () => {
         })
         const last = callsFor(calls, "2-0").at(-1)
         assert.deepInclude(notesOf(last), { action_id: action.action_id, reason: "undeliverable" })
-        assert.match(notesOf(last)["undeliverable"] ?? "", /^The server does not take it: (Connection|ERR Protocol)/)
+        assert.match(notesOf(last)["undeliverable"] ?? "", /^The server does not accept it: (Connection|ERR Protocol)/)
         assert.deepInclude(pushed(last), { success: false, data: null })
         assert.isTrue(last?.entries[0]?.dead)
       }))

@@ -54,7 +54,19 @@ const wrong: ReadonlyArray<readonly [what: string, record: string, underlined: s
     "an error that the contract does not declare",
     "{ \"user.create\": ({ email }) => Effect.fail(new Undeclared({ email })), ...rest }",
     "\"user.create\"",
-    /Type 'Undeclared' is not assignable to type '(?:EmailTaken|RetryLater|Rejected)/
+    /Undeclared error of user\.create: declare it in the contract, or map it to RetryLater or Rejected/
+  ],
+  [
+    "an error that the contract does not declare, where an effect builds the record",
+    "Effect.succeed({ \"user.create\": () => Effect.fail(new Undeclared({ email: \"\" })), ...rest })",
+    "Effect.succeed({ \"user.create\": () => Effect.fail(new Undeclared({ email: \"\" })), ...rest })",
+    /Undeclared error of user\.create: declare it in the contract, or map it to RetryLater or Rejected/
+  ],
+  [
+    "an error without a tag",
+    "{ \"user.create\": () => Effect.fail(new Error(\"boom\")), ...rest }",
+    "\"user.create\"",
+    /Type 'Error' is not assignable to type .*Undeclared<"user\.create">/
   ],
   [
     "a success of another type",

@@ -16,12 +16,20 @@ type Result = Effect.Effect<object, unknown>
 // SAFETY: what a handler in JavaScript, or behind a cast, could return.
 const notAnEffect = (value: unknown): Result => value as Result
 
-/** What a handler does, what the caller reads, and what stands in the dead letter where that is something else. */
-const failures: ReadonlyArray<readonly [what: string, run: () => Result, message: string, letter?: string]> = [
+/** What a handler does, what the caller reads, what stands in the dead letter where that is something else, and the log where that differs. */
+const failures: ReadonlyArray<
+  readonly [what: string, run: () => Result, message: string, letter?: string | undefined, line?: string]
+> = [
   ["a text", () => Effect.fail("no such table"), "no such table"],
   ["a thrown text", () => Effect.die("no such table"), "no such table"],
   ["an object with a message", () => Effect.fail({ message: "no such table" }), "no such table"],
-  ["an error without a message", () => Effect.die(new RangeError("")), "The handler failed with RangeError"],
+  [
+    "an error without a message",
+    () => Effect.die(new RangeError("")),
+    "The handler failed with RangeError",
+    undefined,
+    "RangeError"
+  ],
   [
     "a rejected promise",
     () => Effect.tryPromise(() => Promise.reject(new Error("no such table"))),
@@ -35,7 +43,7 @@ const failures: ReadonlyArray<readonly [what: string, run: () => Result, message
   [
     "RetryLater around a tagged error without a message",
     () => Effect.fail(new RetryLater({ cause: new GatewayDown() })),
-    "Run again later",
+    "The handler asked for another attempt",
     "GatewayDown"
   ],
   [
@@ -45,28 +53,34 @@ const failures: ReadonlyArray<readonly [what: string, run: () => Result, message
         Effect.tryPromise(() => Promise.reject(new Error("connect ECONNREFUSED"))),
         (cause) => new RetryLater({ cause })
       ),
-    "Run again later",
+    "The handler asked for another attempt",
     "connect ECONNREFUSED"
   ],
   [
     "an object in place of an effect",
     () => notAnEffect({ userId: "secret" }),
-    "The handler of \"user.create\" returned a value of type object, not an effect"
+    "The handler of \"user.create\" returned a value of type object, not an effect: return an effect, such as Effect.void or Effect.succeed",
+    undefined,
+    "TypeError: The handler of \"user.create\" returned a value of type object, not an effect: return an effect, such as Effect.void or Effect.succeed"
   ],
   [
     "nothing in place of an effect",
     () => notAnEffect(undefined),
-    "The handler of \"user.create\" returned a value of type undefined, not an effect"
+    "The handler of \"user.create\" returned undefined, not an effect: return an effect, such as Effect.void or Effect.succeed",
+    undefined,
+    "TypeError: The handler of \"user.create\" returned undefined, not an effect: return an effect, such as Effect.void or Effect.succeed"
   ],
   [
     "a promise in place of an effect",
     () => notAnEffect(Promise.reject(new Error("unhandled"))),
-    "The handler of \"user.create\" returned a promise, not an effect: wrap it with Effect.promise"
+    "The handler of \"user.create\" returned a promise, not an effect: wrap it with Effect.promise",
+    undefined,
+    "TypeError: The handler of \"user.create\" returned a promise, not an effect: wrap it with Effect.promise"
   ]
 ]
 
 inMemory("a handler that fails", (test) => {
-  for (const [what, run, message, letter = message] of failures) {
+  for (const [what, run, message, letter = message, line = letter] of failures) {
     test(`tells its caller and the dead letter what it failed with: ${what}`, () =>
       Effect.gen(function*() {
         const place = yield* Place
@@ -78,7 +92,7 @@ inMemory("a handler that fails", (test) => {
         assert.strictEqual((yield* deadLetters)[0]?.notes["message"], letter)
         yield* eventually(
           "it is logged",
-          Effect.sync(() => place.logs.some(({ text }) => text.startsWith(`Dead letter (exhausted): ${message}`)))
+          Effect.sync(() => place.logs.some(({ text }) => text.startsWith(`Dead letter (exhausted): ${line}`)))
         )
       }))
   }

@@ -1,5 +1,5 @@
 /**
- * What the log lines of handlers bear.
+ * What the log lines of handlers carry.
  */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ inMemory("a log line of a handler", (test) => {
   const annotations = Effect.fnUntraced(function*(around: Readonly<Record<string, unknown>>) {
     const { logs, names, pass } = yield* Place
     const text = actionOf("user.create", 1, { data: {} })
-    const { action_id } = JSON.parse(text) as { readonly action_id: string }
+    const { action_id, correlation_id, trace_id } = JSON.parse(text) as Readonly<Record<string, string>>
     yield* send("XADD", names.stream, "*", "data", text)
     yield* Effect.annotateLogs(Worker.start(handlers), around)
     const lines = Effect.sync(() => logs.filter((line) => line.text === "creating"))
@@ -25,21 +25,24 @@ inMemory("a log line of a handler", (test) => {
       yield* eventually(`attempt ${count} is made`, Effect.map(lines, ({ length }) => length >= count))
       yield* pass("1 minute")
     }
-    return { action_id, borne: (yield* lines).slice(0, 2).map((line) => line.annotations) }
+    return {
+      ids: { service: "user", action_id, correlation_id, trace_id },
+      borne: (yield* lines).slice(0, 2).map((line) => line.annotations)
+    }
   })
 
-  test("bears id, type and attempt of its action", () =>
+  test("carries the service, and the ids, type and attempt of its action", () =>
     Effect.gen(function*() {
-      const { action_id, borne } = yield* annotations({})
+      const { borne, ids } = yield* annotations({})
       assert.deepStrictEqual(borne, [
-        { action_id, action_type: "user.create", attempt: 1 },
-        { action_id, action_type: "user.create", attempt: 2 }
+        { ...ids, action_type: "user.create", attempt: 1 },
+        { ...ids, action_type: "user.create", attempt: 2 }
       ])
     }))
 
-  test("bears what those of its worker bear as well", () =>
+  test("carries the annotations of its worker as well", () =>
     Effect.gen(function*() {
-      const { action_id, borne } = yield* annotations({ pod: "a", attempt: "of the pod" })
-      assert.deepStrictEqual(borne[0], { pod: "a", action_id, action_type: "user.create", attempt: 1 })
+      const { borne, ids } = yield* annotations({ pod: "a", attempt: "of the pod" })
+      assert.deepStrictEqual(borne[0], { pod: "a", ...ids, action_type: "user.create", attempt: 1 })
     }))
 })

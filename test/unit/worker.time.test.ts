@@ -126,7 +126,7 @@ inMemory("the times of a worker", (test) => {
         "error ACTION_NOT_IMPLEMENTED",
         "dead unknown ACTION_NOT_IMPLEMENTED"
       ])
-      assert.strictEqual((yield* deadLetters)[0]?.notes["message"], "No handler for user.nobody")
+      assert.strictEqual((yield* deadLetters)[0]?.notes["message"], "No worker has a handler for user.nobody")
       assert.deepStrictEqual(yield* leftovers, nothingLeft)
     }))
 

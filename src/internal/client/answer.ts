@@ -35,14 +35,13 @@ export const answerOf = (action: Action.Any, response: Answer) => {
   if (response.success) {
     return Effect.mapErrorEager(
       codec.decodeSuccess(response.data),
-      (error) =>
-        unreadable(action, `The answer is not what the contract says: ${Action.validationDetail(error).message}`)
+      (error) => unreadable(action, `The answer does not fit the contract: ${Action.validationDetail(error).message}`)
     )
   }
   const detail = response.error ?? {
     error_type: "Unknown",
     error_code: null,
-    message: "The service failed without saying why",
+    message: "The service failed and gave no reason",
     details: null
   }
   return Effect.flatMap(codec.decodeError(detail), (declared) =>

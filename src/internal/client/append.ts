@@ -36,7 +36,7 @@ export interface WritingOptions {
 const newTraceId = (trace: string | undefined): string => trace === undefined ? uuid() : traceparent.traceIdOf(trace)
 
 const noText =
-  `The action cannot be written as JSON: it refers to itself or holds an integer of more than ${maxDigits} digits`
+  `The action cannot be written as JSON: it refers to itself, or holds an integer of more than ${maxDigits} digits`
 
 /** Whether something of an action that must be an object writes itself, as anything. */
 const isRewritten = (action: DomainAction.DomainAction): boolean =>
@@ -44,6 +44,23 @@ const isRewritten = (action: DomainAction.DomainAction): boolean =>
   writesItself(action.query_config) || writesItself(action.rag_config)
 
 const writesItself = (value: object | null): boolean => value !== null && "toJSON" in value
+
+/** Keys whose values a message may show: the caller made them up itself, to be seen. */
+const shown = new Set(["action_id", "action_type", "correlation_id"])
+
+/** `action_id: expected a UUID` says what is expected; this adds what was found. */
+const withFound = (action: DomainAction.DomainAction, refusal: string): string => {
+  const [, key = "", expected] = /^(\w+): (expected .*)$/s.exec(refusal) ?? []
+  // SAFETY: a key of the envelope; what it holds stays unknown.
+  const found = (action as Readonly<Record<string, unknown>>)[key]
+  if (expected === undefined) return refusal
+  const text = typeof found !== "string"
+    ? found === null || found === undefined ? String(found) : `a value of type ${typeof found}`
+    : shown.has(key)
+    ? JSON.stringify(found.length > 80 ? `${found.slice(0, 80)}…` : found)
+    : "a text of another form"
+  return `${key} is ${text}: ${expected}${key === "action_id" ? ", such as crypto.randomUUID() returns" : ""}`
+}
 
 /** Python services read keys of the metadata without asking whether there is any. */
 const noMetadata = {}
@@ -53,7 +70,7 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
   const encode = (action: DomainAction.DomainAction): Effect.Effect<string, EncodeError> => {
     const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
     const checked = envelope.action(action, true)
-    if (checked._tag === "Failure") return refuse(checked.failure.text)
+    if (checked._tag === "Failure") return refuse(withFound(action, checked.failure.text))
     let text: string
     try {
       text = checked.success === action ? envelope.orderedText(action) : envelope.actionText(checked.success)
@@ -62,7 +79,7 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     }
     if (isRewritten(checked.success)) {
       const read = DomainAction.parse(text, { ...DomainAction.defaultLimits, maxBytes: payloadLimit })
-      if (read._tag === "Failure") return refuse(`The action is malformed once a toJSON wrote it: ${read.failure.text}`)
+      if (read._tag === "Failure") return refuse(`A toJSON of the action writes a malformed one: ${read.failure.text}`)
     }
     const refusal = refusalOf(text, payloadLimit)
     return refusal === undefined ? Effect.succeed(text) : refuse(`The action ${refusal}`)

@@ -32,9 +32,9 @@ export class RequestTimeout extends Data.TaggedError("RequestTimeout")<{
   readonly timeout: Duration.Duration
 }> {
   override get message(): string {
-    return `No answer to ${this.actionType} within ${Duration.format(this.timeout)}: the outcome is unknown, ` +
-      `repeat it with actionId ${this.actionId} if its handler is idempotent (or does no worker of that service run, ` +
-      "with the same QUEUE_PREFIX and ENVIRONMENT?)"
+    return `No answer to ${this.actionType} within ${Duration.format(this.timeout)}: its outcome is unknown. ` +
+      `Check that a worker of its service runs, with the same QUEUE_PREFIX and ENVIRONMENT. ` +
+      `If the handler is idempotent, repeat the request with actionId ${this.actionId}`
   }
 }
 

@@ -8,7 +8,7 @@ import { type Limits, parseResponse } from "../../DomainAction.ts"
 import type { Connection, Redis, RedisError } from "../../Redis.ts"
 import * as batchSize from "../redis/batchSize.ts"
 import * as blockingRead from "../redis/blockingRead.ts"
-import { failureOf, isFatal, textOf } from "../redis/failure.ts"
+import { failureOf, isFatal, saidBy } from "../redis/failure.ts"
 import * as ownConnections from "../redis/ownConnections.ts"
 import { strings } from "../redis/reply.ts"
 import { correlationIdOf } from "../wire/envelope.ts"
@@ -134,10 +134,10 @@ export const make = (options: InboxOptions): Inbox => {
       read.start(take(connection, count()))
       const answers = (yield* read.reply) ?? []
       sizes.learn(answers.length, answers.reduce((sum, answer) => sum + answer.length, 0))
-      if (failures > 0) yield* Effect.logInfo("Answers are read again")
+      if (failures > 0) yield* Effect.logInfo("Redis works again for the answers to this client")
       failures = 0
       for (const reason of deliver(answers)) {
-        yield* Effect.logWarning(`An answer that cannot be read is dropped: ${reason}`)
+        yield* Effect.logWarning(`Dropped an answer that cannot be read: ${reason}`)
       }
       yield* renew
       // Nobody asked for as long as a read waits: the connection goes back to the pool, which could not close before.
@@ -152,7 +152,9 @@ export const make = (options: InboxOptions): Inbox => {
       waiters.failAll(error)
     }
     if (failures++ === 0) {
-      yield* Effect.logWarning(`Answers cannot be read now: ${textOf(error)}; trying again until it passes`)
+      yield* Effect.logWarning(
+        `Redis failed: ${saidBy(error)} (while reading answers). The client tries again until it works`
+      )
     }
     yield* Effect.sleep(Duration.millis(Math.min(longestRetry, shortestRetry * 2 ** Math.min(failures, 6))))
   })

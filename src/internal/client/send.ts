@@ -106,7 +106,8 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
     const all = [...payloads]
     const { actionIds } = options
     if (actionIds !== undefined && actionIds.length !== all.length) {
-      const message = `${actionIds.length} actionIds for ${all.length} payloads: each needs its own`
+      const message =
+        `The option actionIds has ${actionIds.length} ids for ${all.length} payloads: expected one for each`
       return yield* new EncodeError({ actionType: action.type, message })
     }
     return yield* traced(

@@ -23,7 +23,9 @@ export const make = Effect.gen(function*() {
     try {
       return Exit.succeed(make(service ?? naming.targetService(type)))
     } catch (cause) {
-      const message = cause instanceof QueueNameError ? cause.message : "The naming has no names for this action"
+      const message = cause instanceof QueueNameError
+        ? cause.message
+        : "The naming has no stream for this action: give the option service, or correct the naming"
       return Exit.fail(new EncodeError({ actionType: type, message }))
     }
   }

@@ -19,7 +19,9 @@ export type AnyHandler = (payload: unknown, delivery: Delivery) => Effect.Effect
 
 // What a handler opens ends with the delivery. A handler that is done at once has opened nothing.
 const inOwnScope = (type: string, handler: AnyHandler | undefined): Route["handler"] => {
-  if (typeof handler !== "function") throw new TypeError(`The handler of "${type}" is no function`)
+  if (typeof handler !== "function") {
+    throw new TypeError(`The handler of "${type}" is not a function: expected a function that returns an effect`)
+  }
   // SAFETY: `R` of the handlers is `R` of `build`, and the effect runs in the context of the fiber that ran `build`.
   return (payload, delivery) => {
     try {
@@ -41,8 +43,16 @@ const noEffect = (type: string, returned: unknown): Effect.Effect<never> => {
       new TypeError(`The handler of "${type}" returned a promise, not an effect: wrap it with Effect.promise`)
     )
   }
-  const found = returned === null ? "null" : Array.isArray(returned) ? "an array" : `a value of type ${typeof returned}`
-  return Effect.die(new TypeError(`The handler of "${type}" returned ${found}, not an effect`))
+  const found = returned === null || returned === undefined
+    ? String(returned)
+    : Array.isArray(returned)
+    ? "an array"
+    : `a value of type ${typeof returned}`
+  return Effect.die(
+    new TypeError(
+      `The handler of "${type}" returned ${found}, not an effect: return an effect, such as Effect.void or Effect.succeed`
+    )
+  )
 }
 
 const withConfigs = (handler: Route["handler"]): Route["handler"] => (decoded, delivery) =>
@@ -84,5 +94,7 @@ export const rawRoute = (type: string, handler: AnyHandler): Route => ({
   handler: inOwnScope(type, handler),
   encodeSuccess: encodeRaw,
   encodeError: (error) =>
-    isRejected(error) ? Effect.succeed(rejectedDetail(error)) : Effect.die(new TypeError(`${type} declares no error`))
+    isRejected(error)
+      ? Effect.succeed(rejectedDetail(error))
+      : Effect.die(new TypeError(`The handler of "${type}" has no contract that declares an error`))
 })

@@ -66,7 +66,7 @@ export const dryRun = (options: TrialOptions): DeadLetter["Service"]["dryRun"] =
     const actionType = action.success.action_type
     const decode = decoders.get(actionType)
     if (decode === undefined) {
-      return { reason: "unknown", actionType, issue: `No handler for ${actionType}` } satisfies Failure
+      return { reason: "unknown", actionType, issue: `No contract has the type ${actionType}` } satisfies Failure
     }
     const payload = yield* Effect.result(decode(action.success))
     return Result.isSuccess(payload)

@@ -13,7 +13,7 @@ import * as Data from "effect/Data"
  */
 export class DeadLetterNotFound extends Data.TaggedError("DeadLetterNotFound")<{ readonly id: string }> {
   override get message(): string {
-    return `No dead letter ${this.id}: it was replayed, discarded or dropped already, or the id is wrong`
+    return `There is no dead letter ${this.id}: it was replayed, discarded or dropped before, or the id is wrong`
   }
 }
 
@@ -29,8 +29,8 @@ export class TooManyHops extends Data.TaggedError("TooManyHops")<{
   readonly maxHops: number
 }> {
   override get message(): string {
-    return `The dead letter ${this.id} was replayed ${this.hops} times before, ${this.maxHops} are allowed: ` +
-      "replay it with { force: true }, or discard it"
+    return `The dead letter ${this.id} was replayed ${this.hops} times, and ${this.maxHops} are allowed. ` +
+      "Find out why it fails, then replay it with { force: true } or discard it"
   }
 }
 

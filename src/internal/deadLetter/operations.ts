@@ -203,11 +203,17 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
         return Result.fail(new TooManyHops({ id, hops: Number(detail), maxHops }))
       case "foreign":
         return Result.fail(
-          new NotReplayable({ id, message: `${id} is no dead letter of this library: it holds no entry` })
+          new NotReplayable({
+            id,
+            message: `${id} was not written by this library: it holds no entry. Inspect it, then discard it`
+          })
         )
       case "wide":
         return Result.fail(
-          new NotReplayable({ id, message: `The entry in ${id} has ${detail} fields: more than a script can add` })
+          new NotReplayable({
+            id,
+            message: `The entry in ${id} has ${detail} fields: more than a script can add. Inspect it, then discard it`
+          })
         )
       default:
         return Result.fail(new DeadLetterNotFound({ id }))
@@ -318,14 +324,18 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   const redeliver = Effect.fn("DeadLetter.redeliver")(function*(id: string) {
     const refuse = (message: string) => Effect.fail(new NotDeliverable({ id, message }))
     const { answer, data } = yield* inspect(id)
-    if (answer === undefined || data === undefined) return yield* refuse(`The dead letter ${id} holds no answer`)
+    if (answer === undefined || data === undefined) {
+      return yield* refuse(`The dead letter ${id} holds no answer: replay it to get one`)
+    }
     // The action was decoded once, by a worker whose limits may have been others.
     const action = DomainAction.parse(data, noLimits)
     const push = Result.isSuccess(action)
       ? target(action.success, answer, { accepts: accepts(naming), responseTimeToLive }, kindOf(answer))
       : undefined
     if (push === undefined) {
-      return yield* refuse("The naming does not accept the list that the message names for an answer of this kind")
+      return yield* refuse(
+        "The naming does not accept the list that the message names for its answer. Correct the naming, or discard the letter"
+      )
     }
     const [status, detail] = strings(
       yield* redis.eval(redeliverAnswer.script)({
@@ -345,7 +355,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
       case "refused":
         return yield* refuse(explainText(push.key, detail ?? ""))
       default:
-        return yield* refuse(`The dead letter ${id} holds no answer`)
+        return yield* refuse(`The dead letter ${id} holds no answer: replay it to get one`)
     }
   })
 

@@ -105,13 +105,13 @@ const refusalOf = (cause: unknown): Failure => {
 const verdicts: ReadonlyArray<readonly [Refusal, Omit<StartFailure, "detail">]> = [
   ["unknown", {
     reason: "UnknownMaster",
-    advice: "is ioredis.name the name in `sentinel monitor <name>`, and are these the right Sentinels?"
+    advice: "check that ioredis.name is the name in `sentinel monitor <name>`, and that these are the right Sentinels"
   }],
   ["refused", {
     reason: "WrongPassword",
     advice: "check sentinelUsername and sentinelPassword, which are not those of the server"
   }],
-  ["other", { reason: "Other", advice: "check ioredis.sentinels: are these the addresses of Sentinels?" }],
+  ["other", { reason: "Other", advice: "check that ioredis.sentinels has the addresses of Sentinels" }],
   ["unreachable", { reason: "Refused", advice: "check the hosts and ports of the Sentinels, and the firewall" }]
 ]
 

@@ -53,11 +53,12 @@ export const noPassword = (why: string): AttemptError =>
   new AttemptError({
     reason: "PasswordUnavailable",
     detail: `the effect that gives the password ${why}`,
-    advice: "the failure is not repeated here, it might hold a secret: log it where the password comes from"
+    advice: "the failure itself is not shown, since it might hold a secret: log it in that effect"
   })
 
-const tlsAdvice = "is this the server's TLS port, and is its certificate trusted (NODE_EXTRA_CA_CERTS)? " +
-  "A server without TLS has redis:// instead of rediss://"
+const tlsAdvice =
+  "check that this is the server's TLS port, and that its certificate is trusted (NODE_EXTRA_CA_CERTS). " +
+  "Use redis:// for a server without TLS"
 
 const timeAdvice = "check host, port and firewall, or raise REDIS_SOCKET_CONNECT_TIMEOUT"
 
@@ -129,7 +130,7 @@ export const isAway = (cause: unknown): boolean => {
 }
 
 /** Why a connection failed, and what to do about it. */
-export const startFailure = (cause: unknown, tls: boolean): StartFailure => {
+export const startFailure = (cause: unknown, tls: boolean, db?: number | undefined): StartFailure => {
   if (cause instanceof AttemptError) return cause.failure
   const { code, message } = describe(cause)
   const failure = (reason: RedisStartReason, advice: string): StartFailure => ({ reason, detail: message, advice })
@@ -145,12 +146,19 @@ export const startFailure = (cause: unknown, tls: boolean): StartFailure => {
     case "NoPermission":
       return failure("NoPermission", "check the ACL rules of the user")
     case "Loading":
-      return failure("Loading", "the server still reads its data: start again later")
+      return failure("Loading", "the server is still loading its data: start again later")
+  }
+  if (/^ERR (invalid DB index|DB index is out of range)/.test(message)) {
+    return {
+      reason: "Unsupported",
+      detail: `the server has no database ${db ?? "of that number"}: ${message}`,
+      advice: "use a number below the server's option databases (16 by default) at the end of REDIS_URL"
+    }
   }
   if (isFull(message)) {
     return failure(
       "TooManyClients",
-      "the server has as many connections as it takes: raise maxclients, or close some"
+      "the server has reached its limit of connections: raise maxclients, or close some"
     )
   }
   // The system names the path of a unix socket in the place of an address.
@@ -158,8 +166,9 @@ export const startFailure = (cause: unknown, tls: boolean): StartFailure => {
     return {
       reason: "Refused",
       detail: message,
-      advice: "is the server running, and does its option unixsocket name this path? " +
-        "This process must be allowed to open it (unixsocketperm)"
+      advice:
+        "check that the server runs, that its option unixsocket is this path, and that this process may open it " +
+        "(unixsocketperm)"
     }
   }
   switch (code) {
@@ -174,7 +183,7 @@ export const startFailure = (cause: unknown, tls: boolean): StartFailure => {
     case "EAI_AGAIN":
       return failure("UnknownHost", "check the host in REDIS_URL, and DNS")
     case "ECONNREFUSED":
-      return failure("Refused", "is the server running, and is the port right?")
+      return failure("Refused", "check that the server runs, and that host and port are right")
     case "ETIMEDOUT":
       return failure("TimedOut", timeAdvice)
   }
@@ -183,12 +192,16 @@ export const startFailure = (cause: unknown, tls: boolean): StartFailure => {
   }
   // ioredis's parser met something that is no reply.
   if (message.includes("RESP type")) {
-    return { reason: "Other", detail: "it does not answer as Redis does", advice: "check host and port" }
+    return {
+      reason: "Other",
+      detail: "it does not answer as Redis does",
+      advice: "check host and port: another service listens there"
+    }
   }
   return failure(
     "Other",
     kind === "Connection"
-      ? "the server accepted the connection and ended it: does this port want TLS (rediss://), or is it no Redis?"
-      : "see the server's own log"
+      ? "the server accepted the connection and closed it: use rediss:// if this port wants TLS, and check that it is Redis"
+      : "look into the log of the server"
   )
 }

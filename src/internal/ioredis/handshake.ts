@@ -32,7 +32,7 @@ export const judgeAuth = (client: Client, who: string, handshake: Handshake): vo
   const judge = (cause: unknown): string => {
     const { message } = describe(cause)
     if (/no password is set|without any password configured for the default user/.test(message)) {
-      handshake.warn(`${who} requires no password, but one was given`)
+      handshake.warn(`${who} requires no password, but one was given: remove the password, or set one on the server`)
       return "OK"
     }
     if (failureOfMessage(message) !== "NotAuthenticated") throw cause

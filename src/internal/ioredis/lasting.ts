@@ -154,7 +154,11 @@ const lookForMaster = ({ doubt, resolved, run }: Clients) => {
       if (!error.message.startsWith("READONLY")) return false
       const now = performance.now()
       if (now - refused > 2 * lookInterval) {
-        run(Effect.logWarning(`Redis at ${resolved.address} takes no writes (READONLY), looking for its master`))
+        run(
+          Effect.logWarning(
+            `Redis at ${resolved.address} refuses writes (READONLY): it is a replica now. Looking for its master`
+          )
+        )
       }
       refused = now
       if (now - looked < lookInterval) return false

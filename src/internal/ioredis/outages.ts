@@ -29,19 +29,21 @@ export const makeOutages = (
         away.add(own)
         if (away.size > 1) return
         told = undefined
-        const why = cause === undefined ? "closed by the server" : describe(cause).message
-        run(Effect.logWarning(`Redis connection to ${address} lost (${why}), reconnecting`))
+        const why = cause === undefined ? "closed by the server" : describe(cause).message.replace(/\.$/, "")
+        run(Effect.logWarning(`Lost the Redis connection to ${address}: ${why}. Reconnecting`))
       },
       failed: (cause) => {
         if (!away.has(own) || isAway(cause)) return
-        const { detail, reason } = startFailure(cause, tls)
+        const { advice, detail, reason } = startFailure(cause, tls)
         const news = reason === "Other" ? detail : reason
         if (news === told) return
         told = news
-        run(Effect.logWarning(`Redis connection to ${address} cannot come back: ${detail}`))
+        run(
+          Effect.logWarning(`Cannot reconnect to Redis at ${address}: ${detail}${advice === "" ? "" : ` (${advice})`}`)
+        )
       },
       back: () => {
-        if (away.delete(own) && away.size === 0) run(Effect.logInfo(`Redis connection to ${address} is back`))
+        if (away.delete(own) && away.size === 0) run(Effect.logInfo(`Reconnected to Redis at ${address}`))
       },
       forget: () => void away.delete(own)
     }

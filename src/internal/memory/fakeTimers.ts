@@ -10,7 +10,7 @@ const isFaked = (timer: unknown): boolean => typeof timer === "function" && "clo
 export const areFaked = (): boolean => isFaked(globalThis.setImmediate) || isFaked(globalThis.setTimeout)
 
 export const warning = Effect.logWarning(
-  "Timers are faked (vi.useFakeTimers or the like), and effects wait by timers: nothing that waits goes on until the test " +
+  "Timers are faked (vi.useFakeTimers or the like), and effects wait with timers: nothing continues until the test " +
     "advances them. Fake only the date with vi.useFakeTimers({ toFake: [\"Date\"] }), or move TestClock instead, see " +
     "docs/testing.md"
 )

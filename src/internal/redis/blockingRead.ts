@@ -30,7 +30,8 @@ export interface BlockingRead<A> {
  */
 const grace = 30_000
 
-const overdue = () => Exit.fail(new RedisError({ cause: new Error("The read did not come back: connection given up") }))
+const overdue = () =>
+  Exit.fail(new RedisError({ cause: new Error("The read did not come back in time: its connection was closed") }))
 
 const none = Exit.succeed(undefined)
 

@@ -131,6 +131,9 @@ export const failureOfMessage = (message: string, code?: unknown): RedisFailure 
 /** What the server, the client or the system says about it: the error itself has no message of its own. */
 export const textOf = ({ cause }: Redis.RedisError): string => cause instanceof Error ? cause.message : String(cause)
 
+/** The same as a part of a sentence: ioredis ends some of its own with a period. */
+export const saidBy = (error: Redis.RedisError): string => textOf(error).replace(/\.$/, "")
+
 /** What kind of trouble an error of the `Redis` service is. */
 export const failureOf = (error: Redis.RedisError): RedisFailure => {
   const cause = error.cause

@@ -117,6 +117,6 @@ export const warningOf = (stream: string, shared: ReadonlyArray<string>): string
   const rest = shared.length - named
   const types = shared.slice(0, named).join(", ") + (rest > 0 ? ` and ${rest} more` : "")
   return `Another worker in this process already handles ${types} from ${stream}, and each action goes to only one of ` +
-    "them. Build the worker's layer once (a layer that is provided twice is built twice). To read faster in one process, " +
-    "raise the options concurrency or consumers instead"
+    "them. Build the layer of the worker once (a layer that is provided twice is built twice). To handle more at once in " +
+    "one process, raise the options concurrency or consumers instead"
 }

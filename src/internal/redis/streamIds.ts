@@ -31,7 +31,7 @@ export const problemOf = (stream: string, lastId: string): string | undefined =>
       return undefined
     case "exhausted":
       return `Nothing can be sent to ${stream}: an entry was added with the last possible id (${lastId}). ` +
-        `What is in the stream is still handled. ${remedy}`
+        `Entries in the stream are still handled. ${remedy}`
     case "scarce":
       return `${stream} can take only ${
         idsLeft(lastId)
@@ -45,8 +45,8 @@ const exhausted = /exhausted the last possible ID/
 /** The server's words, or what they mean for a sender. */
 export const explainText = (stream: string, text: string): string =>
   exhausted.test(text)
-    ? `${stream} takes no more entries: one was added with the last possible id. Nothing was sent, and no retry will ` +
-      `help. ${remedy}. The server said: ${text}`
+    ? `Nothing was sent: ${stream} accepts no more entries, because one was added with the last possible id. ` +
+      `A retry does not help. ${remedy}. The server said: ${text}`
     : text
 
 /** The error of an append. Others than that of a stream without ids stay as they are. */

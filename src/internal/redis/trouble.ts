@@ -1,7 +1,8 @@
 /**
  * What a worker does about a failed call: wait and go on, or end with a typed error.
  *
- * Trouble that lasts is logged when it begins, once a minute while it lasts, and when it ends, not at each try.
+ * An outage is logged when it begins, once a minute while it lasts, and when it ends: one line for all that a worker does at
+ * the same time, not one for each thing and not one for each try.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -10,10 +11,11 @@ import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import type { RedisError } from "../../Redis.ts"
 import { WorkerError } from "../../WorkerError.ts"
-import { failureOf, type RedisFailure, textOf } from "./failure.ts"
+import { timeText } from "../base/timeText.ts"
+import { failureOf, type RedisFailure, saidBy } from "./failure.ts"
 
 export interface Trouble {
-  /** Logs a failure on change, waits longer with each one in a row; fails when waiting would not help. */
+  /** Logs the first failure of an outage, waits longer with each one in a row; fails when waiting would not help. */
   readonly failed: (doing: string, error: RedisError) => Effect.Effect<void, WorkerError>
   /** The call went through. */
   readonly passed: (doing: string) => Effect.Effect<void>
@@ -56,14 +58,39 @@ const advice: { readonly [K in RedisFailure]?: readonly [WorkerError["reason"], 
 
 interface State {
   readonly kind: RedisFailure
-  /** Milliseconds. */
-  readonly since: number
   count: number
+}
+
+/** What fails at the same time. Times are milliseconds. */
+interface Outage {
+  readonly since: number
+  readonly kinds: Set<RedisFailure>
   told: number
 }
 
-export const make = (): Trouble => {
+/** Steps of a server that is lost and comes back: one outage, whichever of them a call meets. */
+const isAway = (kind: RedisFailure): boolean =>
+  kind === "Connection" || kind === "Loading" || kind === "MasterDown" || kind === "ReadOnly"
+
+/** `service` names the worker in the log. */
+export const make = (service = "this process"): Trouble => {
   const failures = new Map<string, State>()
+  let outage: Outage | undefined
+
+  /** What the log says of a failure, if anything. */
+  const lineFor = (kind: RedisFailure, doing: string, error: RedisError, now: number): string | undefined => {
+    if (outage === undefined) {
+      outage = { since: now, kinds: new Set([kind]), told: now }
+      return `Redis failed: ${saidBy(error)} (while ${doing}). The worker of ${service} tries again until it works`
+    }
+    const isNews = !outage.kinds.has(kind) && !(isAway(kind) && [...outage.kinds].some(isAway))
+    outage.kinds.add(kind)
+    if (!isNews && now - outage.told < reminder) return undefined
+    outage.told = now
+    return `Redis still fails after ${timeText(now - outage.since)}: ${saidBy(error)} (while ${doing}). ` +
+      `The worker of ${service} tries again until it works`
+  }
+
   /** Lets those try again at once that wait. */
   const again = Latch.makeUnsafe(false)
   const trouble: Trouble = {
@@ -73,34 +100,35 @@ export const make = (): Trouble => {
       if (fatal !== undefined) {
         return yield* new WorkerError({
           reason: fatal[0],
-          message: `Redis refused while ${doing} (${textOf(error)}): ${fatal[1]}`,
+          message: `Redis refused a command while ${doing} (${saidBy(error)}): ${fatal[1]}`,
           cause: error
         })
       }
       const before = failures.get(doing)
-      const now = yield* Clock.currentTimeMillis
-      const state = before?.kind === kind ? before : { kind, since: now, count: 0, told: now }
-      if (state !== before) {
-        failures.set(doing, state)
-        yield* Effect.logWarning(`Redis failed while ${doing}: ${textOf(error)}; trying again until it passes`).pipe(
-          Effect.annotateLogs({ failure: kind })
-        )
-      } else if (now - state.told >= reminder) {
-        state.told = now
-        yield* Effect.logWarning(
-          `Redis still fails while ${doing}, for ${Math.round((now - state.since) / 1_000)} seconds now: ${
-            textOf(error)
-          }; trying again until it passes`
-        ).pipe(Effect.annotateLogs({ failure: kind }))
-      }
+      const state = before?.kind === kind ? before : { kind, count: 0 }
+      if (state !== before) failures.set(doing, state)
+      const line = lineFor(kind, doing, error, yield* Clock.currentTimeMillis)
+      if (line !== undefined) yield* Effect.logWarning(line).pipe(Effect.annotateLogs({ failure: kind, service }))
       const random = yield* Random.next
       yield* Effect.raceFirst(Effect.sleep(Duration.millis(delayOf(state.count++, random))), again.await)
     }),
     passed: (doing) =>
-      !failures.has(doing) ? Effect.void : Effect.suspend(() => {
+      !failures.has(doing) ? Effect.void : Effect.clockWith((clock) => {
         failures.delete(doing)
+        const over = failures.size === 0 ? outage : undefined
+        if (over !== undefined) outage = undefined
         // Whatever else waits has been waiting for the same, as a rule.
-        return Effect.andThen(again.release, Effect.logInfo(`Redis works again while ${doing}`))
+        return over === undefined ? again.release : Effect.andThen(
+          again.release,
+          Effect.annotateLogs(
+            Effect.logInfo(
+              `Redis works again for the worker of ${service}, after ${
+                timeText(clock.currentTimeMillisUnsafe() - over.since)
+              }`
+            ),
+            { service }
+          )
+        )
       }),
     around: <A, R>(
       doing: string,

@@ -25,8 +25,8 @@ export const expectedRedisUrl =
 
 /** What is logged about parameters that play no part; `name` is the variable or option that holds the URL. */
 export const ignoredParameters = (name: string, ignored: ReadonlyArray<string>): string =>
-  `${name} has parameters that this library ignores: ${ignored.join(", ")}. ` +
-  "They belong to another client; set the options of this library instead"
+  `${name} has parameters that are ignored: ${ignored.join(", ")}. ` +
+  "Remove them, and set the options of this library instead"
 
 interface Parameters {
   readonly db: number | undefined
@@ -39,7 +39,7 @@ const databasePattern = /^\d{1,9}$/
 const parametersOf = (search: string): Result.Result<Parameters, string> => {
   // A password with a bare "?" ends up here, and its beginning in the place of the host.
   if (search.includes("@")) {
-    return Result.fail("a URL with an \"@\" after the \"?\" (is a \"?\" of the password not percent-encoded?)")
+    return Result.fail("a URL with an \"@\" after the \"?\" (percent-encode a \"?\" in the password as %3F)")
   }
   let db: number | undefined
   const ignored: Array<string> = []
@@ -51,10 +51,10 @@ const parametersOf = (search: string): Result.Result<Parameters, string> => {
       if (db !== undefined && db !== Number(text)) return Result.fail("a URL with two database numbers")
       db = Number(text)
     } else if (/^(user|username|pass|password)$/.test(lower)) {
-      return Result.fail(`a URL with the parameter "${lower}" (user and password belong before the host)`)
+      return Result.fail(`a URL with the parameter "${lower}" (put user and password before the host)`)
     } else if (/^(tls|ssl)$/.test(lower) && !/^(false|0|no|off|)$/i.test(value)) {
       // Ignored, it would send the password in clear.
-      return Result.fail(`a URL with the parameter "${lower}" (TLS is asked for with rediss://)`)
+      return Result.fail(`a URL with the parameter "${lower}" (use rediss:// for TLS)`)
     } else {
       ignored.push(/^[\w.-]{1,60}$/.test(name) ? name : "one with an unusual name")
     }
@@ -72,14 +72,14 @@ const decoded = (text: string): string | undefined => {
 
 const present = (text: string | undefined): string | undefined => text === "" ? undefined : text
 
-const unreadable = "a URL that cannot be read (are all special characters of user and password percent-encoded?)"
+const unreadable = "a URL that cannot be read (percent-encode special characters in user and password)"
 
 /** `unix://` as redis-py has it, `redis+socket://` of Celery, or the path alone as ioredis takes it. */
 const parseSocket = (rest: string): Result.Result<RedisAddress, string> => {
   const match = /^(?:([^/?#@]*)@)?([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(rest)
   if (match === null) return Result.fail(unreadable)
   const [, credentials = "", rawPath = "", search = "", hash] = match
-  if (hash !== undefined) return Result.fail("a URL with a fragment (is a \"#\" of the password not percent-encoded?)")
+  if (hash !== undefined) return Result.fail("a URL with a fragment (percent-encode a \"#\" in the password as %23)")
   const colon = credentials.indexOf(":")
   const username = decoded(colon < 0 ? credentials : credentials.slice(0, colon))
   const password = decoded(colon < 0 ? "" : credentials.slice(colon + 1))
@@ -106,7 +106,7 @@ export const parseRedisUrl = (value: unknown): Result.Result<RedisAddress, strin
   if (typeof value !== "string") return Result.fail(`a ${typeof value}`)
   if (value.startsWith("/")) return parseSocket(value)
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(value)?.[1]?.toLowerCase()
-  if (scheme === undefined) return Result.fail("a text that is no URL")
+  if (scheme === undefined) return Result.fail("not a URL")
   if (scheme === "unix" || scheme === "redis+unix" || scheme === "redis+socket") {
     return parseSocket(value.slice(scheme.length + "://".length))
   }
@@ -121,8 +121,8 @@ export const parseRedisUrl = (value: unknown): Result.Result<RedisAddress, strin
   const password = decoded(url.password)
   if (username === undefined || password === undefined) return Result.fail(unreadable)
   if (url.hostname === "") return Result.fail("a URL without a host")
-  if (!/^\/?\d{0,9}$/.test(url.pathname)) return Result.fail("a URL whose path is no database number")
-  if (url.hash !== "") return Result.fail("a URL with a fragment (is a \"#\" of the password not percent-encoded?)")
+  if (!/^\/?\d{0,9}$/.test(url.pathname)) return Result.fail("a URL whose path is not a database number")
+  if (url.hash !== "") return Result.fail("a URL with a fragment (percent-encode a \"#\" in the password as %23)")
   const inPath = url.pathname.length > 1 ? Number(url.pathname.slice(1)) : undefined
   return Result.flatMap(parametersOf(url.search), (parameters) => {
     if (inPath !== undefined && parameters.db !== undefined && inPath !== parameters.db) {

@@ -161,10 +161,10 @@ export const decode = (
     : parsed as Result.Result<DomainAction.DomainAction, never>
 }
 
-const noData = Result.fail("The entry has no field data")
+const noData = Result.fail("The entry has no field \"data\"")
 /** What {@link decode} says of an {@link unread} entry. */
 export const notRead = Result.fail("The entry was not read")
-const notUtf8 = Result.fail("The entry is no UTF-8")
+const notUtf8 = Result.fail("The entry is not valid UTF-8")
 
 /** When an entry was added, by the server's clock: never later than it was first read, nor than now. */
 export const addedAt = ({ id, record }: Entry, now: number): number => Math.min(millisOf(id), record.readAt ?? now, now)

@@ -14,6 +14,7 @@ import { hints, laterHints } from "./hints.ts"
 import * as Host from "./host.ts"
 import type { Part } from "./part.ts"
 import { Parts } from "./parts.ts"
+import { started } from "./reading.ts"
 import { StartObserver } from "./startObserver.ts"
 import { statusOf } from "./status.ts"
 
@@ -56,6 +57,7 @@ export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   )
   const found = { newestId, shared: place.shared }
   for (const hint of hints) yield* hint(host, found)
+  yield* started(host)
   const later: Part = { takes: Effect.forEach(laterHints, (hint) => hint(host, found), { discard: true }) }
 
   // The parts first: they have begun when the first read leaves.

@@ -97,7 +97,7 @@ export const warnOfUnread = (host: Host): Effect.Effect<void> => {
       left.size === 0 ? Effect.void : Effect.logWarning(
         `Callback lists that no worker reads: ${
           [...left].map(([list, length]) => `${list} (${length} waiting)`).join(", ")
-        }. Start a worker of the service in the name that handles the type, or ask with callback: { action, service }`
+        }. Start a worker of the service in the name that handles the type, or send with callback: { action, service }`
       )
     ),
     // A naming of the user's own may throw.

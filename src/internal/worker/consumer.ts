@@ -62,6 +62,7 @@ const makeRunner = (host: Host, own: ConsumerOptions, decided: (decision: Decisi
     server,
     decided,
     consumer: own.name,
+    service: names.service,
     telemetry
   })
 }

@@ -17,13 +17,16 @@ export class Decision {
   readonly span: Tracer.Span | undefined
   /** What the handler failed with, for the log and the dead letter. */
   readonly cause: unknown
+  /** How many attempts the action has, for the log. */
+  readonly maxAttempts?: number | undefined
   constructor(
     entry: Entry,
     action: DomainAction | undefined,
     attempt: number,
     settlement: Settlement,
     span: Tracer.Span | undefined,
-    cause: unknown
+    cause: unknown,
+    maxAttempts?: number | undefined
   ) {
     this.entry = entry
     this.action = action
@@ -31,6 +34,7 @@ export class Decision {
     this.settlement = settlement
     this.span = span
     this.cause = cause
+    this.maxAttempts = maxAttempts
   }
 }
 

@@ -166,10 +166,10 @@ const unencodable = (
   if (Cause.hasInterruptsOnly(cause)) return Exit.interrupt()
   const failure = cause.reasons.find(Cause.isFailReason)
   const message = failure === undefined
-    ? `The success cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
+    ? `The result of the handler cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
     : route.action === undefined
     ? failure.error.message
-    : `The success does not fit the contract: ${validationDetail(failure.error).message}`
+    : `The result of the handler does not fit the contract: ${validationDetail(failure.error).message}`
   return Exit.fail(new Misfit({ _tag: "Unencodable", message }))
 }
 
@@ -190,7 +190,7 @@ export const outcomeOf = (
   return stop === "shutdown" ? interrupted : { _tag: "Failed", failure: defect(interruptedItself) }
 }
 
-const interruptedItself = new Error("The handler was interrupted by itself")
+const interruptedItself = new Error("The handler interrupted itself: end it with a result or an error instead")
 
 /** A handler may fail with anything: what throws when it is looked at is a defect of the handler. */
 const failedWithAny: typeof failedWith = (error, route, overrides) => {
@@ -215,8 +215,8 @@ const failedWith = (error: unknown, route: Route, overrides: DispositionOverride
 
 const unencodableError = (cause: Cause.Cause<unknown>): string =>
   Cause.hasDies(cause)
-    ? `The error cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
-    : "The error does not fit the contract"
+    ? `The error of the handler cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
+    : "The error of the handler does not fit the contract"
 
 /** A declared error whose schema needs services or waits is described by its message alone. */
 const detailOf = (route: Route, error: unknown): Exit.Exit<ErrorDetail, unknown> => {

@@ -92,7 +92,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
  * What a handler gives {@link RetryLater} as its cause: callers are not told, whoever looks at the dead letters is. Many that
  * ran out of attempts would all look the same otherwise.
  */
-const reasonBehind = (error: unknown): { readonly type: string; readonly message: string } | undefined => {
+export const reasonBehind = (error: unknown): { readonly type: string; readonly message: string } | undefined => {
   if (!isRetryLater(error) || error.cause === undefined) return undefined
   const { cause } = error
   const name = nameOf(cause)

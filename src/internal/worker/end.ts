@@ -7,6 +7,7 @@ import { timeoutOption } from "../base/standstill.ts"
 import type { Consumer } from "./consumer.ts"
 import type { Crew } from "./crew.ts"
 import type { Host } from "./host.ts"
+import { drained, draining } from "./reading.ts"
 
 export interface End {
   /** Finishes what runs, and gives back the rest. */
@@ -28,8 +29,9 @@ const limiting = ({ clock, names }: Host) => {
     if (told) return Effect.void
     told = true
     return Effect.logWarning(
-      `The clock stands still while the worker of ${names.stream} stops, so it waits no longer. ` +
-        "Handlers that run are interrupted and given back. Move TestClock until the handlers have ended, see docs/testing.md"
+      `The clock stands still while the worker of ${names.service} drains, so it waits no longer. ` +
+        "Running handlers are interrupted and their actions given back. Move TestClock until the handlers have ended " +
+        "(docs/testing.md)"
     )
   })
   return <A, E>(effect: Effect.Effect<A, E>, limit: Duration.Duration) =>
@@ -49,6 +51,11 @@ export const make = (host: Host, { everyone }: Crew, leave: () => void): End => 
 
   const drain = Effect.gen(function*() {
     leave()
+    yield* draining(
+      host,
+      everyone.reduce((sum, { runner }) => sum + runner.room.running, 0),
+      options.shutdownGrace
+    )
     for (const { runner } of everyone) runner.stopStarting()
     // Beside the handlers' time: a server that is silent must not add to it.
     yield* Effect.all([
@@ -60,14 +67,20 @@ export const make = (host: Host, { everyone }: Crew, leave: () => void): End => 
     if (ended._tag === "None") {
       yield* Effect.logError(
         everyone.some(({ runner }) => runner.room.running > 0)
-          ? `Handlers of ${names.stream} did not end when interrupted: others take their actions`
-          : `What was decided in ${names.stream} could not be written in time: others run its actions again`
+          ? `Handlers of ${names.service} did not end within 5 s of their interruption: other workers take their actions over. ` +
+            "Keep uninterruptible parts of handlers short"
+          : `Results of ${names.service} could not be written within 5 s: other workers run these actions again. ` +
+            "Redis was out of reach while the worker drained"
       )
     }
     const released = yield* giveBack
     const count = released._tag === "Some" ? released.value.reduce((sum, next) => sum + next, 0) : 0
-    if (count > 0) yield* Effect.logInfo(`Gave back ${count} actions of ${names.stream}`)
-  }).pipe(Effect.catchCause((cause) => Effect.logError("The drain did not end well", cause)))
+    if (ended._tag === "Some") yield* drained(host, count)
+  }).pipe(
+    Effect.catchCause((cause) =>
+      Effect.logError(`A defect ended the drain: other workers take over the actions of ${names.service}`, cause)
+    )
+  )
 
   const abandon: End["abandon"] = (unkept) =>
     Effect.gen(function*() {
@@ -78,7 +91,9 @@ export const make = (host: Host, { everyone }: Crew, leave: () => void): End => 
       }
       yield* within(Effect.andThen(quiet, Effect.raceFirst(flushed, unkept)), lastGrace)
       yield* giveBack
-    }).pipe(Effect.catchCause((cause) => Effect.logError("The end of a failed worker did not go well", cause)))
+    }).pipe(Effect.catchCause((cause) =>
+      Effect.logError(`A defect ended the shutdown: other workers take over the actions of ${names.service}`, cause)
+    ))
 
   return { drain, abandon }
 }

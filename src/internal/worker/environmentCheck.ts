@@ -36,7 +36,7 @@ export const warning = (stream: string, found: ReadonlyArray<Sibling>): string |
   const [first] = found
   return first === undefined ? undefined : (
     `No action has ever come to ${stream}, but ${found.map((sibling) => sibling.stream).join(" and ")} ` +
-    `${found.length === 1 ? "exists" : "exist"}. Senders and workers must have the same environment: ` +
+    `${found.length === 1 ? "exists" : "exist"}. Senders and workers need the same environment: ` +
     `if your senders write there, set ENVIRONMENT=${first.environment}`
   )
 }

@@ -52,11 +52,11 @@ const setAside = Effect.fnUntraced(
     if (passed === undefined) return arrivals.forget([{ id }])
     const { deliveries, record, replays, size, spent } = passed
     yield* Effect.logWarning(
-      `An entry of ${size} bytes cannot be read: the connection ends each time that it is asked for. Raise the server's ` +
+      `An entry of ${size} bytes cannot be read: each attempt ends the connection. Raise the server's ` +
         "client-output-buffer-limit (normal), or the limit of a proxy. " +
         (spent
           ? `After ${deliveries} deliveries it becomes a dead letter`
-          : `Delivery ${deliveries} of at most ${maxDeliveries} without an outcome; others are taken meanwhile`)
+          : `This was delivery ${deliveries} of at most ${maxDeliveries}. Other entries are handled meanwhile`)
     ).pipe(Effect.annotateLogs({ stream: names.stream, entry_id: id, consumer }))
     if (!spent) return
     arrivals.forget([{ id }])

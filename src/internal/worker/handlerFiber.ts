@@ -41,13 +41,19 @@ export class Delivered implements Delivery {
 /** What is added to the log lines of a handler. A class and no literal, see `entry.ts`. */
 class LogAnnotations {
   readonly [key: string]: unknown
+  readonly service: string
   readonly action_id: string
   readonly action_type: string
   readonly attempt: number
-  constructor(action: DomainAction, attempt: number) {
+  readonly correlation_id: string | null
+  readonly trace_id: string | null
+  constructor(service: string, action: DomainAction, attempt: number) {
+    this.service = service
     this.action_id = action.action_id
     this.action_type = action.action_type
     this.attempt = attempt
+    this.correlation_id = action.correlation_id
+    this.trace_id = action.trace_id
   }
 }
 
@@ -61,14 +67,14 @@ interface Owner extends Slot {
 export type Fork = <A, E>(owner: Owner, subject: Start["subject"], effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
 
 /** Forks what a handler does, and what encodes its result. `context` is without scope and parent span. */
-export const makeFork = (context: Context.Context<never>): Fork => {
+export const makeFork = (context: Context.Context<never>, service: string): Fork => {
   /** What the contexts of all runs have in common, flat: what a run adds to it costs 0.03 µs each. */
   const shared = Context.merge(context, Context.make(ActionContext.ActionContext, ActionContext.empty))
   const annotations = Context.get(shared, References.CurrentLogAnnotations)
   const isPlain = Object.keys(annotations).length === 0
 
   return (owner, { action, attempt }, effect) => {
-    const own = new LogAnnotations(action, attempt)
+    const own = new LogAnnotations(service, action, attempt)
     const all = isPlain ? own : Object.assign({}, annotations, own)
     let context = Context.add(shared, References.CurrentLogAnnotations, all)
     context = Context.add(context, Slot, owner)

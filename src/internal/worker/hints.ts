@@ -7,6 +7,7 @@ import * as neighbours from "../redis/neighbours.ts"
 import { warnOfUnread } from "./callbackLists.ts"
 import * as environmentCheck from "./environmentCheck.ts"
 import type { Host } from "./host.ts"
+import { listed } from "./reading.ts"
 import * as serverChecks from "./serverChecks.ts"
 
 /** What the start has found. */
@@ -30,15 +31,19 @@ const twice: Hint = ({ names }, { shared }) => {
 const environment: Hint = ({ names, redis }) => environmentCheck.check(redis, names)
 
 /** A naming of the user's own may throw for a type that is sent to nobody. */
-const serviceName: Hint = ({ naming, names, routes }) =>
+const serviceName: Hint = (host) =>
   Effect.ignoreCause(Effect.suspend(() => {
+    const { naming, names, routes } = host
     const targets = Array.from(routes.keys(), (type) => [type, naming.targetService(type)] as const)
-    const [first] = targets
-    if (first === undefined || targets.some(([, target]) => target === names.service)) return Effect.void
-    return Effect.logInfo(
-      `Clients send none of the types of this worker to ${names.service}, but ${first[0]} to ${
-        first[1]
-      }: is SERVICE_NAME right?`
+    if (targets.length === 0 || targets.some(([, target]) => target === names.service)) return Effect.void
+    const services = [...new Set(targets.map(([, target]) => JSON.stringify(target)))].sort()
+    return Effect.annotateLogs(
+      Effect.logWarning(
+        `This worker will receive nothing: its types (${listed(targets.map(([type]) => type))}) belong to ` +
+          `${services.length === 1 ? "service" : "services"} ${listed(services)}, ` +
+          `but ${host.serviceFrom} is ${JSON.stringify(names.service)}`
+      ),
+      { service: names.service }
     )
   }))
 

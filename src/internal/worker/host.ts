@@ -38,6 +38,8 @@ export interface Host {
   readonly clock: Clock.Clock
   readonly server: serverClock.ServerClock
   readonly options: Options
+  /** Where the name of the service comes from. */
+  readonly serviceFrom: string
   /** Open while entries may be taken. */
   readonly gate: Latch.Latch
   /** Open while they may not. */
@@ -92,12 +94,13 @@ const restoring = ({ names, redis, telemetry, trouble: troubles }: Pick<
   Host,
   "names" | "redis" | "telemetry" | "trouble"
 >) =>
-  troubles.around(`making the group ${names.group}`, ensureGroup(redis, names)).pipe(
+  troubles.around(`creating the group ${names.group}`, ensureGroup(redis, names)).pipe(
     Effect.flatMap((found) => {
       if (found === "found") return Effect.void
       telemetry.count(Metrics.groupsRestored, 1)
       return Effect.logWarning(
-        `The group ${names.group} was missing and is made anew: what is left in ${names.stream} is delivered again`
+        `The group ${names.group} of ${names.stream} was missing and has been created again: all actions in the stream are ` +
+          "delivered again. Find out who deleted it, or whether the server lost data"
       )
     })
   )
@@ -108,7 +111,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
   const shared = {
     redis,
     names,
-    trouble: trouble.make(),
+    trouble: trouble.make(options.service),
     telemetry: telemetry.make({ names, context, clock, types: new Set(routes.keys()) })
   }
   const startedAt = clock.currentTimeMillisUnsafe()
@@ -120,6 +123,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     clock,
     server: serverClock.make(redis, clock),
     options,
+    serviceFrom: input.options.service === undefined ? "SERVICE_NAME" : "the option service",
     gate: Latch.makeUnsafe(true),
     paused: Latch.makeUnsafe(false),
     arrivals: arrivals.make(),

@@ -7,20 +7,30 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
+import { isRetryLater } from "../../HandlerError.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
+import { timeText } from "../base/timeText.ts"
 import type { Names } from "../redis/names.ts"
-import { read } from "../wire/errorText.ts"
+import { nameOf, read } from "../wire/errorText.ts"
 import type { Decision, Written } from "./decision.ts"
+import { reasonBehind } from "./encodeSettlement.ts"
 
 type DeadLetter = Extract<Decision["settlement"], { readonly _tag: "DeadLetter" }>
 
 /** What is logged of decisions that are not written: others have, or had, the entry. */
 const notSettled: { readonly [K in Written]?: readonly [LogLevel.Severity, string] } = {
-  lost: ["Warn", "Not settled: another consumer owns the entry"],
-  ended: ["Warn", "Not settled: the entry is no longer pending, as it was settled before or the group was made again"],
-  dropped: ["Error", "Not settled: the entry is no longer pending and no consumer will be given it again"],
-  gone: ["Error", "Not settled: the entry was deleted by others"]
+  lost: ["Warn", "Not settled: another consumer has taken the entry over"],
+  ended: ["Warn", "Not settled: the entry is no longer pending. It was settled before, or the group was created again"],
+  dropped: [
+    "Error",
+    "Not settled: the entry is no longer pending, and no consumer will get it again. Another program acknowledged it"
+  ],
+  gone: ["Error", "Not settled: another program deleted the entry"]
 }
+
+/** A bare `Error` that was thrown, or that a promise was rejected with: rather a bug than a failure that somebody planned for. */
+const isUnnamed = ({ error }: Extract<Decision["settlement"], { readonly _tag: "Retry" }>): boolean =>
+  error.error_type === "ProcessingError" || error.error_type === "UnknownError"
 
 const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity => {
   if (written === "unwritable") return settlement._tag === "Retry" ? "Warn" : "Error"
@@ -29,7 +39,7 @@ const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity 
     case "DeadLetter":
       return settlement.reason === "poison" || settlement.reason === "unencodable" ? "Error" : "Warn"
     case "Retry":
-      return "Info"
+      return isUnnamed(settlement) ? "Warn" : "Info"
     default:
       return "Debug"
   }
@@ -43,29 +53,46 @@ const toldBy = ({ failureAction }: DeadLetter, written: Written): string =>
     ? `, ${failureAction.actionType} sent`
     : `, ${failureAction.actionType} could not be sent`
 
-const textFor = ({ settlement }: Decision, written: Written): string => {
+/** Names that say nothing. */
+const anyName = new Set(["Error", "RetryLater", "UnknownError"])
+
+/** What a handler failed with, by its tag or class and what it says; for other outcomes what happened. */
+const causeText = ({ cause }: Decision, error: DeadLetter["error"]): string => {
+  const behind = reasonBehind(cause)
+  const message = behind?.message ?? error.message
+  const name = behind?.type ?? (cause === undefined || isRetryLater(cause) ? undefined : nameOf(cause))
+  if (name === undefined || anyName.has(name) || message.startsWith(name)) return message
+  return message === "" || message === `The handler failed with ${name}` ? name : `${name}: ${message}`
+}
+
+const textFor = (decision: Decision, written: Written): string => {
+  const { attempt, maxAttempts, settlement } = decision
   if (written !== "settled" && settlement._tag === "Retry") {
-    return "The answer of an attempt that is run again could not be pushed"
+    return "The answer of a failed attempt could not be pushed and is dropped. The next attempt answers again"
   }
-  if (written === "unwritable") return "The server does not take the answer, which is lost: the dead letter says why"
+  if (written === "unwritable") return "The server does not accept the answer, which is lost. The dead letter says why"
   // A letter that there was anyway is told as such; its notes say that nobody was told.
   if (written === "undeliverable" && settlement._tag !== "DeadLetter") {
     return "The answer could not be pushed and is kept in the dead letter"
   }
   switch (settlement._tag) {
     case "DeadLetter":
-      return `Dead letter (${settlement.reason})${toldBy(settlement, written)}: ${settlement.error.message}`
+      return `Dead letter (${settlement.reason})${toldBy(settlement, written)}: ${
+        causeText(decision, settlement.error)
+      }`
     case "Retry":
-      return `Runs again in ${Math.ceil(settlement.delay)} ms: ${settlement.error.message}`
+      return `attempt ${attempt}${maxAttempts === undefined ? "" : ` of ${maxAttempts}`} failed: ${
+        causeText(decision, settlement.error)
+      }; next attempt in ${timeText(settlement.delay)}`
     case "Ack":
-      return settlement.expired ? "Not run: nobody waits for it any more" : "Ack"
+      return settlement.expired ? "Not run: its deadline has passed" : "Ack"
     default:
       return settlement._tag
   }
 }
 
 export const goneWarning = (names: Names, ids: ReadonlyArray<string>): Effect.Effect<void> =>
-  Effect.logError(`${ids.length} pending entries of ${names.stream} were deleted by others: they are lost`).pipe(
+  Effect.logError(`${ids.length} pending entries of ${names.stream} are lost: another program deleted them`).pipe(
     Effect.annotateLogs({ stream: names.stream, entries: ids.slice(0, 20) })
   )
 
@@ -76,12 +103,13 @@ export const lostLogger = (names: Names, context: Context.Context<never>) => {
     fork(
       (how === "taken"
         ? Effect.logWarning(
-          `${ids.length} entries were taken over by another consumer: this one was silent for longer than the lease`
+          `${ids.length} entries of ${names.stream} were taken over: this consumer did not renew its lease in time. ` +
+            "Look for a blocked event loop, a frozen process or a cut network"
         )
         : Effect.logError(
-          `${ids.length} entries of ${names.stream} are no longer pending, though no other consumer has them. ` +
-            `Somebody acknowledged them or removed the consumer: no worker will be given them again, ` +
-            `and what their running handlers return is not written`
+          `${ids.length} entries of ${names.stream} are no longer pending, though no other consumer has them: another ` +
+            "program acknowledged them or removed the consumer. No worker will get them again, and the results of their " +
+            "running handlers are not written"
         )).pipe(Effect.annotateLogs({ service: names.service, consumer, entries: ids.slice(0, 20) }))
     )
   }
@@ -100,9 +128,9 @@ export const starvedLogger = (names: Names, context: Context.Context<never>, clo
     last = now
     fork(
       Effect.logWarning(
-        `Every slot of a consumer of ${names.stream} holds a handler that waits for an answer of its own service. ` +
-          `Only another worker with a free slot can answer; without one the requests time out. ` +
-          `Call the code instead of sending a request, or raise the concurrency`
+        `Every slot of a consumer of ${names.stream} holds a handler that waits for an answer from its own service. ` +
+          "Only another worker with a free slot can answer. Without one the requests time out. " +
+          "Call the code instead of sending a request, or raise the concurrency"
       ).pipe(Effect.annotateLogs({ service: names.service }))
     )
   }

@@ -99,6 +99,7 @@ export interface RunOptions {
   readonly clock: Clock.Clock
   readonly server: ServerClock
   readonly consumer: string
+  readonly service: string
   readonly telemetry: Pick<Telemetry, "started" | "ended">
 }
 
@@ -130,7 +131,7 @@ const endless = Effect.succeed(Duration.infinity)
 export const make = (options: RunOptions, observer: RunObserver): Way => {
   const { clock, server, telemetry } = options
   const { errors, limits } = options.dispatch
-  const fork = makeFork(options.context)
+  const fork = makeFork(options.context, options.service)
 
   const decodeAhead = (run: Run): void => {
     run.decoded = decode(run.entry, limits)
@@ -215,9 +216,11 @@ export const make = (options: RunOptions, observer: RunObserver): Way => {
   const decide = (run: Run, subject: Subject, outcome: Outcome, now: number): void => {
     const { begun, entry, span } = run
     const serverNow = begun === undefined ? server.at(now) : Math.floor(run.startedAt + now - run.started)
-    const settlement = settlementOf(outcome, subject, options.policyFor(subject), serverNow)
+    const policy = options.policyFor(subject)
+    const settlement = settlementOf(outcome, subject, policy, serverNow)
     const cause = outcome._tag === "Failed" ? outcome.failure.error : undefined
-    const decision = new Decision(entry, subject.action, subject.attempt, settlement, span, cause)
+    const maxAttempts = subject.maxAttempts ?? policy.maxAttempts
+    const decision = new Decision(entry, subject.action, subject.attempt, settlement, span, cause, maxAttempts)
     telemetry.ended(decision, outcome, begun === undefined ? undefined : now - run.started, span)
     observer.decided(run, decision)
   }

@@ -25,8 +25,8 @@ export const warnings = (settings: {
   const found: Array<string> = []
   if (settings.policy?.startsWith("allkeys-")) {
     found.push(
-      `Redis evicts any key when its memory is full (maxmemory-policy ${settings.policy}): whole streams with their ` +
-        "groups can vanish. Set maxmemory-policy noeviction"
+      `Redis evicts any key when its memory is full (maxmemory-policy ${settings.policy}): streams and their groups can ` +
+        "disappear. Set maxmemory-policy noeviction"
     )
   }
   if (settings.appendonly === "no" && settings.save === "") {

@@ -57,8 +57,10 @@ const encode = (decision: Decision, options: EncodeOptions): SettleEntry | strin
   }
 }
 
-const withSettlement = ({ action, attempt, cause, entry, span }: Decision, settlement: Settlement): Decision =>
-  new Decision(entry, action, attempt, settlement, span, cause)
+const withSettlement = (
+  { action, attempt, cause, entry, maxAttempts, span }: Decision,
+  settlement: Settlement
+): Decision => new Decision(entry, action, attempt, settlement, span, cause, maxAttempts)
 
 /** In place of what cannot be written: its effects are done, and it is never run again. */
 const unencodable = (decision: Decision, message: string): Decision =>
@@ -182,7 +184,7 @@ const withoutPayload = (failure: FailureAction | undefined): FailureAction | und
 const unwritable = {
   error_type: "UndeliverableAnswer",
   error_code: "UNDELIVERABLE_ANSWER",
-  message: "The action was handled, and the server does not take its answer",
+  message: "The action was handled, but the server does not accept its answer",
   details: null
 }
 
@@ -196,5 +198,5 @@ export const unanswered = (
 ): Batch =>
   instead(target, decision, withoutAnswer(decision, tells), options, (entry) =>
     entry.dead
-      ? { ...entry, notes: [...entry.notes ?? [], "undeliverable", `The server does not take it: ${textOf(error)}`] }
+      ? { ...entry, notes: [...entry.notes ?? [], "undeliverable", `The server does not accept it: ${textOf(error)}`] }
       : entry)

@@ -49,7 +49,7 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
     if (isEnding()) return
     state = "failed"
     yield* Effect.logError(
-      `The worker of ${names.service} ended: ${error.message}`,
+      `The worker of ${names.service} has failed: ${error.message}`,
       Cause.fail(error.cause ?? error)
     )
     yield* stopAll(worker.abandon(Effect.asVoid(Fiber.await(keeps))))
@@ -67,8 +67,8 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
         new WorkerError({
           reason: "Unexpected",
           message: isDefect
-            ? "A defect ended the worker: please report it"
-            : "A part of the worker ended though nobody asked it to: please report it",
+            ? "A defect ended the worker. Please report it with its cause"
+            : "A part of the worker was interrupted from outside. Please report it, or look for a layer that interrupts fibers",
           cause: error
         })
       )

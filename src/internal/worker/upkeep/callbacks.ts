@@ -87,7 +87,9 @@ export const callbacks: MakePart = (host) => {
     const { count, more, refused: wrong } = yield* trouble.around(`moving callbacks to ${stream}`, look)
     const names = wrong.join(", ")
     if (names !== refused && names !== "") {
-      yield* Effect.logWarning(`Callback lists that hold another type are left alone: ${names}`)
+      yield* Effect.logWarning(
+        `Callbacks are not read from keys that are not lists: ${names}. Delete or rename these keys`
+      )
     }
     refused = names
     empty = count > 0 ? 0 : empty + 1

@@ -38,7 +38,8 @@ export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) =
     if (!warned.count && left >= maxCount * nearBound) {
       warned.count = true
       yield* warn(
-        `${count(left)} dead letters in ${names.deadLetters}: the oldest are dropped beyond ${count(maxCount)}`,
+        `${count(left)} dead letters are in ${names.deadLetters}, which keeps ${count(maxCount)}: ` +
+          "the oldest are dropped beyond that",
         left
       )
     }
@@ -46,7 +47,7 @@ export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) =
       warned.age = true
       yield* warn(
         `The oldest dead letter in ${names.deadLetters} is ${Duration.format(Duration.millis(age))} old: ` +
-          `those older than ${Duration.format(Duration.millis(maxAge))} are dropped`,
+          `letters older than ${Duration.format(Duration.millis(maxAge))} are dropped`,
         left
       )
     }
@@ -64,7 +65,7 @@ export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) =
       const [now = 0, left = 0, age = 0] = Array.isArray(reply) ? reply.map(Number) : []
       dropped += now
       if (now > 0) continue
-      if (dropped > 0) yield* warn(`${count(dropped)} dead letters of ${names.deadLetters} were dropped`, left)
+      if (dropped > 0) yield* warn(`Dropped the ${count(dropped)} oldest dead letters of ${names.deadLetters}`, left)
       return yield* announce(left, age)
     }
   })

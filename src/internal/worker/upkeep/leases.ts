@@ -21,7 +21,8 @@ const hold = Effect.fnUntraced(function*({ names, options: { claimIdle }, redis,
   const held = Number(yield* redis.eval(holdLease.script)({ ...names, claimIdle, timeToLive }))
   if (held > claimIdle && vitals.lease !== held) {
     yield* Effect.logWarning(
-      `Another worker of ${names.group} has claimIdle ${held} ms, this one ${claimIdle} ms: the longer one holds`
+      `Another worker of ${names.group} has claimIdle ${held} ms, and this one ${claimIdle} ms: the longer one applies. ` +
+        "Give all workers of a service the same WORKER_CLAIM_IDLE"
     )
   }
   vitals.lease = Math.max(claimIdle, held)

@@ -175,7 +175,9 @@ const claimingIdle = (host: Host, crew: Crew): Effect.Effect<never, WorkerError>
     if (taken.length > 0) telemetry.count(Metrics.claims, taken.length)
     cursor = String(rest[0] ?? "-")
     const removed = strings(rest[1])
-    if (removed.length > 0) yield* Effect.logInfo(`Removed ${removed.length} consumers that were gone for an hour`)
+    if (removed.length > 0) {
+      yield* Effect.logInfo(`Removed ${removed.length} consumers whose processes ended an hour ago or longer`)
+    }
     suspected = suspects > 0
     isCut = Number(rest[2]) === 1
     more = taken.length >= parameters.limit || suspected || cursor !== "-"

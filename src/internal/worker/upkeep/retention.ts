@@ -80,8 +80,8 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
       yield* Effect.logWarning(
         `Group ${name} has not moved past ${id} for 5 minutes: ${names.stream} is not trimmed beyond it. ` +
           (name === names.group
-            ? "A handler runs for that long, or an action waits to be run again"
-            : "Start its workers, or remove it with XGROUP DESTROY")
+            ? "A handler has been running that long, or an action waits for its next attempt"
+            : "Start its workers, or remove the group with XGROUP DESTROY")
       ).pipe(Effect.annotateLogs({ group: name, pending }))
     }
   })
