@@ -1,19 +1,16 @@
 /**
- * A Redis in this process: Effect's `Redis` service without a server.
+ * Effect's `Redis` service in memory, without a server.
  *
- * It behaves as Redis 7.0 does, replies and errors included, for streams with
- * consumer groups, lists with blocking pops, sorted sets, hashes, sets, strings,
- * expiry, scripts and channels. A differential test holds it against the real
- * server. Commands run one at a time, each wholly.
+ * It behaves like Redis 7.0, including replies and errors, for streams with consumer groups, lists with blocking pops,
+ * sorted sets, hashes, sets, strings, expiry, scripts and channels. A differential test compares it with a real server.
+ * Commands run one at a time and atomically.
  *
- * All time comes from Effect's `Clock`: entry ids, idle times, times to live,
- * blocking reads and pops. Under `TestClock` a test moves through them at once.
- * Under fake timers (`vi.useFakeTimers()`) effects that wait hang until the test
- * advances them, and a warning says so: fake only `Date`, or use `TestClock`.
+ * All time comes from Effect's `Clock`: entry ids, idle times, times to live, blocking reads and pops. Under
+ * `TestClock`, a test moves through them at once. Under fake timers (`vi.useFakeTimers()`), effects that wait hang
+ * until the test advances the timers, and a warning says so. Fake only `Date`, or use `TestClock`.
  *
- * Scripts run as TypeScript twins beside their Lua: those of this library are
- * registered, others are given as options, and a script without a twin fails
- * with an error that says so.
+ * Scripts run as TypeScript twins of their Lua. The twins of this library are built in, and you can pass others as
+ * options. A script without a twin fails with an error that says so.
  *
  * @since 0.1.0
  */
@@ -28,8 +25,7 @@ import * as Redis from "./Redis.ts"
 
 export {
   /**
-   * An error reply, its message as the server words it. A twin throws it to end
-   * its script with an error.
+   * An error reply with the server's wording. Throw it in a twin to end the script with an error.
    *
    * @since 0.1.0
    * @category scripts
@@ -39,7 +35,7 @@ export {
 
 export type {
   /**
-   * A Lua source and the function that stands in for it.
+   * A Lua source and the TypeScript function that replaces it.
    *
    * @since 0.1.0
    * @category scripts
@@ -60,7 +56,7 @@ export type {
    */
   ScriptReply,
   /**
-   * The port of a script: same keys, same arguments, same reply.
+   * The TypeScript port of a script: same keys, same arguments, same reply.
    *
    * @since 0.1.0
    * @category scripts
@@ -70,38 +66,50 @@ export type {
 
 export type {
   /**
+   * A consumer of a group, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
   DumpedConsumer,
   /**
+   * An entry of a stream, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
   DumpedEntry,
   /**
+   * A consumer group, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
   DumpedGroup,
   /**
-   * What lies under a key, as plain data.
+   * The value of a key, as plain data.
    *
    * @since 0.1.0
    * @category models
    */
   DumpedKey,
   /**
+   * A pending entry of a group, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
   DumpedPending,
   /**
+   * A stream with its groups, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
   DumpedStream,
   /**
+   * A value of any type, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
@@ -111,12 +119,11 @@ export type {
 const ServerId: unique symbol = Symbol.for("effect-redis-workers/RedisMemory/server")
 
 /**
- * A server in this process: what all its clients share.
+ * An in-memory server: the state that its clients share.
  *
- * - `flush` removes every key, as FLUSHALL does. Loaded scripts and open
- *   connections stay; whoever is blocked as a member of a group gets the
- *   server's `UNBLOCKED` error.
- * - `dump` gives all keys as plain data, groups and pending lists included.
+ * - `flush` removes every key, like FLUSHALL. Loaded scripts and open connections stay. A client blocked as a member of
+ *   a group gets the server's `UNBLOCKED` error.
+ * - `dump` returns all keys as plain data, groups and pending lists included.
  *
  * @since 0.1.0
  * @category models
@@ -128,10 +135,10 @@ export interface Server {
 }
 
 /**
- * The server behind the `Redis` of a memory layer, for assertions and for
- * further clients.
+ * The server behind the `Redis` of a memory layer. Use it for assertions and to make further clients.
  *
- * @example
+ * **Example** (The content of the server)
+ *
  * ```ts
  * import * as Effect from "effect/Effect"
  * import { Redis } from "effect-redis-workers/Redis"
@@ -151,10 +158,10 @@ export interface Server {
 export class RedisMemory extends Context.Service<RedisMemory, Server>()("effect-redis-workers/RedisMemory") {}
 
 /**
- * Options of a server and of the client that comes with it.
+ * Options of a server and its client.
  *
- * - `scripts`: twins of scripts that are not the library's own, default none.
- *   One with the Lua text of a script of the library takes its place.
+ * - `scripts`: twins of your own scripts. A twin whose Lua text is that of a script of the library replaces the
+ *   library's twin. Default: none.
  *
  * @since 0.1.0
  * @category models
@@ -163,7 +170,7 @@ export interface Options {
   readonly scripts?: Iterable<Definition> | undefined
 }
 
-// A program on a real server never loads it, and a program that has loaded it makes further servers synchronously.
+// Programs on a real server never load this module. Once it is loaded, further servers are made synchronously.
 let loaded: typeof Memory | undefined
 
 const implementation = Effect.suspend(() =>
@@ -173,9 +180,9 @@ const implementation = Effect.suspend(() =>
 )
 
 /**
- * Makes a server that several clients and layers can share, see
- * {@link layerServer}. It holds no resource: it goes when nothing refers to it.
- * The first one in a process is made asynchronously, since its code is loaded then.
+ * Makes a server that several clients and layers can share, see {@link layerServer}. It needs no cleanup: it is garbage
+ * collected when nothing refers to it. The first server of a process is made asynchronously, because its code is loaded
+ * then.
  *
  * @since 0.1.0
  * @category constructors
@@ -187,12 +194,11 @@ export const makeServer = (options?: Options): Effect.Effect<Server> =>
   )
 
 /**
- * Makes a client of a server: a shared connection, and a pool of connections
- * of their own behind `reserve`.
+ * Makes a client of a server: a shared connection, and a pool of separate connections behind `reserve`.
  *
- * A blocking command holds up the commands behind it on its connection, as it
- * does on a real one. Interrupting it takes it off the server; closing the
- * scope ends the client's connections. The pool has no bound unless `maxConnections` gives it one.
+ * A blocking command delays the commands behind it on its connection, as on a real server. Interrupting it removes it
+ * from the server. Closing the scope ends the client's connections. The pool has no limit unless you set
+ * `maxConnections`.
  *
  * @since 0.1.0
  * @category constructors
@@ -203,18 +209,17 @@ export const makeClient = (
 ): Effect.Effect<Redis.Redis["Service"], never, Scope.Scope> => server[ServerId].makeClient(options)
 
 /**
- * A client of a server that exists already, together with that server. Build
- * it several times, or provide it in several places, for several clients.
+ * A client of an existing server, together with that server. Build or provide it several times to get several clients.
  *
- * @example
+ * **Example** (Two clients of one server)
+ *
  * ```ts
  * import * as Effect from "effect/Effect"
  * import * as RedisMemory from "effect-redis-workers/RedisMemory"
  *
  * const program = Effect.gen(function*() {
  *   const server = yield* RedisMemory.makeServer()
- *   const Client = RedisMemory.layerServer(server)
- *   return Client
+ *   return [RedisMemory.layerServer(server), RedisMemory.layerServer(server)]
  * })
  * ```
  *
@@ -231,7 +236,7 @@ export const layerServer = (
   )
 
 /**
- * A server of its own for each build, with options.
+ * A new server with options, and a client of it. Each build of the layer makes its own server.
  *
  * @since 0.1.0
  * @category layers
@@ -240,7 +245,7 @@ export const layerOptions = (options: Options & Redis.PoolOptions): Layer.Layer<
   Layer.unwrap(Effect.map(makeServer(options), (server) => layerServer(server, options)))
 
 /**
- * A server of its own for each build, and a client of it.
+ * A new server and a client of it. Each build of the layer makes its own server.
  *
  * @since 0.1.0
  * @category layers
