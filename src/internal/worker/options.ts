@@ -1,6 +1,4 @@
-/**
- * The options of a worker, over settings, checked.
- */
+/** Merges the options of a worker over the settings, and checks them. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { defaultLimits } from "../../DomainAction.ts"
@@ -48,7 +46,7 @@ const over = (options: WorkerOptions, settings: Values) => {
 const expected = (name: string, value: number | string, what: string) =>
   `The option ${name} is ${value}: expected ${what}`
 
-/** What is wrong with the first option that cannot be; `undefined` for none. */
+/** The problem with the first invalid option; `undefined` if all are valid. */
 const problemOf = (options: ReturnType<typeof over>): string | undefined => {
   const counts = ["consumers", "concurrency", "maxAttempts", "maxDeliveries", "payloadLimit", "depthLimit"] as const
   for (const name of counts) {

@@ -1,6 +1,4 @@
-/**
- * One log line a settlement: at debug as a rule, higher where somebody should look. Never a payload.
- */
+/** One log line for each settlement: usually at debug, higher if an operator should look. Never a payload. */
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -14,7 +12,7 @@ import type { Decision, Written } from "./decision.ts"
 
 type DeadLetter = Extract<Decision["settlement"], { readonly _tag: "DeadLetter" }>
 
-/** What is logged of decisions that are not written: others have, or had, the entry. */
+/** The log lines of decisions that were not written, because other consumers have, or had, the entry. */
 const notSettled: { readonly [K in Written]?: readonly [LogLevel.Severity, string] } = {
   lost: ["Warn", "Not settled: another consumer owns the entry"],
   ended: ["Warn", "Not settled: the entry is no longer pending, as it was settled before or the group was made again"],
@@ -35,7 +33,7 @@ const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity 
   }
 }
 
-/** Whether the caller was told by a failure action. */
+/** Whether a failure action informed the caller. */
 const toldBy = ({ failureAction }: DeadLetter, written: Written): string =>
   failureAction === undefined
     ? ""
@@ -48,7 +46,7 @@ const textFor = ({ settlement }: Decision, written: Written): string => {
     return "The answer of an attempt that is run again could not be pushed"
   }
   if (written === "unwritable") return "The server does not take the answer, which is lost: the dead letter says why"
-  // A letter that there was anyway is told as such; its notes say that nobody was told.
+  // A dead letter that was decided anyway is logged as such. Its notes say that the caller was not informed.
   if (written === "undeliverable" && settlement._tag !== "DeadLetter") {
     return "The answer could not be pushed and is kept in the dead letter"
   }
@@ -69,7 +67,7 @@ export const goneWarning = (names: Names, ids: ReadonlyArray<string>): Effect.Ef
     Effect.annotateLogs({ stream: names.stream, entries: ids.slice(0, 20) })
   )
 
-/** Says which entries were taken from this consumer while they were held here, and how. */
+/** Logs which entries this consumer lost while it held them, and how. */
 export const lostLogger = (names: Names, context: Context.Context<never>) => {
   const fork = Effect.runForkWith(context)
   return (how: "taken" | "dropped", ids: ReadonlyArray<string>, consumer: string): void => {
@@ -90,7 +88,7 @@ export const lostLogger = (names: Names, context: Context.Context<never>) => {
 /** Milliseconds between two warnings. */
 const starvedInterval = 10 * 60_000
 
-/** Warns that handlers wait for their own service and hold all slots, not each time. */
+/** Warns, at most once an interval, that handlers wait for their own service and occupy all slots. */
 export const starvedLogger = (names: Names, context: Context.Context<never>, clock: Clock.Clock) => {
   const fork = Effect.runForkWith(context)
   let last = Number.NEGATIVE_INFINITY
@@ -108,7 +106,7 @@ export const starvedLogger = (names: Names, context: Context.Context<never>, clo
   }
 }
 
-/** What the handler itself named as the cause, else its error. */
+/** The cause that the handler named, otherwise its error. */
 const behind = (error: unknown): unknown => read(error, "cause") ?? error
 
 export const settlementLogger = (names: Names, context: Context.Context<never>) => {
@@ -117,7 +115,7 @@ export const settlementLogger = (names: Names, context: Context.Context<never>) 
   return (decision: Decision, written: Written, consumer: string): void => {
     const refusal = notSettled[written]
     const level = refusal === undefined ? levelOf(decision, written) : refusal[0]
-    // Nothing is built for a level that is off.
+    // A disabled level costs nothing.
     if (LogLevel.isLessThan(level, minimum)) return
     const { action, attempt, entry } = decision
     fork(

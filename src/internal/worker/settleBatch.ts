@@ -1,6 +1,6 @@
 /**
- * The pure step from decisions to one call of the settle script: which of them fit into it, and what takes the place of a
- * result that cannot be written.
+ * The pure step from decisions to one call of the settle script: which decisions fit into the call, and how to replace
+ * a result that cannot be written.
  */
 import * as DomainAction from "../../DomainAction.ts"
 import type { RedisError } from "../../Redis.ts"
@@ -15,21 +15,21 @@ import type { EncodeOptions } from "./encodeSettlement.ts"
 import { encodeSettlement } from "./encodeSettlement.ts"
 
 /**
- * Characters of arguments beyond which a call takes no further entry. A client makes one text of a call, which V8 and the
- * server limit to half a gigabyte; and while a large one is on its way nothing else is answered on its connection.
+ * The number of characters above which a call takes no further entry. A client builds one string for a call, which V8
+ * and the server limit to half a gigabyte, and a large call delays all other replies on its connection.
  */
 const maxSize = 8 * 1024 * 1024
 
-/** One call. A class and no literal, see `entry.ts`. */
+/** One call. A class instead of a literal, see `entry.ts`. */
 export class Batch implements SettleParams {
   readonly target: SettleTarget
   firstId = "0-0"
   lastId = "0-0"
-  /** In the order in which the script counts them: plain acknowledgements first. */
+  /** In the script's order: plain acknowledgements first. */
   decisions: ReadonlyArray<Decision> = []
   acknowledged: ReadonlyArray<string> = []
   entries: ReadonlyArray<SettleEntry> = []
-  /** Characters of what is written: the ids do not count. */
+  /** The number of characters to write, without the ids. */
   size = 0
   constructor(target: SettleTarget) {
     this.target = target
@@ -42,7 +42,10 @@ const sizeOf = ({ notes, push, wait }: SettleEntry): number => {
   return size
 }
 
-/** What the script is asked to do, or why a result cannot be written: it is no JSON (a `bigint`, a cycle) or nobody takes it. */
+/**
+ * The entry for the script, or the reason why a result cannot be written: it is not JSON (a `bigint`, a cycle), or no
+ * client would accept it.
+ */
 const encode = (decision: Decision, options: EncodeOptions): SettleEntry | string | undefined => {
   try {
     const entry = encodeSettlement(decision, options)
@@ -57,7 +60,7 @@ const encode = (decision: Decision, options: EncodeOptions): SettleEntry | strin
 const withSettlement = ({ action, attempt, cause, entry, span }: Decision, settlement: Settlement): Decision =>
   new Decision(entry, action, attempt, settlement, span, cause)
 
-/** In place of what cannot be written: its effects are done, and it is never run again. */
+/** Replaces a result that cannot be written. The handler's effects are done, so it never runs again. */
 const unencodable = (decision: Decision, message: string): Decision =>
   withSettlement(decision, {
     _tag: "DeadLetter",
@@ -69,7 +72,7 @@ const unencodable = (decision: Decision, message: string): Decision =>
 const expects = (action: Decision["action"]): boolean =>
   action !== undefined && DomainAction.expects(action) === "response"
 
-/** The call for the first of the decisions: all of them, unless what they write is too much for one. */
+/** The call for the first of the decisions: all of them, unless they are too large for one call. */
 export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
   const plain: Array<Decision> = []
   const special: Array<Decision> = []
@@ -83,7 +86,7 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
     if (isBefore(lastId, id)) lastId = id
     else if (isBefore(id, firstId)) firstId = id
     const encoded = encode(made, options)
-    // What is written is what is counted and logged.
+    // The decision that is counted and logged is the one that is written.
     const decision = typeof encoded === "string" ? unencodable(made, encoded) : made
     const entry = typeof encoded === "string" ? encodeSettlement(decision, options) : encoded
     if (entry === undefined) {
@@ -104,7 +107,7 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
   return batch
 }
 
-/** The call for one decision whose entry is something else; it stays the decision that is counted and logged. */
+/** The call for one decision with another entry. The original decision is counted and logged. */
 const instead = (
   target: SettleTarget,
   decision: Decision,
@@ -118,7 +121,7 @@ const instead = (
   return batch
 }
 
-/** The call for an entry whose push is refused: buried with the answer in the letter, or just waiting. */
+/** The call for an entry whose push was refused: it becomes a dead letter that holds the answer, or waits. */
 export const keptAnswer = (
   target: SettleTarget,
   decision: Decision,
@@ -140,7 +143,10 @@ export const keptAnswer = (
       ]
     })
 
-/** In place of a result or an error that is too much for the server: a letter, and as an answer, where that is wanted, why. */
+/**
+ * Replaces a result or an error that is too large for the server by a dead letter, with a short error response if the
+ * caller waits.
+ */
 const withoutAnswer = ({ action, settlement }: Decision, tells: boolean): Settlement => {
   const answer = tells && expects(action)
   switch (settlement._tag) {
@@ -173,7 +179,9 @@ const unwritable = {
   details: null
 }
 
-/** The call that buries an entry without its answer. With `tells` it still answers, shortly. */
+/**
+ * The call that makes an entry a dead letter without its answer. With `tells`, the caller gets a short error response.
+ */
 export const unanswered = (
   target: SettleTarget,
   decision: Decision,

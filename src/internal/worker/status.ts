@@ -1,6 +1,4 @@
-/**
- * A worker at one moment, as data.
- */
+/** A snapshot of a worker. */
 import type { ConsumerStatus, WorkerStatus } from "../../Worker.ts"
 import type { Consumer } from "./consumer.ts"
 import type { Crew } from "./crew.ts"
@@ -16,7 +14,7 @@ const consumerStatus = ({ vitals }: Host, { name, reader, runner, settler }: Con
   full: !runner.room.isEnough()
 })
 
-/** All but the state, which whoever supervises it knows. */
+/** Everything except the state, which the supervisor knows. */
 export const statusOf = (host: Host, { everyone }: Crew): Omit<WorkerStatus, "state"> => {
   const { names, options, trouble, vitals } = host
   return {

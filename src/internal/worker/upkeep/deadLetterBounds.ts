@@ -1,6 +1,4 @@
-/**
- * Keeps the dead letters within a number and an age: the oldest are dropped, and never unannounced.
- */
+/** Limits the number and the age of the dead letters. The oldest are dropped, and never without an earlier warning. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { RedisError } from "../../../Redis.ts"
@@ -10,10 +8,10 @@ import type { MakePart } from "../part.ts"
 /** Milliseconds between two looks. */
 const interval = 10_000
 
-/** Letters dropped in one call, about. */
+/** The approximate number of letters dropped in one call. */
 const batch = 5_000
 
-/** The part of a bound at which a warning is given, and the part below which it would be given again. */
+/** The fraction of a limit at which a warning is logged. Below it, the warning is armed again. */
 const nearBound = 0.9
 const farFromBound = 0.8
 
@@ -25,7 +23,7 @@ export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) =
   const maxAge = options.deadLetterAge
   const maxCount = Math.floor(options.maxDeadLetters)
   const doing = `bounding ${names.deadLetters}`
-  // Nothing is dropped for a bound before its warning was given in an earlier look.
+  // No letter is dropped because of a limit before an earlier look has logged its warning.
   const warned = { count: false, age: false }
   const scriptBound = (known: boolean, bound: number): number => known && Number.isFinite(bound) ? bound : -1
 
@@ -71,7 +69,7 @@ export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) =
     }
   })
 
-  // Tried again as soon as it can be: a worker is not ready while this fails.
+  // Retried as soon as possible, because a worker is not ready while this fails.
   return {
     takes: Effect.forever(
       Effect.andThen(Effect.sleep(Duration.millis(interval)), trouble.around(doing, look))

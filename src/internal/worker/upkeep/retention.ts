@@ -1,6 +1,6 @@
 /**
- * Trims what every group is done with, where the settle script does not delete it at once: with several groups, or
- * where acknowledged entries are kept for a while.
+ * Trims entries that every group has finished, in the cases where the settle script does not delete them at once: with
+ * several groups, or if acknowledged entries are kept for a while.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -16,7 +16,7 @@ import type { MakePart } from "../part.ts"
 export interface RetentionOptions {
   readonly redis: Redis["Service"]
   readonly names: Names
-  /** Milliseconds that acknowledged entries are kept. */
+  /** How long acknowledged entries are kept, in milliseconds. */
   readonly retain: number
   readonly trouble: Trouble
   readonly now: () => number
@@ -25,13 +25,13 @@ export interface RetentionOptions {
 /** Milliseconds between two looks. */
 const interval = 5_000
 
-/** Entries trimmed in one call, about: a call takes about a millisecond of the server. */
+/** The approximate number of entries trimmed in one call, which takes the server about a millisecond. */
 const batch = 10_000
 
-/** Milliseconds between two calls while there is more to trim: several times what the server can take in. */
+/** The pause between two calls while there is more to trim, in milliseconds: several times what the server can add. */
 const pause = 20
 
-/** A group that holds the stream back at one id for so long is reported. */
+/** A group that holds back the stream at the same id for this long is reported. */
 const standstill = Duration.toMillis("5 minutes")
 
 interface GroupState {
@@ -62,7 +62,7 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
   const progress = new Map<string, GroupProgress>()
   const once = Effect.catchIf(
     redis.eval(trim.script)({ stream: names.stream, limit: batch, retain: options.retain }),
-    // Readers make a missing stream or group again; until then there is nothing to trim.
+    // Readers create a missing stream or group again. Until then there is nothing to trim.
     (error) => failureOf(error) === "NoGroup",
     () => Effect.undefined
   )
@@ -75,7 +75,7 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
         progress.set(name, { id, since: options.now(), reported: false })
         continue
       }
-      // Where nothing is sent, nobody moves.
+      // Without new entries, no group advances.
       const holdsBack = groups.length > 1 && (pending > 0 || isBefore(id, furthest))
       if (before.reported || !holdsBack || options.now() - before.since < standstill) continue
       before.reported = true
@@ -92,10 +92,10 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
   return Effect.forever(Effect.gen(function*() {
     yield* Effect.sleep(Duration.millis(more ? pause : interval))
     more = false
-    // Tried again as soon as it can be: a worker is not ready while this fails.
+    // Retried as soon as possible, because a worker is not ready while this fails.
     const reply = yield* trouble.around(doing, once)
     const [trimmed, groups] = Array.isArray(reply) ? reply : []
-    // Less than that is what is left in blocks that are not done with yet.
+    // Fewer are the rest of blocks that still contain unfinished entries.
     more = Number(trimmed) >= batch / 2
     yield* follow(groupStates(groups))
   }))
