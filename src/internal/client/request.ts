@@ -1,6 +1,4 @@
-/**
- * The call that sends an action and waits for its answer, in a list of its own or in the inbox of all.
- */
+/** The call that sends an action and waits for its answer, in its own list or in the shared inbox. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -26,18 +24,21 @@ import { contextFor } from "./send.ts"
 import type { Streams } from "./streams.ts"
 import { requestMetrics, traced } from "./telemetry.ts"
 
-/** `undefined` for what is no time, and for no time at all: nobody would wait for the answer, and the action would run. */
+/** `undefined` for an invalid time, and for zero: the action would run although no caller waits for the answer. */
 const timeoutOf = (input: Duration.Input): Duration.Duration | undefined =>
   exactMillis(input) > 0 ? Duration.fromInputUnsafe(input) : undefined
 
-/** `isShared`: one inbox for all answers, read from the first request on and removed with the scope. */
+/**
+ * With `isShared`, all answers use one inbox, which is read from the first request on and removed when the scope
+ * closes.
+ */
 export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writing, isShared: boolean) {
   const redis = yield* Redis
   const naming = yield* QueueNaming
   const { block: longest, payloadLimit, requestTimeout, serviceName: service } = yield* Settings
   const clock = yield* Clock.Clock
   const block = Math.max(1, Math.min(Duration.toMillis(longest), 60_000))
-  /** Of an answer. */
+  /** The limits of an answer. */
   const limits = { ...defaultLimits, maxBytes: payloadLimit }
 
   const instance = uuid()
@@ -95,7 +96,7 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
           const send = (text: string) => streams.add(stream.value, text, trace)
           const alone = () => {
             const deadline = monotonicMillis(clock) + millis
-            // Written when it can leave: what it waited for a connection is no time for the handler.
+            // Built when it can be sent, so that waiting for a connection does not shorten the handler's time.
             const sending = Effect.suspend(() =>
               Effect.flatMapEager(written(Math.max(1, Math.ceil(deadline - monotonicMillis(clock)))), send)
             )

@@ -1,6 +1,4 @@
-/**
- * From what the scripts reply about dead letters to typed values, and from a filter to what a script is asked for.
- */
+/** Converts replies of the scripts to typed values, and filters to script parameters. */
 import * as Effect from "effect/Effect"
 import type { Filter, Letter, Reason } from "../../DeadLetter.ts"
 import type { Redis, RedisError } from "../../Redis.ts"
@@ -17,7 +15,7 @@ import { replacementsIn } from "../wire/json.ts"
 
 export type Notes = ReadonlyMap<string, string>
 
-/** What a scan tells of the field `data` of an entry. */
+/** What a scan reports about the field `data` of an entry. */
 export type RowData =
   | { readonly _tag: "Absent" }
   | { readonly _tag: "TooLarge"; readonly bytes: number }
@@ -41,15 +39,15 @@ export const notesFrom = (flat: unknown): Notes => {
   return notes
 }
 
-/** An empty note stands for one that has nothing to say. */
+/** An empty note means that there is none. */
 const said = (text: string | undefined): string | undefined => text === "" ? undefined : text
 
 const numeric = (text: string | undefined): number => Number(text) || 0
 
-/** Whether bytes that are no UTF-8 were replaced on the way: then there are more U+FFFD than the server counts. */
+/** Whether bytes that are not UTF-8 were replaced on the way. The text then has more U+FFFD than the server counts. */
 export const isBroken = (text: string, counted: unknown): boolean => replacementsIn(text) > Number(counted)
 
-/** Its id, unless that is ahead of the clock by which the worker noted the time. */
+/** The time in its id, unless the id was ahead of the clock when the worker noted the time. */
 const writtenAt = (id: string, notes: Notes): number => {
   const noted = numeric(notes.get("time"))
   return noted > 0 ? Math.min(millisOf(id), noted) : millisOf(id)
@@ -96,14 +94,14 @@ const dataFrom = (reply: unknown): RowData => {
 // filters
 // -----------------------------------------------------------------------------
 
-/** What one call looks at, at most: a call must not hold up the server. */
+/** The maximum number of letters that one call inspects, so that it does not block the server. */
 const scanLimit = 1_000
 const budget = 4 * 1024 * 1024
 
 const listOf = (names: string | ReadonlyArray<string> | undefined): ReadonlyArray<string> =>
   names === undefined ? [] : typeof names === "string" ? [names] : names
 
-/** What is no time would match all letters, and those that call may drop them. */
+/** An invalid time would match all letters, and the call may drop them. */
 const age = (option: "olderThan" | "newerThan", filter: Filter): Effect.Effect<number | undefined, InvalidOption> => {
   const input = filter[option]
   if (input === undefined) return Effect.undefined
@@ -114,8 +112,7 @@ const age = (option: "olderThan" | "newerThan", filter: Filter): Effect.Effect<n
 }
 
 /**
- * A scan, whose beginning and end are fixed when it starts: what is added later is not seen, so that it comes to an end.
- * `undefined` when no letter can match.
+ * A scan with fixed bounds, so that it ends: letters added later are not included. `undefined` if no letter can match.
  */
 export const scanOf = Effect.fnUntraced(function*(
   redis: Redis["Service"],
@@ -125,7 +122,7 @@ export const scanOf = Effect.fnUntraced(function*(
 ) {
   const newerThan = yield* age("newerThan", filter)
   const olderThan = yield* age("olderThan", filter)
-  // A filter that lists nothing takes nothing, though an empty list stands for any in the scripts.
+  // An empty list in a filter matches nothing, but the scripts take an empty list for any.
   for (const names of [filter.reason, filter.actionType, filter.errorType]) {
     if (Array.isArray(names) && names.length === 0) return undefined
   }
@@ -156,7 +153,7 @@ export interface Scan extends ScanParams {
   readonly now: number
 }
 
-/** The rest of a scan, after the letter that it stopped at. */
+/** The rest of a scan, after the letter where it stopped. */
 export const after = (params: ScanParams, last: string): ScanParams =>
   params.reverse ? { ...params, to: `(${last}` } : { ...params, from: `(${last}` }
 
@@ -166,7 +163,7 @@ export const after = (params: ScanParams, last: string): ScanParams =>
 
 export interface Scanned {
   readonly rows: ReadonlyArray<Row>
-  /** The id to go on after; empty when all were seen. */
+  /** The id to continue after; empty when all were inspected. */
   readonly last: string
 }
 
@@ -182,7 +179,7 @@ export const scanOnce = (redis: Redis["Service"], params: ScanParams): Effect.Ef
     }
   })
 
-/** Goes through all that match, a call at a time, until `visit` says that it is enough. */
+/** Scans all matching letters, one call at a time, until `visit` says that it is enough. */
 export const eachScan = Effect.fnUntraced(function*<E, R>(
   redis: Redis["Service"],
   params: ScanParams,

@@ -1,6 +1,4 @@
-/**
- * The settings as a table: the name of each in the environment and in code, what is expected, and how it is read.
- */
+/** The table of settings: the names in the environment and in code, the expected value, and how to read it. */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 
@@ -8,7 +6,7 @@ export interface Field<A> {
   readonly variable: string
   readonly key: string
   readonly expected: string
-  /** Text of the environment → the value as it might be given in code; `undefined` when it cannot be read. */
+  /** Converts a text of the environment to the value that code would pass; `undefined` if it cannot be read. */
   readonly fromText: (text: string) => unknown
   readonly check: (value: unknown) => A | undefined
   readonly show: (value: unknown) => string
@@ -42,7 +40,7 @@ const bytes = (variable: string, key: string, minimum: number, maximum: number):
   }
 })
 
-/** As `Duration.format` writes them, and with it the messages; Effect itself reads only `"10 millis"`. */
+/** The units that `Duration.format`, and so our messages, use. Effect itself reads only `"10 millis"`. */
 const timeUnits: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 const duration = (
@@ -56,7 +54,7 @@ const duration = (
   return {
     variable,
     key,
-    // Made for somebody who reads it, and not each time that the package is imported.
+    // Computed on demand, so that importing the package does not pay for it.
     get expected() {
       return `a time from ${Duration.format(least)} to ${Duration.format(most)}`
     },
@@ -66,9 +64,9 @@ const duration = (
       return match === null ? trimmed : Duration.millis(Number(match[1]) * timeUnits[match[2] ?? "s"]!)
     },
     check: (value) => {
-      // To `Duration` it is no time at all: `Number(undefined)` would turn off what the setting is for.
+      // `Duration` treats NaN as zero, so `Number(undefined)` would turn off the feature.
       if (Number.isNaN(value)) return undefined
-      // SAFETY: fromInput answers none for whatever is no Duration.Input, so the claim is checked by the call itself.
+      // SAFETY: fromInput returns none for values that are not a Duration.Input, so the call itself checks the cast.
       const decoded = Duration.fromInput(value as Duration.Input)
       if (Option.isNone(decoded)) return undefined
       return Duration.isGreaterThanOrEqualTo(decoded.value, least) && Duration.isLessThanOrEqualTo(decoded.value, most)
@@ -101,9 +99,9 @@ const text = (variable: string, key: string, pattern: RegExp, expected: string):
   show
 })
 
-/** Every setting that is a value of its own; address and password of Redis are read together. */
+/** Every setting with a value of its own. The address and password of Redis are read together. */
 export const fields = {
-  // A colon would move the parts of every key, a dot would end the service's name early in an action type.
+  // A colon would shift the parts of every key, and a dot would end the service's name early in an action type.
   serviceName: text(
     "SERVICE_NAME",
     "serviceName",
@@ -134,7 +132,7 @@ export const fields = {
   maxDeliveries: integer("WORKER_MAX_DELIVERIES", "maxDeliveries", 1, 10_000),
   handlerTimeout: duration("WORKER_HANDLER_TIMEOUT", "handlerTimeout", "1 millis", "30 days"),
   shutdownGrace: duration("WORKER_SHUTDOWN_GRACE", "shutdownGrace", 0, "1 day"),
-  // 512 MiB is the largest string that Redis takes by default.
+  // 512 MiB is the largest string that Redis accepts by default.
   payloadLimit: bytes("WORKER_PAYLOAD_LIMIT", "payloadLimit", 1, 512 * 1024 * 1024),
   unknownFor: duration("WORKER_UNKNOWN_FOR", "unknownFor", 0, "30 days"),
   requestTimeout: duration("REQUEST_TIMEOUT", "requestTimeout", "1 millis", "1 day")

@@ -1,7 +1,7 @@
 /**
- * What a worker does about a failed call: wait and go on, or end with a typed error.
+ * Handles failed calls of a worker: wait and continue, or end with a typed error.
  *
- * Trouble that lasts is logged when it begins, once a minute while it lasts, and when it ends, not at each try.
+ * Lasting trouble is logged when it begins, once a minute, and when it ends, but not at each try.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -13,29 +13,32 @@ import { WorkerError } from "../../WorkerError.ts"
 import { failureOf, type RedisFailure, textOf } from "./failure.ts"
 
 export interface Trouble {
-  /** Logs a failure on change, waits longer with each one in a row; fails when waiting would not help. */
+  /** Logs a failure if it is new, and waits longer after each failure in a row. Fails if waiting would not help. */
   readonly failed: (doing: string, error: RedisError) => Effect.Effect<void, WorkerError>
-  /** The call went through. */
+  /** The call succeeded. */
   readonly passed: (doing: string) => Effect.Effect<void>
-  /** Runs an effect until it passes. With `restore` a group that is missing is made again first, which is no failure. */
+  /**
+   * Repeats an effect until it succeeds. With `restore`, a missing group is created again first, which does not count
+   * as a failure.
+   */
   readonly around: <A, R>(
     doing: string,
     effect: Effect.Effect<A, RedisError, R>,
     restore?: Effect.Effect<void, WorkerError>
   ) => Effect.Effect<A, WorkerError, R>
-  /** Whether this is failing now. */
+  /** Whether this operation is failing now. */
   readonly failing: (doing: string) => boolean
-  /** What is failing now. */
+  /** The operations that are failing now. */
   readonly current: () => ReadonlyMap<string, RedisFailure>
 }
 
 const shortest = 50
 const longest = 5_000
 
-/** Milliseconds after which trouble that lasts is told again. */
+/** How often lasting trouble is logged again, in milliseconds. */
 const reminder = 60_000
 
-/** Full jitter between half and the whole of an exponential: many workers do not come back at once. */
+/** Jitter between half and the whole of an exponential delay, so that many workers do not retry at once. */
 const delayOf = (failures: number, random: number): number =>
   Math.min(longest, shortest * 2 ** Math.min(failures, 10)) * (0.5 + random / 2)
 
@@ -56,7 +59,7 @@ const advice: { readonly [K in RedisFailure]?: readonly [WorkerError["reason"], 
 
 interface State {
   readonly kind: RedisFailure
-  /** Milliseconds. */
+  /** In milliseconds. */
   readonly since: number
   count: number
   told: number
@@ -64,7 +67,7 @@ interface State {
 
 export const make = (): Trouble => {
   const failures = new Map<string, State>()
-  /** Lets those try again at once that wait. */
+  /** Lets waiting operations retry at once. */
   const again = Latch.makeUnsafe(false)
   const trouble: Trouble = {
     failed: Effect.fnUntraced(function*(doing, error) {
@@ -99,7 +102,7 @@ export const make = (): Trouble => {
     passed: (doing) =>
       !failures.has(doing) ? Effect.void : Effect.suspend(() => {
         failures.delete(doing)
-        // Whatever else waits has been waiting for the same, as a rule.
+        // Other waiting operations usually had the same cause.
         return Effect.andThen(again.release, Effect.logInfo(`Redis works again while ${doing}`))
       }),
     around: <A, R>(
