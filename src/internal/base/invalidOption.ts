@@ -1,12 +1,12 @@
 /**
- * An option that is none. Exported by `ActionClient` and `DeadLetter`.
+ * The error of an invalid option, exported by `ActionClient` and `DeadLetter`.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
 
 /**
- * An option of a service or of a call is invalid: its name, what was found, and what is expected there.
+ * An invalid option of a service or of a call: its name, the value found and the value expected.
  *
  * @since 0.1.0
  * @category errors
