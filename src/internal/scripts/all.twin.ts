@@ -8,7 +8,7 @@ import { settle } from "./settle.twin.ts"
 import { append, countReplacements, moveCallbacks, trim } from "./streams.twin.ts"
 import { passOver, takeDue, takeIdle, takeOwn } from "./take.twin.ts"
 
-/** Every script of the library with its twin, for `RedisMemory` to register and for the conformance suite to compare. */
+/** Every script of the library with its twin. `RedisMemory` registers them, and the conformance suite compares them. */
 export const definitions: ReadonlyArray<Definition> = [
   append,
   boundLetters,

@@ -1,6 +1,4 @@
-/**
- * Twins of the scripts that look at dead letters.
- */
+/** Twins of the scripts that read dead letters. */
 import { replacementsIn } from "../wire/json.ts"
 import * as scripts from "./deadLetter.ts"
 import { chunk, knownReasons } from "./deadLetter.ts"
@@ -9,7 +7,7 @@ import { byteLength, now, rows, strings } from "./support.twin.ts"
 
 export interface LetterNotes {
   readonly notes: ReadonlyMap<string, string>
-  /** Where the fields of the entry begin. */
+  /** The index where the fields of the entry begin. */
   readonly first: number
   readonly packed: boolean
 }

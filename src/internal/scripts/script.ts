@@ -1,22 +1,22 @@
 /**
- * What a Lua script is: its text, and what turns typed parameters into keys and arguments; and what its twin is.
+ * The definition of a script: its Lua, the conversion of typed parameters to keys and arguments, and its twin.
  *
- * A twin (`twins/`) is a line-by-line port of the Lua (`scripts/`) to TypeScript. `RedisMemory` runs twins, a real server
- * runs the Lua; one conformance suite compares the two.
+ * A twin (`*.twin.ts`) is a line-by-line port of the Lua to TypeScript. `RedisMemory` runs twins, a real server runs
+ * the Lua, and one conformance suite compares the two.
  */
 import * as Redis from "../../Redis.ts"
 
 /** A reply as a script sees it: RESP2 values, with `null` for Lua's `false`. */
 export type ScriptReply = string | number | null | ReadonlyArray<ScriptReply>
 
-/** An error reply, its message as the server words it (`WRONGTYPE …`, `NOGROUP …`). */
+/** An error reply with the server's wording (`WRONGTYPE …`, `NOGROUP …`). */
 export class ReplyError extends Error {
   override readonly name = "ReplyError"
 }
 
-/** The commands that a twin may run: synchronous, as `redis.call` and `redis.pcall` are. */
+/** The commands that a twin may run. They are synchronous, like `redis.call` and `redis.pcall`. */
 export interface ScriptRedis {
-  /** Throws a {@link ReplyError}, which ends the script as in Lua: what was written stays written. */
+  /** Throws a {@link ReplyError}, which ends the script as in Lua. Earlier writes are kept. */
   readonly call: (command: string, ...args: ReadonlyArray<string | number>) => ScriptReply
   /** Returns the error instead of throwing it. */
   readonly pcall: (command: string, ...args: ReadonlyArray<string | number>) => ScriptReply | ReplyError
@@ -29,7 +29,7 @@ export type Twin = (
   args: ReadonlyArray<string>
 ) => ScriptReply
 
-/** A Lua source together with its twin. */
+/** A Lua source and its twin. */
 export interface Definition {
   readonly lua: string
   readonly twin: Twin
@@ -43,7 +43,7 @@ export interface LibraryScript<Params> {
 
 export const define = <Params>(options: {
   readonly lua: string
-  /** Every key that the script touches: undeclared keys are refused by clustered and multi-threaded servers. */
+  /** Every key that the script uses: clustered and multi-threaded servers reject undeclared keys. */
   readonly keys: (params: Params) => ReadonlyArray<string>
   readonly args: (params: Params) => ReadonlyArray<string>
 }): LibraryScript<Params> => ({
@@ -61,20 +61,20 @@ export const luaNow = `local function now()
 end
 `
 
-/** Whole numbers as Redis wants them: Lua 5.1 would print a large one with an exponent. */
+/** Formats whole numbers as Redis expects them: Lua 5.1 would print large ones with an exponent. */
 export const luaInteger = `local function integer(value)
   return string.format('%.0f', value)
 end
 `
 
-/** How long a list lives on after a push, as an argument: `+` in front of what may only put its expiry off. */
+/** How long a list lives after a push, as an argument. A `+` in front only extends its expiry. */
 export const liveArgument = (
   push: { readonly timeToLive: number; readonly atLeast?: boolean | undefined }
 ): string => push.atLeast === true ? `+${push.timeToLive}` : String(push.timeToLive)
 
 /**
- * Sets the expiry of a list after a push, from an argument of {@link liveArgument}. "GT" takes a list without an expiry for
- * one that lives for ever, and leaves it so; a list that the push has made has none yet.
+ * Sets the expiry of a list after a push, from an argument of {@link liveArgument}. "GT" treats a list without an
+ * expiry as one that lives forever, and does not change it. A list that the push has just created has no expiry yet.
  */
 export const luaLive = `local function live(key, extra, length)
   if extra:sub(1, 1) ~= '+' then
@@ -87,7 +87,7 @@ export const luaLive = `local function live(key, extra, length)
 end
 `
 
-/** Orders entry ids by time, then by sequence. Numbers without leading zeros: the shorter one is the smaller. */
+/** Orders entry ids by time, then by sequence. The numbers have no leading zeros, so the shorter one is smaller. */
 export const luaBefore = `local function before(a, b)
   local ams, aseq = a:match('^(%d+)-(%d+)$')
   local bms, bseq = b:match('^(%d+)-(%d+)$')

@@ -14,11 +14,11 @@ interface Answer {
   readonly kind: string
   readonly key: string
   readonly payload: string
-  /** Lifetime of a list, trace context in a stream; "0" is neither. */
+  /** The lifetime of a list, or the trace context in a stream; "0" is neither. */
   readonly extra: string
 }
 
-/** Returns nothing when the entry is no longer in the stream. */
+/** Returns nothing if the entry is no longer in the stream. */
 const buryTwin = (
   redis: ScriptRedis,
   target: { readonly stream: string; readonly dead: string; readonly group: string; readonly consumer: string },

@@ -1,6 +1,4 @@
-/**
- * What twins have in common: the server's clock, lengths and replies as Lua sees them.
- */
+/** Helpers of the twins: the server's clock, lengths and replies as in Lua. */
 import type { ScriptRedis, ScriptReply } from "./script.ts"
 
 export const now = (redis: ScriptRedis): number => {
@@ -10,13 +8,13 @@ export const now = (redis: ScriptRedis): number => {
 
 const encoder = new TextEncoder()
 
-/** Lua's length of a string. */
+/** The length of a string in Lua. */
 export const byteLength = (text: string): number => encoder.encode(text).length
 
-/** A reply that a twin knows to be an array. */
+/** A reply that is known to be an array. */
 export const rows = (reply: ScriptReply): ReadonlyArray<ScriptReply> => Array.isArray(reply) ? reply : []
 
-/** A reply that a twin knows to be an array of strings. */
+/** A reply that is known to be an array of strings. */
 export const strings = (reply: ScriptReply | undefined): ReadonlyArray<string> =>
   Array.isArray(reply) ? reply.map(String) : []
 

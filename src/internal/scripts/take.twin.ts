@@ -1,13 +1,11 @@
-/**
- * Twins of the scripts that take what already is in the pending list.
- */
+/** Twins of the scripts that take entries from the pending list. */
 import { decodeRecord, replaysField } from "../wire/entry.ts"
 import type { Definition, ScriptRedis, ScriptReply } from "./script.ts"
 import { byteLength, now, rows, strings } from "./support.twin.ts"
 import * as scripts from "./take.ts"
 import { putOff } from "./take.ts"
 
-/** What is left of a budget, and what takes from it. */
+/** Tracks the rest of a budget. */
 const makeBudget = (bytes: string | undefined) => {
   let left = Number(bytes)
   return {
