@@ -2,8 +2,8 @@
  * Makes ioredis clients, one kind for each role, so that none can hang, resend or leak.
  *
  * Defaults of ioredis that are replaced here, each after it was seen to cause harm:
- * - It resends commands after a reconnect: a lost reply to `XADD` then creates two entries. With `maxRetriesPerRequest:
- *   0`, the command fails when the connection ends, and the caller decides.
+ * - It resends commands after a reconnect: a lost reply to `XADD` then creates two entries. With `maxRetriesPerRequest`
+ *   set to 0, the command fails when the connection ends, and the caller decides.
  * - `autoResendUnfulfilledCommands: false`, the documented alternative, leaves promises unsettled forever in 6.0.
  * - It waits for replies without a limit, even on a connection whose peer vanished silently.
  * - RESP3 replies have different shapes from `call` than from the methods, so RESP2 is requested.
