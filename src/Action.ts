@@ -498,6 +498,17 @@ export const disposition = (value: "rejected" | "retryable"): { readonly [key: s
 /**
  * Marks an error schema as retryable: the action is run again, and the caller gets the error after the last attempt.
  *
+ * **Example** (An error of another module)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Action } from "effect-redis-workers"
+ *
+ * class GatewayDown extends Schema.TaggedError<GatewayDown>()("GatewayDown", {}) {}
+ *
+ * const Charge = Action.make("payment.charge", { error: Action.retryable(GatewayDown) })
+ * ```
+ *
  * @since 0.1.0
  * @category disposition
  */

@@ -313,6 +313,18 @@ export const layerOptions = (
 /**
  * A client with the default options: one inbox and one blocking connection for any number of requests.
  *
+ * **Example** (A client with its connection, names and settings)
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { ActionClient, QueueNamingLayer, RedisLayer, SettingsLayer } from "effect-redis-workers"
+ *
+ * const ClientLayer = ActionClient.layer.pipe(
+ *   Layer.provide([RedisLayer, QueueNamingLayer]),
+ *   Layer.provide(SettingsLayer)
+ * )
+ * ```
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -285,7 +285,23 @@ export interface ActionGroup<in out A extends Action.Any> extends Pipeable {
     build: H | Effect.Effect<H, EX, RX>
   ): Handlers<EX, Exclude<RX, Scope> | HandlerServices<H> | Action.WorkerServices<ActionOf<A, Type>>, Type>
 
-  /** Combines handlers made one by one. They must cover all actions of the group. */
+  /**
+   * Checks that handlers made one by one cover all actions of the group. Combine them with {@link mergeHandlers} first.
+   *
+   * **Example** (A handler in a module of its own)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { Action, ActionGroup } from "effect-redis-workers"
+   *
+   * const Users = ActionGroup.make(Action.make("user.ping"), Action.make("user.pong"))
+   *
+   * const ping = Users.handler("user.ping", () => Effect.void)
+   * const pong = Users.handler("user.pong", () => Effect.void)
+   *
+   * const handlers = Users.complete(ActionGroup.mergeHandlers(ping, pong))
+   * ```
+   */
   complete<E, R, Types extends string>(
     handlers: Handlers<E, R, Types> & Complete<A, { readonly [K in Types]: unknown }>
   ): Handlers<E, R, A["type"]>

@@ -15,6 +15,19 @@ import type { DomainAction } from "./DomainAction.ts"
  * `attempt` counts failures of the handler. `deliveries` is Redis's own count, which also grows when a process dies
  * while it holds the entry. Attempts exhaust an action; deliveries reveal an action that kills its workers.
  *
+ * **Example** (Another way on the last attempt)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Action, ActionGroup } from "effect-redis-workers"
+ *
+ * const Notify = Action.make("mail.notify", { maxAttempts: 3 })
+ *
+ * const handlers = ActionGroup.make(Notify).handlers({
+ *   "mail.notify": (_, delivery) => Effect.log(delivery.attempt < 3 ? "send a push message" : "send a letter")
+ * })
+ * ```
+ *
  * @category models
  * @since 0.1.0
  */

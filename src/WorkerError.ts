@@ -32,6 +32,21 @@ export type WorkerErrorReason =
  * A worker that cannot go on. Temporary failures (a lost connection, a server that is loading, a missing group) never
  * end a worker; it waits until they pass. See {@link WorkerErrorReason} for the failures that do.
  *
+ * **Example** (A hint for one reason)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Worker } from "effect-redis-workers"
+ *
+ * const program = Worker.run({ "user.ping": () => Effect.succeed({ pong: true }) }).pipe(
+ *   Effect.tapError((error) =>
+ *     error._tag === "WorkerError" && error.reason === "NoPermission"
+ *       ? Effect.logError("The ACL that a worker needs is in docs/redis.acl")
+ *       : Effect.void
+ *   )
+ * )
+ * ```
+ *
  * @since 0.1.0
  * @category errors
  */

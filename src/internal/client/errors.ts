@@ -22,6 +22,21 @@ export class EncodeError extends Data.TaggedError("EncodeError")<{
  * No answer arrived in time. The outcome is unknown: the action may be waiting, running or done. Repeat the request
  * with the same `actionId` if its handler is idempotent.
  *
+ * **Example** (Ask once more for the same action)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Action, ActionClient } from "effect-redis-workers"
+ *
+ * const Charge = Action.make("payment.charge", { payload: { amount: Schema.Int } })
+ *
+ * const charge = (actionId: string, amount: number) =>
+ *   Effect.gen(function*() {
+ *     const client = yield* ActionClient.ActionClient
+ *     return yield* client.request(Charge, { amount }, { actionId, timeout: "5 seconds" })
+ *   }).pipe(Effect.retry({ times: 1, while: (error) => error._tag === "RequestTimeout" }))
+ * ```
+ *
  * @since 0.1.0
  * @category errors
  */
