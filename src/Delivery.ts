@@ -15,7 +15,7 @@ import type { DomainAction } from "./DomainAction.ts"
  * `attempt` counts failures of the handler. `deliveries` is Redis's own count, which also grows when a process dies
  * while it holds the entry. Attempts exhaust an action; deliveries reveal an action that kills its workers.
  *
- * **Example** (Another way on the last attempt)
+ * **Example** (A different step on the last attempt)
  *
  * ```ts
  * import { Effect } from "effect"

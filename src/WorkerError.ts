@@ -41,7 +41,7 @@ export type WorkerErrorReason =
  * const program = Worker.run({ "user.ping": () => Effect.succeed({ pong: true }) }).pipe(
  *   Effect.tapError((error) =>
  *     error._tag === "WorkerError" && error.reason === "NoPermission"
- *       ? Effect.logError("The ACL that a worker needs is in docs/redis.acl")
+ *       ? Effect.log("The ACL that a worker needs is in docs/redis.acl")
  *       : Effect.void
  *   )
  * )
