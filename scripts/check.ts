@@ -1,6 +1,6 @@
 /**
  * `npm run check`: every script of package.json whose name starts with
- * `check:`, in the order in which they stand there, up to the first that fails.
+ * `check:`, in their order, up to the first that fails.
  * Each can be run alone: `npm run check:types`.
  */
 import { spawnSync } from "node:child_process"

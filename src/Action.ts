@@ -1,9 +1,9 @@
 /**
- * Contracts: what an action is called, what it carries, what answers it and how it may fail.
+ * Contracts: the type of an action, its payload, its success and the errors it declares.
  *
- * A contract is one value, shared by the service that answers and by those that ask. It fixes the types on both sides
- * and the JSON between them: a payload is refused before a handler sees it, and an answer that its schema cannot encode
- * is never sent.
+ * A contract is one value that the service and its callers share. It fixes the TypeScript types on both sides and the
+ * JSON between them. A worker rejects an invalid payload before the handler runs, and never sends an answer that the
+ * success schema cannot encode.
  *
  * @since 0.1.0
  */
@@ -52,34 +52,39 @@ export interface Action<
   out Configs extends ConfigsSchema = Schema.Struct<{}>
 > extends Pipeable {
   readonly [TypeId]: typeof TypeId
-  /** `service.verb` or `service.entity.verb`: the part before the first dot names the service that handles it. */
+  /**
+   * `service.verb` or `service.entity.verb`. The part before the first dot names the service that handles the action.
+   */
   readonly type: Type
   readonly payloadSchema: Payload
   readonly successSchema: Success
   readonly errorSchema: Error
-  /** The configs that go beside the payload, by name: `execution`, `query`, `rag`. */
+  /** Schemas of the configs sent with the payload, by name: `execution`, `query`, `rag`. */
   readonly configSchema: Configs
   readonly annotations: Context.Context<never>
-  /** When to run it again after a failure; `undefined`: as the worker says. */
+  /** When to run the action again after a failure. `undefined` uses the worker's `retry`. */
   readonly retry: Schedule.Schedule<unknown, number> | undefined
-  /** How many attempts it gets; `undefined`: as the worker says. */
+  /** How many attempts the action gets, the first included. `undefined` uses the worker's `maxAttempts`. */
   readonly maxAttempts: number | undefined
-  /** How long an attempt may take; `undefined`: as the worker says. */
+  /** How long one attempt may take. `undefined` uses the worker's `handlerTimeout`. */
   readonly handlerTimeout: Duration.Duration | undefined
-  /** What a caller who asked for a callback gets when this action is refused or given up, beside the dead letter. */
+  /**
+   * The action sent to a caller who asked for a callback when this action is rejected or given up. The dead letter is
+   * kept as well.
+   */
   readonly failureAction: Any | undefined
-  /** Whether that carries the payload of this action. */
+  /** Whether the failure action carries the payload of this action. */
   readonly failurePayload: "none" | "include"
 
-  /** The same contract with an annotation more. */
+  /** Returns the contract with one more annotation. */
   annotate<I, S>(key: Context.Key<I, S>, value: Types.NoInfer<S>): Action<Type, Payload, Success, Error, Configs>
 
-  /** The same contract with these annotations on top of its own. */
+  /** Returns the contract with these annotations merged over its own. */
   annotateMerge<I>(annotations: Context.Context<I>): Action<Type, Payload, Success, Error, Configs>
 }
 
 /**
- * Any contract, for code that handles all of them alike.
+ * Any contract, for code that treats all contracts alike.
  *
  * @since 0.1.0
  * @category models
@@ -100,7 +105,7 @@ export interface Any extends Pipeable {
 }
 
 /**
- * What the handler of an action receives.
+ * The payload that the handler of an action receives.
  *
  * @since 0.1.0
  * @category utility types
@@ -108,7 +113,7 @@ export interface Any extends Pipeable {
 export type Payload<A extends Any> = A["payloadSchema"]["Type"]
 
 /**
- * What a caller of an action passes: fields with a constructor default may be left out.
+ * The payload that a caller passes. Fields with a constructor default may be omitted.
  *
  * @since 0.1.0
  * @category utility types
@@ -116,7 +121,7 @@ export type Payload<A extends Any> = A["payloadSchema"]["Type"]
 export type PayloadInput<A extends Any> = A["payloadSchema"]["~type.make.in"]
 
 /**
- * What answers an action.
+ * The success value of an action.
  *
  * @since 0.1.0
  * @category utility types
@@ -132,7 +137,7 @@ export type Success<A extends Any> = A["successSchema"]["Type"]
 export type Error<A extends Any> = A["errorSchema"]["Type"]
 
 /**
- * The configs that the handler of an action gets, by name: those that its contract has schemas for.
+ * The configs that the handler of an action gets, by name. Only configs with a schema in the contract are included.
  *
  * @since 0.2.0
  * @category utility types
@@ -148,7 +153,7 @@ export type Configs<A extends Any> = A["configSchema"]["Type"]
 export type ConfigsInput<A extends Any> = A["configSchema"]["~type.make.in"]
 
 /**
- * Options of a call with the configs of the contract in place of untyped ones.
+ * The options of a call, with the contract's configs in place of untyped ones.
  *
  * @since 0.2.0
  * @category utility types
@@ -157,11 +162,11 @@ export type WithConfigs<A extends Any, Options> = [keyof ConfigsInput<A>] extend
   : Omit<Options, keyof ConfigsInput<A>> & ConfigsInput<A>
 
 /**
- * The last parameter of a call: required where the contract requires a config, else optional.
+ * The last parameter of a call: required if the contract requires a config, otherwise optional.
  *
  * **Details**
  *
- * A function of your own that is generic in the contract takes the same: `...options: Action.OptionsOf<A, Options>`.
+ * Use it in your own functions that are generic in the contract: `...options: Action.OptionsOf<A, Options>`.
  *
  * @since 0.2.0
  * @category utility types
@@ -170,7 +175,7 @@ export type OptionsOf<A extends Any, Options> = {} extends ConfigsInput<A> ? [op
   : [options: WithConfigs<A, Options>]
 
 /**
- * Services that the schemas of an action need on the side of the worker.
+ * The services that the schemas of an action need in the worker.
  *
  * @since 0.1.0
  * @category utility types
@@ -182,7 +187,7 @@ export type WorkerServices<A extends Any> =
   | A["errorSchema"]["EncodingServices"]
 
 /**
- * Services that the schemas of an action need on the side of the client.
+ * The services that the schemas of an action need in the client.
  *
  * @since 0.1.0
  * @category utility types
@@ -194,7 +199,7 @@ export type ClientServices<A extends Any> =
   | A["errorSchema"]["DecodingServices"]
 
 /**
- * The schema that a record of fields, or a schema, stands for.
+ * The schema itself, or the struct of a record of fields.
  *
  * @since 0.1.0
  * @category utility types
@@ -237,21 +242,23 @@ type ConfigsOf<
 > extends infer Fields extends Schema.Struct.Fields ? Schema.Struct<Fields> : never
 
 /**
- * What a failure action carries beside the error when its contract says `payload: "include"`.
+ * The additional payload of a failure action whose contract says `payload: "include"`.
  *
  * @since 0.2.0
  * @category models
  */
 export interface OriginalPayload<Original> {
-  /** The payload of the action that failed, as it was received. */
+  /** The payload of the failed action, as it was received. */
   readonly payload?: Original
-  /** Set where the payload would make the failure action larger or deeper than workers accept: `payload` is then absent. */
+  /**
+   * `true` if the payload would make the failure action larger or deeper than workers accept. `payload` is then absent.
+   */
   readonly payload_omitted?: true
 }
 
 /**
- * The payload of a failure action, as it is sent: the same four keys as in an error response. `metadata.failed_action_id`
- * of the action holds the id of the action that failed.
+ * The payload of a failure action as it is sent: the same four keys as an error response. The action's
+ * `metadata.failed_action_id` holds the id of the failed action.
  *
  * @since 0.1.0
  * @category models
@@ -264,7 +271,7 @@ export interface FailurePayload {
 }
 
 /**
- * Whether a value is a contract.
+ * Returns `true` if a value is a contract.
  *
  * @since 0.1.0
  * @category guards
@@ -282,7 +289,7 @@ const Proto = {
   pipe() {
     return pipeArguments(this, arguments)
   },
-  // SAFETY, twice: annotations are looked up by key; what the context holds is no part of the contract's type.
+  // SAFETY, twice: annotations are looked up by key, and the contract's type does not include them.
   annotate(this: Any, key: Context.Key<unknown, unknown>, value: unknown) {
     return fromParts({ ...this, annotations: Context.add(this.annotations, key, value) as Context.Context<never> })
   },
@@ -310,10 +317,10 @@ const fromParts = (parts: Parts): Any => Object.assign(Object.create(Proto), par
 const toSchema = (schema: Schema.Top | Schema.Struct.Fields): Schema.Top =>
   Schema.isSchema(schema) ? schema : Schema.Struct(schema)
 
-/** The class of all nodes, which effect does not export: each copy of effect has its own. */
+/** The base class of all AST nodes. Effect does not export it, and each copy of Effect has its own. */
 const Node = Object.getPrototypeOf(SchemaAST.Null)
 
-// Schemas of two copies of effect know each other by name, and decode to nonsense all the same.
+// Schemas of two copies of Effect recognize each other by name, but decode to nonsense.
 const isForeign = (schema: unknown): boolean =>
   Predicate.hasProperty(schema, "ast") && SchemaAST.isAST(schema.ast) && !(schema.ast instanceof Node)
 
@@ -336,18 +343,22 @@ const configFields = (
  *
  * **Details**
  *
- * `payload` and `success` are a schema or a record of fields, which stands for the struct of those. Any schema crosses
- * the wire as JSON (dates, big integers, options, classes …), by its canonical JSON codec.
+ * `payload` and `success` take a schema or a record of fields, which is short for `Schema.Struct`. Any schema crosses
+ * the wire as JSON through its canonical JSON codec: dates, big integers, options, classes and so on.
  *
- * A payload must encode to a JSON object. A success that does not is sent as `{ "value": … }`; one that may be `null` or
- * an object is sent as it is; `Schema.Void` is sent as `{}`, as Python workers do, and any answer to it is accepted. A
- * client decodes `{}` and `null` alike where the contract takes only one of them.
+ * A payload must encode to a JSON object. The wire format also requires an object as the answer, so:
+ *
+ * - a success that does not encode to an object is sent as `{ "value": … }`
+ * - a success that may be `null` or an object is sent unchanged
+ * - `Schema.Void` is sent as `{}`, as Python workers do, and the client accepts any answer to it
+ *
+ * A client decodes `{}` and `null` alike if the contract accepts only one of them.
  *
  * **Gotchas**
  *
- * Throws a `TypeError` when the type is not `service.verb` (letters, digits, `_` and `-`, parts joined by dots) or the
- * payload does not encode to an object: a contract like that is a mistake in the program, found when it starts. Throws an
- * {@link InvalidOption} when `retry`, `maxAttempts` or `handlerTimeout` is invalid.
+ * Throws a `TypeError` if the type is not `service.verb` (letters, digits, `_` and `-`, parts joined by dots) or if the
+ * payload does not encode to an object. Such a contract is a bug in the program, so it fails at startup. Throws an
+ * {@link InvalidOption} if `retry`, `maxAttempts` or `handlerTimeout` is invalid.
  *
  * **Example** (A contract with a declared error)
  *
@@ -377,37 +388,40 @@ export const make = <
   Query extends Schema.Top | Schema.Struct.Fields = never,
   Rag extends Schema.Top | Schema.Struct.Fields = never
 >(type: Type, options: {
-  /** What it carries. Default: nothing, sent as `{}`. */
+  /** The schema of the payload. Default: no payload, sent as `{}`. */
   readonly payload?: Payload & EncodesToObject<Payload>
-  /** What answers it. Default: nothing, sent as `{}`. */
+  /** The schema of the success. Default: no value, sent as `{}`. */
   readonly success?: Success
   /** The errors that callers may match on: one schema or a union. Default: none. */
   readonly error?: Error
   /**
-   * What `execution_config` carries: a schema or a record of fields. The caller must pass it, and the handler gets it as
-   * `delivery.execution`. `Schema.optionalKey` makes it optional. Default: passed through unchecked.
+   * The schema, or record of fields, of `execution_config`. The caller must pass it, and the handler gets it as
+   * `delivery.execution`. Use `Schema.optionalKey` to make it optional. Default: passed through unchecked.
    */
   readonly execution?: Execution & ConfigEncodesToObject<Execution>
-  /** What `query_config` carries, as `execution`. Default: passed through unchecked. */
+  /** The schema of `query_config`, used like `execution`. Default: passed through unchecked. */
   readonly query?: Query & ConfigEncodesToObject<Query>
-  /** What `rag_config` carries, as `execution`. Default: passed through unchecked. */
+  /** The schema of `rag_config`, used like `execution`. Default: passed through unchecked. */
   readonly rag?: Rag & ConfigEncodesToObject<Rag>
-  /** When to run it again after a failure; the input is the number of failed attempts. Default: as the worker says. */
+  /**
+   * When to run the action again after a failure. The input is the number of failed attempts. Default: the worker's
+   * `retry`.
+   */
   readonly retry?: Schedule.Schedule<unknown, number> | undefined
-  /** How many attempts it gets, the first included. Default: as the worker says. */
+  /** How many attempts the action gets, the first included. Default: the worker's `maxAttempts`. */
   readonly maxAttempts?: number | undefined
-  /** How long an attempt may take. Default: as the worker says. */
+  /** How long one attempt may take. Default: the worker's `handlerTimeout`. */
   readonly handlerTimeout?: Duration.Input | undefined
   /**
-   * Sent to a caller who asked for a callback when this action is refused or given up; the dead letter is kept as well.
-   * `{ action, payload: "include" }` sends the payload of this action along, see {@link OriginalPayload}. Default: nothing is
-   * sent.
+   * Sent to a caller who asked for a callback when this action is rejected or given up. The dead letter is kept as
+   * well. `{ action, payload: "include" }` adds the payload of this action, see {@link OriginalPayload}. Default:
+   * nothing is sent.
    */
   readonly failureAction?: (Failure & TakesErrorDetail<Failure>) | {
     readonly action: Failure & TakesOriginal<Failure, SchemaOf<Payload>["Encoded"]>
     readonly payload: "include"
   } | undefined
-  /** Notes for tools and workers. Default: none. */
+  /** Annotations for tools and workers. Default: none. */
   readonly annotations?: Context.Context<never> | undefined
 } = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>> => {
   const name: string = type
@@ -427,7 +441,7 @@ export const make = <
   if (ActionCodec.shapeOf(payloadSchema) !== "object") {
     throw new TypeError(`The payload of "${type}" does not encode to a JSON object: wrap it in a Schema.Struct`)
   }
-  // SAFETY: what the types ask of a failure action is nothing at run time.
+  // SAFETY: the type-level checks of a failure action do not exist at run time.
   const failure = options.failureAction as Any | { readonly action: Any; readonly payload: "include" } | undefined
   const isBare = failure === undefined || isAction(failure)
   const configs = configFields({ execution, query, rag })
@@ -466,7 +480,8 @@ export { InvalidOption } from "./internal/base/invalidOption.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * What a failure does to an action: `rejected` is an answer, `retryable` and `undeclared` are run again.
+ * The effect of a failure on an action. `rejected` is answered with an error; `retryable` and `undeclared` are run
+ * again.
  *
  * @since 0.1.0
  * @category disposition
@@ -474,7 +489,7 @@ export { InvalidOption } from "./internal/base/invalidOption.ts"
 export type Disposition = "rejected" | "retryable" | "undeclared"
 
 /**
- * Dispositions that a worker sets in place of those in the contract, by tag (or identifier) of the error.
+ * Dispositions that a worker uses instead of those in the contract, by tag (or identifier) of the error.
  *
  * @since 0.1.0
  * @category disposition
@@ -484,9 +499,9 @@ export interface DispositionOverrides {
 }
 
 /**
- * Annotations that give a declared error its disposition, for the third argument of `Schema.TaggedError`.
+ * Annotations that give a declared error its disposition. Pass them as the third argument of `Schema.TaggedError`.
  *
- * **Example** (An error that is run again)
+ * **Example** (A retryable error)
  *
  * ```ts
  * import { Schema } from "effect"
@@ -503,7 +518,18 @@ export const disposition = (value: "rejected" | "retryable"): { readonly [key: s
 })
 
 /**
- * The same error schema, run again instead of answered. The caller gets the error once all attempts are used up.
+ * Marks an error schema as retryable: the action is run again, and the caller gets the error after the last attempt.
+ *
+ * **Example** (An error of another module)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Action } from "effect-redis-workers"
+ *
+ * class GatewayDown extends Schema.TaggedError<GatewayDown>()("GatewayDown", {}) {}
+ *
+ * const Charge = Action.make("payment.charge", { error: Action.retryable(GatewayDown) })
+ * ```
  *
  * @since 0.1.0
  * @category disposition
@@ -511,13 +537,13 @@ export const disposition = (value: "rejected" | "retryable"): { readonly [key: s
 export const retryable = <S extends Schema.Top>(schema: S): S["Rebuild"] => schema.annotate(disposition("retryable"))
 
 /**
- * Which disposition an error of a handler has.
+ * Returns the disposition of a handler's error.
  *
  * **Details**
  *
- * `Rejected` is always `rejected` and `RetryLater` always `retryable`. A declared error has the disposition that its
- * schema is annotated with, `rejected` by default; in a union each member has its own. Without a contract
- * (`undefined`), and for anything else, it is `undeclared`.
+ * `Rejected` is always `rejected` and `RetryLater` is always `retryable`. A declared error has the disposition that its
+ * schema is annotated with, by default `rejected`. In a union, each member has its own. Any other error, and any error
+ * without a contract (`undefined`), is `undeclared`.
  *
  * @since 0.1.0
  * @category disposition
@@ -546,7 +572,7 @@ export {
    *
    * **When to use**
    *
-   * For an `int` of Python, or any other JSON number that may be beyond 2^53. `Schema.Int` refuses those, and
+   * Use it for a Python `int`, or any other JSON number that may exceed 2^53. `Schema.Int` rejects such numbers, and
    * `Schema.BigInt` is a string on the wire.
    *
    * **Example** (An id beyond 2^53)
@@ -562,12 +588,12 @@ export {
    */
   BigInt,
   /**
-   * A struct that refuses an object with a key that it does not name, as `extra="forbid"` does in pydantic. Any other
-   * struct drops such keys.
+   * A struct that rejects objects with unknown keys, as `extra="forbid"` does in pydantic. Other structs drop such
+   * keys.
    *
    * **Gotchas**
    *
-   * A sender that knows a newer contract is refused until this side knows it too.
+   * A sender with a newer contract is rejected until this side has the newer contract too.
    *
    * **Example** (A payload without other keys)
    *
@@ -585,12 +611,12 @@ export {
    */
   closed,
   /**
-   * Any JSON value. Integers beyond 2^53 in it are `bigint`, digit for digit.
+   * Any JSON value. Integers beyond 2^53 in it are decoded as `bigint`, digit for digit.
    *
    * **When to use**
    *
-   * For data without a type, such as `Dict[str, Any]` of Python: `Schema.Record(Schema.String, Action.Unknown)`.
-   * `Schema.Unknown` and `Schema.Json` refuse a value with such an integer in it.
+   * Use it for untyped data, such as Python's `Dict[str, Any]`: `Schema.Record(Schema.String, Action.Unknown)`.
+   * `Schema.Unknown` and `Schema.Json` reject values that contain such an integer.
    *
    * @since 0.2.0
    * @category schemas
@@ -603,7 +629,7 @@ export {
 // -----------------------------------------------------------------------------
 
 /**
- * The wire's side of a contract. What synchronous schemas decode or encode is an `Exit`, which costs nothing to run.
+ * The JSON codec of a contract. Synchronous schemas return an `Exit`, which costs nothing to run.
  *
  * @since 0.1.0
  * @category codecs
@@ -624,33 +650,33 @@ export interface Codec<A extends Any> {
     data: unknown
   ) => Effect.Effect<Success<A>, Schema.SchemaError, A["successSchema"]["DecodingServices"]>
 
-  /** Success → `data` of a response; `{}` for `Schema.Void`, `null` where the contract has `null` or an object. */
+  /** Success → `data` of a response: `{}` for `Schema.Void`, `null` if the contract accepts `null` or an object. */
   readonly encodeSuccess: (
     success: Success<A>
   ) => Effect.Effect<Schema.JsonObject | null, Schema.SchemaError, A["successSchema"]["EncodingServices"]>
 
   /**
-   * Declared error → `error` of a response: its tag as `error_type` (without a tag: the identifier of its schema, or
-   * `Error`), the whole encoded error in `details`.
+   * Declared error → `error` of a response. Its tag is the `error_type` (without a tag: the identifier of its schema,
+   * or `Error`), and `details` holds the whole encoded error.
    */
   readonly encodeError: (
     error: Error<A>
   ) => Effect.Effect<ErrorDetail, Schema.SchemaError, A["errorSchema"]["EncodingServices"]>
 
   /**
-   * `error` of a response → declared error, or `None` when it is not one of those. `error_type` alone is enough to name
-   * a tagged error, so that the answers of a worker in another language are understood as well.
+   * `error` of a response → declared error, or `None` if the contract does not declare it. For a tagged error,
+   * `error_type` alone is enough, so that answers of workers in other languages are understood.
    */
   readonly decodeError: (
     detail: ErrorDetail
   ) => Effect.Effect<Option.Option<Error<A>>, never, A["errorSchema"]["DecodingServices"]>
 
-  /** The configs of an action that the contract has schemas for, by name. */
+  /** Decodes the configs that have a schema in the contract, by name. */
   readonly decodeConfigs: (
     action: Pick<DomainAction, "execution_config" | "query_config" | "rag_config">
   ) => Effect.Effect<Configs<A>, Schema.SchemaError, A["configSchema"]["DecodingServices"]>
 
-  /** Configs by name → the three keys of an action, `null` where there is none; constructor defaults are filled in. */
+  /** Configs by name → the three keys of an action, `null` for an absent config. Constructor defaults are filled in. */
   readonly encodeConfigs: (
     configs: ConfigsInput<A>
   ) => Effect.Effect<
@@ -661,19 +687,17 @@ export interface Codec<A extends Any> {
 }
 
 /**
- * The codec of a contract: made on the first call, the same one ever after.
+ * Returns the codec of a contract. It is built on the first call and cached.
  *
  * @since 0.1.0
  * @category codecs
  */
 export const codec = <A extends Any>(action: A): Codec<A> => ActionCodec.codecOf(action)
 
-/**
- * The issues that an answer tells of, at most.
- */
+/** The maximum number of issues in an answer. */
 const maxIssues = 20
 
-// How the JSON codec of a number says that it takes these three as well: true, and no help to the sender.
+// The JSON codec of a number says that it also takes these three. That is true, but does not help the sender.
 const notFinite = /( \| )?"Infinity" \| "-Infinity" \| "NaN"/
 
 const toKey = (key: PropertyKey | StandardSchemaV1.PathSegment): PropertyKey => typeof key === "object" ? key.key : key
@@ -685,10 +709,12 @@ const toPathKey = (key: PropertyKey | StandardSchemaV1.PathSegment): string | nu
 
 const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
 
-/** The path of the first issue, with `*` for each key that no contract names: those of records are part of the payload. */
+/**
+ * The path of the first issue, with `*` for each key that the schema does not name: keys of records are payload data.
+ */
 const declaredPath = (issue: SchemaIssue.Issue): ReadonlyArray<string | number> => {
   const path: Array<string | number> = []
-  // Whose keys the next pointer names.
+  // The node whose keys the next pointer names.
   let parent: SchemaAST.AST | undefined
   for (let next = issue;;) {
     switch (next._tag) {
@@ -721,9 +747,12 @@ const isDeclared = (parent: SchemaAST.AST | undefined, key: PropertyKey): boolea
   parent === undefined || !SchemaAST.isObjects(parent) || parent.propertySignatures.some(({ name }) => name === key)
 
 /**
- * The `error` of the response to an action whose payload its contract refuses: at most 20 issues with their paths, and
- * none of the values. Its message, which is logged, shows no key of a record either (`*`); the paths do, since who sent the
- * payload has to find them.
+ * Builds the `error` of the response to an action with an invalid payload.
+ *
+ * **Details**
+ *
+ * It has at most 20 issues with their paths, and none of the payload's values. The message is logged, so it replaces
+ * the keys of records by `*`. The paths show those keys, because the sender needs them to find the issue.
  *
  * @since 0.1.0
  * @category codecs

@@ -1,12 +1,11 @@
 /**
- * Clients: they send actions to services and receive the answers.
+ * Clients send actions to services and receive the answers.
  *
- * Three ways of asking: fire and forget ({@link ActionClient} `send`), a request that
- * waits for its answer (`request`), and a callback that comes back later as an action of
- * one's own (`sendWithCallback`).
+ * A client can send without an answer ({@link ActionClient} `send`), wait for the answer (`request`), or receive the
+ * answer later as an action of its own service (`sendWithCallback`).
  *
- * **Guarantee**: an action whose call succeeded is in the stream of its service. A request
- * ends with the answer or with a typed failure within its timeout, always.
+ * **Guarantee**: when a call succeeds, the action is in the stream of its service. A request always ends within its
+ * timeout, with the answer or with a typed failure.
  *
  * @since 0.1.0
  */
@@ -35,33 +34,36 @@ import { Settings } from "./Settings.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * Options of every call.
+ * The options of every call.
  *
  * @since 0.1.0
  * @category options
  */
 export interface SendOptions {
-  /** A UUID. A call that is repeated with the same id is the same action for its handler. Default: a new one. */
+  /**
+   * The id of the action, a UUID. Repeat a call with the same id to let the handler recognize it as the same action.
+   * Default: a new UUID.
+   */
   readonly actionId?: string | undefined
   /**
-   * A UUID that ties what comes of the action to it; a callback bears it too. A request takes none: its answer is found
-   * by an id that no other request has. Default: a new one where an answer is expected, else none.
+   * A UUID that links the results of the action to it. Callbacks carry it too. `request` does not take one, because it
+   * finds its answer by a unique id. Default: a new UUID if an answer is expected, otherwise none.
    */
   readonly correlationId?: string | undefined
-  /** Ids and configs on top of those of the {@link ActionContext.ActionContext} that is in force. */
+  /** Ids and configs that override those of the current {@link ActionContext.ActionContext}. Default: none. */
   readonly context?: ActionContext.Input | undefined
-  /** Free-form notes beside the payload, as JSON. Default: `{}`. */
+  /** Free-form JSON metadata, sent with the payload. Default: `{}`. */
   readonly metadata?: { readonly [key: string]: unknown } | undefined
   /** The service to send to. Default: the part of the action type before the first dot. */
   readonly service?: string | undefined
   /**
-   * `execution_config` of the action, as JSON. Of the type that the contract says, and required, where it has a schema for
-   * it. Default: that of the `ActionContext` in force.
+   * The action's `execution_config`, as JSON. If the contract has a schema for it, it is required and has that type.
+   * Default: the config of the current `ActionContext`.
    */
   readonly execution?: ActionContext.Config | undefined
-  /** `query_config` of the action, as `execution`. Default: that of the `ActionContext` in force. */
+  /** The action's `query_config`, used like `execution`. Default: the config of the current `ActionContext`. */
   readonly query?: ActionContext.Config | undefined
-  /** `rag_config` of the action, as `execution`. Default: that of the `ActionContext` in force. */
+  /** The action's `rag_config`, used like `execution`. Default: the config of the current `ActionContext`. */
   readonly rag?: ActionContext.Config | undefined
 }
 
@@ -73,8 +75,8 @@ export interface SendOptions {
  */
 export interface RequestOptions extends Omit<SendOptions, "correlationId"> {
   /**
-   * How long to wait, more than no time. The worker knows it, and runs nothing that nobody waits for. Default:
-   * `Settings.requestTimeout` (30 seconds); in a handler no longer than its own time lasts.
+   * How long to wait for the answer; must be greater than zero. Workers skip the action once this time is over.
+   * Default: `Settings.requestTimeout` (30 seconds); in a handler at most the time that the handler has left.
    */
   readonly timeout?: Duration.Input | undefined
 }
@@ -86,7 +88,10 @@ export interface RequestOptions extends Omit<SendOptions, "correlationId"> {
  * @category options
  */
 export interface SendManyOptions extends Omit<SendOptions, "actionId" | "correlationId"> {
-  /** A UUID for each payload, in their order: a call that is repeated with them sends the same actions. Default: new ones. */
+  /**
+   * A UUID for each payload, in the same order. Repeat a call with the same ids to send the same actions again.
+   * Default: new UUIDs.
+   */
   readonly actionIds?: ReadonlyArray<string> | undefined
 }
 
@@ -98,10 +103,11 @@ export interface SendManyOptions extends Omit<SendOptions, "actionId" | "correla
  */
 export interface CallbackOptions<A extends Action.Any, C extends Action.Any> extends SendOptions {
   /**
-   * The contract that the answer comes back as, handled by a worker of the service that its type names. Its payload is the
-   * success: as it stands where that is an object, `{}` where it is nothing, else `{ value }`. `{ action, service }` sends it
-   * to a worker of another service, which must have a handler for the type. It goes through a callback list, as every service
-   * understands it. `{ action, to: "stream" }` lets a worker of this library write to the action stream directly.
+   * The contract of the action that carries the answer. A worker of the service named by its type handles it. Its
+   * payload is the success: unchanged if that is an object, `{}` if there is no value, otherwise `{ value }`. `{
+   * action, service }` sends it to another service, whose worker must have a handler for the type. By default the
+   * callback goes through a callback list, which every service understands. `{ action, to: "stream" }` lets a worker of
+   * this library write to the action stream directly.
    */
   readonly callback: (C & TakesSuccess<A, C>) | {
     readonly action: C & TakesSuccess<A, C>
@@ -111,7 +117,7 @@ export interface CallbackOptions<A extends Action.Any, C extends Action.Any> ext
 }
 
 /**
- * A success as the `data` of a callback: an object as it is, nothing as an empty object, all else as `{ value }`.
+ * A success as the `data` of a callback: an object unchanged, no value as `{}`, anything else as `{ value }`.
  *
  * @since 0.1.0
  * @category utility types
@@ -124,11 +130,11 @@ export type CallbackData<Success> = unknown extends Success ? { readonly value: 
 type AreObjects<A> = A extends ReadonlyArray<unknown> ? false : A extends object ? true : false
 
 /**
- * A sentence in the place of a callback whose payload cannot be what the action answers.
+ * Checks that the payload of a callback can be the answer of the action. If not, it is a sentence that says so.
  *
  * **Details**
  *
- * What has methods, such as a date, may be an object in JSON or not: its schema decides, so that both forms are taken.
+ * A type with methods, such as a date, may or may not encode to an object: its schema decides. Both forms are accepted.
  *
  * @since 0.1.0
  * @category utility types
@@ -158,12 +164,14 @@ type Methods<A> = A extends ReadonlyArray<unknown> ? never
  */
 export interface Options {
   /**
-   * `"shared"`: one list and one connection for all answers. `"per-request"`: a list and, while it waits, a connection for
-   * each request, named as the Python client names them; at most 64 at once, and others wait unsent. Default: `"shared"`.
+   * `"shared"` uses one list and one connection for all answers. `"per-request"` uses one list for each request, named
+   * as the Python client names it, and one connection while the request waits; at most 64 such requests run at once,
+   * and others wait unsent. Default: `"shared"`.
    */
   readonly inbox?: "shared" | "per-request" | undefined
   /**
-   * Actions that `sendMany` appends in one call, from 1 to 10,000; fewer where a call would exceed 3,500 arguments or 4 MiB.
+   * How many actions `sendMany` appends in one Redis call, from 1 to 10,000. A chunk has
+   * fewer if a call would exceed 3,500 arguments or 4 MiB.
    * Default: 500.
    */
   readonly chunkSize?: number | undefined
@@ -174,9 +182,9 @@ export interface Options {
 // -----------------------------------------------------------------------------
 
 /**
- * Sends actions. Every method takes the ids of the {@link ActionContext.ActionContext} in force along.
+ * Sends actions. Every method adds the ids of the current {@link ActionContext.ActionContext}.
  *
- * **Example** (The three ways of asking)
+ * **Example** (Send, request and callback)
  *
  * ```ts
  * import { Effect, Schema } from "effect"
@@ -201,7 +209,7 @@ export interface Options {
  * @category services
  */
 export class ActionClient extends Context.Service<ActionClient, {
-  /** Appends an action to the stream of its service; returns the id of the entry. Nobody answers. */
+  /** Appends an action to the stream of its service and returns the id of the entry. It does not wait for an answer. */
   readonly send: <A extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
@@ -209,9 +217,11 @@ export class ActionClient extends Context.Service<ActionClient, {
   ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
 
   /**
-   * Appends many actions, a chunk in one call, in their order; returns the ids of the entries. Nothing is sent when one
-   * of them does not fit the contract. A `RedisError` leaves what was appended before it, and may leave the chunk that
-   * was on its way with it: with the same `actionIds` the call may be repeated, and handlers can tell.
+   * Appends many actions in order, one chunk for each Redis call, and returns the ids of the entries.
+   *
+   * Nothing is sent if one of the payloads does not fit the contract. After a `RedisError`, the earlier chunks are in
+   * the stream, and the failing chunk may be. Repeat the call with the same `actionIds` so that handlers can recognize
+   * duplicates.
    */
   readonly sendMany: <A extends Action.Any>(
     action: A,
@@ -222,9 +232,9 @@ export class ActionClient extends Context.Service<ActionClient, {
   /**
    * Sends an action and waits for its answer.
    *
-   * A declared error comes back as itself, every other failure as {@link RemoteFailure}. {@link RequestTimeout} says that
-   * the outcome is unknown: with the same `actionId` the request may be repeated. A caller that is interrupted leaves
-   * nothing behind.
+   * A declared error fails with that error, any other failure with {@link RemoteFailure}. {@link RequestTimeout} means
+   * that the outcome is unknown; repeat the request with the same `actionId`. Interrupting the caller leaves nothing
+   * behind in Redis.
    */
   readonly request: <A extends Action.Any>(
     action: A,
@@ -236,7 +246,7 @@ export class ActionClient extends Context.Service<ActionClient, {
     Action.ClientServices<A>
   >
 
-  /** Sends an action whose success comes back as another action; returns the id of the entry. */
+  /** Sends an action whose success is sent back as another action. Returns the id of the entry. */
   readonly sendWithCallback: <A extends Action.Any, C extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
@@ -244,8 +254,9 @@ export class ActionClient extends Context.Service<ActionClient, {
   ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
 
   /**
-   * Appends an envelope without a contract; returns the id of the entry. It is sent as it is, except that a `trace_id` of
-   * `null` is replaced by that of the span in force or a random one, and `metadata` of `null` by `{}`.
+   * Appends an envelope without a contract and returns the id of the entry. The envelope is sent unchanged, with two
+   * exceptions: a `trace_id` of `null` becomes the id of the current span or a random one, and `metadata` of `null`
+   * becomes `{}`.
    */
   readonly sendAction: (
     action: DomainAction.DomainAction,
@@ -312,7 +323,8 @@ export const request = <A extends Action.Any>(
 > => ActionClient.use((client) => client.request(action, payload, ...options))
 
 /**
- * Sends an action, with the client in the context, whose success comes back as another action; returns the id of the entry.
+ * Sends an action with the client in the context, and lets its success arrive as another action. Returns the id of the
+ * entry. See `sendWithCallback` of {@link ActionClient}.
  *
  * @since 0.2.0
  * @category accessors
@@ -341,7 +353,8 @@ export const sendAction = (
 // -----------------------------------------------------------------------------
 
 /**
- * Makes a client. Its inbox is read from the first request on, and removed with the scope. Fails when an option is wrong.
+ * Makes a client. It reads its inbox from the first request on, and removes it when the scope closes. Fails if an
+ * option is invalid.
  *
  * @since 0.1.0
  * @category constructors
@@ -376,7 +389,19 @@ export const layerOptions = (
 ): Layer.Layer<ActionClient, InvalidOption, Redis | QueueNaming | Settings> => Layer.effect(ActionClient, make(options))
 
 /**
- * A client: one inbox, one blocking connection, however many requests wait.
+ * A client with the default options: one inbox and one blocking connection for any number of requests.
+ *
+ * **Example** (A client with its connection, names and settings)
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { ActionClient, QueueNamingLayer, RedisLayer, SettingsLayer } from "effect-redis-workers"
+ *
+ * const ClientLayer = ActionClient.layer.pipe(
+ *   Layer.provide([RedisLayer, QueueNamingLayer]),
+ *   Layer.provide(SettingsLayer)
+ * )
+ * ```
  *
  * @since 0.1.0
  * @category layers

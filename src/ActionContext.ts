@@ -1,9 +1,9 @@
 /**
- * Whose action this is: the ids and the configs that travel along from an action to those that its handler sends.
+ * The ids and configs that travel from an action to the actions that its handler sends.
  *
- * A worker sets it from the delivery around each handler; the client writes it into every action that is sent there. So
- * tenant, session, task, user, agent and trace stay together across services without a parameter in any handler, and so
- * do the configs of execution, query and RAG that the Python services require.
+ * A worker sets the context of each handler from the delivery, and the client writes it into every action that the
+ * handler sends. Tenant, session, task, user, agent and trace ids follow the work across services without a parameter
+ * in any handler. So do the configs for execution, query and RAG that the Python services require.
  *
  * @since 0.1.0
  */
@@ -13,7 +13,7 @@ import { dual } from "effect/Function"
 import type { DomainAction } from "./DomainAction.ts"
 
 /**
- * A config as it is on the wire: a JSON object.
+ * A config as on the wire: a JSON object.
  *
  * @since 0.2.0
  * @category models
@@ -21,9 +21,9 @@ import type { DomainAction } from "./DomainAction.ts"
 export type Config = { readonly [key: string]: unknown }
 
 /**
- * The ids, each a UUID or `undefined` where it is not known, and the configs where there are any.
+ * The ids, each a UUID or `undefined` if unknown, and the configs, if any.
  *
- * The correlation id is no part of it: it ties one answer to one request.
+ * The correlation id is not included: it links one answer to one request.
  *
  * @since 0.1.0
  * @category models
@@ -44,7 +44,7 @@ export type ActionContext = {
 }
 
 /**
- * Some of the ids and configs: what a call or a part of a program sets.
+ * Some of the ids and configs, to override those of a context.
  *
  * @since 0.1.0
  * @category models
@@ -52,7 +52,7 @@ export type ActionContext = {
 export type Input = { readonly [K in keyof ActionContext]?: ActionContext[K] }
 
 /**
- * Nothing is known.
+ * A context without ids and configs.
  *
  * @since 0.1.0
  * @category constructors
@@ -67,9 +67,9 @@ export const empty: ActionContext = {
 }
 
 /**
- * The ids in force; {@link empty} where nobody set any.
+ * The current ids and configs. Default: {@link empty}.
  *
- * **Example** (Reading them)
+ * **Example** (Reading the tenant)
  *
  * ```ts
  * import * as Effect from "effect/Effect"
@@ -77,7 +77,7 @@ export const empty: ActionContext = {
  *
  * const program = Effect.gen(function*() {
  *   const { tenantId } = yield* ActionContext.ActionContext
- *   yield* Effect.log(`working for ${tenantId ?? "nobody in particular"}`)
+ *   yield* Effect.log(`working for tenant ${tenantId ?? "(none)"}`)
  * })
  * ```
  *
@@ -89,7 +89,7 @@ export const ActionContext: Context.Reference<ActionContext> = Context.Reference
   { defaultValue: () => empty }
 )
 
-/** Few actions carry configs: the others must not pay for them. */
+/** Few actions carry configs. The others should not pay for them. */
 const withConfigs = (
   ids: ActionContext,
   execution: Config | undefined,
@@ -106,14 +106,14 @@ const withConfigs = (
     }
 
 /**
- * The ids and the configs of an action, as a worker sets them around its handler.
+ * Returns the ids and configs of an action, as a worker sets them for its handler.
  *
  * @since 0.1.0
  * @category constructors
  */
 export const fromAction = (action: DomainAction): ActionContext => {
   const { agent_id, session_id, task_id, tenant_id, trace_id, user_id } = action
-  // Most actions of a service that has no tenants carry none: they share one value.
+  // Services without tenants mostly send actions without ids: these share one value.
   const ids = tenant_id === null && session_id === null && task_id === null && user_id === null && agent_id === null &&
       trace_id === null
     ? empty
@@ -134,8 +134,8 @@ export const fromAction = (action: DomainAction): ActionContext => {
 }
 
 /**
- * One context over another. An id or a config of `over` wins, and `undefined` leaves that of `under`. A config is
- * replaced as a whole.
+ * Merges two contexts. The ids and configs of `over` win; `undefined` keeps the value of `under`. A config is replaced
+ * as a whole.
  *
  * @since 0.1.0
  * @category combinators
@@ -156,7 +156,7 @@ export const merge = (under: ActionContext, over: Input): ActionContext =>
   )
 
 /**
- * The keys of the wire for these ids and configs, for `DomainAction.make`. A config that is not there has no key.
+ * Converts a context to the keys of the wire format, for `DomainAction.make`. An absent config has no key.
  *
  * @since 0.1.0
  * @category getters
@@ -178,7 +178,7 @@ export const toFields = (
   })
 
 /**
- * Runs an effect with these ids over those in force.
+ * Runs an effect with these ids and configs merged over the current ones.
  *
  * **Example** (Working for one tenant)
  *
@@ -204,7 +204,7 @@ export const set: {
 )
 
 /**
- * Runs an effect with exactly these ids, whatever was in force.
+ * Runs an effect with exactly these ids and configs, replacing the current ones.
  *
  * @since 0.1.0
  * @category combinators

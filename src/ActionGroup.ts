@@ -1,9 +1,8 @@
 /**
- * Groups of contracts and the handlers that implement them.
+ * Groups of contracts, and the handlers that implement them.
  *
- * A group is complete or it does not compile: a handler that is missing, misspelt, of the wrong types or that fails
- * with what its contract does not declare is an error at its key. What handlers need of the context is what the worker
- * needs that runs them.
+ * The compiler checks that the handlers of a group are complete. A missing or misspelled handler, wrong types and an
+ * undeclared error are reported at the handler's key. The worker requires the services that its handlers require.
  *
  * @since 0.1.0
  */
@@ -28,7 +27,7 @@ const HandlersTypeId = "~effect-redis-workers/ActionGroup/Handlers"
 // -----------------------------------------------------------------------------
 
 /**
- * The handler of an action: payload and delivery in, success or a declared error out.
+ * The handler of an action. It takes the payload and the delivery, and succeeds or fails with a declared error.
  *
  * @since 0.1.0
  * @category handlers
@@ -39,8 +38,8 @@ export type Handler<A extends Action.Any, R = never> = (
 ) => Effect.Effect<Action.Success<A>, Action.Error<A> | RetryLater | Rejected, R>
 
 /**
- * The delivery that a handler gets, with the configs that the contract has schemas for: decoded, under the names that
- * they have in the contract (`delivery.rag`).
+ * The delivery that a handler gets. It includes the decoded configs that the contract has schemas for, under their
+ * names in the contract (`delivery.rag`).
  *
  * @since 0.2.0
  * @category handlers
@@ -49,11 +48,11 @@ export type DeliveryOf<A extends Action.Any> = [keyof Action.Configs<A>] extends
   : Delivery & Action.Configs<A>
 
 /**
- * A handler without a contract: the envelope in, a JSON object or nothing out.
+ * A handler without a contract. It takes the envelope and returns a JSON object or nothing.
  *
  * **Details**
  *
- * `Rejected` is answered; any other error is run again.
+ * `Rejected` is sent to the caller as an error response. After any other error, the action is run again.
  *
  * @since 0.1.0
  * @category handlers
@@ -78,48 +77,51 @@ export interface RawHandlers<E = unknown, R = unknown> {
  *
  * **Details**
  *
- * What synchronous schemas decode or encode is an `Exit`. Run the effects in the fiber that ran `build`, or a child of it:
- * its context is what they see.
+ * Synchronous schemas return an `Exit`. Run the effects in the fiber that ran `build` or in one of its children,
+ * because they use its context.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Route {
   readonly actionType: string
-  /** The contract; `undefined` for a handler without one. */
+  /** The contract, or `undefined` for a handler without one. */
   readonly action: Action.Any | undefined
-  /** What `handler` is given: what the contract reads from the envelope (payload and configs), or the envelope itself. */
+  /**
+   * Decodes the argument of `handler`: the payload and configs of the contract, or the envelope if there is no
+   * contract.
+   */
   readonly decodePayload: (action: DomainAction) => Effect.Effect<unknown, Schema.SchemaError>
-  /** Runs the handler in a scope of its own. A handler that throws dies. */
+  /** Runs the handler in its own scope. If the handler throws, the effect dies. */
   readonly handler: (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown>
-  /** `data` of the answer. */
+  /** Encodes the `data` of the answer. */
   readonly encodeSuccess: (
     success: unknown
   ) => Effect.Effect<{ readonly [key: string]: unknown } | null, Schema.SchemaError>
-  /** `error` of the answer, for a declared error or `Rejected`. */
+  /** Encodes the `error` of the answer, for a declared error or `Rejected`. */
   readonly encodeError: (error: unknown) => Effect.Effect<ErrorDetail, Schema.SchemaError>
 }
 
 /**
- * Handlers, ready for a worker.
+ * Handlers that a worker can run.
  *
  * **Details**
  *
- * `E` is how building them may fail, `R` what building and running them needs.
+ * `E` is the error of building them. `R` is the services required to build and run them.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Handlers<out E = never, out R = never, out Types extends string = string> extends Pipeable {
   readonly [HandlersTypeId]: typeof HandlersTypeId
-  /** The action types that are handled. */
+  /** The action types that the handlers are for. */
   readonly types: ReadonlySet<Types>
-  /** Run once, at the start of a worker and in its scope: action type → route. */
+  /** Builds the routes, by action type. It runs once, when a worker starts, in the scope of the worker. */
   readonly build: Effect.Effect<ReadonlyMap<string, Route>, E, R | Scope>
 }
 
 /**
- * Any handlers that a worker can run: with contracts, or a plain record of those without.
+ * Any handlers that a worker can run: {@link Handlers}, or a plain record of handlers without contracts.
  *
  * @since 0.1.0
  * @category utility types
@@ -127,11 +129,11 @@ export interface Handlers<out E = never, out R = never, out Types extends string
 export type AnyHandlers = Handlers<unknown, unknown> | RawHandlers
 
 /**
- * A sentence at each key of a plain record that is no action type.
+ * Checks the keys of a plain record of handlers. A key that is not an action type gets a sentence that says so.
  *
  * **Details**
  *
- * For what takes {@link AnyHandlers}: `<H extends AnyHandlers>(handlers: H & Runnable<H>) => …`.
+ * Use it in functions that take {@link AnyHandlers}: `<H extends AnyHandlers>(handlers: H & Runnable<H>) => …`.
  *
  * @since 0.1.0
  * @category utility types
@@ -140,7 +142,7 @@ export type Runnable<H> = H extends Handlers<unknown, unknown> ? unknown
   : { readonly [K in Exclude<keyof H, `${string}.${string}`>]: `Not an action type: ${K & string}` }
 
 /**
- * How building handlers may fail.
+ * The error of building handlers.
  *
  * @since 0.1.0
  * @category utility types
@@ -148,7 +150,7 @@ export type Runnable<H> = H extends Handlers<unknown, unknown> ? unknown
 export type BuildError<H> = H extends Handlers<infer E, infer _R, infer _Types> ? E : never
 
 /**
- * What building and running handlers needs.
+ * The services required to build and run handlers.
  *
  * @since 0.1.0
  * @category utility types
@@ -164,7 +166,7 @@ export type Services<H> = H extends Handlers<infer _E, infer R, infer _Types> ? 
 export type Types<H> = H extends Handlers<infer _E, infer _R, infer T> ? T : keyof H & string
 
 /**
- * Whether a value is {@link Handlers}, and not a record of handlers without a contract.
+ * Returns `true` if a value is {@link Handlers}, and `false` for a record of handlers without contracts.
  *
  * @since 0.1.0
  * @category guards
@@ -186,7 +188,7 @@ export type HandlersFrom<A extends Action.Any> = {
 }
 
 /**
- * The contract of a group that has the given type.
+ * The contract of a group with the given type.
  *
  * @since 0.1.0
  * @category utility types
@@ -202,7 +204,7 @@ export type ActionOf<A extends Action.Any, Type extends string> = Extract<A, { r
 export type Actions<Group> = Group extends ActionGroup<infer A> ? A : never
 
 /**
- * What the handlers of a record need. The scope of a delivery is given to them.
+ * The services that the handlers of a record require, without the scope of a delivery.
  *
  * @since 0.1.0
  * @category utility types
@@ -210,7 +212,7 @@ export type Actions<Group> = Group extends ActionGroup<infer A> ? A : never
 export type HandlersServices<H> = keyof H extends infer K ? K extends keyof H ? HandlerServices<H[K]> : never : never
 
 /**
- * What a handler needs. The scope of a delivery is given to it.
+ * The services that a handler requires, without the scope of a delivery.
  *
  * @since 0.1.0
  * @category utility types
@@ -221,7 +223,8 @@ export type HandlerServices<H> = H extends (...args: never) => infer Result ? [R
   : never
 
 /**
- * A sentence at each key of a record of handlers that is missing, or that names no action of the group.
+ * Checks that a record of handlers is complete. A missing key, and a key that is not an action of the group, get a
+ * sentence that says so.
  *
  * @since 0.1.0
  * @category utility types
@@ -266,24 +269,26 @@ interface NoEffect {
  */
 export interface ActionGroup<in out A extends Action.Any> extends Pipeable {
   readonly [TypeId]: typeof TypeId
-  /** The contracts by action type. */
+  /** The contracts, by action type. */
   readonly actions: ReadonlyMap<string, A>
 
-  /** The group with more contracts. Throws a `TypeError` when it has one of that type already. */
+  /**
+   * Returns the group with more contracts. Throws a `TypeError` if the group already has a contract of the same type.
+   */
   add<const More extends ReadonlyArray<Action.Any>>(...actions: More): ActionGroup<A | More[number]>
 
-  /** The group with the contracts of others. Throws a `TypeError` when two have a contract of the same type. */
+  /** Returns the group with the contracts of other groups. Throws a `TypeError` if two contracts have the same type. */
   merge<const Groups extends ReadonlyArray<Any>>(...groups: Groups): ActionGroup<A | Actions<Groups[number]>>
 
-  /** The group without some of its contracts. */
+  /** Returns the group without some of its contracts. */
   omit<const Types extends ReadonlyArray<A["type"]>>(
     ...types: Types
   ): ActionGroup<Exclude<A, { readonly type: Types[number] }>>
 
   /**
-   * Implements all actions of the group, with a record of handlers or an effect that builds one.
+   * Implements all actions of the group with a record of handlers, or with an effect that builds one.
    *
-   * The effect runs once, at the start of a worker, in the scope of the worker.
+   * The effect runs once, when a worker starts, in the scope of the worker.
    */
   handlers<H extends Candidates<A>, EX = never, RX = never>(
     build: (H & Complete<A, H> & NoEffect) | Effect.Effect<H & Complete<A, H>, EX, RX>
@@ -298,7 +303,23 @@ export interface ActionGroup<in out A extends Action.Any> extends Pipeable {
     build: H | Effect.Effect<H, EX, RX>
   ): Handlers<EX, Exclude<RX, Scope> | HandlerServices<H> | Action.WorkerServices<ActionOf<A, Type>>, Type>
 
-  /** Handlers made one by one, put together: they must be those of all actions of the group. */
+  /**
+   * Checks that handlers made one by one cover all actions of the group. Combine them with {@link mergeHandlers} first.
+   *
+   * **Example** (A handler in a module of its own)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { Action, ActionGroup } from "effect-redis-workers"
+   *
+   * const Users = ActionGroup.make(Action.make("user.ping"), Action.make("user.pong"))
+   *
+   * const ping = Users.handler("user.ping", () => Effect.void)
+   * const pong = Users.handler("user.pong", () => Effect.void)
+   *
+   * const handlers = Users.complete(ActionGroup.mergeHandlers(ping, pong))
+   * ```
+   */
   complete<E, R, Types extends string>(
     handlers: Handlers<E, R, Types> & Complete<A, { readonly [K in Types]: unknown }>
   ): Handlers<E, R, A["type"]>
@@ -316,7 +337,7 @@ export interface Any {
 }
 
 /**
- * Whether a value is a group of contracts.
+ * Returns `true` if a value is a group of contracts.
  *
  * @since 0.1.0
  * @category guards
@@ -381,7 +402,7 @@ const makeGroup = (actions: ReadonlyArray<Action.Any>): Any => {
  *
  * **Gotchas**
  *
- * Throws a `TypeError` when two contracts have the same type.
+ * Throws a `TypeError` if two contracts have the same type.
  *
  * **Example** (A group and its handlers)
  *
@@ -407,7 +428,7 @@ const makeGroup = (actions: ReadonlyArray<Action.Any>): Any => {
 export const make = <const Actions extends ReadonlyArray<Action.Any>>(
   ...actions: Actions
 ): ActionGroup<Actions[number]> =>
-  // SAFETY: the map holds exactly these contracts; the methods of the prototype are those of the interface.
+  // SAFETY: the map holds exactly these contracts, and the prototype implements the interface.
   makeGroup(actions) as unknown as ActionGroup<Actions[number]>
 
 // -----------------------------------------------------------------------------
@@ -440,11 +461,11 @@ const makeHandlers = <A>(
   )
 
 /**
- * Makes {@link Handlers} of a plain record of handlers without contracts.
+ * Makes {@link Handlers} from a plain record of handlers without contracts.
  *
  * **Gotchas**
  *
- * Throws a `TypeError` when a key is no action type.
+ * Throws a `TypeError` if a key is not an action type.
  *
  * @since 0.1.0
  * @category constructors
@@ -465,7 +486,7 @@ export const fromRecord = <H extends RawHandlers>(
 }
 
 /**
- * The handlers themselves, or those of a plain record.
+ * Returns {@link Handlers} unchanged, and converts a plain record of handlers.
  *
  * @since 0.1.0
  * @category constructors
@@ -473,15 +494,15 @@ export const fromRecord = <H extends RawHandlers>(
 export const toHandlers = <H extends AnyHandlers>(
   handlers: H
 ): Handlers<BuildError<H>, Services<H>, Types<H>> =>
-  // SAFETY: `BuildError`, `Services` and `Types` are read off `H`, whichever of the two it is.
+  // SAFETY: `BuildError`, `Services` and `Types` are derived from `H`, whether it is `Handlers` or a record.
   (isHandlers(handlers) ? handlers : fromRecord(handlers)) as never
 
 /**
- * Handlers of several groups, or those of one group made one by one, put together.
+ * Combines the handlers of several groups, or handlers of one group made one by one.
  *
  * **Gotchas**
  *
- * Throws a `TypeError` when two handle the same type.
+ * Throws a `TypeError` if two of them handle the same type.
  *
  * **Example** (One worker for two groups)
  *

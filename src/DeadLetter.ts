@@ -1,11 +1,11 @@
 /**
- * Dead letters: what a worker could not settle otherwise, kept with the reason, to be looked at, run again or dropped.
+ * Dead letters: actions that a worker gave up, kept with the reason so that you can inspect, replay or discard them.
  *
- * A dead letter is an entry of the service's dead-letter stream: notes of the worker (reason, error, attempts, deliveries,
- * hops, consumer, time), then the fields of the entry as they came, byte for byte.
+ * A dead letter is an entry of the service's dead-letter stream. It holds the worker's notes (reason, error, attempts,
+ * deliveries, hops, consumer, time), followed by the fields of the original entry, byte for byte.
  *
- * **Guarantee**: a letter that is replayed is added to the action stream and removed here in one step, with the bytes that
- * it came with. Every call may be sent again: what is done is found missing, and never done twice.
+ * **Guarantee**: a replay adds the letter's original bytes to the action stream and removes the letter in one atomic
+ * step. Every call can be repeated safely: a letter that was already replayed or removed is reported as missing.
  *
  * @since 0.1.0
  */
@@ -36,7 +36,7 @@ import type { DeadLetterReason } from "./Settlement.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * Why a letter is here. `other` is an entry of the stream that no worker of this release wrote.
+ * Why a letter is here. `other` is an entry that no worker of this release wrote.
  *
  * @since 0.1.0
  * @category models
@@ -44,56 +44,58 @@ import type { DeadLetterReason } from "./Settlement.ts"
 export type Reason = DeadLetterReason | "other"
 
 /**
- * A dead letter without the payload: what the worker noted.
+ * The notes of a dead letter, without the payload.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Letter {
-  /** Its id in the dead-letter stream. */
+  /** The id in the dead-letter stream. */
   readonly id: string
   /** When it was written, by the server's clock. */
   readonly time: DateTime.Utc
   readonly reason: Reason
-  /** `undefined` when the entry could not be decoded. */
+  /** `undefined` if the entry could not be decoded. */
   readonly actionId: string | undefined
   readonly actionType: string | undefined
   /**
-   * The tag of a declared error, or a name such as `ValidationError` or `ProcessingError`; of a `RetryLater` with a `cause` the
-   * tag or name of that.
+   * The tag of a declared error, or a name such as `ValidationError` or `ProcessingError`. For a `RetryLater` with a
+   * `cause`, the tag or name of the cause.
    */
   readonly errorType: string | undefined
   readonly errorCode: string | undefined
-  /** What went wrong; of a `RetryLater` with a `cause` the message of that. */
+  /** What went wrong. For a `RetryLater` with a `cause`, the message of the cause. */
   readonly message: string
-  /** Runs of the handler. */
+  /** How many times the handler ran. */
   readonly attempts: number
-  /** Redis's own count of deliveries. */
+  /** How many times Redis delivered the entry. */
   readonly deliveries: number
-  /** How often it was replayed before. */
+  /** How many times it was replayed before. */
   readonly hops: number
-  /** The id that the entry had in the action stream. */
+  /** The id of the entry in the action stream. */
   readonly entryId: string | undefined
   readonly group: string | undefined
   readonly consumer: string | undefined
-  /** How many fields the entry had. */
+  /** The number of fields of the entry. */
   readonly fields: number
-  /** It holds an answer that could not be delivered, see `redeliver`. */
+  /** Whether it holds an answer that could not be delivered, see `redeliver`. */
   readonly hasAnswer: boolean
-  /** Bytes of all its fields. */
+  /** The size of all fields, in bytes. */
   readonly size: number
 }
 
 /**
- * A dead letter with all that it holds.
+ * A dead letter with everything it holds.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Details extends Letter {
-  /** The fields of the entry, names and values, in their order. */
+  /** The fields of the entry in order, as pairs of name and value. */
   readonly entry: ReadonlyArray<readonly [name: string, value: string]>
-  /** Some bytes of the entry are no UTF-8 and are shown as U+FFFD here. A replay sends them as they came. */
+  /**
+   * Whether some bytes of the entry are not UTF-8. They are shown as U+FFFD here; a replay sends the original bytes.
+   */
   readonly binary: boolean
   /** The text of the field `data`. */
   readonly data: string | undefined
@@ -101,24 +103,24 @@ export interface Details extends Letter {
   readonly action: Result.Result<DomainAction, string>
   /** The answer that could not be delivered, as JSON. */
   readonly answer: string | undefined
-  /** Why it could not. */
+  /** Why the answer could not be delivered. */
   readonly undeliverable: string | undefined
 }
 
 /**
- * Letters of a page.
+ * One page of letters.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Page {
   readonly letters: ReadonlyArray<Letter>
-  /** For the next page; `undefined` after the last. */
+  /** The cursor of the next page; `undefined` on the last page. */
   readonly cursor: string | undefined
 }
 
 /**
- * Letters that have reason, action type and error type in common.
+ * Letters with the same reason, action type and error type.
  *
  * @since 0.1.0
  * @category models
@@ -134,75 +136,81 @@ export interface SummaryGroup {
 }
 
 /**
- * What is in the dead letters.
+ * The number of dead letters of each kind.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Summary {
   readonly total: number
-  /** The largest first. */
+  /** The groups, largest first. */
   readonly groups: ReadonlyArray<SummaryGroup>
   readonly byReason: { readonly [reason: string]: number }
-  /** By action type; `""` for entries that could not be decoded. */
+  /** Counts by action type; `""` counts entries that could not be decoded. */
   readonly byActionType: { readonly [actionType: string]: number }
 }
 
 /**
- * What `replayMany` did.
+ * The result of `replayMany`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ReplayReport {
   readonly replayed: number
-  /** Removed by somebody else meanwhile. */
+  /** Letters that another process removed in the meantime. */
   readonly missing: number
-  /** Left where they are. */
+  /** Letters that were refused and stay in the dead letters. */
   readonly refused: number
   /** The first 100 refusals. */
   readonly refusals: ReadonlyArray<TooManyHops | NotReplayable>
 }
 
 /**
- * What became of a letter whose answer was delivered.
+ * The result of `redeliver`.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Redelivered {
-  /** The id under which the letter stays, without the answer; `undefined` when it was only about the answer and is gone. */
+  /**
+   * The id of the letter that stays, without the answer. `undefined` if the letter held nothing but the answer and was
+   * removed.
+   */
   readonly letter: string | undefined
 }
 
 /**
- * Letters that would fail again, in one way.
+ * Letters that would fail again in the same way.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DryRunGroup {
-  /** `malformed`: no action; `unknown`: no contract or handler of that type; `invalid`: refused by the contract. */
+  /**
+   * `malformed`: not an action. `unknown`: no contract or handler for the type. `invalid`: the contract rejects the
+   * payload.
+   */
   readonly reason: "malformed" | "unknown" | "invalid"
   readonly actionType: string | undefined
-  /** The first issue: where it is, and what is expected there. It never holds a part of the payload. */
+  /** The first issue: its path and the expected value. It never includes a part of the payload. */
   readonly issue: string
   readonly count: number
-  /** The first 10 letters. */
+  /** The ids of the first 10 letters. */
   readonly letters: ReadonlyArray<string>
 }
 
 /**
- * What a replay would meet.
+ * The result of a dry run.
  *
  * @since 0.1.0
  * @category models
  */
 export interface DryRun {
   readonly checked: number
-  /** Would reach their handler. */
+  /** Letters that would reach their handler. */
   readonly passing: number
-  /** Would fail again before any handler; the largest group first. */
+  /** Letters that would fail again before the handler runs, largest group first. */
   readonly failing: ReadonlyArray<DryRunGroup>
 }
 
@@ -211,7 +219,8 @@ export interface DryRun {
 // -----------------------------------------------------------------------------
 
 /**
- * Which letters; what is left out takes any, and a list takes each of its members. A list has at most 1,000 names.
+ * Which letters to select. An omitted field matches every letter, and a list matches each of its members. A list
+ * has at most 1,000 names.
  *
  * @since 0.1.0
  * @category options
@@ -221,9 +230,9 @@ export interface Filter {
   readonly actionType?: string | ReadonlyArray<string> | undefined
   /** The tag of the error, see {@link Letter}. */
   readonly errorType?: string | ReadonlyArray<string> | undefined
-  /** Written at least so long ago, by the server's clock. */
+  /** Letters at least this old, by the server's clock. */
   readonly olderThan?: Duration.Input | undefined
-  /** Written at most so long ago, by the server's clock. */
+  /** Letters at most this old, by the server's clock. */
   readonly newerThan?: Duration.Input | undefined
 }
 
@@ -234,11 +243,11 @@ export interface Filter {
  * @category options
  */
 export interface ListOptions extends Filter {
-  /** Default: `"oldest"` first. */
+  /** Which letters come first. Default: `"oldest"`. */
   readonly order?: "oldest" | "newest" | undefined
-  /** Letters of a page. Default: 100. */
+  /** The maximum number of letters on a page. Default: 100. */
   readonly limit?: number | undefined
-  /** That of the page before. Default: the first page. */
+  /** The cursor of the previous page. Default: the first page. */
   readonly cursor?: string | undefined
 }
 
@@ -249,9 +258,9 @@ export interface ListOptions extends Filter {
  * @category options
  */
 export interface ReplayOptions {
-  /** A letter that was replayed so often before is refused: a whole number from 0, or `Infinity`. Default: 5. */
+  /** Refuses a letter that was already replayed this many times: a whole number from 0, or `Infinity`. Default: 5. */
   readonly maxHops?: number | undefined
-  /** Replays it however often it was replayed. Default: `false`. */
+  /** Replays the letter regardless of `maxHops`. Default: `false`. */
   readonly force?: boolean | undefined
 }
 
@@ -262,22 +271,25 @@ export interface ReplayOptions {
  * @category options
  */
 export interface ReplayManyOptions extends ReplayOptions {
-  /** Letters replayed in a second. Default: as fast as it goes. */
+  /** The maximum number of letters replayed each second. Default: no limit. */
   readonly ratePerSecond?: number | undefined
-  /** Letters replayed at most. Default: all. */
+  /** The maximum number of letters to replay. Default: all. */
   readonly limit?: number | undefined
 }
 
 /**
- * Options of the service.
+ * Options of {@link make} and {@link layerOptions}.
  *
  * @since 0.1.0
  * @category options
  */
 export interface Options {
-  /** Whose dead letters. Default: `Settings.serviceName`. */
+  /** The service whose dead letters to manage. Default: `Settings.serviceName`. */
   readonly service?: string | undefined
-  /** How long a response list lives on after an answer was delivered to it, from 1 millisecond on, with an end. Default: 1 hour. */
+  /**
+   * How long a response list lives after an answer was delivered to it: at least 1 millisecond, and finite. Default: 1
+   * hour.
+   */
   readonly responseTimeToLive?: Duration.Input | undefined
 }
 
@@ -286,7 +298,7 @@ export interface Options {
 // -----------------------------------------------------------------------------
 
 /**
- * What a dry run decodes against: contracts, or the handlers of a worker.
+ * The contracts that a dry run decodes with: a group, or the handlers of a worker.
  *
  * @since 0.1.0
  * @category utility types
@@ -294,7 +306,7 @@ export interface Options {
 export type Contracts = ActionGroup.Any | ActionGroup.AnyHandlers
 
 /**
- * What decoding payloads needs.
+ * The services required to decode payloads.
  *
  * @since 0.1.0
  * @category utility types
@@ -306,7 +318,7 @@ export type DryRunServices<C> = C extends ActionGroup.Any
   : ActionGroup.Services<C>
 
 /**
- * How building handlers for a dry run may fail.
+ * The error of building handlers for a dry run.
  *
  * @since 0.1.0
  * @category utility types
@@ -322,13 +334,14 @@ export type DryRunError<C> = C extends ActionGroup.Any ? never : ActionGroup.Bui
  *
  * **Details**
  *
- * What goes through many letters sees those that are there when it starts, a bounded part in each call.
+ * Operations on many letters cover the letters that exist when the operation starts. Each Redis call reads a bounded
+ * part of them.
  *
  * **Gotchas**
  *
- * A replayed action is run again: its handler must be idempotent. It comes to every group of the stream.
+ * A replayed action runs again, so its handler must be idempotent. Every consumer group of the stream receives it.
  *
- * **Example** (After a fix was deployed)
+ * **Example** (Replay after a fix was deployed)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -350,27 +363,27 @@ export type DryRunError<C> = C extends ActionGroup.Any ? never : ActionGroup.Bui
  * @category services
  */
 export class DeadLetter extends Context.Service<DeadLetter, {
-  /** The letters that match, a page at a time. */
+  /** Returns one page of the letters that match. */
   readonly list: (options?: ListOptions) => Effect.Effect<Page, InvalidOption | RedisError>
 
-  /** The letters that match, one after the other. */
+  /** Streams the letters that match, one at a time. */
   readonly stream: (options?: Omit<ListOptions, "limit" | "cursor">) => Stream.Stream<
     Letter,
     InvalidOption | RedisError
   >
 
-  /** One letter with all that it holds. */
+  /** Returns one letter with everything it holds. */
   readonly inspect: (id: string) => Effect.Effect<Details, DeadLetterNotFound | RedisError>
 
-  /** How many letters match. */
+  /** Counts the letters that match. */
   readonly count: (filter?: Filter) => Effect.Effect<number, InvalidOption | RedisError>
 
-  /** How many there are of which kind. */
+  /** Counts the letters that match by reason, action type and error type. */
   readonly summary: (filter?: Filter) => Effect.Effect<Summary, InvalidOption | RedisError>
 
   /**
-   * Puts the entry back into the action stream, its bytes as they came, and removes the letter; returns the id of the new
-   * entry. Deliveries and attempts are counted from the start, and a request has its whole time again.
+   * Puts the original bytes of an entry back into the action stream, removes the letter, and returns the id of the new
+   * entry. Deliveries and attempts start again from zero, and a request gets its whole timeout again.
    */
   readonly replay: (
     id: string,
@@ -378,9 +391,11 @@ export class DeadLetter extends Context.Service<DeadLetter, {
   ) => Effect.Effect<string, DeadLetterNotFound | TooManyHops | NotReplayable | InvalidOption | RedisError>
 
   /**
-   * Replays the letters that match, the oldest first. Letters that become dead again meanwhile are not replayed again.
+   * Replays the letters that match, oldest first. Letters that fail again during the call are not replayed a second
+   * time.
    *
-   * Unless the filter names them, `undeliverable` and `unencodable` are left out: their handlers have done their work.
+   * Unless the filter names them, it skips `undeliverable` and `unencodable` letters: their handlers already ran
+   * successfully.
    */
   readonly replayMany: (
     filter: Filter,
@@ -390,22 +405,22 @@ export class DeadLetter extends Context.Service<DeadLetter, {
   /** Removes a letter for good. */
   readonly discard: (id: string) => Effect.Effect<void, DeadLetterNotFound | RedisError>
 
-  /** Removes the letters that match (`{}`: all), the oldest first; returns how many. */
+  /** Removes the letters that match (`{}` matches all), oldest first, and returns how many were removed. */
   readonly discardMany: (filter: Filter, options?: { readonly limit?: number | undefined }) => Effect.Effect<
     number,
     InvalidOption | RedisError
   >
 
   /**
-   * Sends the answer that is kept in a letter, once what kept it from its list is mended: the naming accepts the list now,
-   * or the key is free or a list. An error response is sent to no action stream.
+   * Sends the answer kept in a letter. Use it once the cause is fixed: the naming now accepts the list, or the key of
+   * the list is free or holds a list. Error responses are never sent to an action stream.
    */
   readonly redeliver: (id: string) => Effect.Effect<Redelivered, DeadLetterNotFound | NotDeliverable | RedisError>
 
   /**
-   * Decodes the letters that match as a worker would today, without running a handler or changing anything.
+   * Decodes the letters that match as a worker would, without running a handler or changing anything.
    *
-   * Handlers are built for it in a scope of their own, with all that they open; a group of contracts opens nothing.
+   * Handlers are built in a scope of their own, with everything that they open. A group of contracts opens nothing.
    */
   readonly dryRun: <C extends Contracts>(
     contracts: C,
@@ -417,7 +432,7 @@ export class DeadLetter extends Context.Service<DeadLetter, {
 // make
 // -----------------------------------------------------------------------------
 
-/** A named service leaves nothing for the settings to say but the limit, which has a default. */
+/** If the options name the service, only the payload limit is needed from the settings, and that has a default. */
 const settingsOf = (options: Options): Effect.Effect<Pick<Values, "serviceName" | "payloadLimit">, never, Settings> =>
   options.service === undefined
     ? Settings
@@ -454,9 +469,9 @@ const makeFrom = Effect.fnUntraced(
 )
 
 /**
- * Makes the service. Fails when the service's name cannot be part of a key, or an option is wrong.
+ * Makes the service. Fails if the service's name cannot be part of a key, or if an option is invalid.
  *
- * Needs the settings only where no `service` is given. Where there are settings, their `payloadLimit` holds.
+ * It requires the settings only if no `service` is given. If there are settings, their `payloadLimit` applies.
  *
  * @since 0.1.0
  * @category constructors
@@ -468,7 +483,7 @@ export const make: {
   (
     options?: Options
   ): Effect.Effect<DeadLetter["Service"], InvalidOption | QueueNameError, Redis | QueueNaming | Settings>
-  // SAFETY: the settings are asked for as an optional service where the options name the service.
+  // SAFETY: if the options name the service, the settings are read as an optional service.
 } = makeFrom as typeof make
 
 // -----------------------------------------------------------------------------
@@ -476,11 +491,11 @@ export const make: {
 // -----------------------------------------------------------------------------
 
 /**
- * Dead letters with options, such as those of another service.
+ * Dead letters with options, for example those of another service.
  *
  * **Details**
  *
- * With `service`, neither the settings nor `SERVICE_NAME` is needed. Give names and connection in code
+ * With `service`, neither the settings nor `SERVICE_NAME` is required. Give names and connection in code
  * (`QueueNaming.layerOf`, `IoRedis.layerOptions`), or read them from the environment with `Settings.layerWith`.
  *
  * @since 0.1.0

@@ -1,5 +1,5 @@
 /**
- * A delivery: one action on its way to a handler, with what the stream knows of it.
+ * A delivery: one action on its way to a handler, with what the stream knows about it.
  *
  * @since 0.1.0
  */
@@ -8,28 +8,40 @@ import type * as Effect from "effect/Effect"
 import type { DomainAction } from "./DomainAction.ts"
 
 /**
- * What a handler is told beside the payload.
+ * The second argument of a handler: the envelope and the facts about this delivery.
  *
  * **Details**
  *
- * `attempt` counts failures of the handler; `deliveries` is Redis's own count and
- * also grows when a process dies with the entry in its hands. The two are never
- * mixed: attempts exhaust an action, deliveries reveal one that kills its workers.
+ * `attempt` counts failures of the handler. `deliveries` is Redis's own count, which also grows when a process dies
+ * while it holds the entry. Attempts exhaust an action; deliveries reveal an action that kills its workers.
+ *
+ * **Example** (A different step on the last attempt)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Action, ActionGroup } from "effect-redis-workers"
+ *
+ * const Notify = Action.make("mail.notify", { maxAttempts: 3 })
+ *
+ * const handlers = ActionGroup.make(Notify).handlers({
+ *   "mail.notify": (_, delivery) => Effect.log(delivery.attempt < 3 ? "send a push message" : "send a letter")
+ * })
+ * ```
  *
  * @category models
  * @since 0.1.0
  */
 export interface Delivery {
-  /** The envelope as it came, unknown keys included. */
+  /** The envelope as received, unknown keys included. */
   readonly action: DomainAction
   /** The id of the stream entry (`<milliseconds>-<sequence>`). */
   readonly entryId: string
-  /** Which attempt of the handler this is; the first is 1. */
+  /** The number of this attempt, counted from 1. */
   readonly attempt: number
-  /** How often Redis has delivered the entry, this delivery included. */
+  /** How many times Redis delivered the entry, this delivery included. */
   readonly deliveries: number
-  /** The name of the consumer that runs it. */
+  /** The name of the consumer that runs the action. */
   readonly consumer: string
-  /** Time left until the deadline of the request by the server's clock; `Duration.infinity` without a deadline. */
+  /** The time left until the deadline of the request, by the server's clock. `Duration.infinity` without a deadline. */
   readonly remaining: Effect.Effect<Duration.Duration>
 }

@@ -1,12 +1,12 @@
 /**
  * The JSON that services exchange: `DomainAction`, its answer `DomainActionResponse`, and `ErrorDetail`.
  *
- * Keys keep the names they have on the wire (snake_case), and a timestamp is an opaque string, so that what a handler
- * sees is what `redis-cli` shows, to the microsecond. Keys that this library does not know survive a round trip.
+ * Keys keep their names on the wire (snake_case), and timestamps are opaque strings. A handler sees what `redis-cli`
+ * shows, down to the microsecond. Unknown keys survive a round trip.
  *
- * The schemas are the truth. {@link parse}, {@link parseResponse} and {@link encode} are the same rules written out by
- * hand for the path that every message takes: they agree with the schemas (a property test holds them to it), and add
- * what a schema cannot say: limits of size and depth, looked at before any JSON is parsed.
+ * The schemas define the format. {@link parse}, {@link parseResponse} and {@link encode} implement the same rules by
+ * hand for speed, since every message passes through them; a property test checks that they agree with the schemas.
+ * They also check limits of size and depth before any JSON is parsed, which a schema cannot do.
  *
  * @since 0.1.0
  */
@@ -22,10 +22,10 @@ import { maxDepth } from "./internal/wire/json.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * A message to a service: what to do, with which payload, and where the answer goes.
+ * A message to a service: the action to run, its payload, and the address of the answer.
  *
- * Decoding is lenient where older senders were: ids that are absent become `null`. Encoding always writes every key,
- * as the Python models expect.
+ * Decoding accepts older senders: absent ids become `null`. Encoding always writes every key, as the Python models
+ * expect.
  *
  * @since 0.1.0
  * @category schemas
@@ -34,7 +34,7 @@ export const DomainAction: Schema.StructWithRest<Schema.Struct<typeof Fields.act
   .StructWithRest(Schema.Struct(Fields.action), Fields.rest)
 
 /**
- * A decoded {@link DomainAction}: all keys are present, `null` where the sender had nothing to say.
+ * A decoded {@link DomainAction}. All keys are present; a key that the sender omitted is `null`.
  *
  * @since 0.1.0
  * @category models
@@ -42,7 +42,7 @@ export const DomainAction: Schema.StructWithRest<Schema.Struct<typeof Fields.act
 export type DomainAction = typeof DomainAction.Type
 
 /**
- * What went wrong, as an answer tells it.
+ * The error in an answer.
  *
  * @since 0.1.0
  * @category schemas
@@ -74,9 +74,9 @@ const Normal = Schema.toType(
 /**
  * The answer to an action.
  *
- * Two forms are on the wire: the newer one says `success`, the older one `action_type` and `status_code`. Either is
- * accepted and becomes the superset of both, and the superset is what is written. Of the older form, a status from
- * 200 to 299 without an error is a success.
+ * There are two forms on the wire. The newer has `success`, the older `action_type` and `status_code`. Both are
+ * accepted and decoded to a superset of the two, and the superset is written. In the older form, a status from 200 to
+ * 299 without an error is a success.
  *
  * @since 0.1.0
  * @category schemas
@@ -104,8 +104,8 @@ export type DomainActionResponse = typeof DomainActionResponse.Type
 // -----------------------------------------------------------------------------
 
 /**
- * What a text may cost. `maxBytes` counts UTF-8; `maxDepth` counts nested objects and arrays, the message itself
- * included (a limit above 1000 counts as 1000).
+ * Limits of a message. `maxBytes` counts bytes of UTF-8. `maxDepth` counts nested objects and arrays, the message
+ * itself included; a value above 1000 counts as 1000.
  *
  * @since 0.1.0
  * @category models
@@ -116,7 +116,7 @@ export interface Limits {
 }
 
 /**
- * 4 MiB, and 64 levels.
+ * The default limits: 4 MiB and 64 levels.
  *
  * @since 0.1.0
  * @category models
@@ -124,14 +124,14 @@ export interface Limits {
 export const defaultLimits: Limits = { maxBytes: 4 * 1024 * 1024, maxDepth }
 
 /**
- * Why a text is no message. `text` is a short sentence for logs and dead letters: it names keys of the format, and
- * never repeats anything of the payload.
+ * Why a text is not a valid message. `text` is a short sentence for logs and dead letters. It names keys of the format
+ * and never includes a part of the payload.
  *
  * - `NoData`: the entry has no field `data`
- * - `NotUtf8`: the bytes are no UTF-8
+ * - `NotUtf8`: the bytes are not UTF-8
  * - `TooLarge`, `TooDeep`: over a limit of {@link Limits}
- * - `NotJson`: `JSON.parse` refuses it, or it holds an integer of more than 4300 digits
- * - `ForbiddenKey`: a key `__proto__` somewhere in it
+ * - `NotJson`: not valid JSON, or it has an integer of more than 4300 digits
+ * - `ForbiddenKey`: it has a key `__proto__`
  * - `NotAnAction`: JSON of another shape
  *
  * @since 0.1.0
@@ -151,8 +151,8 @@ export interface MalformedReason {
 export const malformed = (tag: MalformedReason["_tag"], text: string): MalformedReason => ({ _tag: tag, text })
 
 /**
- * Whether a value is an action type: `service.verb` or `service.entity.verb`, each part of letters, digits, `_` and
- * `-`, at most 128 characters.
+ * Returns `true` if a value is an action type: `service.verb` or `service.entity.verb`, with parts of letters, digits,
+ * `_` and `-`, at most 128 characters in all.
  *
  * @since 0.1.0
  * @category guards
@@ -160,20 +160,21 @@ export const malformed = (tag: MalformedReason["_tag"], text: string): Malformed
 export const isActionType: (value: unknown) => value is string = Fields.isActionType
 
 /**
- * Reads an action from the text of a stream entry.
+ * Parses an action from the text of a stream entry.
  *
  * **Details**
  *
- * In this order, so that no text costs more than its size: bytes, depth, JSON, keys `__proto__`, shape. Nothing is
- * thrown. What it accepts and gives is what {@link DomainAction} decodes, with the known keys in the order of the wire.
+ * It checks, in this order: bytes, depth, JSON, `__proto__` keys, shape. The cost of a text is therefore proportional
+ * to its size. It never throws. It accepts what {@link DomainAction} decodes, and returns the known keys in the order
+ * of the wire.
  *
  * **Gotchas**
  *
- * A client that turns bytes into strings puts U+FFFD where they were no UTF-8, so that the text alone cannot tell such
- * bytes from a U+FFFD that was sent. {@link mayBeBroken} says when a look at the bytes is due.
+ * A client that decodes bytes to strings replaces invalid UTF-8 by U+FFFD, so the text alone cannot show whether the
+ * sender wrote that character. {@link mayBeBroken} tells when you should look at the bytes.
  *
- * An integer beyond 2^53 is a `bigint`, digit for digit, and one of more than 4300 digits is refused. Every other number
- * is a double: `30.0` becomes `30`.
+ * An integer beyond 2^53 becomes a `bigint`, digit for digit. An integer of more than 4300 digits is rejected. Every
+ * other number is a double: `30.0` becomes `30`.
  *
  * @since 0.1.0
  * @category decoding
@@ -182,7 +183,8 @@ export const parse = (text: string, limits: Limits = defaultLimits): Result.Resu
   envelope.parseAction(text, limits)
 
 /**
- * Reads an answer from the text of a list item, in either form. As {@link parse}, for {@link DomainActionResponse}.
+ * Parses an answer, in either form, from the text of a list item. It works like {@link parse}, for {@link
+ * DomainActionResponse}.
  *
  * @since 0.1.0
  * @category decoding
@@ -193,7 +195,7 @@ export const parseResponse = (
 ): Result.Result<DomainActionResponse, MalformedReason> => envelope.parseResponse(text, limits)
 
 /**
- * Checks a value that is already parsed, such as an action put together by a caller: would a worker accept it?
+ * Checks a value that is already parsed, for example an action that a caller built: would a worker accept it?
  *
  * @since 0.1.0
  * @category decoding
@@ -201,7 +203,7 @@ export const parseResponse = (
 export const check = (value: unknown): Result.Result<DomainAction, MalformedReason> => envelope.action(value)
 
 /**
- * Whether a text holds U+FFFD, which stands for bytes that are no UTF-8, or was sent as it is.
+ * Returns `true` if a text contains U+FFFD, which either replaces invalid UTF-8 or was sent by the caller.
  *
  * @since 0.1.0
  * @category decoding
@@ -213,7 +215,7 @@ export const mayBeBroken = (text: string): boolean => text.includes("\uFFFD")
 // -----------------------------------------------------------------------------
 
 /**
- * Writes an action: every key, in the order in which the Python models write them, then the keys that they do not know.
+ * Encodes an action. It writes every known key in the order of the Python models, followed by the unknown keys.
  *
  * **Details**
  *
@@ -222,8 +224,8 @@ export const mayBeBroken = (text: string): boolean => text.includes("\uFFFD")
  *
  * **Gotchas**
  *
- * Throws what `JSON.stringify` throws (a `TypeError`) where `data` or another value is not JSON, such as an object that
- * refers to itself, and a `RangeError` for a `bigint` of more than 4300 digits.
+ * Throws a `TypeError`, like `JSON.stringify`, if a value is not JSON (for example an object that refers to itself),
+ * and a `RangeError` for a `bigint` of more than 4300 digits.
  *
  * @since 0.1.0
  * @category encoding
@@ -231,7 +233,7 @@ export const mayBeBroken = (text: string): boolean => text.includes("\uFFFD")
 export const encode = (action: DomainAction): string => envelope.actionText(action)
 
 /**
- * Writes an answer. As {@link encode}, for {@link DomainActionResponse}.
+ * Encodes an answer. It works like {@link encode}, for {@link DomainActionResponse}.
  *
  * @since 0.1.0
  * @category encoding
@@ -243,7 +245,7 @@ export const encodeResponse = (response: DomainActionResponse): string => envelo
 // -----------------------------------------------------------------------------
 
 /**
- * What {@link make} takes: the four keys that every action has, and any of the others.
+ * The input of {@link make}: the four keys that every action has, and any of the others.
  *
  * @since 0.1.0
  * @category models
@@ -257,7 +259,7 @@ export type Input =
   }
 
 /**
- * A new action. What is left out is `null`, except `metadata`, which is `{}` as in the Python models.
+ * Makes an action. Omitted keys are `null`, except `metadata`, which is `{}` as in the Python models.
  *
  * **Example** (An action as a client sends it)
  *
@@ -281,7 +283,7 @@ export const make = (input: Input): DomainAction =>
   envelope.orderedAction({ ...envelope.blankAction, ...input, metadata: input.metadata ?? {} })
 
 /**
- * A time as this library writes it: ISO 8601 in UTC with milliseconds and `Z`.
+ * Formats a time as this library writes it: ISO 8601 in UTC with milliseconds and `Z`.
  *
  * @since 0.1.0
  * @category constructors
@@ -294,27 +296,27 @@ export const timestamp = (millis: number): string => {
   return lastTimestamp
 }
 
-// Thousands of messages are written in a millisecond, and the text takes half a microsecond to make.
+// Thousands of messages can be written in one millisecond, and formatting takes half a microsecond.
 let lastMillis = Number.NaN
 let lastTimestamp = ""
 
 /**
- * What is new about an answer: an id of its own, and when it was written.
+ * The id and the time of a new answer.
  *
  * @since 0.1.0
  * @category models
  */
 export interface AnswerOptions {
-  /** A UUID; not the id of the action. */
+  /** A UUID that differs from the id of the action. */
   readonly actionId: string
   /** ISO 8601 in UTC, see {@link timestamp}. */
   readonly timestamp: string
-  /** A UUID. The trace id of the answer where the action has none. Default: `null`. */
+  /** The trace id of the answer if the action has none, a UUID. Default: `null`. */
   readonly traceId?: string | undefined
 }
 
 /**
- * The answer to an action that succeeded, in the superset of both forms.
+ * Makes the answer to an action that succeeded, in the superset of both forms.
  *
  * @since 0.1.0
  * @category constructors
@@ -326,12 +328,12 @@ export const response = (
 ): DomainActionResponse => answer(action, 200, data, null, options)
 
 /**
- * The answer to an action that failed, in the superset of both forms.
+ * Makes the answer to an action that failed, in the superset of both forms.
  *
  * **Details**
  *
- * `statusCode` defaults to what fits the `error_code` (`VALIDATION_ERROR` 422, `ACTION_NOT_IMPLEMENTED` 501) or the
- * `error_type` (`NotFound` 404), else 500.
+ * `statusCode` defaults to the status for the `error_code` (`VALIDATION_ERROR` 422, `ACTION_NOT_IMPLEMENTED` 501) or
+ * the `error_type` (`NotFound` 404), otherwise 500.
  *
  * @since 0.1.0
  * @category constructors
@@ -346,7 +348,7 @@ export const failure = (
 }
 
 /**
- * An {@link ErrorDetail} with what may be left out.
+ * An {@link ErrorDetail} whose optional keys may be omitted.
  *
  * @since 0.1.0
  * @category models
@@ -384,10 +386,10 @@ const answer = (
 })
 
 /**
- * The callback of an action that asked for one: a new action of type `callback_action_type`, with the same tenant,
- * session, task, agent, user, correlation and trace, and with no callback of its own.
+ * Makes the callback of an action: a new action of type `callback_action_type` with the same tenant, session, task,
+ * agent, user, correlation and trace ids, and without a callback of its own.
  *
- * `actionType` stands in where the action names no `callback_action_type`, or where a failure has a type of its own.
+ * `actionType` is used if the action has no `callback_action_type`, or if a failure has a type of its own.
  *
  * @since 0.1.0
  * @category constructors
@@ -418,8 +420,8 @@ export const callback = (
 })
 
 /**
- * Which answer an action expects: none without `callback_queue_name`, a callback where both callback keys are set, else
- * a response. An empty string counts as absent, as it does in Python.
+ * Returns which answer an action expects: `"none"` without `callback_queue_name`, `"callback"` with both callback keys,
+ * otherwise `"response"`. An empty string counts as absent, as in Python.
  *
  * @since 0.1.0
  * @category getters

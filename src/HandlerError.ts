@@ -1,6 +1,6 @@
 /**
- * The two errors that any handler may fail with, whatever its contract declares: {@link RetryLater}, to be run again,
- * and {@link Rejected}, to answer the caller with a failure and be done.
+ * The two errors that any handler may fail with, in addition to those of its contract. {@link RetryLater} runs the
+ * action again, and {@link Rejected} answers the caller with a failure.
  *
  * @since 0.1.0
  */
@@ -18,7 +18,7 @@ const RetryLaterTypeId = "~effect-redis-workers/HandlerError/RetryLater"
 const RejectedTypeId = "~effect-redis-workers/HandlerError/Rejected"
 
 /**
- * The error code of an answer whose error the contract declares, and of {@link Rejected} without a code of its own.
+ * The error code of an answer with a declared error, and of a {@link Rejected} without `errorCode`.
  *
  * @since 0.1.0
  * @category constants
@@ -33,17 +33,17 @@ export const rejectedCode = "ACTION_REJECTED"
  */
 export interface RetryLaterOptions {
   /**
-   * What went wrong. It is logged with the retry, its tag or name and its message stand in the dead letter when attempts are
-   * used up, and nothing of it is sent to the caller.
+   * The original failure. It is logged with the retry. When the attempts are used up, its tag or name and its message
+   * are kept in the dead letter. It is never sent to the caller.
    */
   readonly cause?: unknown
-  /** How long to wait before the next attempt. Default: what the retry schedule of the action or worker says. */
+  /** How long to wait before the next attempt. Default: the delay of the retry schedule of the action or worker. */
   readonly after?: Duration.Input | undefined
 }
 
 const afterKind = time(0, undefined, { example: "30 seconds" })
 
-/** Unreadable input throws; a time below zero is no wait, since it is often the difference of two times. */
+/** Unreadable input throws; a time below zero means at once, since it is often the difference of two times. */
 const afterOf = (input: Duration.Input): Duration.Duration =>
   Option.getOrElse(Duration.fromInput(input), () => {
     throw invalid("after", afterKind, input)
@@ -54,8 +54,8 @@ const afterOf = (input: Duration.Input): Duration.Duration =>
  *
  * **Details**
  *
- * It costs one attempt. When all attempts are used up, or the next one would come after the deadline of the request,
- * the action goes to the dead letters instead.
+ * It costs one attempt. When all attempts are used up, or when the next one would start after the deadline of the
+ * request, the action becomes a dead letter instead.
  *
  * **Example** (Wait for a slow partner)
  *
@@ -100,27 +100,27 @@ export class RetryLater extends Data.TaggedError("RetryLater")<{
  * @category options
  */
 export interface RejectedOptions {
-  /** A sentence for people: it reaches the caller. */
+  /** A sentence for people. It is sent to the caller. */
   readonly message: string
   /** The kind of error that the caller sees, such as `NotFound`. Default: `Rejected`. */
   readonly errorType?: string | undefined
   /** A code for programs. Default: {@link rejectedCode}. */
   readonly errorCode?: string | undefined
-  /** More about it, as JSON. Default: none. */
+  /** Further details for the caller, as a JSON object. Default: none. */
   readonly details?: { readonly [key: string]: unknown } | undefined
-  /** What went wrong; it is logged and never sent to the caller. */
+  /** The original failure. It is logged and never sent to the caller. */
   readonly cause?: unknown
 }
 
 /**
- * Refuses an action for good: the caller gets an error response, and the action is not run again.
+ * Rejects an action for good: the caller gets an error response, and the action is not run again.
  *
  * **When to use**
  *
- * In handlers without a contract, or for a failure that the contract does not name. An error that callers should match
- * on belongs into the contract.
+ * Use it in handlers without a contract, or for failures that the contract does not declare. Declare errors that
+ * callers should match on in the contract instead.
  *
- * **Example** (Refuse an action)
+ * **Example** (Reject an action)
  *
  * ```ts
  * import { Effect } from "effect"
@@ -155,7 +155,7 @@ export class Rejected extends Data.TaggedError("Rejected")<{
 }
 
 /**
- * Whether a value is a {@link RetryLater}. A contract's own error with the same tag is none.
+ * Returns `true` if a value is a {@link RetryLater}, and `false` for a contract's own error with the same tag.
  *
  * @since 0.1.0
  * @category guards
@@ -163,7 +163,7 @@ export class Rejected extends Data.TaggedError("Rejected")<{
 export const isRetryLater = (u: unknown): u is RetryLater => Predicate.hasProperty(u, RetryLaterTypeId)
 
 /**
- * Whether a value is a {@link Rejected}. A contract's own error with the same tag is none.
+ * Returns `true` if a value is a {@link Rejected}, and `false` for a contract's own error with the same tag.
  *
  * @since 0.1.0
  * @category guards
@@ -171,7 +171,7 @@ export const isRetryLater = (u: unknown): u is RetryLater => Predicate.hasProper
 export const isRejected = (u: unknown): u is Rejected => Predicate.hasProperty(u, RejectedTypeId)
 
 /**
- * The {@link Rejected} as its caller reads it.
+ * Converts a {@link Rejected} to the error that its caller gets.
  *
  * @since 0.1.0
  * @category encoding
@@ -183,7 +183,10 @@ export const rejectedDetail = (self: Rejected): ErrorDetail => ({
   details: detailsOf(self.details)
 })
 
-/** Anything else than an object would make the answer unreadable: types promise one, a cast does not keep it. */
+/**
+ * A value that is not an object would make the answer unreadable. The types forbid it, but a cast can break that
+ * promise.
+ */
 const detailsOf = (details: unknown): ErrorDetail["details"] => {
   return details === null || details === undefined ? null : objectOf(details)
 }

@@ -1,13 +1,13 @@
 /**
- * Health of a worker: ready means that it consumes, not that a ping came back.
+ * Health checks of a worker. A worker is ready if it consumes actions; a successful ping is not enough.
  *
- * | what happens | `/health/ready` turns 503 | `/health/live` |
+ * | event | `/health/ready` turns 503 | `/health/live` |
  * | --- | --- | --- |
  * | draining, paused, failed | at once | 503 only when failed |
- * | a call to Redis fails | at once, until it passes again; also while the worker starts | 200 |
+ * | a call to Redis fails | at once, until it succeeds again; also while the worker starts | 200 |
  * | connection silently dead | within `block` + 10 seconds | 200 |
  * | leases not renewed | within two thirds of the lease | 200 |
- * | event loop blocked | it does not answer; after that for 10 seconds | the same |
+ * | event loop blocked | does not answer; afterwards 503 for 10 seconds | the same |
  *
  * @since 0.1.0
  */
@@ -30,7 +30,7 @@ import { StartObserver } from "./internal/worker/startObserver.ts"
 import { Worker, type WorkerStatus } from "./Worker.ts"
 
 /**
- * What is expected of a worker that is ready.
+ * The limits of a worker that is ready.
  *
  * @since 0.1.0
  * @category options
@@ -43,7 +43,7 @@ export interface Limits {
 }
 
 /**
- * Whether a worker is ready, and what keeps it from that.
+ * Whether a worker is ready, and the problems if it is not.
  *
  * @since 0.1.0
  * @category models
@@ -57,7 +57,7 @@ export interface Readiness {
 /**
  * Decides from a worker's status whether it is ready.
  *
- * Throws an {@link InvalidOption} when a limit is invalid.
+ * Throws an {@link InvalidOption} if a limit is invalid.
  *
  * @param now the time by this process's clock
  * @since 0.1.0
@@ -107,7 +107,7 @@ const problemsOf = (trouble: WorkerStatus["trouble"]): ReadonlyArray<string> =>
   [...trouble].map(([doing, failure]) => `Redis fails while ${doing}: ${failure}`)
 
 /**
- * The readiness of the worker in the context. Fails when a limit is invalid.
+ * Returns the readiness of the worker in the context. Fails if a limit is invalid.
  *
  * @since 0.1.0
  * @category getters
@@ -152,16 +152,17 @@ const notStarted = (trouble: WorkerStatus["trouble"]): Readiness => ({
 })
 
 /**
- * Routes for an HTTP server of your own: `/health/live`, `/health/ready` and `/metrics` (Prometheus).
+ * Routes for your own HTTP server: `/health/live`, `/health/ready` and `/metrics` (Prometheus).
  *
  * **Details**
  *
- * Answers are JSON, 200 or 503; `/health/ready` names the problems (what a start waits for, too), and `/health/live` tells what the worker is doing.
+ * Health answers are JSON with status 200 or 503. `/health/ready` lists the problems, including those that delay the
+ * start of the worker. `/health/live` describes the state of the worker.
  *
  * **Gotchas**
  *
- * The routes need the worker, so that a server which serves them ends before the worker drains. {@link layer} answers
- * during start and drain too.
+ * The routes require the worker, so a server that serves them stops before the worker drains. Use {@link layer} to
+ * answer probes during the start and the drain too.
  *
  * @since 0.1.0
  * @category layers
@@ -175,12 +176,12 @@ export const layerRoutes = (
   }))
 
 /**
- * Serves the health of a worker: the server starts before the worker and ends after its drain, so that probes are
- * answered all the while.
+ * Serves the health of a worker. The server starts before the worker and stops after its drain, so it answers probes
+ * the whole time.
  *
  * **Details**
  *
- * The routes are those of {@link layerRoutes}. The layer provides what the worker's layer provides.
+ * The routes are those of {@link layerRoutes}. The layer provides the services of the worker's layer.
  *
  * **Example** (A worker with probes)
  *

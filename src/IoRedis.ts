@@ -1,21 +1,22 @@
 /**
  * Effect's `Redis` service over ioredis.
  *
- * A command fails, typed and within a bounded time, when its connection is refused, cut, or silent; it is never sent a
- * second time by itself, so a failed command was carried out once or not at all. After a cut the connection comes back on
- * its own and the next command works. Closing the scope ends every connection at once, also under a blocked read.
+ * A command fails with a typed error, within a bounded time, when its connection is refused, cut or silent. Commands
+ * are never resent automatically, so a failed command ran once or not at all. After a cut, the connection reconnects by
+ * itself and the next command works. Closing the scope ends every connection at once, even during a blocking read.
  *
  * | connection | how many | when it breaks |
  * | --- | --- | --- |
- * | command: `send`, `eval` | one, shared | commands in flight fail; it reconnects (after 50 ms up to 2 s, jittered); commands given meanwhile wait for that one attempt |
- * | blocking: `reserve` | a pool, opened when asked for | its command fails and it leaves the pool, no reconnect |
- * | subscriber: `subscribe` | one for each subscription | it reconnects and subscribes again; what was published meanwhile is missed |
+ * | command: `send`, `eval` | one, shared | commands in flight fail; it reconnects (after 50 ms up to 2 s, jittered); new commands wait for that one attempt |
+ * | blocking: `reserve` | a pool, opened on demand | its command fails and it leaves the pool, without reconnecting |
+ * | subscriber: `subscribe` | one for each subscription | it reconnects and subscribes again; messages published meanwhile are missed |
  *
- * A peer that vanished without a word is noticed by `replyTimeout` (a command without a reply), by a `PING` every
- * `healthCheckInterval` on idle shared connections, and on reserved ones by the command's own BLOCK plus `blockGrace`.
+ * Three checks detect a peer that vanished silently: `replyTimeout` for a command without a reply, a `PING` every
+ * `healthCheckInterval` on idle shared connections, and on reserved connections the command's own BLOCK plus
+ * `blockGrace`.
  *
- * User, password and payloads are in no log, error or inspected value: errors of ioredis, which carry the arguments of the
- * command, are written anew with its name and the number of its arguments.
+ * User, password and payloads never appear in logs, errors or inspected values. Errors of ioredis carry the arguments
+ * of the command, so they are replaced by errors with the command's name and its number of arguments.
  *
  * @since 0.1.0
  */
@@ -47,16 +48,16 @@ import * as Settings from "./Settings.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * Options of ioredis that may be given: where the server is and how to get in (address, unix socket, credentials, Sentinel,
- * TLS).
+ * The ioredis options that you may pass: address, unix socket, credentials, Sentinel and TLS.
  *
  * **Details**
  *
- * The guarantees of this module rest on the others, which decide about resending, reply shapes, timeouts and prefixes. One of
- * them fails the layer with a {@link RedisStartError} (`Unsupported`) that names it and says what to use instead. So does
- * an option that contradicts another one, such as a `host` that is not the one of the `url`.
+ * The guarantees of this module depend on the other options, which control resending, reply shapes, timeouts and
+ * prefixes. Passing one of them fails the layer with a {@link RedisStartError} (`Unsupported`) that names the option
+ * and its replacement. So does an option that contradicts another one, such as a `host` that differs from the `url`.
  *
- * With `sentinels` the `url` gives user, password, database and TLS (`rediss://`); the Sentinels say where the master is.
+ * With `sentinels`, the `url` supplies user, password, database and TLS (`rediss://`), and the Sentinels supply the
+ * address of the master.
  *
  * @since 0.1.0
  * @category models
@@ -96,28 +97,28 @@ export type IoRedisOptions = Pick<
 >
 
 /**
- * What {@link layerOptions} and {@link layerClient} have in common. Times are `Duration.Input`; an invalid one fails the
- * layer with an {@link InvalidOption}.
+ * The options that {@link layerOptions} and {@link layerClient} share. Times are `Duration.Input`. An invalid time
+ * fails the layer with an {@link InvalidOption}.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ConnectionOptions {
-  /** Part of the connections' names, as `CLIENT LIST` shows them. Default `client`. */
+  /** A part of the connections' names, as `CLIENT LIST` shows them. Default `client`. */
   readonly name?: string | undefined
-  /** Limit of the first connection, and of each attempt later, Sentinels included. Default 5 seconds. */
+  /** How long the first connection, and each later attempt, may take, Sentinels included. Default 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
-  /** How long the shared connection may owe a reply before it is given up. Default 10 seconds. */
+  /** How long the shared connection may wait for a reply before it is closed. Default 10 seconds. */
   readonly replyTimeout?: Duration.Input | undefined
   /** How much longer than its own BLOCK a blocking command may take. Default 3 seconds. */
   readonly blockGrace?: Duration.Input | undefined
-  /** How often shared connections are probed. Default 30 seconds; zero is off. */
+  /** How often idle shared connections are probed; zero turns probes off. Default 30 seconds. */
   readonly healthCheckInterval?: Duration.Input | undefined
   /**
-   * Pool of the connections behind `Redis.reserve`. Each internal worker holds one while it reads, and a client that asks one
-   * more: they are opened when needed and closed after 60 seconds without use, as many as there are readers. `maxConnections`
-   * limits the pool: a worker with more readers than that fails to start, and a `reserve` that finds no free connection fails
-   * after `acquireTimeout`. Default: no limit, and 30 seconds.
+   * The pool of connections behind `Redis.reserve`. Each internal worker holds one while it reads, and each client that
+   * makes requests holds one more. Connections open on demand and close after 60 seconds without use. `maxConnections`
+   * limits the pool: a worker with more readers than that fails to start, and a `reserve` without a free connection
+   * fails after `acquireTimeout`. Default: no limit, and 30 seconds.
    */
   readonly pool?: Redis.PoolOptions | undefined
 }
@@ -129,23 +130,30 @@ export interface ConnectionOptions {
  * @category models
  */
 export interface Options<R = never> extends ConnectionOptions {
-  /** `redis://`, `rediss://` or `unix://`, may carry user, password and database. Default `redis://localhost:6379`. */
+  /**
+   * A `redis://`, `rediss://` or `unix://` URL. It may include user, password and database. Default
+   * `redis://localhost:6379`.
+   */
   readonly url?: string | undefined
-  /** Wins over the URL's. */
+  /** The ACL user. It overrides the user in the URL. Default: the user in the URL. */
   readonly username?: string | undefined
   /**
-   * Wins over the URL's. An effect is run before each attempt of each connection to connect, so a token that expires is
-   * replaced in time. It may take as long as `connectTimeout`. When it fails, the layer fails
-   * (`PasswordUnavailable`); later the failure is logged and the next attempt runs it again.
+   * The password. It overrides the password in the URL. An effect runs before each connection attempt, so that a token
+   * that expires is replaced in time, and may take as long as `connectTimeout`. If it fails at the start, the layer
+   * fails (`PasswordUnavailable`); a later failure is logged, and the next attempt runs it again. Default: the password
+   * in the URL.
    */
   readonly password?:
     | string
     | Redacted.Redacted<string>
     | Effect.Effect<Redacted.Redacted<string>, unknown, R>
     | undefined
-  /** TCP keep-alive. Default `true`. */
+  /** Whether to use TCP keep-alive. Default `true`. */
   readonly keepAlive?: boolean | undefined
-  /** Options of an ioredis client: address, credentials, Sentinel, unix socket, TLS material. Others are refused by name. */
+  /**
+   * Options of the ioredis client: address, credentials, Sentinel, unix socket, TLS material. Any other option is
+   * rejected by name.
+   */
   readonly ioredis?: IoRedisOptions | undefined
 }
 
@@ -154,14 +162,15 @@ export interface Options<R = never> extends ConnectionOptions {
 // -----------------------------------------------------------------------------
 
 /**
- * The ioredis client of the shared connection, for what the `Redis` service does not offer.
+ * The ioredis client of the shared connection, for commands that the `Redis` service does not offer.
  *
  * **Gotchas**
  *
- * Never give it a blocking command: everything behind it waits, and after `replyTimeout` the connection is given up.
+ * Never send it a blocking command: all other commands wait behind it, and after `replyTimeout` the connection is
+ * closed.
  *
- * Do not keep `client`: read it each time, or call `use`. A client that has ended (no Sentinel answered, or `quit` was
- * called) is replaced by a new one, and commands on the old one fail.
+ * Do not keep `client` in a variable: read it each time, or call `use`. A client that has ended (because no Sentinel
+ * answered, or `quit` was called) is replaced by a new one, and commands on the old one fail.
  *
  * **Example** (Calling a method of ioredis)
  *
@@ -180,7 +189,7 @@ export interface Options<R = never> extends ConnectionOptions {
  */
 export class IoRedis extends Context.Service<IoRedis, {
   readonly client: Client
-  /** Runs a call of ioredis; its failure becomes a `RedisError` without arguments. */
+  /** Runs a call of ioredis. A failure becomes a `RedisError` without the arguments of the command. */
   readonly use: <A>(f: (client: Client) => Promise<A>) => Effect.Effect<A, Redis.RedisError>
 }>()("effect-redis-workers/IoRedis") {}
 
@@ -191,19 +200,19 @@ export class IoRedis extends Context.Service<IoRedis, {
 export { InvalidOption } from "./internal/base/invalidOption.ts"
 
 /**
- * Why no first connection came about.
+ * Why the first connection failed.
  *
- * - `WrongPassword`: user or password refused, or none given where the server or a Sentinel wants one.
- * - `PasswordUnavailable`: the effect that gives the password failed, or took too long.
- * - `TooManyClients`: the server has as many connections as it takes (`maxclients`).
- * - `UnknownMaster`: the Sentinels know no master of that name.
- * - `NoPermission`: the user may not do what a start needs, or the server is in protected mode.
- * - `UnknownHost`, `Refused`, `TimedOut`: the server was not found, does not listen, or did not answer in time. `Refused` also
- *   says that no Sentinel answered.
- * - `Tls`: no TLS connection could be made.
- * - `Loading`: the server still reads its data from disk, for longer than `connectTimeout`.
- * - `Unsupported`: options of ioredis that this module cannot work with (`keyPrefix`, Cluster, options that contradict each
- *   other, a `Connector` that throws).
+ * - `WrongPassword`: the server or a Sentinel rejected the user or password, or requires one and none was given.
+ * - `PasswordUnavailable`: the effect that provides the password failed or took too long.
+ * - `TooManyClients`: the server has reached its limit of connections (`maxclients`).
+ * - `UnknownMaster`: the Sentinels do not know a master of that name.
+ * - `NoPermission`: the user lacks a permission that the start needs, or the server is in protected mode.
+ * - `UnknownHost`, `Refused`, `TimedOut`: the server was not found, does not listen, or did not answer in time.
+ *   `Refused` also means that no Sentinel answered.
+ * - `Tls`: the TLS connection failed.
+ * - `Loading`: the server still reads its data from disk after `connectTimeout`.
+ * - `Unsupported`: options that this module cannot work with (`keyPrefix`, Cluster, an invalid URL or time, options
+ *   that contradict each other, a `Connector` that throws).
  *
  * @since 0.1.0
  * @category errors
@@ -223,7 +232,7 @@ export type RedisStartReason =
   | "Other"
 
 /**
- * No first connection to Redis. The message says what happened and what to do.
+ * The first connection to Redis failed. The message says what happened and what to do.
  *
  * @since 0.1.0
  * @category errors
@@ -232,7 +241,7 @@ export class RedisStartError extends Data.TaggedError("RedisStartError")<{
   readonly reason: RedisStartReason
   /** Host and port, without user and password. */
   readonly address: string
-  /** What happened, in the words of the server or the system. */
+  /** What happened, as the server or the system worded it. */
   readonly detail: string
   /** What to do about it. */
   readonly advice: string
@@ -256,7 +265,10 @@ export class RedisStartError extends Data.TaggedError("RedisStartError")<{
 // make
 // -----------------------------------------------------------------------------
 
-/** Milliseconds before a subscription that was refused after a reconnect is tried again, on a new client. */
+/**
+ * How long to wait, in milliseconds, before a subscription that was refused after a reconnect is tried again on a new
+ * client.
+ */
 const resubscribeDelay = 1_000
 
 const openError = ({ cause }: OpenFailure): Redis.RedisError => commandError(cause, "connect", 0)
@@ -283,7 +295,7 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
       client: (onError) => client = clients.make(name, {}, onError),
       within: resolved.connectTimeout
     }).pipe(
-      // The pool acquires uninterruptibly; the end of the scope would wait for a server that does not answer.
+      // The pool acquires uninterruptibly, so closing the scope would wait for a server that does not answer.
       Effect.interruptible,
       Effect.onError(() => Effect.sync(() => client !== undefined && destroy(client)))
     )
@@ -295,7 +307,7 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
           limitOf: (command, args) => {
             const block = blockOf(command, args)
             if (block === undefined) return resolved.replyTimeout
-            // For ever is for ever: only TCP keep-alive watches over it.
+            // A command that blocks forever has no limit: only TCP keep-alive watches its connection.
             return block > 0 ? block + resolved.blockGrace : undefined
           }
         })
@@ -309,7 +321,7 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
         name: nameOf("subscriber"),
         onClient: (client) => {
           client.on("message", (from, message) => onMessage({ channel: from, message }))
-          // ioredis resubscribes by itself only on a client that was subscribed before.
+          // ioredis resubscribes by itself only if the client was subscribed before.
           client.on("ready", () => {
             if (subscribed) client.subscribe(channel).catch(() => later(resubscribeDelay, () => destroy(client)))
           })
@@ -349,7 +361,7 @@ const makeFrom = (resolved: Result.Result<Resolved, Unsupported | InvalidOption>
     ? make(resolved.success)
     : Effect.fail("_tag" in resolved.failure ? resolved.failure : new RedisStartError(resolved.failure))
 
-/** ioredis notes the failed command beside its error. */
+/** ioredis attaches the failed command to its error. */
 const commandOf = (cause: unknown): string | undefined => {
   const command = typeof cause === "object" && cause !== null && "command" in cause ? cause.command : undefined
   return typeof command === "object" && command !== null && "name" in command ? String(command.name) : undefined
@@ -360,7 +372,7 @@ const commandOf = (cause: unknown): string | undefined => {
 // -----------------------------------------------------------------------------
 
 /**
- * `Redis` and {@link IoRedis} from the `Settings`, connected and pinged while the layer is built.
+ * `Redis` and {@link IoRedis} from the `Settings`. Building the layer connects and pings the server.
  *
  * **Example** (A worker's layers)
  *
@@ -399,7 +411,7 @@ export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings
  * })
  * ```
  *
- * **Example** (A pool with a bound, and Sentinel)
+ * **Example** (A limited pool, and Sentinel)
  *
  * ```ts
  * import { IoRedis } from "effect-redis-workers"
@@ -426,16 +438,16 @@ export const layerOptions = <R = never>(
   )
 
 /**
- * `Redis` and {@link IoRedis} with the options of an ioredis client that exists: its address, credentials, TLS, Sentinel.
+ * `Redis` and {@link IoRedis} with the options of an existing ioredis client: address, credentials, TLS and Sentinel.
  *
  * **Details**
  *
- * The client itself is neither used nor closed, since it may resend commands, hold them back or be blocked: every
+ * The client itself is neither used nor closed, because it may resend or queue commands, or be blocked. Every
  * connection is a duplicate with the options that this module needs.
  *
  * **Gotchas**
  *
- * A client with a `keyPrefix`, and a Cluster, are refused (`RedisStartError`, reason `Unsupported`).
+ * A client with a `keyPrefix`, and a Cluster, are rejected (`RedisStartError`, reason `Unsupported`).
  *
  * @since 0.1.0
  * @category layers

@@ -1,15 +1,15 @@
 /**
- * The metrics that workers and clients keep, by name.
+ * The metrics of workers and clients, by name.
  *
- * Attributes are of low cardinality: what a message says never becomes one, except
- * an action type that this worker handles (any other is `unknown`).
+ * Attributes have few distinct values. No part of a message becomes an attribute, except an action type that this
+ * worker handles; any other type is `unknown`.
  *
  * @since 0.1.0
  */
 import * as Metric from "effect/Metric"
 
 /**
- * Boundaries of durations, in milliseconds: from 1 ms to 1 minute and beyond.
+ * Histogram boundaries of durations, in milliseconds, from 1 ms to 1 minute and beyond.
  *
  * @since 0.1.0
  * @category constants
@@ -33,7 +33,7 @@ export const durationBoundaries: ReadonlyArray<number> = Metric.boundariesFromIt
 ])
 
 /**
- * Boundaries of attempts.
+ * Histogram boundaries of attempts.
  *
  * @since 0.1.0
  * @category constants
@@ -70,7 +70,7 @@ export const handlerDuration: Metric.Histogram<number> = histogram(
 )
 
 /**
- * Time from when an entry was added to its first start, in milliseconds, by `service` and `action_type`.
+ * Time from adding an entry to its first start, in milliseconds, by `service` and `action_type`.
  *
  * @since 0.1.0
  * @category worker
@@ -82,7 +82,7 @@ export const startDelay: Metric.Histogram<number> = histogram(
 )
 
 /**
- * Attempts that actions took to their end, by `service` and `action_type`.
+ * Attempts that actions needed until they ended, by `service` and `action_type`.
  *
  * @since 0.1.0
  * @category worker
@@ -94,7 +94,7 @@ export const attempts: Metric.Histogram<number> = histogram(
 )
 
 /**
- * Handlers that run now, by `service`.
+ * Handlers running now, by `service`.
  *
  * @since 0.1.0
  * @category worker
@@ -102,7 +102,7 @@ export const attempts: Metric.Histogram<number> = histogram(
 export const inFlight: Metric.Gauge<number> = gauge("redis_workers_in_flight", "Handlers that run now")
 
 /**
- * Entries that wait for another attempt, by `service`.
+ * Entries waiting for another attempt, by `service`.
  *
  * @since 0.1.0
  * @category worker
@@ -113,7 +113,7 @@ export const waiting: Metric.Gauge<number> = gauge(
 )
 
 /**
- * Entries delivered and not settled, waiting ones included, by `service`.
+ * Entries delivered and not settled, including those that wait for another attempt, by `service`.
  *
  * @since 0.1.0
  * @category worker
@@ -124,7 +124,7 @@ export const pending: Metric.Gauge<number> = gauge(
 )
 
 /**
- * Entries not delivered yet, by `service`; while the server cannot tell, what it said last.
+ * Entries not delivered yet, by `service`. While the server cannot compute it, the last known value.
  *
  * @since 0.1.0
  * @category worker
@@ -173,7 +173,7 @@ export const claims: Metric.Counter<number> = counter(
 )
 
 /**
- * Entries lost to other consumers while they were held here, by `service`.
+ * Entries lost to other consumers while this consumer held them, by `service`.
  *
  * @since 0.1.0
  * @category worker
@@ -184,7 +184,7 @@ export const leasesLost: Metric.Counter<number> = counter(
 )
 
 /**
- * Settlements that the fence refused, by `service`: the entry was no longer this consumer's.
+ * Settlements that the fence refused because the entry no longer belonged to this consumer, by `service`.
  *
  * @since 0.1.0
  * @category worker
@@ -195,7 +195,7 @@ export const settlementsRefused: Metric.Counter<number> = counter(
 )
 
 /**
- * Answers that could not be pushed, by `service`.
+ * Answers that could not be delivered, by `service`.
  *
  * @since 0.1.0
  * @category worker
@@ -206,8 +206,8 @@ export const undeliverable: Metric.Counter<number> = counter(
 )
 
 /**
- * Entries that others deleted while they were pending, or took out of the pending list without having them run, by
- * `service`.
+ * Entries that another program deleted while they were pending, or removed from the pending list without running them,
+ * by `service`.
  *
  * @since 0.1.0
  * @category worker
@@ -218,7 +218,7 @@ export const entriesLost: Metric.Counter<number> = counter(
 )
 
 /**
- * Times that a missing group was made anew, by `service`.
+ * How often a missing group was created again, by `service`.
  *
  * @since 0.1.0
  * @category worker
@@ -229,7 +229,7 @@ export const groupsRestored: Metric.Counter<number> = counter(
 )
 
 /**
- * Times that a read connection was given up and opened anew, by `service`.
+ * How often a read connection was closed and opened again, by `service`.
  *
  * @since 0.1.0
  * @category worker
@@ -240,7 +240,7 @@ export const reconnects: Metric.Counter<number> = counter(
 )
 
 /**
- * Requests that wait for their answer now, by `service`.
+ * Requests waiting for their answer now, by `service`.
  *
  * @since 0.1.0
  * @category client
@@ -275,7 +275,7 @@ export const requestDuration: Metric.Histogram<number> = histogram(
 )
 
 /**
- * Answers that came when nobody waited for them any more, by `service`.
+ * Answers that arrived after the caller stopped waiting, by `service`.
  *
  * @since 0.1.0
  * @category client

@@ -1,11 +1,12 @@
 /**
- * How keys, groups and consumers are named in Redis.
+ * The names of keys, groups and consumers in Redis.
  *
- * A naming is small: `key` joins a service and the parts of a key, and every key that the library has, or will have, is made
- * by it. Streams, groups, response and callback lists have by default the names that services of other languages already
- * use; the rest stands beside them under the same prefix. Two guarantees: no two kinds of names are ever the same key,
- * whatever legal services and action types they are built from; and a name that a message brings along is judged by
- * {@link QueueNamingShape.accepts} before anything is written there.
+ * `key` joins a service and the parts of a key, and every key of the library, now and in later versions, comes from it.
+ * By default, streams, groups, response lists and callback lists have the names that services in other languages
+ * already use. All other keys share their prefix.
+ *
+ * Two guarantees hold. Two kinds of names never produce the same key, for any valid service and action type. And a name
+ * that comes from a message is checked by {@link QueueNamingShape.accepts} before anything is written to it.
  *
  * @since 0.1.0
  */
@@ -22,7 +23,7 @@ import { Settings } from "./Settings.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * What a name taken from a message is to be used for.
+ * The intended use of a name that comes from a message.
  *
  * @since 0.1.0
  * @category models
@@ -30,13 +31,13 @@ import { Settings } from "./Settings.ts"
 export type Kind = "response" | "callback" | "stream"
 
 /**
- * Builds and judges names.
+ * Builds and checks names.
  *
  * **Details**
  *
- * Everything else is derived from these. The parts of keys, in this order:
+ * All names are derived from these functions. The parts of keys, in this order:
  *
- * | what | parts |
+ * | key | parts |
  * | --- | --- |
  * | action stream | `"streams", "main"` |
  * | dead letters | `"streams", "dead"` |
@@ -44,55 +45,63 @@ export type Kind = "response" | "callback" | "stream"
  * | answer to one request | `"responses", action type with _, correlation id` |
  * | one callback, callbacks of a type | `"callbacks", action type with _, correlation id` or `"inbox"` |
  *
- * Later versions add parts, never another member that a naming must have.
+ * Later versions may add parts, but never a function that a naming must have.
  *
- * The library checks all that it passes: a service is 1 to 128 letters, digits, `_` or `-`, a part 1 to 160 letters, digits, `_`, `.`
- * or `-`. A naming that joins them with any other character gives different keys for different parts. Names are built when a
- * worker or a client starts, and once for each service that it writes to; `accepts` is called for each answer. Called directly,
- * the default naming throws a {@link QueueNameError} for a part that would break the name. Where a part is input,
- * {@link checkService} and {@link checkActionType} tell the same as a value, beforehand.
+ * The library checks its arguments: a service is 1 to 128 letters, digits, `_` or `-`, and a part is 1 to 160 letters,
+ * digits, `_`, `.` or `-`. A naming that joins them with any other character gives different keys for different parts.
+ *
+ * Names are built when a worker or a client starts, and once for each service that it writes to. `accepts` is called
+ * for each answer. Called directly, the default naming throws a {@link QueueNameError} for an invalid part. Check input
+ * beforehand with {@link checkService} and {@link checkActionType}, which return the error as a value.
  *
  * @since 0.1.0
  * @category models
  */
 export interface QueueNamingShape {
   /**
-   * A key of a service: `{prefix}:{environment}:{service}:{parts joined with :}`. Different services or parts give
-   * different keys.
+   * Returns a key of a service: `{prefix}:{environment}:{service}:{parts joined with :}`. Different services or parts
+   * must give different keys.
    *
    * @since 0.2.0
    */
   readonly key: (service: string, ...parts: ReadonlyArray<string>) => string
-  /** The consumer group of a service: `{service}-group`. It is a part of keys, and so of the characters of one. */
+  /**
+   * Returns the consumer group of a service: `{service}-group`. It becomes a part of keys, so the rules for parts
+   * apply.
+   */
   readonly group: (service: string) => string
-  /** A consumer: `{service}-worker-{suffix}-{unique}`; an empty suffix is left out. `unique` differs for each. */
+  /**
+   * Returns the name of a consumer: `{service}-worker-{suffix}-{unique}`, without `{suffix}` if that is empty. `unique`
+   * differs for each consumer.
+   */
   readonly consumer: (service: string, suffix: string, unique: string) => string
-  /** The service that handles an action: the part of its type before the first dot. */
+  /** Returns the service that handles an action: the part of its type before the first dot. */
   readonly targetService: (actionType: string) => string
   /**
-   * The list for the answers of the service `answering` to one client, `instance`, of the service `client`:
-   * `{prefix}:{environment}:{client}:responses:inbox:{instance}`. A client reads each distinct list on a connection of its
-   * own; by default all answers come to one.
+   * Returns the list for the answers of the service `answering` to one client, `instance`, of the service `client`:
+   * `{prefix}:{environment}:{client}:responses:inbox:{instance}`. A client reads each distinct list on its own
+   * connection; by default all answers use one list.
    */
   readonly inbox: (client: string, answering: string, instance: string) => string
   /**
-   * Whether a name taken from a message may be written to, as what the message says it is. A name that is longer than 1,024
-   * characters or holds control characters is refused without asking, and to throw is to refuse. A worker does not start with
-   * a naming that accepts a key in which the library keeps its own state, such as dead letters or retries.
+   * Returns whether a worker may write to a name that comes from a message, for the given use. Names that are longer
+   * than 1,024 characters or contain control characters are rejected beforehand, and an exception counts as a
+   * rejection. A worker refuses to start with a naming that accepts a key of the library's own state, such as dead
+   * letters or retries.
    */
   readonly accepts: (name: string, kind: Kind) => boolean
 }
 
 /**
- * What all names begin with.
+ * The first parts of all names.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Options {
-  /** Letters, digits, `_`, `.`, `:` and `-`, at most 128. */
+  /** At most 128 letters, digits, `_`, `.`, `:` and `-`. */
   readonly prefix: string
-  /** Letters, digits, `_`, `.` and `-`, at most 64. */
+  /** At most 64 letters, digits, `_`, `.` and `-`. */
   readonly environment: string
 }
 
@@ -123,7 +132,7 @@ export class QueueNaming extends Context.Service<QueueNaming, QueueNamingShape>(
 
 export {
   /**
-   * A part that would break a name, or a naming that cannot be used. The message says which part, what was found and what is
+   * An invalid part of a name, or a naming that cannot be used. The message names the part, what was found and what is
    * expected.
    *
    * @since 0.1.0
@@ -137,7 +146,7 @@ export {
 // -----------------------------------------------------------------------------
 
 /**
- * Gives back a service's name, or says why it cannot be one: 1 to 128 letters, digits, `_` or `-`.
+ * Returns the name of a service, or the error if it is invalid. Valid names have 1 to 128 letters, digits, `_` or `-`.
  *
  * @since 0.1.0
  * @category checks
@@ -146,8 +155,8 @@ export const checkService = (service: string): Result.Result<string, parts.Queue
   parts.checked(parts.service, service)
 
 /**
- * Gives back an action type, or says why it cannot be one: `service.verb` or `service.entity.verb`, each part of
- * letters, digits, `_` or `-`, at most 128 characters.
+ * Returns an action type, or the error if it is invalid. Valid types are `service.verb` or `service.entity.verb`, with
+ * parts of letters, digits, `_` or `-`, at most 128 characters in all.
  *
  * @since 0.1.0
  * @category checks
@@ -162,8 +171,8 @@ export const checkActionType = (actionType: string): Result.Result<string, parts
 const quoted = (text: string): string => text.replace(/[.\\+*?^$()[\]{}|]/g, "\\$&")
 
 /**
- * The names of the wire format for a prefix and an environment. Throws {@link QueueNameError} when one of the two would
- * break a name.
+ * Returns the names of the wire format for a prefix and an environment. Throws a {@link QueueNameError} if one of them
+ * is invalid.
  *
  * @since 0.1.0
  * @category constructors
@@ -177,8 +186,8 @@ export const make = (options: Options): QueueNamingShape => {
     return name
   }
 
-  // A client names its lists itself, so whatever follows `responses:` or `callbacks:` is its own affair. The kind
-  // stands at a fixed place after a service without colons, so that no such name is ever a stream or a retry key.
+  // Clients name their own lists, so anything may follow `responses:` or `callbacks:`. The kind has a fixed place after
+  // a service without colons, so such a name can never be a stream or a retry key.
   const service = `${quoted(root)}[A-Za-z0-9_-]{1,128}`
   const tail = "(?::[A-Za-z0-9_.-]+)+"
   const patterns: Record<Kind, RegExp> = {
@@ -198,7 +207,7 @@ export const make = (options: Options): QueueNamingShape => {
       const dot = need(parts.actionType, actionType).indexOf(".")
       return actionType.slice(0, dot)
     },
-    // An action type has a dot, hence its place in a list an underscore: `inbox` is none.
+    // An action type contains a dot, so its part of a list contains an underscore and cannot be `inbox`.
     inbox: (client, _answering, instance) => key(client, "responses", "inbox", need(parts.instance, instance)),
     accepts: (name, kind) => name.length <= maxNameLength && patterns[kind].test(name)
   }
@@ -220,7 +229,7 @@ export const layer: Layer.Layer<QueueNaming, never, Settings> = Layer.effect(
 )
 
 /**
- * A naming of your own.
+ * Provides your own naming.
  *
  * **Example** (Keys with hash tags, so that the keys of a service share a slot of a Redis Cluster)
  *
@@ -243,9 +252,10 @@ export const layer: Layer.Layer<QueueNaming, never, Settings> = Layer.effect(
  *
  * **Gotchas**
  *
- * All services that talk to each other need the same. `accepts` decides what a message may make a worker write to: accept
- * only keys of your own, and of them only lists below `responses` and `callbacks` and the stream `streams`, `main`. Write `key`,
- * `inbox` and `accepts` together: those of {@link make} know only the keys of {@link make}.
+ * All services that exchange actions need the same naming. `accepts` decides where a message can make a worker write:
+ * accept only your own keys, and of those only lists below `responses` and `callbacks` and the stream `streams`,
+ * `main`. Write `key`, `inbox` and `accepts` together: the functions of {@link make} know only the keys of {@link
+ * make}.
  *
  * @since 0.1.0
  * @category layers

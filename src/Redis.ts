@@ -1,10 +1,9 @@
 /**
- * The door to Redis: Effect's own client-neutral `Redis` service.
+ * Effect's client-neutral `Redis` service, re-exported.
  *
- * Effect marks that module unstable (its path moved in 4.1), so this is the one
- * file of the library that imports it. Everything else speaks to the service
- * through here, and any layer that provides it will do: {@link IoRedis},
- * {@link RedisMemory}, or `NodeRedis` of `@effect/platform-node`.
+ * Effect marks that module as unstable (its path moved in 4.1), so this is the only file of the library that imports
+ * it. Any layer that provides the service works: {@link IoRedis}, {@link RedisMemory}, or `NodeRedis` of
+ * `@effect/platform-node`.
  *
  * @since 0.1.0
  */

@@ -1,20 +1,17 @@
 /**
- * A Redis in this process: Effect's `Redis` service without a server.
+ * Effect's `Redis` service in memory, without a server.
  *
- * It behaves as Redis 7.0 does, replies and errors included, for streams with
- * consumer groups, lists with blocking pops, sorted sets, hashes, sets, strings,
- * expiry, scripts and channels. A differential test holds it against the real
- * server. Commands run one at a time, each wholly.
+ * It behaves like Redis 7.0, including replies and errors, for streams with consumer groups, lists with blocking pops,
+ * sorted sets, hashes, sets, strings, expiry, scripts and channels. A differential test compares it with a real server.
+ * Commands run one at a time and atomically.
  *
- * All time comes from Effect's `Clock`: entry ids, idle times, times to live,
- * blocking reads and pops. Under `TestClock` a test moves through them at once.
- * Under fake timers (`vi.useFakeTimers()`) effects that wait hang until the test
- * advances them, and a warning says so: fake only `Date`, or use `TestClock`.
+ * All time comes from Effect's `Clock`: entry ids, idle times, times to live, blocking reads and pops. Under
+ * `TestClock`, a test moves through them at once. Under fake timers (`vi.useFakeTimers()`), effects that wait hang
+ * until the test advances the timers, and a warning says so. Fake only `Date`, or use `TestClock`.
  *
- * Lua scripts run in a Lua VM written in JavaScript, as a Redis 7.0 server runs
- * them: the scripts of this library, those of Effect's `PersistedQueue` and
- * `RateLimiter`, and your own. The libraries `bit`, `cmsgpack` and `struct` are
- * missing. A real server's patterns end at a NUL byte; here they do not.
+ * Lua scripts run in a Lua VM written in JavaScript, as a Redis 7.0 server runs them: the scripts of this library, those
+ * of Effect's `PersistedQueue` and `RateLimiter`, and your own. The libraries `bit`, `cmsgpack` and `struct` are missing.
+ * On a real server a pattern ends at a NUL byte; here it does not.
  *
  * @since 0.1.0
  */
@@ -28,38 +25,50 @@ import * as Redis from "./Redis.ts"
 
 export type {
   /**
+   * A consumer of a group, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
   DumpedConsumer,
   /**
+   * An entry of a stream, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
   DumpedEntry,
   /**
+   * A consumer group, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
   DumpedGroup,
   /**
-   * What lies under a key, as plain data.
+   * The value of a key, as plain data.
    *
    * @since 0.1.0
    * @category models
    */
   DumpedKey,
   /**
+   * A pending entry of a group, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
   DumpedPending,
   /**
+   * A stream with its groups, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
   DumpedStream,
   /**
+   * A value of any type, as plain data.
+   *
    * @since 0.1.0
    * @category models
    */
@@ -69,12 +78,11 @@ export type {
 const ServerId: unique symbol = Symbol.for("effect-redis-workers/RedisMemory/server")
 
 /**
- * A server in this process: what all its clients share.
+ * An in-memory server: the state that its clients share.
  *
- * - `flush` removes every key, as FLUSHALL does. Loaded scripts and open
- *   connections stay; whoever is blocked as a member of a group gets the
- *   server's `UNBLOCKED` error.
- * - `dump` gives all keys as plain data, groups and pending lists included.
+ * - `flush` removes every key, like FLUSHALL. Loaded scripts and open connections stay. A client blocked as a member of
+ *   a group gets the server's `UNBLOCKED` error.
+ * - `dump` returns all keys as plain data, groups and pending lists included.
  *
  * @since 0.1.0
  * @category models
@@ -86,10 +94,10 @@ export interface Server {
 }
 
 /**
- * The server behind the `Redis` of a memory layer, for assertions and for
- * further clients.
+ * The server behind the `Redis` of a memory layer. Use it for assertions and to make further clients.
  *
- * @example
+ * **Example** (The content of the server)
+ *
  * ```ts
  * import * as Effect from "effect/Effect"
  * import { Redis } from "effect-redis-workers/Redis"
@@ -118,9 +126,9 @@ const implementation = Effect.suspend(() =>
 )
 
 /**
- * Makes a server that several clients and layers can share, see
- * {@link layerServer}. It holds no resource: it goes when nothing refers to it.
- * The first one in a process is made asynchronously, since its code is loaded then.
+ * Makes a server that several clients and layers can share, see {@link layerServer}. It needs no cleanup: it is garbage
+ * collected when nothing refers to it. The first server of a process is made asynchronously, because its code is loaded
+ * then.
  *
  * @since 0.1.0
  * @category constructors
@@ -131,12 +139,11 @@ export const makeServer: Effect.Effect<Server> = Effect.map(
 )
 
 /**
- * Makes a client of a server: a shared connection, and a pool of connections
- * of their own behind `reserve`.
+ * Makes a client of a server: a shared connection, and a pool of separate connections behind `reserve`.
  *
- * A blocking command holds up the commands behind it on its connection, as it
- * does on a real one. Interrupting it takes it off the server; closing the
- * scope ends the client's connections. The pool has no bound unless `maxConnections` gives it one.
+ * A blocking command delays the commands behind it on its connection, as on a real server. Interrupting it removes it
+ * from the server. Closing the scope ends the client's connections. The pool has no limit unless you set
+ * `maxConnections`.
  *
  * @since 0.1.0
  * @category constructors
@@ -147,18 +154,17 @@ export const makeClient = (
 ): Effect.Effect<Redis.Redis["Service"], never, Scope.Scope> => server[ServerId].makeClient(options)
 
 /**
- * A client of a server that exists already, together with that server. Build
- * it several times, or provide it in several places, for several clients.
+ * A client of an existing server, together with that server. Build or provide it several times to get several clients.
  *
- * @example
+ * **Example** (Two clients of one server)
+ *
  * ```ts
  * import * as Effect from "effect/Effect"
  * import * as RedisMemory from "effect-redis-workers/RedisMemory"
  *
  * const program = Effect.gen(function*() {
  *   const server = yield* RedisMemory.makeServer
- *   const Client = RedisMemory.layerServer(server)
- *   return Client
+ *   return [RedisMemory.layerServer(server), RedisMemory.layerServer(server)]
  * })
  * ```
  *
@@ -175,7 +181,7 @@ export const layerServer = (
   )
 
 /**
- * A server of its own for each build, with bounds for its pool of connections.
+ * A new server, and a client of it with limits for its pool of connections. Each build of the layer makes its own server.
  *
  * @since 0.1.0
  * @category layers
@@ -184,7 +190,7 @@ export const layerOptions = (options: Redis.PoolOptions): Layer.Layer<Redis.Redi
   Layer.unwrap(Effect.map(makeServer, (server) => layerServer(server, options)))
 
 /**
- * A server of its own for each build, and a client of it.
+ * A new server and a client of it. Each build of the layer makes its own server.
  *
  * @since 0.1.0
  * @category layers

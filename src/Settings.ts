@@ -1,8 +1,8 @@
 /**
- * Settings of a service: read once from the environment (or given in code), checked, typed.
+ * Settings of a service, read once from the environment (or given in code), checked and typed.
  *
- * A wrong value never gets further than here: building the layer fails with one {@link SettingsError} that names every
- * wrong variable, what was found and what is expected. Secrets are `Redacted` and never part of such a message.
+ * Building the layer fails if a value is invalid, with one {@link SettingsError} that lists every invalid variable, the
+ * value found and the value expected. Secrets are `Redacted` and never part of such a message.
  *
  * | variable | setting | default |
  * | --- | --- | --- |
@@ -26,8 +26,8 @@
  * | `WORKER_UNKNOWN_FOR` | `unknownFor` | 10 minutes |
  * | `REQUEST_TIMEOUT` | `requestTimeout` | 30 seconds |
  *
- * In the environment a bare number is a time in seconds, as the Python services write it; text such as `500 millis` or
- * `2 minutes` is taken too. An empty variable counts as absent.
+ * In the environment, a bare number is a time in seconds, as the Python services write it. Texts such as `500 millis` or
+ * `2 minutes` are accepted too. An empty variable counts as absent.
  *
  * @since 0.1.0
  */
@@ -57,64 +57,80 @@ import { defaultUrl, fields, passwordName, urlName } from "./internal/redis/sett
  * @category models
  */
 export interface RedisSettings {
-  /** `redis://` or `rediss://` (TLS) with host, port and database, or `unix://` with the path of a socket; never holds credentials, so it may be logged. */
+  /**
+   * `redis://` or `rediss://` (TLS) with host, port and database, or `unix://` with the path of a socket. It never
+   * holds credentials, so it is safe to log.
+   */
   readonly url: string
-  /** ACL user. `REDIS_USERNAME` wins over a user in the URL. */
+  /** The ACL user. `REDIS_USERNAME` overrides a user in the URL. */
   readonly username: string | undefined
-  /** `REDIS_PASSWORD` wins over a password in the URL. */
+  /** The password. `REDIS_PASSWORD` overrides a password in the URL. */
   readonly password: Redacted.Redacted<string> | undefined
   /** How long one attempt to connect may take. Default 5 seconds. */
   readonly connectTimeout: Duration.Duration
-  /** TCP keep-alive. Default `true`. */
+  /** Whether to use TCP keep-alive. Default `true`. */
   readonly keepAlive: boolean
-  /** How often an idle shared connection is probed, so that a peer that vanished is noticed. Default 30 seconds; zero is off. */
+  /** How often idle shared connections are probed, to detect a peer that vanished. Default 30 seconds; zero is off. */
   readonly healthCheckInterval: Duration.Duration
 }
 
 /**
- * Every setting, checked.
+ * All settings, checked.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Values {
-  /** Name of this service: names its stream and group, and is the first part of its action types. */
+  /**
+   * The name of this service. It is part of the name of its stream and group, and the first part of its action types.
+   */
   readonly serviceName: string
-  /** Part of every key. Default `dev`. */
+  /** The environment, a part of every key. Default `dev`. */
   readonly environment: string
-  /** First part of every key. Default `nooble4`. */
+  /** The first part of every key. Default `nooble4`. */
   readonly queuePrefix: string
   readonly redis: RedisSettings
-  /** Internal workers of one process, each with a consumer of its own. Default 1. */
+  /** The number of internal workers in one process, each with its own consumer. Default 1. */
   readonly consumers: number
-  /** Handlers that run at once in each internal worker. Default 100. */
+  /** The number of handlers that run at once in each internal worker. Default 100. */
   readonly concurrency: number
   /** How long one read waits at Redis for new entries. Default 5 seconds. */
   readonly block: Duration.Duration
-  /** Lease of a running entry: after this long without renewal another consumer takes it. Default 60 seconds. */
+  /**
+   * The lease of a running entry: another consumer takes over an entry that was not renewed for this long. Default 60
+   * seconds.
+   */
   readonly claimIdle: Duration.Duration
-  /** Runs of a handler, the first included, before an action becomes a dead letter. Default 5. */
+  /** How often a handler runs, the first time included, before an action becomes a dead letter. Default 5. */
   readonly maxAttempts: number
-  /** Deliveries before an entry counts as one that kills its workers. Default 10. */
+  /**
+   * The number of deliveries without an outcome after which an entry counts as one that kills its workers. Default 10.
+   */
   readonly maxDeliveries: number
-  /** Limit of one run of a handler. Default none. */
+  /** How long one run of a handler may take. Default none. */
   readonly handlerTimeout: Duration.Duration | undefined
-  /** How long a drain waits for running handlers before it interrupts and releases them. Default 25 seconds. */
+  /**
+   * How long a drain waits for running handlers before it interrupts them and releases their entries. Default 25
+   * seconds.
+   */
   readonly shutdownGrace: Duration.Duration
-  /** Largest `data` of an entry in bytes; larger ones become dead letters unread. Larger answers are replaced by an error (`UNENCODABLE_RESULT`). Default 4 MiB. */
+  /**
+   * The largest `data` of an entry, in bytes. Larger entries become dead letters unread, and larger answers are
+   * replaced by an error (`UNENCODABLE_RESULT`). Default 4 MiB.
+   */
   readonly payloadLimit: number
-  /** How long an action of a type that nobody knows waits for a worker that does. Default 10 minutes. */
+  /** How long an action of an unknown type waits for a worker that knows it. Default 10 minutes. */
   readonly unknownFor: Duration.Duration
-  /** How long a request waits for its answer unless the call says otherwise. Default 30 seconds. */
+  /** How long a request waits for its answer, unless the call sets a timeout. Default 30 seconds. */
   readonly requestTimeout: Duration.Duration
 }
 
 /**
- * Settings given in code: what is left out has its default.
+ * Settings given in code. Omitted settings have their defaults.
  *
  * **Gotchas**
  *
- * Times are `Duration.Input`, so a bare number is in milliseconds here, while it is in seconds in the environment.
+ * Times are `Duration.Input`, so a bare number is in milliseconds here. In the environment it is in seconds.
  *
  * @since 0.1.0
  * @category models
@@ -124,7 +140,7 @@ export interface Input {
   readonly environment?: string | undefined
   readonly queuePrefix?: string | undefined
   readonly redis?: {
-    /** May carry user and password; they are moved out of it. */
+    /** May include user and password; they are removed from the URL and kept separately. */
     readonly url?: string | undefined
     readonly username?: string | undefined
     readonly password?: string | Redacted.Redacted<string> | undefined
@@ -146,7 +162,7 @@ export interface Input {
 }
 
 /**
- * Settings in code for variables that are not set; each may be left out, the name of the service included.
+ * Settings in code for variables that are not set. Each may be omitted, `serviceName` included.
  *
  * @since 0.2.0
  * @category models
@@ -178,7 +194,7 @@ export type Fallback = Partial<Input>
 export class Settings extends Context.Service<Settings, Values>()("effect-redis-workers/Settings") {}
 
 /**
- * The default of every setting but `serviceName`, which has none.
+ * The defaults of all settings except `serviceName`, which is required.
  *
  * @since 0.1.0
  * @category defaults
@@ -212,7 +228,7 @@ export const defaults: Omit<Values, "serviceName"> = {
 // -----------------------------------------------------------------------------
 
 /**
- * One wrong value: the variable (or option) that holds it, what was found, and what is expected there.
+ * One invalid value: the variable (or option) that holds it, the value found, and the expected value.
  *
  * @since 0.1.0
  * @category errors
@@ -224,7 +240,7 @@ export interface SettingsProblem {
 }
 
 /**
- * Settings are wrong. Lists every wrong value at once, never a secret.
+ * Invalid settings. The error reports all invalid values together, and never includes a secret.
  *
  * @since 0.1.0
  * @category errors
@@ -252,7 +268,7 @@ type Checked = Result.Result<Built, SettingsError>
 const check = (source: Source): Checked =>
   Result.mapError(build(source, defaults), (problems) => new SettingsError({ problems }))
 
-/** The values, once what there is to warn of is logged. */
+/** Logs the warnings and returns the values. */
 const settled = (built: Checked): Effect.Effect<Values, SettingsError> =>
   Result.isFailure(built)
     ? Effect.fail(built.failure)
@@ -261,7 +277,7 @@ const settled = (built: Checked): Effect.Effect<Values, SettingsError> =>
 const checkInput = (input: Input): Checked => check({ environment: false, get: ({ key }) => fromInput(input, key) })
 
 const fromInput = (input: object, key: string): unknown => {
-  // SAFETY: the keys come from the table above; whatever stands there is checked as an unknown value.
+  // SAFETY: the keys come from the table above, and their values are checked as unknown values.
   const record = input as Record<string, unknown>
   if (!key.startsWith("redis.")) return record[key]
   return (record["redis"] as Record<string, unknown> | undefined)?.[key.slice("redis.".length)]
@@ -288,7 +304,7 @@ export const make = (input: Input): Result.Result<Values, SettingsError> =>
 
 const variables: ReadonlyArray<string> = [...Object.values(fields).map((field) => field.variable), urlName.variable]
 
-// Made when it is read: twenty `Config`s are a twentieth of the time that importing the package takes.
+// Built lazily: making twenty `Config`s takes a twentieth of the time of importing the package.
 const environment = (fallback: Fallback) =>
   Config.flatMap(Config.succeed(undefined), () =>
     Config.all({
@@ -306,7 +322,7 @@ const environment = (fallback: Fallback) =>
     )))
 
 /**
- * The settings as a `Config`, to be combined with others (`Config.all`) or read under a prefix (`Config.nested`).
+ * The settings as a `Config`. Combine it with others (`Config.all`), or read it under a prefix (`Config.nested`).
  *
  * **Details**
  *
@@ -332,7 +348,7 @@ const fromEnvironment = (fallback: Fallback): Layer.Layer<Settings, SettingsErro
   Layer.effect(
     Settings,
     environment(fallback).pipe(
-      // The source itself failed: a file that cannot be read, a value that is no text.
+      // The source itself failed: a file that cannot be read, or a value that is not text.
       Effect.mapError((error) =>
         new SettingsError({
           problems: [{ name: "the configuration", found: `unreadable (${error.message})`, expected: "texts" }]
@@ -343,7 +359,7 @@ const fromEnvironment = (fallback: Fallback): Layer.Layer<Settings, SettingsErro
   )
 
 /**
- * Settings from the environment, through the current `ConfigProvider`.
+ * Settings from the environment, read through the current `ConfigProvider`.
  *
  * @since 0.1.0
  * @category layers
@@ -351,11 +367,11 @@ const fromEnvironment = (fallback: Fallback): Layer.Layer<Settings, SettingsErro
 export const layer: Layer.Layer<Settings, SettingsError> = fromEnvironment({})
 
 /**
- * Settings from the environment. A variable that is not set has the value of `fallback`, and its default where that has none.
+ * Settings from the environment, with `fallback` for variables that are not set. Other settings have their defaults.
  *
  * **When to use**
  *
- * For programs that are not a service, such as a tool for dead letters: they need no `SERVICE_NAME` then.
+ * Use it in programs that are not a service, such as a tool for dead letters. They then need no `SERVICE_NAME`.
  *
  * **Example** (A tool that reads REDIS_URL, ENVIRONMENT and QUEUE_PREFIX)
  *
@@ -371,7 +387,7 @@ export const layer: Layer.Layer<Settings, SettingsError> = fromEnvironment({})
 export const layerWith = (fallback: Fallback): Layer.Layer<Settings, SettingsError> => fromEnvironment(fallback)
 
 /**
- * Settings given in code; what is left out has its default.
+ * Settings given in code. Omitted settings have their defaults.
  *
  * **Example** (Two settings, the rest by default)
  *

@@ -1,9 +1,8 @@
 /**
- * What becomes of a message: one pure function from what happened to what is written.
+ * Settlements: a pure function decides, from the outcome of a delivery, what a worker writes to Redis.
  *
- * A settlement is data, so that it can be logged, counted, tested and overridden.
- * {@link settlementOf} is the table of the documentation, row by row and from the
- * top; it touches no clock and no server.
+ * A settlement is data, so you can log, count, test and override it. {@link settlementOf} implements the table in the
+ * documentation row by row, from the top. It uses neither a clock nor a server.
  *
  * @since 0.1.0
  */
@@ -18,18 +17,18 @@ import { bounded, messageOf, nameOf, read, textAt } from "./internal/wire/errorT
 // -----------------------------------------------------------------------------
 
 /**
- * Why an action went to the dead letters.
+ * Why an action became a dead letter.
  *
  * | reason | what happened |
  * | --- | --- |
- * | `malformed` | the entry is no action: no `data`, not JSON, not a DomainAction, over a limit |
+ * | `malformed` | the entry is not an action: no `data`, not JSON, not a DomainAction, over a limit |
  * | `poison` | delivered too often without an outcome: it kills its workers |
  * | `unknown` | no worker that knows its type appeared in time |
- * | `invalid` | the payload is refused by the contract's schema |
- * | `unencodable` | the handler ran, but its result does not fit the contract's schema, or is what no client takes |
- * | `rejected` | the handler refused it for good |
- * | `exhausted` | attempts used up, or no attempt left before the deadline |
- * | `undeliverable` | handled, but the answer could not be pushed; it stands in the dead letter, if the server takes it at all |
+ * | `invalid` | the contract's schema rejects the payload |
+ * | `unencodable` | the handler ran, but its result does not fit the contract's schema, or no client would accept it |
+ * | `rejected` | the handler rejected it for good |
+ * | `exhausted` | all attempts are used up, or the next one would start after the deadline |
+ * | `undeliverable` | the handler ran, but the answer could not be delivered; the dead letter holds it if the server accepts it |
  *
  * @since 0.1.0
  * @category models
@@ -45,14 +44,14 @@ export type DeadLetterReason =
   | "undeliverable"
 
 /**
- * What is written for an entry. `Ack`, `Reply`, `Callback`, `Reject` and `DeadLetter` end it; `Retry`, `Release` and
- * `Yield` keep it pending with a due time; `Lost` writes nothing.
+ * What a worker writes for an entry. `Ack`, `Reply`, `Callback`, `Reject` and `DeadLetter` end the entry. `Retry`,
+ * `Release` and `Yield` keep it pending with a due time. `Lost` writes nothing.
  *
  * @since 0.1.0
  * @category models
  */
 export type Settlement =
-  /** Acknowledged; `expired` when it was not run because nobody waits any more. */
+  /** Acknowledged. `expired` if it was not run because the caller no longer waits. */
   | { readonly _tag: "Ack"; readonly expired: boolean }
   /** A response with the result, then acknowledged. */
   | { readonly _tag: "Reply"; readonly data: { readonly [key: string]: unknown } | null }
@@ -60,11 +59,14 @@ export type Settlement =
   | { readonly _tag: "Callback"; readonly actionType: string; readonly data: { readonly [key: string]: unknown } }
   /** An error response, then acknowledged. */
   | { readonly _tag: "Reject"; readonly error: ErrorDetail }
-  /** Stays pending and is run again after `delay` milliseconds; `answer` is sent at each failure where that is asked for. */
+  /**
+   * Stays pending and runs again after `delay` milliseconds. `answer` is sent at each failure if the policy asks for
+   * that.
+   */
   | { readonly _tag: "Retry"; readonly delay: number; readonly error: ErrorDetail; readonly answer: boolean }
   /**
-   * Copied to the dead letters, then acknowledged; `answer` is the error response that goes with it, `failureAction` the
-   * action that tells the caller of it where a callback was asked for.
+   * Copied to the dead letters, then acknowledged. `answer` is the error response sent with it. `failureAction` is the
+   * action that informs a caller who asked for a callback.
    */
   | {
     readonly _tag: "DeadLetter"
@@ -73,15 +75,15 @@ export type Settlement =
     readonly answer: boolean
     readonly failureAction?: FailureAction | undefined
   }
-  /** Stays pending, due now, and costs no attempt. */
+  /** Stays pending and is due now. It does not cost an attempt. */
   | { readonly _tag: "Release" }
   /** Stays pending for a consumer that knows the type. */
   | { readonly _tag: "Yield"; readonly delay: number; readonly since: number }
-  /** Nothing is written: another consumer owns the entry. */
+  /** Nothing is written, because another consumer owns the entry. */
   | { readonly _tag: "Lost" }
 
 /**
- * The action that is sent in place of a callback when an action is rejected or given up.
+ * The action sent instead of a callback when an action is rejected or given up.
  *
  * @since 0.2.0
  * @category models
@@ -89,8 +91,8 @@ export type Settlement =
 export interface FailureAction {
   readonly actionType: string
   /**
-   * What becomes of the payload of the action that failed: `"none"` leaves it out, `"include"` sends it as `payload` where it
-   * fits. `"omitted"` leaves it out and says so: the server did not take it.
+   * How the payload of the failed action is handled. `"none"` leaves it out. `"include"` sends it as `payload` if it
+   * fits. `"omitted"` leaves it out and says so, because the server did not accept it.
    */
   readonly payload: "none" | "include" | "omitted"
 }
@@ -100,29 +102,29 @@ export interface FailureAction {
 // -----------------------------------------------------------------------------
 
 /**
- * What happened to a delivery, before anything is decided.
+ * What happened to a delivery, before the settlement is decided.
  *
  * @since 0.1.0
  * @category models
  */
 export type Outcome =
-  /** Another consumer took the entry over. */
+  /** Another consumer took over the entry. */
   | { readonly _tag: "LeaseLost" }
   | { readonly _tag: "Malformed"; readonly message: string }
   | { readonly _tag: "Poison" }
   | { readonly _tag: "Expired" }
-  /** `since` is when the type was first found unknown, by the server's clock. */
+  /** No handler for the type. `since` is when the type was first found unknown, by the server's clock. */
   | { readonly _tag: "Unknown"; readonly since: number }
   | { readonly _tag: "Invalid"; readonly error: ErrorDetail }
   | { readonly _tag: "Succeeded"; readonly data: { readonly [key: string]: unknown } | null }
   | { readonly _tag: "Unencodable"; readonly message: string }
   | { readonly _tag: "Failed"; readonly failure: HandlerFailure }
-  /** The handler or the deadline ran out of time. */
+  /** The handler exceeded its timeout, or the deadline passed. */
   | { readonly _tag: "TimedOut" }
   | { readonly _tag: "Interrupted" }
 
 /**
- * An error of a handler, as the contract sees it.
+ * An error of a handler, classified by its contract.
  *
  * @since 0.1.0
  * @category models
@@ -130,48 +132,51 @@ export type Outcome =
 export interface HandlerFailure {
   /** The error itself. */
   readonly error: unknown
-  /** What its contract, its annotation or the worker's overrides say of it. */
+  /** The disposition, from the contract, its annotation or the worker's overrides. */
   readonly disposition: "rejected" | "retryable"
-  /** As the caller reads it. */
+  /** The error as the caller sees it. */
   readonly detail: ErrorDetail
-  /** A delay that the handler asked for, in milliseconds. */
+  /** The delay that the handler asked for, in milliseconds. */
   readonly after: number | undefined
 }
 
 /**
- * What the decision needs to know of the delivery.
+ * The facts about a delivery that the decision depends on.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Subject {
-  /** `undefined` when the entry could not be decoded. */
+  /** `undefined` if the entry could not be decoded. */
   readonly action: DomainAction.DomainAction | undefined
   readonly attempt: number
-  /** Milliseconds by the server's clock. */
+  /** The deadline of the request, in milliseconds by the server's clock. */
   readonly deadline: number | undefined
-  /** What the contract says for its action alone: attempts, and the type that a refused callback action answers with. */
+  /** Overrides from the action's contract: attempts, and the type that a rejected callback action answers with. */
   readonly maxAttempts: number | undefined
   readonly failureAction: string | undefined
-  /** Whether the failure action carries the payload of the action that failed. Default: `"none"`. */
+  /** Whether the failure action carries the payload of the failed action. Default: `"none"`. */
   readonly failurePayload?: "none" | "include" | undefined
 }
 
 /**
- * The choices of a worker that bear on a settlement.
+ * The worker options that a settlement depends on.
  *
  * @since 0.1.0
  * @category models
  */
 export interface Policy {
   readonly maxAttempts: number
-  /** Milliseconds. */
+  /** How long an action of an unknown type waits for a worker that knows it, in milliseconds. */
   readonly unknownFor: number
-  /** Milliseconds to wait after the given number of failed attempts. */
+  /** The delay after the given number of failed attempts, in milliseconds. */
   readonly retryDelay: (attempts: number) => number
-  /** `"final"` answers the last failure, `"every-attempt"` each one, as the Python worker does. */
+  /** `"final"` answers the last failure. `"every-attempt"` answers each failure, as the Python worker does. */
   readonly errorReplies: "final" | "every-attempt"
-  /** `"dead-letter"` keeps failures of callback actions to ourselves, `"response"` pushes an error response to the callback list too. */
+  /**
+   * `"dead-letter"` keeps failures of callback actions within the service. `"response"` also sends an error response to
+   * the callback list.
+   */
   readonly callbackErrors: "dead-letter" | "response"
 }
 
@@ -202,9 +207,10 @@ const detail = (
 ): ErrorDetail => ({ error_type, error_code, message: bounded(message), details })
 
 /**
- * Decides what becomes of an entry. Rows are tried from the top; the first that fits decides.
+ * Decides the settlement of an entry. The rows are tried from the top, and the first match decides.
  *
  * @param now milliseconds by the server's clock
+ *
  * @since 0.1.0
  * @category decisions
  */
@@ -273,7 +279,7 @@ const unknown = (since: number, subject: Subject, policy: Policy, now: number): 
       policy
     )
   }
-  // Soon at first, for the worker that is starting beside this one; then at ease.
+  // Soon at first, for a worker that is starting at the same time; later less often.
   const delay = Math.min(Math.max(age / 2, 250), 10_000, policy.unknownFor - age)
   return { _tag: "Yield", delay: Math.ceil(delay), since }
 }
@@ -289,7 +295,7 @@ const succeed = (data: { readonly [key: string]: unknown } | null, subject: Subj
   }
 }
 
-/** A failure that another attempt would not mend. */
+/** A failure that another attempt would not fix. */
 const refuse = (
   reason: "invalid" | "rejected" | "exhausted",
   error: ErrorDetail,
@@ -305,7 +311,7 @@ const refuse = (
     : bury(reason, error, subject, policy)
 }
 
-/** Rows 10 and 11: another attempt, unless none is left or it would come too late. */
+/** Rows 10 and 11: another attempt, unless none is left or it would start too late. */
 const tryAgain = (
   failure: Pick<HandlerFailure, "detail" | "after">,
   subject: Subject,
@@ -322,7 +328,7 @@ const tryAgain = (
 }
 
 /**
- * The failure that a defect stands for. The caller learns its message, never its stack.
+ * Converts a defect to a failure. The caller gets its message, never its stack.
  *
  * @since 0.1.0
  * @category decisions
@@ -338,7 +344,7 @@ export const defect = (error: unknown): HandlerFailure => ({
   after: undefined
 })
 
-/** What Effect dies of when it meets a value that is not an effect. The rest of that text is the value. */
+/** The start of Effect's message for a value that is not an effect. The rest of the message is the value. */
 const notAnEffect = "Fiber.runLoop: Not a valid effect"
 
 /** What an error is that says nothing. Its value is not shown: it may be a part of the payload. */
@@ -360,8 +366,8 @@ const saidBy = (error: unknown): string | undefined => {
 }
 
 /**
- * The failure that stands for an error which no contract declares: {@link HandlerError.Rejected} is refused, anything
- * else is run again.
+ * Converts an error that no contract declares to a failure: {@link HandlerError.Rejected} is rejected, any other error
+ * is run again.
  *
  * @since 0.1.0
  * @category decisions
@@ -370,7 +376,7 @@ export const undeclared = (error: unknown): HandlerFailure => {
   if (HandlerError.isRejected(error)) {
     return { error, disposition: "rejected", detail: HandlerError.rejectedDetail(error), after: undefined }
   }
-  // A time that never comes would keep the entry pending for ever: the schedule tells another.
+  // An infinite delay would keep the entry pending forever, so the schedule decides instead.
   const after = HandlerError.isRetryLater(error) && error.after !== undefined && Duration.isFinite(error.after)
     ? Math.max(0, Duration.toMillis(error.after))
     : undefined

@@ -1,8 +1,8 @@
 /**
- * Workers: they read a service's actions from its stream, run the handlers, and settle what became of each.
+ * Workers read a service's actions from its stream, run the handlers, and settle each action.
  *
- * **Guarantee**: at least once. An entry leaves the stream's pending list only with its
- * settlement, in one atomic step; a crash between the two runs the handler again.
+ * **Guarantee**: at least once. An entry leaves the stream's pending list only together with its settlement, in one
+ * atomic step. After a crash before that step, the handler runs again.
  *
  * ```text
  * action stream ─▶ reader / claims ─▶ decode ─▶ dispatch ─▶ handler fiber ─▶ settlement ─▶ settler ─▶ Redis
@@ -41,65 +41,96 @@ export { WorkerError } from "./WorkerError.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * Options of a worker. What is left out is taken from {@link Settings}, or has the default that stands here.
+ * Options of a worker. Omitted options are taken from {@link Settings}, or have the default given here.
  *
  * @since 0.1.0
  * @category options
  */
 export interface WorkerOptions {
-  /** The service whose actions are handled. Default: `Settings.serviceName`. */
+  /** The service whose actions the worker handles. Default: `Settings.serviceName`. */
   readonly service?: string | undefined
-  /** Part of the consumers' names. Default: `internal-<number>`, counted from 0. */
+  /** A part of the consumers' names. Default: `internal-<number>`, counted from 0. */
   readonly consumerSuffix?: string | undefined
-  /** Internal workers, each with a consumer of its own. Default: `Settings.consumers` (1). */
+  /** The number of internal workers, each with its own consumer. Default: `Settings.consumers` (1). */
   readonly consumers?: number | undefined
-  /** Handlers that run at once in each internal worker. Default: `Settings.concurrency` (100). */
+  /** The number of handlers that run at once in each internal worker. Default: `Settings.concurrency` (100). */
   readonly concurrency?: number | undefined
-  /** Entries that each internal worker holds beyond those that run. Default: twice as many as run, at most 200. */
+  /**
+   * The number of entries that each internal worker holds in addition to the running ones. Default: twice
+   * `concurrency`, at most 200.
+   */
   readonly readAhead?: number | undefined
-  /** How long one read waits at Redis. Default: `Settings.block` (5 seconds). */
+  /** How long one read waits at Redis for new entries. Default: `Settings.block` (5 seconds). */
   readonly block?: Duration.Input | undefined
-  /** The lease of an entry: silent for longer, and another consumer takes it. Default: `Settings.claimIdle` (60 seconds). */
+  /**
+   * The lease of an entry: another consumer takes over an entry that was not renewed for this long. Default:
+   * `Settings.claimIdle` (60 seconds).
+   */
   readonly claimIdle?: Duration.Input | undefined
-  /** Runs of a handler, the first included. Default: `Settings.maxAttempts` (5). */
+  /**
+   * How often a handler runs, the first time included, before an action becomes a dead letter. Default:
+   * `Settings.maxAttempts` (5).
+   */
   readonly maxAttempts?: number | undefined
-  /** Deliveries without an outcome before an entry counts as one that kills its workers. Default: `Settings.maxDeliveries` (10). */
+  /**
+   * The number of deliveries without an outcome after which an entry counts as one that kills its workers. Default:
+   * `Settings.maxDeliveries` (10).
+   */
   readonly maxDeliveries?: number | undefined
-  /** Limit of one run of a handler. Default: `Settings.handlerTimeout` (none). */
+  /** How long one run of a handler may take. Default: `Settings.handlerTimeout` (none). */
   readonly handlerTimeout?: Duration.Input | undefined
-  /** How long a drain waits for running handlers. Default: `Settings.shutdownGrace` (25 seconds). */
+  /**
+   * How long a drain waits for running handlers before it interrupts them. Default: `Settings.shutdownGrace` (25
+   * seconds).
+   */
   readonly shutdownGrace?: Duration.Input | undefined
-  /** Largest `data` of an entry, and largest answer, in bytes. Default: `Settings.payloadLimit` (4 MiB). */
+  /** The largest `data` of an entry, and the largest answer, in bytes. Default: `Settings.payloadLimit` (4 MiB). */
   readonly payloadLimit?: number | undefined
-  /** Deepest nesting of `data`. Default: 64. */
+  /** The deepest nesting of `data`, in levels. Default: 64. */
   readonly depthLimit?: number | undefined
-  /** What one internal worker holds at once, in characters: reading pauses beyond it. Default: 16 Mi. */
+  /** The number of characters that one internal worker holds at once; it pauses reading above that. Default: 16 Mi. */
   readonly memoryLimit?: number | undefined
-  /** How long an action that no worker knows waits for one that does. Default: `Settings.unknownFor` (10 minutes). */
+  /**
+   * How long an action of an unknown type waits for a worker that knows it. Default: `Settings.unknownFor` (10
+   * minutes).
+   */
   readonly unknownFor?: Duration.Input | undefined
-  /** When to run an action again; the input is the number of failed attempts. Default: from 1 second, doubled, at most 5 minutes, jittered. */
+  /**
+   * When to run an action again after a failure. The input is the number of failed attempts. Default: from 1 second,
+   * doubled, at most 5 minutes, jittered.
+   */
   readonly retry?: Schedule.Schedule<unknown, number> | undefined
-  /** Dispositions of declared errors, by tag, in place of those in the contracts. Default: none. */
+  /** Dispositions of declared errors, by tag, that override those in the contracts. Default: none. */
   readonly errors?: DispositionOverrides | undefined
-  /** `"every-attempt"` sends an error response at each failure, as the Python worker does. Default: `"final"`. */
+  /**
+   * `"final"` sends an error response after the last failure; `"every-attempt"` sends one after each failure, as the
+   * Python worker does. Default: `"final"`.
+   */
   readonly errorReplies?: "final" | "every-attempt" | undefined
-  /** `"response"` sends an error response to the callback list as well. Default: `"dead-letter"`. */
+  /**
+   * `"dead-letter"` keeps failures of callback actions within the service; `"response"` also sends an error response to
+   * the callback list. Default: `"dead-letter"`.
+   */
   readonly callbackErrors?: "dead-letter" | "response" | undefined
   /**
-   * Whether callbacks are brought in from the callback lists of this service, which are looked at four to ten times a
-   * second. Default: `true`. A service that asks for none, or only for callbacks to its stream, can do without.
+   * Whether the worker moves callbacks from this service's callback lists to its stream. It checks the lists four to
+   * ten times a second. Turn it off for a service that asks for no callbacks, or only for callbacks to its stream.
+   * Default: `true`.
    */
   readonly callbacks?: boolean | undefined
-  /** How long a response list lives on after an answer. Default: 1 hour. */
+  /** How long a response list lives after an answer was added to it. Default: 1 hour. */
   readonly responseTimeToLive?: Duration.Input | undefined
   /**
-   * Bounds of the dead letters, beyond which the oldest are dropped; a warning is logged at 90 % of each. Default:
-   * `maxCount` 100,000 and `maxAge` 30 days. `Infinity` is no bound.
+   * Limits of the dead letters. Above a limit, the oldest are dropped; a warning is logged at 90 % of it. `Infinity`
+   * means no limit. Default: `maxCount` 100,000 and `maxAge` 30 days.
    */
   readonly deadLetters?:
     | { readonly maxCount?: number | undefined; readonly maxAge?: Duration.Input | undefined }
     | undefined
-  /** How long acknowledged entries stay in the stream. Default: not at all with one group; with several until each is done. */
+  /**
+   * How long acknowledged entries stay in the stream. Default: not at all with one group; with several, until each
+   * group is done.
+   */
   readonly retain?: Duration.Input | undefined
 }
 
@@ -108,7 +139,7 @@ export interface WorkerOptions {
 // -----------------------------------------------------------------------------
 
 /**
- * What a worker is doing.
+ * The state of a worker.
  *
  * @since 0.1.0
  * @category models
@@ -116,7 +147,7 @@ export interface WorkerOptions {
 export type WorkerState = "running" | "paused" | "draining" | "stopped" | "failed"
 
 /**
- * A worker at one moment, as data.
+ * A snapshot of a worker.
  *
  * @since 0.1.0
  * @category models
@@ -137,29 +168,29 @@ export interface WorkerStatus {
   /** How late the event loop was at most in the last 10 seconds. */
   readonly eventLoopDelay: Duration.Duration
   readonly consumers: ReadonlyArray<ConsumerStatus>
-  /** What is failing now: what was being done, and how it failed. */
+  /** Current failures: the operation, and how it failed. */
   readonly trouble: ReadonlyMap<string, string>
 }
 
 /**
- * One internal worker at one moment.
+ * A snapshot of one internal worker.
  *
  * @since 0.1.0
  * @category models
  */
 export interface ConsumerStatus {
   readonly name: string
-  /** Handlers that run. */
+  /** The number of running handlers. */
   readonly running: number
-  /** Entries that it answers for, running ones included. */
+  /** The number of entries that it holds, running ones included. */
   readonly held: number
-  /** Settlements that are not written yet. */
+  /** The number of settlements not written yet. */
   readonly unwritten: number
   /** When a read was last sent or came back, by this process's clock; `undefined` before the first. */
   readonly lastRead: DateTime.Utc | undefined
   /** Whether it reads new entries; one runs suspected killers alone and does not. */
   readonly reads: boolean
-  /** Whether it holds all that it may, and reads no more until something is settled. */
+  /** Whether it is full. It reads again once something is settled. */
   readonly full: boolean
 }
 
@@ -170,15 +201,15 @@ export interface ConsumerStatus {
  * @category services
  */
 export class Worker extends Context.Service<Worker, {
-  /** Ends when the worker was drained; fails when it cannot go on. */
+  /** Succeeds when the worker has drained. Fails when the worker cannot go on. */
   readonly await: Effect.Effect<void, WorkerError>
   readonly status: Effect.Effect<WorkerStatus>
-  /** Stops taking entries; what runs goes on. */
+  /** Stops taking entries. Running handlers continue. */
   readonly pause: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
   /**
-   * Stops reading, waits for what runs (at most `shutdownGrace`), interrupts the rest, gives back all that is pending
-   * here, and ends. Nothing is lost and no attempt is counted. May be called more than once.
+   * Stops reading, waits for running handlers (at most `shutdownGrace`), interrupts the rest, releases all entries that
+   * it holds, and ends. No action is lost, and no attempt is counted. It is safe to call more than once.
    */
   readonly drain: Effect.Effect<void>
 }>()("effect-redis-workers/Worker") {}
@@ -188,11 +219,11 @@ export class Worker extends Context.Service<Worker, {
 // -----------------------------------------------------------------------------
 
 /**
- * Starts a worker in a scope and hands out its handle. Closing the scope drains it.
+ * Starts a worker in a scope and returns its handle. Closing the scope drains the worker.
  *
  * **Details**
  *
- * The group is made if it is missing, from the beginning of the stream, before this returns.
+ * If the consumer group is missing, it is created at the beginning of the stream before `start` returns.
  *
  * **Example** (Watch a worker)
  *
@@ -223,7 +254,7 @@ export const start = <H extends ActionGroup.AnyHandlers>(
 const startHandlers = Effect.fnUntraced(function*<E, R>(handlers: ActionGroup.Handlers<E, R>, options: WorkerOptions) {
   const settings = yield* Settings
   const routes = yield* handlers.build
-  // What a handler opens must not live as long as the worker, and its spans are children of its message.
+  // A scope that a handler opens must not live as long as the worker, and its spans are children of its message.
   const context = Context.omit(Scope.Scope, Tracer.ParentSpan)(yield* Effect.context<R>())
   const parts = yield* assemble({
     redis: yield* Redis,
@@ -242,12 +273,13 @@ const startHandlers = Effect.fnUntraced(function*<E, R>(handlers: ActionGroup.Ha
 // -----------------------------------------------------------------------------
 
 /**
- * A worker as a whole program: it owns its scope, runs until it is interrupted and then drains, or fails for good.
+ * A worker as a whole program. It owns its scope, runs until it is interrupted, and then drains. It fails if the worker
+ * cannot go on.
  *
  * **Details**
  *
- * With `NodeRuntime.runMain`, SIGTERM and SIGINT interrupt the program, which drains it. `runMain` then exits with 130;
- * pass {@link teardown} to exit with 0.
+ * With `NodeRuntime.runMain`, SIGTERM and SIGINT interrupt the program, which drains the worker. `runMain` then exits
+ * with 130; pass {@link teardown} to exit with 0.
  *
  * Also exported as `makeWorker`.
  *
@@ -276,21 +308,22 @@ export const run = <H extends ActionGroup.AnyHandlers>(
   WorkerError | InvalidOption | ActionGroup.BuildError<H>,
   Redis | QueueNaming | Settings | ActionGroup.Services<H>
 > =>
-  // SAFETY: `scoped` provides the one scope there is, which the compiler cannot take out of an open `Services<H>`.
+  // SAFETY: `scoped` provides the only scope, which the compiler cannot remove from an open `Services<H>`.
   Effect.scoped(
     Effect.flatMap(start<H>(handlers, options), (worker) => Effect.andThen(worker.await, Effect.never))
   ) as never
 
 /**
- * A worker as a layer that provides its handle. It starts with the layer and drains when the layer's scope closes.
+ * A worker as a layer that provides its handle. The worker starts with the layer and drains when the layer's scope
+ * closes.
  *
  * **Gotchas**
  *
- * A layer that is built cannot fail any more. A worker that ends later logs an error, its status says `failed`, and
- * `await` of its handle fails: run {@link join} beside the rest of the program, or launch the layer with {@link launch}.
+ * A layer cannot fail after it is built. A worker that fails later logs an error, its status is `failed`, and `await`
+ * of its handle fails. Run {@link join} next to the rest of the program, or launch the layer with {@link launch}.
  *
- * There is one `Worker` in a context, so a second layer hides the first from `launch`, `join` and `Health`. Workers of
- * several services in one program are made with {@link start}.
+ * A context holds one `Worker`, so a second layer hides the first from `launch`, `join` and `Health`. Use {@link start}
+ * for workers of several services in one program.
  *
  * **Example** (A worker in an application)
  *
@@ -318,7 +351,7 @@ export const layer = <H extends ActionGroup.AnyHandlers>(
   Layer.effect(Worker, start<H>(handlers, options)) as never
 
 /**
- * Waits for the worker of the context: never ends while it runs, fails when it fails.
+ * Waits for the worker in the context. It never ends while the worker runs, and fails when the worker fails.
  *
  * @since 0.1.0
  * @category programs
@@ -329,17 +362,17 @@ export const join: Effect.Effect<never, WorkerError, Worker> = Effect.flatMap(
 )
 
 /**
- * As `Layer.launch`, for a layer that provides a worker: a worker that fails ends the program.
+ * Like `Layer.launch`, for a layer that provides a worker. The program fails when the worker fails.
  *
  * @since 0.1.0
  * @category programs
  */
 export const launch = <A, E, R>(self: Layer.Layer<A | Worker, E, R>): Effect.Effect<never, E | WorkerError, R> =>
-  // SAFETY: the layer provides `Worker`, so what is left of the requirements is `R`.
+  // SAFETY: the layer provides `Worker`, so `R` is all that remains of the requirements.
   Effect.provide(join, self) as never
 
 /**
- * A teardown for `NodeRuntime.runMain` that exits with 0 after a signal that drained the program, instead of 130.
+ * A teardown for `NodeRuntime.runMain`. It exits with 0, instead of 130, after a signal that drained the program.
  *
  * @since 0.1.0
  * @category programs

@@ -38,14 +38,14 @@ export { Rejected, RetryLater } from "./HandlerError.ts"
 export { InvalidOption } from "./internal/base/invalidOption.ts"
 export { run as makeWorker } from "./Worker.ts"
 
-/** ioredis, from Settings: `IoRedis.layer`. */
+/** ioredis, configured by the settings. The same as `IoRedis.layer`. */
 export const RedisLayer: typeof IoRedisModule.layer = IoRedisModule.layer
 
-/** A Redis in this process, on Effect's Clock: `RedisMemory.layer`. */
+/** An in-memory Redis that uses Effect's Clock. The same as `RedisMemory.layer`. */
 export const RedisMemoryLayer: typeof RedisMemoryModule.layer = RedisMemoryModule.layer
 
-/** The names of the wire format, from Settings: `QueueNaming.layer`. */
+/** The names of the wire format, configured by the settings. The same as `QueueNaming.layer`. */
 export const QueueNamingLayer: typeof QueueNamingModule.layer = QueueNamingModule.layer
 
-/** Settings from the environment: `Settings.layer`. */
+/** Settings from the environment. The same as `Settings.layer`. */
 export const SettingsLayer: typeof SettingsModule.layer = SettingsModule.layer

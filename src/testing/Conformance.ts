@@ -1,8 +1,8 @@
 /**
- * A suite that any layer of `Redis` can prove itself with: the commands, replies, errors, waits and scripts that the
- * library relies on.
+ * A test suite for layers of `Redis`. It checks the commands, replies, errors, waits and scripts that the library
+ * relies on.
  *
- * Cases are data, so that any test library can run them. Each works on keys of its own and removes them.
+ * Cases are data, so any test library can run them. Each case uses its own keys and removes them.
  *
  * **Example** (With `@effect/vitest`)
  *
@@ -18,8 +18,8 @@
  *
  * **Gotchas**
  *
- * It sends only commands that the library sends. It ends some of its own connections, so give it a server that nobody
- * else works with. It expects a server of version 7.0 or newer, or one that behaves as such.
+ * The suite sends only commands that the library sends. It closes some of its own connections, so use a server without
+ * other users. It requires version 7.0 or newer, or a server that behaves like it.
  *
  * @since 0.1.0
  */
@@ -46,14 +46,14 @@ import * as strings from "./conformance/strings.ts"
 
 export {
   /**
-   * The layer does not behave as it has to: which case found it, what was expected, and what came instead.
+   * The layer does not behave as required. The error names the case, the expected result and the actual one.
    *
    * @since 0.1.0
    * @category errors
    */
   ConformanceFailure,
   /**
-   * How cases let time pass. Default: they wait, a few tenths of a second in all. For a layer on `TestClock`, give
+   * How cases let time pass. Default: they wait, for a few tenths of a second in all. For a layer on `TestClock`, pass
    * `TestClock.adjust`.
    *
    * @since 0.1.0
@@ -64,7 +64,8 @@ export {
 
 export type {
   /**
-   * One case: the behaviour that it belongs to, its name (a sentence), and the effect that fails when it is not so.
+   * One case: the behaviour that it tests, its name (a sentence), and the effect that fails if the layer behaves
+   * differently.
    *
    * @since 0.1.0
    * @category models
@@ -73,7 +74,7 @@ export type {
 } from "./conformance/case.ts"
 
 /**
- * All cases, those of one behaviour after another.
+ * All cases, grouped by behaviour.
  *
  * @since 0.1.0
  * @category cases
@@ -101,7 +102,7 @@ export const cases: ReadonlyArray<internal.Case> = [
 ]
 
 /**
- * What became of the cases.
+ * The results of the cases.
  *
  * @since 0.1.0
  * @category models
@@ -111,7 +112,7 @@ export interface Report {
   readonly passed: ReadonlyArray<string>
   readonly failed: ReadonlyArray<{
     readonly case: internal.Case
-    /** The {@link ConformanceFailure}, or what else ended the case. */
+    /** The {@link ConformanceFailure}, or any other cause that ended the case. */
     readonly cause: Cause.Cause<internal.ConformanceFailure | Redis.RedisError>
   }>
 }
@@ -127,12 +128,12 @@ export interface Options {
   readonly cases?: ReadonlyArray<internal.Case> | undefined
   /** How long one case may take. Default: 1 minute. */
   readonly timeout?: Duration.Input | undefined
-  /** Ends at the first case that fails. Default: `false`. */
+  /** Stops at the first case that fails. Default: `false`. */
   readonly stopAtFirst?: boolean | undefined
 }
 
 /**
- * Runs the cases one after the other on a layer that is built once, and tells which of them failed.
+ * Runs the cases one by one on a layer that is built once, and reports which of them failed.
  *
  * **Example** (Without a test library)
  *
@@ -182,7 +183,7 @@ const limited = (next: internal.Case, duration: Duration.Duration) =>
   )
 
 /**
- * A report as text: a line for each case that failed and why, and a line that counts.
+ * Renders a report as text: a line for each failed case with its reason, and a summary line.
  *
  * @since 0.1.0
  * @category rendering

@@ -1,8 +1,8 @@
 /**
- * A client that keeps what it sends, for tests of code that sends actions.
+ * A client that records what it sends, for tests of code that sends actions.
  *
- * Calls go through the real client into a Redis in memory. Other services are played by handlers: a request is
- * answered by them as by a real worker, typed errors included.
+ * Calls go through the real client into an in-memory Redis. Handlers can play the other services: they answer requests
+ * like a real worker, typed errors included.
  *
  * @since 0.1.0
  */
@@ -32,14 +32,14 @@ export interface Sent {
 }
 
 /**
- * What was sent so far.
+ * The record of everything sent so far.
  *
  * @since 0.1.0
  * @category services
  */
 export class RecordedClient extends Context.Service<RecordedClient, {
   readonly sent: Effect.Effect<ReadonlyArray<Sent>>
-  /** Only actions of one type. */
+  /** Returns the recorded actions of one type. */
   readonly sentOf: (type: string) => Effect.Effect<ReadonlyArray<DomainAction.DomainAction>>
   readonly forget: Effect.Effect<void>
 }>()("effect-redis-workers/testing/RecordedClient") {}
@@ -53,13 +53,13 @@ export class RecordedClient extends Context.Service<RecordedClient, {
 export interface Options<H extends ActionGroup.AnyHandlers> {
   /** The service under test. Default: `test-service`. */
   readonly service?: string | undefined
-  /** Handlers that play the other services. Default: nobody answers. */
+  /** Handlers for the other services. Default: none, so requests get no answer. */
   readonly others?: (H & ActionGroup.Runnable<H>) | undefined
 }
 
 const naming = QueueNaming.make({ prefix: "test", environment: "test" })
 
-/** Notes each message on its way to a stream. */
+/** Records each message before it is appended to a stream. */
 const recording = (
   redis: Redis.Redis["Service"],
   note: (stream: string, fields: ReadonlyArray<string>) => void
@@ -75,7 +75,7 @@ const recording = (
     const run = redis.eval(script)
     if ((script as unknown) !== append.script) return run
     return (...params) => {
-      // SAFETY: the script is the one that appends messages, so its parameters are those.
+      // SAFETY: the script is the one that appends messages, so its parameters have this type.
       const [{ stream, texts, traceparent }] = params as unknown as [Parameters<typeof append.script.params>[0]]
       const trace = traceparent === undefined ? [] : ["traceparent", traceparent]
       return Effect.tap(run(...params), () =>
@@ -146,7 +146,7 @@ export const layer = <H extends ActionGroup.AnyHandlers = ActionGroup.Handlers>(
       })
     )
   })
-  // SAFETY: Redis, names and settings are provided here; what is left is what the handlers need.
+  // SAFETY: Redis, names and settings are provided here, so only the services of the handlers remain.
   return Layer.effectContext(made).pipe(
     Layer.provide(Layer.mergeAll(RedisMemory.layer, QueueNaming.layerOf(naming))),
     Layer.provide(

@@ -1,21 +1,20 @@
 /**
- * A Redis that fails as real ones do: on purpose, when a test says so, or at random from a seed.
+ * A Redis that fails like a real one: on purpose, when a test says so, or at random from a seed.
  *
- * It wraps any `Redis` service, the memory layer as well as a real client, and stands
- * between it and the code under test. Rules name the next command that goes wrong; a
- * policy lets commands go wrong at random. The same seed and the same commands give the
- * same faults, so that a failing run is run again.
+ * It wraps any `Redis` service, in memory or real, between the service and the code under test. Rules select the next
+ * command that goes wrong. A policy makes commands go wrong at random. The same seed and the same commands give the
+ * same faults, so you can reproduce a failing run.
  *
  * | fault | what happens |
  * | --- | --- |
- * | {@link fail} | the connection is lost before the command is carried out |
- * | {@link dropReply} | the command is carried out, then the connection is lost: the caller cannot know |
+ * | {@link fail} | the connection is lost before the command runs |
+ * | {@link dropReply} | the command runs, then the connection is lost: the caller cannot know |
  * | {@link refuse} | the server answers with an error (`LOADING …`, `OOM …`); the connection stays |
- * | {@link delayCommand} | the command is carried out late |
- * | {@link delayReply} | the command is carried out at once, its reply comes late |
- * | {@link hang} | the command is carried out, its reply never comes: a connection that is half open |
- * | {@link repeat} | the command is carried out twice, as by a client that sends again what had no reply |
- * | {@link replyTwice} | the reply comes twice: once more to the next command that is the same |
+ * | {@link delayCommand} | the command runs late |
+ * | {@link delayReply} | the command runs at once, its reply arrives late |
+ * | {@link hang} | the command runs, its reply never arrives: a half-open connection |
+ * | {@link repeat} | the command runs twice, as with a client that resends a command without a reply |
+ * | {@link replyTwice} | the reply arrives twice: again for the next identical command |
  * | {@link forgetScripts} | the script cache is flushed before the command |
  * | {@link restartEmpty} | the server restarts without its data, and every connection is lost |
  *
@@ -34,7 +33,7 @@ import * as Redis from "../Redis.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * What goes wrong with one command.
+ * A fault of one command.
  *
  * @since 0.1.0
  * @category models
@@ -51,7 +50,7 @@ export type Fault =
   | { readonly _tag: "RestartEmpty" }
 
 /**
- * The connection is lost before the command is carried out.
+ * The connection is lost before the command runs.
  *
  * @since 0.1.0
  * @category faults
@@ -59,7 +58,7 @@ export type Fault =
 export const fail: Fault = { _tag: "Fail" }
 
 /**
- * The command is carried out, then the connection is lost. Other commands that are under way on it are lost as well.
+ * The command runs, then the connection is lost. Other commands in flight on that connection are lost as well.
  *
  * @since 0.1.0
  * @category faults
@@ -67,7 +66,7 @@ export const fail: Fault = { _tag: "Fail" }
 export const dropReply: Fault = { _tag: "DropReply" }
 
 /**
- * The server answers with an error reply instead of carrying the command out, e.g. `"LOADING Redis is loading"`.
+ * The server answers with an error reply instead of running the command, for example `"LOADING Redis is loading"`.
  *
  * @since 0.1.0
  * @category faults
@@ -75,7 +74,7 @@ export const dropReply: Fault = { _tag: "DropReply" }
 export const refuse = (message: string): Fault => ({ _tag: "Refuse", message })
 
 /**
- * The command is carried out after a while.
+ * The command runs after a delay.
  *
  * @since 0.1.0
  * @category faults
@@ -87,7 +86,7 @@ export const delayCommand = (duration: Duration.Input): Fault => ({
 })
 
 /**
- * The command is carried out at once, and its reply comes after a while.
+ * The command runs at once, and its reply arrives after a delay.
  *
  * @since 0.1.0
  * @category faults
@@ -99,7 +98,7 @@ export const delayReply = (duration: Duration.Input): Fault => ({
 })
 
 /**
- * The command is carried out and its reply never comes. It ends when the caller gives up or the connection is cut.
+ * The command runs and its reply never arrives. The call ends when the caller gives up or the connection is cut.
  *
  * @since 0.1.0
  * @category faults
@@ -107,8 +106,8 @@ export const delayReply = (duration: Duration.Input): Fault => ({
 export const hang: Fault = { _tag: "Hang" }
 
 /**
- * The command is carried out twice, and the second reply is handed over: what a client does that sends again when a
- * reply was lost, as ioredis does by default.
+ * The command runs twice, and the second reply is returned. A client that resends after a lost reply does this, as
+ * ioredis does by default.
  *
  * @since 0.1.0
  * @category faults
@@ -116,8 +115,8 @@ export const hang: Fault = { _tag: "Hang" }
 export const repeat: Fault = { _tag: "Repeat" }
 
 /**
- * The reply is handed over, and once more to the next command with the same name and arguments, which is not carried out.
- * Of a pop: the same elements come twice. A reply of nothing (`null`) is not repeated.
+ * The reply is returned, and returned again for the next command with the same name and arguments, which does not run.
+ * For a pop, the same elements arrive twice. An empty reply (`null`) is not repeated.
  *
  * @since 0.1.0
  * @category faults
@@ -125,8 +124,7 @@ export const repeat: Fault = { _tag: "Repeat" }
 export const replyTwice: Fault = { _tag: "ReplyTwice" }
 
 /**
- * The server forgets its scripts, then carries the command out: a script is unknown to it (`NOSCRIPT`) until it is
- * loaded again.
+ * The server forgets its scripts, then runs the command. Scripts are unknown (`NOSCRIPT`) until they are loaded again.
  *
  * @since 0.1.0
  * @category faults
@@ -134,12 +132,12 @@ export const replyTwice: Fault = { _tag: "ReplyTwice" }
 export const forgetScripts: Fault = { _tag: "ForgetScripts" }
 
 /**
- * The server restarts without its data: every key and group is gone, every connection is lost, the command was not
- * carried out.
+ * The server restarts without its data: every key and group is gone, every connection is lost, and the command did not
+ * run.
  *
  * **Gotchas**
  *
- * On a real server this is `FLUSHALL`, unless the layer has an option `restart` of its own.
+ * On a real server this is `FLUSHALL`, unless you pass your own `restart` to the layer.
  *
  * @since 0.1.0
  * @category faults
@@ -157,18 +155,18 @@ export const restartEmpty: Fault = { _tag: "RestartEmpty" }
  * @category models
  */
 export interface Command {
-  /** In upper case; `EVAL` for a script, however the client runs it. */
+  /** The name in upper case. `EVAL` for a script, however the client runs it. */
   readonly name: string
-  /** Without the name; keys and arguments of a script. */
+  /** The arguments without the name. For a script, its keys and arguments. */
   readonly args: ReadonlyArray<string>
   /** The source of a script. */
   readonly lua: string | undefined
-  /** `reserved` are the connections behind `reserve`: those of blocking reads. */
+  /** `reserved` for the connections behind `reserve`, which run blocking reads. */
   readonly connection: "shared" | "reserved"
 }
 
 /**
- * Which commands a rule or a policy is for: a command's name, a script, or a test. Default: every command.
+ * Which commands a rule or a policy applies to: a command's name, a script, or a predicate. Default: every command.
  *
  * @since 0.1.0
  * @category models
@@ -176,7 +174,7 @@ export interface Command {
 export type Matcher = string | { readonly lua: string } | ((command: Command) => boolean)
 
 /**
- * Matches what puts actions into a stream: `XADD`, and the script that appends many.
+ * Matches commands that add actions to a stream: `XADD`, and the script that appends many.
  *
  * @since 0.1.0
  * @category matchers
@@ -193,7 +191,7 @@ export const blockingReads = (command: Command): boolean =>
   command.connection === "reserved" && /^(?:XREAD|BL|BR|BZ)/.test(command.name)
 
 /**
- * Matches what takes answers out of lists: `BLMPOP`, `BRPOP` and their like.
+ * Matches commands that take answers from lists: `BLMPOP`, `BRPOP` and similar.
  *
  * @since 0.1.0
  * @category matchers
@@ -205,8 +203,8 @@ export const pops = (command: Command): boolean => /^B?[LR]M?POP$/.test(command.
 // -----------------------------------------------------------------------------
 
 /**
- * Faults at random: for each kind the probability that a command meets it, from 0 to 1. What is left out does not
- * happen; together they are at most 1.
+ * Random faults: for each kind, the probability that a command meets it, from 0 to 1. An omitted fault never happens.
+ * The sum is at most 1.
  *
  * @since 0.1.0
  * @category models
@@ -216,7 +214,7 @@ export interface Policy {
   readonly dropReply?: number | undefined
   readonly delayCommand?: number | undefined
   readonly delayReply?: number | undefined
-  /** The longest delay; each is drawn between nothing and this. Default: 1 second. */
+  /** The longest delay. Each delay is drawn between zero and this. Default: 1 second. */
   readonly maxDelay?: Duration.Input | undefined
   readonly repeat?: number | undefined
   readonly forgetScripts?: number | undefined
@@ -230,7 +228,7 @@ export interface Policy {
 // -----------------------------------------------------------------------------
 
 /**
- * A fault that happened, and to which command.
+ * A fault that happened, and its command.
  *
  * @since 0.1.0
  * @category models
@@ -241,12 +239,12 @@ export interface Injected {
 }
 
 /**
- * Decides what goes wrong.
+ * Controls the faults.
  *
  * **Details**
  *
- * Rules go before the policy. Of several rules for a command the first that was made decides, and only a rule that
- * decides is used up.
+ * Rules are checked before the policy. If several rules match a command, the oldest decides, and only that rule is used
+ * up.
  *
  * **Example** (The reply to a write is lost)
  *
@@ -268,29 +266,29 @@ export interface Injected {
  * @category services
  */
 export class RedisFaults extends Context.Service<RedisFaults, {
-  /** What the random faults are drawn from. */
+  /** The seed of the random faults. */
   readonly seed: number
-  /** The next command that matches, or the next few, meet this fault. Default of `times`: 1. */
+  /** The next commands that match meet this fault. `times` is the number of commands, by default 1. */
   readonly next: (fault: Fault, match?: Matcher, times?: number) => Effect.Effect<void>
   /** Every command that matches meets this fault, until `clear`. */
   readonly always: (fault: Fault, match?: Matcher) => Effect.Effect<void>
-  /** Faults at random from now on, in place of an earlier policy. */
+  /** Injects random faults from now on, replacing an earlier policy. */
   readonly random: (policy: Policy) => Effect.Effect<void>
-  /** The network is gone: what is under way fails, and so does every command until `restore`. */
+  /** Cuts the network: commands in flight fail, and so does every command until `restore`. */
   readonly cut: Effect.Effect<void>
   readonly restore: Effect.Effect<void>
-  /** Every connection is lost once; commands that come after go through. */
+  /** Drops every connection once. Later commands succeed. */
   readonly disconnect: Effect.Effect<void>
   /** Restarts the server empty, now. */
   readonly restart: Effect.Effect<void>
-  /** No more faults: forgets all rules and the policy, and restores a cut network. */
+  /** Removes all rules and the policy, and restores a cut network. */
   readonly clear: Effect.Effect<void>
-  /** What went wrong so far, in order. */
+  /** The faults injected so far, in order. */
   readonly injected: Effect.Effect<ReadonlyArray<Injected>>
 }>()("effect-redis-workers/testing/RedisFaults") {}
 
 /**
- * {@link RedisFaults} `next`, of the service in the context.
+ * Calls `next` of the {@link RedisFaults} in the context.
  *
  * @since 0.1.0
  * @category control
@@ -299,7 +297,7 @@ export const next = (fault: Fault, match?: Matcher, times?: number): Effect.Effe
   RedisFaults.use((faults) => faults.next(fault, match, times))
 
 /**
- * {@link RedisFaults} `always`, of the service in the context.
+ * Calls `always` of the {@link RedisFaults} in the context.
  *
  * @since 0.1.0
  * @category control
@@ -308,7 +306,7 @@ export const always = (fault: Fault, match?: Matcher): Effect.Effect<void, never
   RedisFaults.use((faults) => faults.always(fault, match))
 
 /**
- * {@link RedisFaults} `random`, of the service in the context.
+ * Calls `random` of the {@link RedisFaults} in the context.
  *
  * @since 0.1.0
  * @category control
@@ -317,7 +315,7 @@ export const random = (policy: Policy): Effect.Effect<void, never, RedisFaults> 
   RedisFaults.use((faults) => faults.random(policy))
 
 /**
- * {@link RedisFaults} `cut`, of the service in the context.
+ * Calls `cut` of the {@link RedisFaults} in the context.
  *
  * @since 0.1.0
  * @category control
@@ -325,7 +323,7 @@ export const random = (policy: Policy): Effect.Effect<void, never, RedisFaults> 
 export const cut: Effect.Effect<void, never, RedisFaults> = RedisFaults.use((faults) => faults.cut)
 
 /**
- * {@link RedisFaults} `restore`, of the service in the context.
+ * Calls `restore` of the {@link RedisFaults} in the context.
  *
  * @since 0.1.0
  * @category control
@@ -333,7 +331,7 @@ export const cut: Effect.Effect<void, never, RedisFaults> = RedisFaults.use((fau
 export const restore: Effect.Effect<void, never, RedisFaults> = RedisFaults.use((faults) => faults.restore)
 
 /**
- * {@link RedisFaults} `clear`, of the service in the context.
+ * Calls `clear` of the {@link RedisFaults} in the context.
  *
  * @since 0.1.0
  * @category control
@@ -341,15 +339,14 @@ export const restore: Effect.Effect<void, never, RedisFaults> = RedisFaults.use(
 export const clear: Effect.Effect<void, never, RedisFaults> = RedisFaults.use((faults) => faults.clear)
 
 /**
- * Delivers every action twice that is sent through this Redis: each arrives as two entries with the same `action_id`,
- * one after the other, as when a sender repeats a call whose reply it did not get. Use it to show that a handler may
- * be run twice.
+ * Delivers every action that is sent through this Redis twice: as two consecutive entries with the same `action_id`, as
+ * when a sender repeats a call without a reply. Use it to test that a handler can run twice.
  *
  * **Gotchas**
  *
- * Entries differ in their ids, so what a handler tells repetitions by has to be the `action_id` or a part of the payload.
- * Callbacks that a worker writes inside of its settlement are not repeated. The same *entry* comes again when its worker
- * is {@link cut} off for longer than its lease.
+ * The entries have different ids, so a handler must recognize repetitions by the `action_id` or a part of the payload.
+ * Callbacks that a worker writes in its settlement are not repeated. To deliver the same *entry* again, {@link cut} off
+ * its worker for longer than its lease.
  *
  * @since 0.1.0
  * @category control
@@ -357,7 +354,7 @@ export const clear: Effect.Effect<void, never, RedisFaults> = RedisFaults.use((f
 export const deliverTwice: Effect.Effect<void, never, RedisFaults> = always(repeat, sends)
 
 /**
- * Brings every answer twice to whoever takes answers through this Redis.
+ * Delivers every answer that is read through this Redis twice.
  *
  * @since 0.1.0
  * @category control
@@ -375,20 +372,20 @@ export const answerTwice: Effect.Effect<void, never, RedisFaults> = always(reply
  * @category options
  */
 export interface Options {
-  /** What random faults are drawn from. Default: a number from Effect's `Random`. */
+  /** The seed of random faults. Default: a number from Effect's `Random`. */
   readonly seed?: number | undefined
-  /** Faults at random from the start. Default: none. */
+  /** Random faults from the start. Default: none. */
   readonly policy?: Policy | undefined
-  /** Restarts the server without its data, in place of `FLUSHALL` and `SCRIPT FLUSH`. */
+  /** Restarts the server without its data. Default: `FLUSHALL` and `SCRIPT FLUSH`. */
   readonly restart?: Effect.Effect<void> | undefined
 }
 
 /**
- * Wraps a Redis: what is sent through the `redis` that comes out meets the faults that `faults` decides.
+ * Wraps a Redis. Commands sent through the returned `redis` meet the faults that the returned `faults` decides.
  *
  * **Details**
  *
- * Several wrapped clients of one server fail each on its own: one for every process that a test plays.
+ * Several wrapped clients of one server fail independently. Make one for each process that a test simulates.
  *
  * @since 0.1.0
  * @category constructors
@@ -404,7 +401,7 @@ export const make = (
 // -----------------------------------------------------------------------------
 
 /**
- * Takes a Redis and provides one with faults in its place, together with what decides about them.
+ * Replaces a `Redis` with one that has faults, and provides {@link RedisFaults} to control them.
  *
  * **Example** (Random faults, from a seed)
  *

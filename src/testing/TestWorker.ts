@@ -1,9 +1,9 @@
 /**
- * Runs handlers through the whole pipeline, in memory and in no time, and tells what happened as values.
+ * Runs handlers through the whole pipeline in memory, and returns what happened as values.
  *
- * The action goes into a stream of a Redis in memory, a real worker reads, runs and settles it, and time moves by
- * itself: retries, backoffs and timeouts take no longer than the handler does. No server, no ports, no test library:
- * it works in `it.effect`, in plain vitest, in `node:test`.
+ * The action is added to a stream of an in-memory Redis. A real worker reads, runs and settles it, and time advances
+ * automatically, so retries, backoffs and timeouts take no real time. It needs neither a server nor a test library: use
+ * it in `it.effect`, in plain vitest or in `node:test`.
  *
  * @since 0.1.0
  */
@@ -40,17 +40,17 @@ import * as Worker from "../Worker.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * What a test says of an action beside its payload. What is left out is filled in.
+ * The parts of an action that a test sets besides its payload. Omitted parts are filled in.
  *
  * @since 0.1.0
  * @category options
  */
 export interface ActionOptions {
-  /** Who waits for the outcome. Default: `"response"`. */
+  /** The answer that the caller expects. Default: `"response"`. */
   readonly expects?: "none" | "response" | { readonly callback: Action.Any } | undefined
   /** How long the caller of a request waits. Default: no limit. */
   readonly timeout?: Duration.Input | undefined
-  /** Any other key of the envelope. */
+  /** Any other keys of the envelope. Default: none. */
   readonly envelope?: Partial<DomainAction.Input> | undefined
 }
 
@@ -61,9 +61,9 @@ export interface ActionOptions {
  * @category options
  */
 export interface DrawOptions extends ActionOptions {
-  /** How many. Default: 10. */
+  /** The number of actions. Default: 10. */
   readonly count?: number | undefined
-  /** Default: 0. */
+  /** The seed of the payloads. Default: 0. */
   readonly seed?: string | number | undefined
 }
 
@@ -77,7 +77,7 @@ const answerList = responseList(naming, client, "test.answer", "test")
 const listOfCallback = callbackList(naming, client, "test.callback", "test")
 
 /**
- * An action as a client would send it.
+ * Makes an action as a client would send it.
  *
  * **Example** (An action that expects a response)
  *
@@ -103,7 +103,7 @@ export const action = <A extends Action.Any>(
   ...[given]: Action.OptionsOf<A, ActionOptions>
 ): Effect.Effect<DomainAction.DomainAction, never, Action.ClientServices<A>> => {
   const codec = Action.codec(contract)
-  // SAFETY: the options of a contract are these, with its configs where it has any.
+  // SAFETY: the options of a contract are these, plus its configs if it has any.
   const options: ActionOptions = given ?? {}
   const parts = Effect.all([codec.encodePayload(payload), codec.encodeConfigs(options as Action.ConfigsInput<A>)])
   return Effect.map(Effect.orDie(parts), ([data, configs]) => {
@@ -126,7 +126,7 @@ export const action = <A extends Action.Any>(
 }
 
 /**
- * Actions with payloads drawn from the contract's schema, the same ones for the same seed.
+ * Makes actions with payloads generated from the contract's schema. The same seed gives the same actions.
  *
  * @since 0.1.0
  * @category constructors
@@ -135,7 +135,7 @@ export const actions = Effect.fnUntraced(function*<A extends Action.Any>(
   contract: A,
   ...given: Action.OptionsOf<A, DrawOptions>
 ) {
-  // SAFETY: the options of a contract are these, with its configs where it has any.
+  // SAFETY: the options of a contract are these, plus its configs if it has any.
   const options: DrawOptions = given[0] ?? {}
   const payloads = yield* Effect.orDie(
     Arbitrary.sampleEffect(Arbitrary.schema(contract.payloadSchema), {
@@ -161,18 +161,21 @@ export const actions = Effect.fnUntraced(function*<A extends Action.Any>(
  * @category models
  */
 export interface Report {
-  /** The settlement that ended it, or the last one when it did not end within the limit. */
+  /** The settlement that ended it, or the last one if it did not end within the limit. */
   readonly settlement: Settlement
-  /** All settlements in their order: a retry, say, and then a reply. */
+  /** All settlements in order, for example a retry and then a reply. */
   readonly settlements: ReadonlyArray<Settlement>
-  /** How often it was started, also where the payload did not fit the contract and no handler ran. */
+  /**
+   * How often it was started. Starts without a handler run count too, for example if the payload does not fit the
+   * contract.
+   */
   readonly attempts: number
-  /** The response that a caller would get. */
+  /** The response that the caller would get. */
   readonly response: Option.Option<DomainAction.DomainActionResponse>
-  /** The callback that a caller would get. */
+  /** The callback that the caller would get. */
   readonly callback: Option.Option<DomainAction.DomainAction>
   readonly deadLetter: Option.Option<DeadLetter.Details>
-  /** Spans that ended, the worker's own among them. */
+  /** The spans that ended, including the worker's own. */
   readonly spans: ReadonlyArray<Tracer.Span>
   /** How long it took by the test's clock, in milliseconds. */
   readonly elapsed: number
@@ -185,12 +188,12 @@ export interface Report {
  * @category options
  */
 export interface Options extends Worker.WorkerOptions {
-  /** How much of the test's time may pass. Default: 1 hour. */
+  /** How much time may pass on the test's clock. Default: 1 hour. */
   readonly within?: Duration.Input | undefined
 }
 
 /**
- * The action was not settled for good within the limit: its handler goes on, or it waits for another attempt.
+ * The action was not settled for good within the limit: its handler still runs, or it waits for another attempt.
  *
  * @since 0.1.0
  * @category errors
@@ -219,7 +222,7 @@ const recorder = (spans: Array<Tracer.Span>): Tracer.Tracer =>
     }
   })
 
-/** Lets everything that is ready run, real input and output of a handler included. */
+/** Lets everything that is ready run, including real input and output of a handler. */
 const settle = TestClock.withLive(Effect.sleep("1 millis"))
 
 const firstStep = 1
@@ -230,15 +233,15 @@ const longestStep = Duration.toMillis("5 minutes")
  *
  * **Details**
  *
- * Handlers see the test's clock: an `Effect.sleep` in a handler, a backoff and a timeout pass at once. What they need
- * of the context is provided as to a worker.
+ * Handlers use the test's clock: an `Effect.sleep`, a backoff and a timeout pass at once. Provide the services of the
+ * handlers as you would to a worker.
  *
  * **Gotchas**
  *
- * A handler that waits for something real (a file, a database) takes real time, while the test's clock goes on: give
+ * A handler that waits for something real (a file, a database) takes real time, while the test's clock advances. Give
  * such a test no `handlerTimeout` shorter than a few minutes.
  *
- * **Example** (The error of a handler is what the caller gets)
+ * **Example** (The caller gets the handler's error)
  *
  * ```ts
  * import { Effect, Option, Schema } from "effect"
@@ -270,10 +273,10 @@ export const deliver = <H extends ActionGroup.AnyHandlers, E = never, R = never>
   E | NotSettled | Worker.WorkerError | Worker.InvalidOption | ActionGroup.BuildError<H>,
   R | ActionGroup.Services<H>
 > =>
-  // SAFETY: everything but what handlers and message need is provided below.
+  // SAFETY: everything except the services of the handlers and the message is provided below.
   Effect.map(deliverAll(ActionGroup.toHandlers<H>(handlers), [message], options), (reports) => reports[0]) as never
 
-/** Delivers messages one after the other to one worker, so that the second meets what the first left behind. */
+/** Delivers messages one by one to the same worker, so that the second meets the state that the first left behind. */
 const deliverAll = <HE, HR, E, R>(
   handlers: ActionGroup.Handlers<HE, HR>,
   messages: ReadonlyArray<DomainAction.DomainAction | Effect.Effect<DomainAction.DomainAction, E, R>>,
@@ -293,7 +296,7 @@ const deliverAll = <HE, HR, E, R>(
   const [anyType = "test.any"] = handlers.types
   const service = options.service ?? naming.targetService(anyType)
 
-  /** The test's time since the action was sent, in milliseconds. */
+  /** The time on the test's clock since the action was sent, in milliseconds. */
   let passed = 0
   /** Done with the settlement that ends the action, or when its time is over. */
   let outcome = Deferred.makeUnsafe<void, NotSettled>()
@@ -332,7 +335,7 @@ const deliverAll = <HE, HR, E, R>(
     )
   }).pipe(Effect.scoped)
 
-  /** Moves the test's time on until the program has ended, its drain included. */
+  /** Advances the test's clock until the program has ended, including its drain. */
   const drive = Effect.fnUntraced(function*<A, PE>(fiber: Fiber.Fiber<A, PE>) {
     let seen = 0
     let step = firstStep
@@ -358,7 +361,7 @@ const deliverAll = <HE, HR, E, R>(
   )
 }
 
-/** An answer that no list would take is the one settlement that the pure table cannot foresee. */
+/** An answer that no list accepts is the only settlement that the pure table cannot predict. */
 const undeliverable: Settlement = {
   _tag: "DeadLetter",
   reason: "undeliverable",
@@ -366,7 +369,7 @@ const undeliverable: Settlement = {
   answer: false
 }
 
-/** A server, names and settings of the test's own. */
+/** The test's own server, names and settings. */
 const services = (service: string) =>
   DeadLetter.layerOptions({ service }).pipe(
     Layer.provideMerge(Layer.mergeAll(RedisMemory.layer, QueueNaming.layerOf(naming))),
@@ -389,7 +392,7 @@ const readAnswers = Effect.gen(function*() {
 // -----------------------------------------------------------------------------
 
 /**
- * A second delivery of the same action did not do the same as the first.
+ * A second delivery of the same action had a different result than the first.
  *
  * @since 0.1.0
  * @category errors
@@ -406,12 +409,12 @@ export class NotIdempotent extends Data.TaggedError("NotIdempotent")<{
 }
 
 /**
- * Delivers the same action twice and fails with {@link NotIdempotent} unless the second delivery settles and answers as
- * the first did. With `state`, it must leave behind the same state too.
+ * Delivers the same action twice, and fails with {@link NotIdempotent} unless the second delivery has the same
+ * settlement and answer as the first. With `state`, the state afterwards must be the same too.
  *
  * **Details**
  *
- * At-least-once delivery means that every handler meets this one day: after a crash between its effect and its
+ * Delivery is at least once, so every handler will see this eventually: after a crash between its effect and its
  * settlement.
  *
  * **Example** (A handler that counts twice)
@@ -439,7 +442,10 @@ export const assertIdempotent = <H extends ActionGroup.AnyHandlers, E = never, R
   handlers: H & ActionGroup.Runnable<H>,
   message: DomainAction.DomainAction | Effect.Effect<DomainAction.DomainAction, E, R>,
   options: Options & {
-    /** What the handlers change, compared after the first and after the second delivery. Default: not compared. */
+    /**
+     * Reads the state that the handlers change. It is compared after the first and the second delivery. Default: not
+     * compared.
+     */
     readonly state?: Effect.Effect<unknown, SE, SR> | undefined
   } = {}
 ): Effect.Effect<
@@ -467,7 +473,7 @@ const same = (what: NotIdempotent["what"], first: unknown, second: unknown) =>
 
 const outline = (settlement: Settlement | undefined) => settlement?._tag
 
-/** An answer without what is new in every answer. */
+/** An answer without the parts that are new in every answer. */
 const essence = (report: Report | undefined) => ({
   response: Option.map(report?.response ?? Option.none(), ({ data, error, success }) => ({ data, error, success })),
   callback: Option.map(report?.callback ?? Option.none(), ({ action_type, data }) => ({ action_type, data }))

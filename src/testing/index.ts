@@ -1,5 +1,5 @@
 /**
- * What tests of workers and handlers use; nothing of it belongs into a running service.
+ * Tools for tests of workers and handlers. Do not use them in a running service.
  *
  * @since 0.1.0
  */

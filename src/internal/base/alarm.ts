@@ -1,8 +1,8 @@
 /**
  * One timer for many deadlines.
  *
- * A timer for each would be started and taken back for nearly all of them. This one is left alone by whatever ends in time,
- * and finds out, when it fires, what is late and what still waits.
+ * With a timer for each, nearly all would be started and canceled in vain. Tasks that end in time do not touch this
+ * timer. When it fires, it finds out which tasks are late and which still wait.
  */
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -11,13 +11,13 @@ import * as Latch from "effect/Latch"
 import { monotonicMillis } from "./monotonic.ts"
 
 export interface Alarm {
-  /** Something is to be looked at in time: in monotonic milliseconds, `Infinity` for never. */
+  /** Asks for a look no later than this time, in monotonic milliseconds; `Infinity` means never. */
   readonly by: (deadline: number) => void
-  /** Looks when it is time; runs beside what it watches. */
+  /** Looks when it is time. Run it concurrently with the tasks that it watches. */
   readonly run: Effect.Effect<never>
 }
 
-/** `look` ends what is late, and returns the earliest deadline of the rest; `Infinity` when nothing waits. */
+/** `look` ends late tasks and returns the earliest deadline of the rest; `Infinity` if nothing waits. */
 export const make = (clock: Clock.Clock, look: (now: number) => number): Alarm => {
   let next = Infinity
   const earlier = Latch.makeUnsafe(false)

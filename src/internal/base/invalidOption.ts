@@ -1,12 +1,12 @@
 /**
- * An invalid option. Exported by the modules that have options.
+ * The error of an invalid option, exported by the modules that have options.
  *
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
 
 /**
- * An option that is given in code is invalid. Nothing was sent to Redis.
+ * An invalid option in code: its name, the value found and the value expected. Nothing was sent to Redis.
  *
  * **Details**
  *

@@ -1,6 +1,4 @@
-/**
- * Values that are made once for each key, and kept.
- */
+/** Caches one value for each key. */
 export const memo = <K, A>(make: (key: K) => A): (key: K) => A => {
   const made = new Map<K, A>()
   return (key) => {

@@ -255,7 +255,7 @@ export const check = <A>(option: string, kind: Kind<A>, value: unknown): Result.
 export const checkRow = <A, B>(option: string, row: Row<A, B>, value: unknown): Result.Result<A | B, InvalidOption> =>
   value === undefined ? Result.succeed(row.fallback) : check(option, row, value)
 
-/** A value as its kind decodes it; throws {@link InvalidOption}, for constructors that are no effects. */
+/** A value as its kind decodes it; throws {@link InvalidOption}, for constructors outside of effects. */
 export const checkUnsafe = <A>(option: string, kind: Kind<A>, value: unknown, contract?: string): A => {
   const decoded = kind.decode(value)
   if (decoded === undefined) throw invalid(option, kind, value, contract)

@@ -1,11 +1,11 @@
 /**
- * The slot of a worker that a handler runs in, for the requests that it makes: one to its own service waits for a slot
- * while it holds one.
+ * The worker slot that a handler runs in, for the requests that the handler makes: a request to its own service waits
+ * for a slot while the handler holds one.
  */
 import * as Context from "effect/Context"
 
 export interface Slot {
-  /** A request to that stream begins. Returns whether it is to be ended with {@link Slot.answered}. */
+  /** A request to that stream begins. Returns whether {@link Slot.answered} must be called at its end. */
   asks(stream: string): boolean
   /** A request has ended, with an answer or without. */
   answered(): void

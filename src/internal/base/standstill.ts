@@ -1,6 +1,6 @@
 /**
- * Waits with a limit, on whatever clock. A `TestClock` that nobody moves any more, as while a scope closes, would make the
- * limit, and the test with it, last for ever.
+ * Waits with a limit on any clock. A `TestClock` that no test advances any more, for example while a scope closes,
+ * would make the limit, and the test with it, last forever.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -9,15 +9,15 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { monotonicMillis } from "./monotonic.ts"
 
-/** The clock where nobody has provided another. */
+/** The default clock. */
 const live = Context.get(Context.empty(), Clock.Clock)
 
-/** Real time without a move of the other clock, after which nobody is expected to move it. */
+/** How long the other clock may stand still in real time before it is given up. */
 const patience = Duration.seconds(2)
 
 const realPatience = Effect.provideService(Effect.sleep(patience), Clock.Clock, live)
 
-/** Ends when the clock has not moved for a while of real time. */
+/** Ends when the clock has not advanced for a while of real time. */
 const standstill = (clock: Clock.Clock): Effect.Effect<void> =>
   Effect.suspend(() => {
     const before = monotonicMillis(clock)
@@ -27,7 +27,10 @@ const standstill = (clock: Clock.Clock): Effect.Effect<void> =>
     )
   })
 
-/** As `Effect.timeoutOption` on that clock. Where it is not the real one, also ends when it stands still, and says so by `told`. */
+/**
+ * Like `Effect.timeoutOption` on that clock. If it is not the real clock, it also ends when that clock stands still,
+ * and calls `told`.
+ */
 export const timeoutOption = <A, E>(
   effect: Effect.Effect<A, E>,
   limit: Duration.Duration,

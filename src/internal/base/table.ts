@@ -1,10 +1,10 @@
 /**
- * A map from ids to values for what comes and goes by the thousand a second.
+ * A map from ids to values, for thousands of insertions and deletions a second.
  *
- * V8's `Map` replaces its table every so many deletions, and each old table goes on pointing to the next one. Once one of
- * them is in the old generation, every table after it is kept until a full collection of garbage, with all that was in it.
- * Here the values are in an array that forgets them, and nothing is deleted from a `Map`: the ids that are gone are marked,
- * and left behind with it when they are many. Collecting the young generation takes 1 ms instead of 10.
+ * V8's `Map` replaces its table after some number of deletions, and each old table still points to the next. Once one
+ * of them is in the old generation, every later table stays alive, with everything in it, until a full garbage
+ * collection. Here the values are in an array that forgets them, and nothing is deleted from a `Map`: removed ids are
+ * marked, and the map is replaced when they are many. A collection of the young generation takes 1 ms instead of 10.
  */
 export interface Table<A> {
   readonly get: (id: string) => A | undefined
@@ -16,10 +16,10 @@ export interface Table<A> {
   readonly values: () => ReadonlyArray<A>
 }
 
-/** The place of an id that is gone. */
+/** The place of a removed id. */
 const gone = -1
 
-/** More ids than these, and than those that are there, are not carried along. */
+/** The map is replaced when more ids than these, and more than half, were removed. */
 const maxGone = 1_000
 
 export const make = <A extends object>(): Table<A> => {

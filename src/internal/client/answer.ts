@@ -1,13 +1,11 @@
-/**
- * The answer to a request → what its contract says of it: a success, a declared error, or a failure that it does not know.
- */
+/** Interprets the answer to a request by its contract: a success, a declared error, or an undeclared failure. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Action from "../../Action.ts"
 import type { DomainActionResponse } from "../../DomainAction.ts"
 import { RemoteFailure } from "./errors.ts"
 
-/** What came for a request and cannot be read. The reason is a sentence that shows nothing of it. */
+/** An answer that cannot be read. The reason is a sentence without any part of the answer. */
 export class Unreadable {
   readonly reason: string
   constructor(reason: string) {
@@ -15,7 +13,7 @@ export class Unreadable {
   }
 }
 
-/** What ends a request that is answered. */
+/** The end of a request that is answered. */
 export type Answer = DomainActionResponse | Unreadable
 
 const unreadable = (action: Action.Any, message: string) =>

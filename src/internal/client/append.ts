@@ -1,5 +1,6 @@
 /**
- * Ids, a payload and notes → the text of an action as it lies in a stream, which every worker takes; or why there is none.
+ * Builds the text of an action from ids, a payload and metadata. Every worker accepts the result; otherwise it is an
+ * error.
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -17,7 +18,7 @@ import { refusalOf } from "../wire/json.ts"
 import * as traceparent from "../wire/traceparent.ts"
 import { EncodeError } from "./errors.ts"
 
-/** Where an answer goes, as what, and how it is found. */
+/** The target of an answer, its kind, and the id to find it by. */
 export interface AnswerTarget {
   readonly list: string
   readonly type: string | null
@@ -27,18 +28,18 @@ export interface AnswerTarget {
 export interface WritingOptions {
   /** The service that sends. */
   readonly service: string
-  /** Bytes that an action may have. */
+  /** The maximum size of an action, in bytes. */
   readonly payloadLimit: number
   readonly clock: Clock.Clock
 }
 
-// Python workers answer nothing without a trace id: their response model requires one.
+// Python workers do not answer without a trace id, because their response model requires one.
 const newTraceId = (trace: string | undefined): string => trace === undefined ? uuid() : traceparent.traceIdOf(trace)
 
 const noText =
   `The action cannot be written as JSON: it refers to itself, or holds an integer of more than ${maxDigits} digits`
 
-/** Whether something of an action that must be an object writes itself, as anything. */
+/** Whether a value of an action that must be an object has a `toJSON` method, which may return anything. */
 const isRewritten = (action: DomainAction.DomainAction): boolean =>
   writesItself(action.data) || writesItself(action.metadata) || writesItself(action.execution_config) ||
   writesItself(action.query_config) || writesItself(action.rag_config)
@@ -51,7 +52,7 @@ const shown = new Set(["action_id", "action_type", "correlation_id"])
 /** `action_id: expected a UUID` says what is expected; this adds what was found. */
 const withFound = (action: DomainAction.DomainAction, refusal: string): string => {
   const [, key = "", expected] = /^(\w+): (expected .*)$/s.exec(refusal) ?? []
-  // SAFETY: a key of the envelope; what it holds stays unknown.
+  // SAFETY: a key of the envelope, whose value stays unknown.
   const found = (action as Readonly<Record<string, unknown>>)[key]
   if (expected === undefined) return refusal
   const text = typeof found !== "string"
@@ -66,7 +67,7 @@ const withFound = (action: DomainAction.DomainAction, refusal: string): string =
 const noMetadata = {}
 
 export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
-  /** Refuses here what every worker would refuse there. The envelope is nobody else's. */
+  /** Rejects here what every worker would reject. The envelope is used only once. */
   const encode = (action: DomainAction.DomainAction): Effect.Effect<string, EncodeError> => {
     const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
     const checked = envelope.action(action, true)
@@ -85,7 +86,7 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     return refusal === undefined ? Effect.succeed(text) : refuse(`The action ${refusal}`)
   }
 
-  /** Ids, payload and notes as the text of an envelope; an `Exit` that is already there where the schemas are synchronous. */
+  /** The text of an envelope with ids, payload and metadata. An `Exit` if the schemas are synchronous. */
   const write = (
     action: Action.Any,
     payload: unknown,
@@ -107,7 +108,7 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
         action_id: actionId,
         action_type: action.type,
         timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
-        // One by one and in the order of the wire, so that the envelope is not copied to bring it there.
+        // Key by key in the order of the wire, so that the envelope need not be copied to reorder it.
         tenant_id: context.tenantId ?? null,
         session_id: context.sessionId ?? null,
         task_id: context.taskId ?? null,
@@ -134,7 +135,7 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     )
   }
 
-  /** An envelope of the caller's own, with what Python services require and cannot do without. */
+  /** Completes a caller's own envelope with the keys that Python services require. */
   const refill = (action: DomainAction.DomainAction, trace: string | undefined): Effect.Effect<string, EncodeError> =>
     encode({
       ...action,

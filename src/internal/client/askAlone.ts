@@ -1,6 +1,4 @@
-/**
- * One request whose answer comes to a list of its own, read on a connection of its own.
- */
+/** A request whose answer arrives in a list of its own, read on a connection of its own. */
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
 import { type Limits, parseResponse } from "../../DomainAction.ts"
@@ -9,15 +7,15 @@ import { type Answer, Unreadable } from "./answer.ts"
 
 export interface AskAloneOptions {
   readonly redis: Redis["Service"]
-  /** Milliseconds that one read waits. */
+  /** How long one read waits, in milliseconds. */
   readonly block: number
   readonly limits: Limits
 }
 
-/** Requests with a list of their own that are under way at once: each holds a connection. */
+/** The maximum number of such requests at once, because each holds a connection. */
 const maxAlone = 64
 
-/** Sends once there is a connection, and waits for as long as it takes. */
+/** Sends once a connection is free, and waits without a limit of its own. */
 export const make = ({ block, limits, redis }: AskAloneOptions) => {
   const permits = Semaphore.makeUnsafe(maxAlone)
   return <E, R>(
@@ -31,7 +29,7 @@ export const make = ({ block, limits, redis }: AskAloneOptions) => {
         const reply = yield* connection.send<[string, string] | null>("BRPOP", list, String(block / 1000))
         if (reply === null) continue
         const parsed = parseResponse(reply[1], limits)
-        // Only the service that was asked knows this list, so that what it pushed is the answer, whatever it is.
+        // Only the requested service knows this list, so anything it pushes is the answer.
         return parsed._tag === "Success" ? parsed.success : new Unreadable(parsed.failure.text)
       }
     })))

@@ -1,6 +1,6 @@
 /**
- * One request whose answer comes to the shared inbox: the answer, a failure to send or the end of its time, whichever
- * is first, ends it, and nothing of it is left behind however it ends.
+ * A request whose answer arrives in the shared inbox. The answer, a failure to send or the timeout ends it, whichever
+ * is first. It leaves nothing behind, however it ends.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,7 +11,7 @@ import type { Waiter, Waiters } from "./waiters.ts"
 
 type Ended<E> = Effect.Effect<Answer, RedisError | E>
 
-/** A class and no literal, see `entry.ts`. */
+/** A class instead of a literal, see `entry.ts`. */
 class Request<E> implements Waiter {
   deadline = Infinity
   sent: Fiber.Fiber<string, RedisError> | undefined = undefined
@@ -52,8 +52,8 @@ class Request<E> implements Waiter {
 }
 
 /**
- * Sends, and waits for the answer for so many milliseconds. The waiter is there before the action is sent. The reply to the
- * sending is not waited for: the answer may be there first. `wake` makes the inbox be read.
+ * Sends, and waits for the answer for the given number of milliseconds. The waiter is added before the action is sent.
+ * The reply to the send is not awaited, because the answer may arrive first. `wake` starts reading the inbox.
  */
 export const make = (waiters: Waiters, wake: () => void) =>
 <E>(

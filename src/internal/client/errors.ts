@@ -1,5 +1,5 @@
 /**
- * How a call of a client fails. Exported by `ActionClient`.
+ * The errors of client calls, exported by `ActionClient`.
  *
  * @since 0.1.0
  */
@@ -7,8 +7,8 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 
 /**
- * The action was not sent: its payload or a config does not fit the contract, an id is no UUID, or it is larger than the
- * limit. The message says where, by the names of fields, and shows no value of the payload.
+ * The action was not sent: its payload or a config does not fit the contract, an id is not a UUID, or the action is
+ * larger than the limit. The message names the fields and shows no value of the payload.
  *
  * @since 0.1.0
  * @category errors
@@ -19,8 +19,23 @@ export class EncodeError extends Data.TaggedError("EncodeError")<{
 }> {}
 
 /**
- * No answer came in time. The outcome is unknown: the action may still be waiting, running or done. Repeat the request
- * with the same `actionId` where its handler is idempotent.
+ * No answer arrived in time. The outcome is unknown: the action may be waiting, running or done. Repeat the request
+ * with the same `actionId` if its handler is idempotent.
+ *
+ * **Example** (Ask once more for the same action)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Action, ActionClient } from "effect-redis-workers"
+ *
+ * const Charge = Action.make("payment.charge", { payload: { amount: Schema.Int } })
+ *
+ * const charge = (actionId: string, amount: number) =>
+ *   Effect.gen(function*() {
+ *     const client = yield* ActionClient.ActionClient
+ *     return yield* client.request(Charge, { amount }, { actionId, timeout: "5 seconds" })
+ *   }).pipe(Effect.retry({ times: 1, while: (error) => error._tag === "RequestTimeout" }))
+ * ```
  *
  * @since 0.1.0
  * @category errors
@@ -39,16 +54,16 @@ export class RequestTimeout extends Data.TaggedError("RequestTimeout")<{
 }
 
 /**
- * The service failed in a way that the contract does not declare; the fields are those of its `ErrorDetail`.
+ * The service failed in a way that the contract does not declare. The fields are those of its `ErrorDetail`.
  *
  * @since 0.1.0
  * @category errors
  */
 export class RemoteFailure extends Data.TaggedError("RemoteFailure")<{
   readonly actionType: string
-  /** E.g. `ValidationError`, `ProcessingError`, `NotImplemented`. */
+  /** For example `ValidationError`, `ProcessingError` or `NotImplemented`. */
   readonly errorType: string
-  /** E.g. `VALIDATION_ERROR`, `HANDLER_EXECUTION_ERROR`, `ACTION_NOT_IMPLEMENTED`. */
+  /** For example `VALIDATION_ERROR`, `HANDLER_EXECUTION_ERROR` or `ACTION_NOT_IMPLEMENTED`. */
   readonly errorCode: string | null
   readonly message: string
   readonly details: { readonly [key: string]: unknown } | null

@@ -1,6 +1,4 @@
-/**
- * One list for all answers to this client, read by one blocking connection however many requests wait.
- */
+/** One list for all answers to this client. One blocking connection reads it for any number of requests. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -17,7 +15,7 @@ import type { Waiters } from "./waiters.ts"
 
 export interface Inbox {
   readonly key: string
-  /** Reads answers until interrupted, on a connection that it holds from a request on until a read brought nothing. */
+  /** Reads answers until interrupted. It holds a connection from the first request until a read returns nothing. */
   readonly run: Effect.Effect<never>
   readonly wake: () => void
 }
@@ -26,26 +24,26 @@ export interface InboxOptions {
   readonly redis: Redis["Service"]
   readonly key: string
   readonly waiters: Waiters
-  /** Milliseconds that one read waits. */
+  /** How long one read waits, in milliseconds. */
   readonly block: number
   readonly limits: Limits
-  /** An answer came that nobody waits for any more. */
+  /** Called for an answer that no request waits for any more. */
   readonly onUnclaimed: () => void
 }
 
-/** Answers taken in one read, which takes them out of the list: what is lost on the way is lost. */
+/** The number of answers taken from the list in one read. If the reply is lost, so are they. */
 const maxBatch = 100
 
-/** Characters of one read: on a slow network it must not take long to arrive. */
+/** The number of characters of one read, small enough to arrive quickly on a slow network. */
 const readLength = 1 << 22
 
-/** Milliseconds that the list outlives its client; renewed while it lives. */
+/** How long the list outlives its client, in milliseconds. It is renewed while the client lives. */
 const timeToLive = Duration.toMillis("1 hour")
 
 const shortestRetry = 50
 const longestRetry = 2_000
 
-/** Takes up to so many answers, oldest first. */
+/** Takes answers, oldest first, up to the given number. */
 type Take = (connection: Connection, count: string) => Effect.Effect<ReadonlyArray<string>, RedisError>
 
 export const make = (options: InboxOptions): Inbox => {
@@ -76,13 +74,13 @@ export const make = (options: InboxOptions): Inbox => {
           ? Effect.succeed([])
           : connection.send("RPOP", key, count).pipe(
             Effect.map((more) => [reply[1], ...strings(more)]),
-            // The first is here all the same. The next read finds out what is wrong.
+            // The first answer is here anyway. The next read finds out what is wrong.
             Effect.catch(() => Effect.succeed([reply[1]]))
           )
       )
     )
 
-  // By what the server says it can do, never by its version. A user who may not ask gets the newer command.
+  // Depends on the server's commands, not on its version. Without permission to ask, the newer command is used.
   const chooseTake = redis.send<ReadonlyArray<unknown>>("COMMAND", "INFO", "BLMPOP").pipe(
     Effect.map((info): Take => Array.isArray(info) && info[0] === null ? takeOne : takeMany),
     Effect.catch(() => Effect.succeed(takeMany))
@@ -92,8 +90,8 @@ export const make = (options: InboxOptions): Inbox => {
   const count = (): string => String(Math.max(1, Math.min(maxBatch, sizes.affordable(readLength))))
 
   /**
-   * Resumes the requests that they are for. An answer that cannot be read counts: waiting longer would bring no other.
-   * Returns why each of those cannot be read that name no request.
+   * Resumes the requests that the answers belong to. An answer that cannot be read counts, because no other would
+   * arrive. Returns the reasons for unreadable answers that name no request.
    */
   const deliver = (answers: ReadonlyArray<string>): ReadonlyArray<string> => {
     const broken: Array<string> = []
@@ -113,7 +111,7 @@ export const make = (options: InboxOptions): Inbox => {
     return broken
   }
 
-  /** The list would live for ever when its client dies, and nobody else knows its name. */
+  /** Without it, the list would live forever after its client dies, because only the client knows its name. */
   const renew = Effect.clockWith((clock) => {
     const now = clock.currentTimeMillisUnsafe()
     if (now < renewAt) return Effect.void
@@ -124,7 +122,7 @@ export const make = (options: InboxOptions): Inbox => {
   const session = Effect.scoped(Effect.gen(function*() {
     // A client that only sends needs no connection here.
     yield* needed.await
-    // A pop that was left behind at the server would take an answer that nobody receives.
+    // A pop left behind at the server would take an answer and lose it.
     yield* own.end
     const take = yield* chooseTake
     const connection = yield* redis.reserve
@@ -140,7 +138,7 @@ export const make = (options: InboxOptions): Inbox => {
         yield* Effect.logWarning(`Dropped an answer that cannot be read: ${reason}`)
       }
       yield* renew
-      // Nobody asked for as long as a read waits: the connection goes back to the pool, which could not close before.
+      // No request was made for the length of a read, so the connection returns to the pool, which can then close it.
       if (answers.length === 0 && waiters.size() === 0) return needed.closeUnsafe()
     }
   }))
@@ -148,7 +146,7 @@ export const make = (options: InboxOptions): Inbox => {
   let failures = 0
   const recover = Effect.fnUntraced(function*(error: RedisError) {
     if (isFatal(failureOf(error))) {
-      // Waiting would not help: everybody who waits is told now.
+      // Waiting would not help, so all waiting requests fail now.
       waiters.failAll(error)
     }
     if (failures++ === 0) {

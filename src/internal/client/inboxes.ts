@@ -1,6 +1,6 @@
 /**
- * The inboxes of one client: one for each list that its naming has answers come to. With the naming of the wire format that
- * is one for all; a naming may also keep answers beside the service that answers.
+ * The inboxes of one client: one for each list that its naming uses for answers. The naming of the wire format uses one
+ * list for all answers; a custom naming may keep answers next to the service that answers.
  */
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -13,7 +13,7 @@ import * as Waiters from "./waiters.ts"
 /** A list for answers. */
 export interface AnswerList {
   readonly key: string
-  /** Sends, and waits for the answer in an inbox; `undefined` for a list of one request. */
+  /** Sends, and waits for the answer in an inbox; `undefined` for the list of one request. */
   readonly ask: ReturnType<typeof AskShared.make> | undefined
 }
 
@@ -22,22 +22,22 @@ interface Opened extends AnswerList {
 }
 
 export interface InboxesOptions extends Omit<inbox.InboxOptions, "key" | "waiters"> {
-  /** The list for the answers of a service. */
+  /** Returns the list for the answers of a service. */
   readonly keyOf: (answering: string) => string
 }
 
-/** Each is read from its first request on. All are removed with the scope. */
+/** Each inbox is read from its first request on. All are removed when the scope closes. */
 export const make = Effect.fnUntraced(function*({ keyOf, ...options }: InboxesOptions) {
   const opened = new Map<string, Opened>()
   const byService = new Map<string, Opened>()
-  // One in a command, since they may lie on different nodes.
+  // One list in each command, since they may be on different nodes.
   yield* Effect.addFinalizer(() =>
     Effect.forEach(opened.keys(), (key) => farewell(options.redis.send("DEL", key)), {
       concurrency: "unbounded",
       discard: true
     })
   )
-  // A set that is closed interrupts what is added to it.
+  // A closed set interrupts fibers added to it.
   const readers = yield* FiberSet.make<never>()
   const context = yield* Effect.context<Scope.Scope>()
 
@@ -53,7 +53,7 @@ export const make = Effect.fnUntraced(function*({ keyOf, ...options }: InboxesOp
   return {
     /** Throws what the naming throws. */
     of: (answering: string): AnswerList => {
-      // So that a request builds no name.
+      // Cached, so that a request builds no name.
       const known = byService.get(answering)
       if (known !== undefined) return known
       const key = keyOf(answering)
@@ -61,7 +61,7 @@ export const make = Effect.fnUntraced(function*({ keyOf, ...options }: InboxesOp
       byService.set(answering, found)
       return found
     },
-    /** Requests that wait for their answer. */
+    /** The number of requests waiting for their answer. */
     waiting: (): number => {
       let waiting = 0
       for (const { waiters } of opened.values()) waiting += waiters.size()

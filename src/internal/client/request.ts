@@ -1,6 +1,4 @@
-/**
- * The call that sends an action and waits for its answer, in a list of its own or in the inbox of all.
- */
+/** The call that sends an action and waits for its answer, in its own list or in the shared inbox. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -34,7 +32,7 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
   const { block: longest, payloadLimit, requestTimeout, serviceName: service } = yield* Settings
   const clock = yield* Clock.Clock
   const block = Math.max(1, Math.min(Duration.toMillis(longest), 60_000))
-  /** Of an answer. */
+  /** The limits of an answer. */
   const limits = { ...defaultLimits, maxBytes: payloadLimit }
 
   const instance = uuid()
@@ -89,7 +87,7 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
           const send = (text: string) => streams.add(stream.value, text, trace)
           const alone = () => {
             const deadline = monotonicMillis(clock) + millis
-            // Written when it can leave: what it waited for a connection is no time for the handler.
+            // Built when it can be sent, so that waiting for a connection does not shorten the handler's time.
             const sending = Effect.suspend(() =>
               Effect.flatMapEager(written(Math.max(1, Math.ceil(deadline - monotonicMillis(clock)))), send)
             )

@@ -1,6 +1,4 @@
-/**
- * The calls that append actions and wait for no answer.
- */
+/** The calls that append actions without waiting for an answer. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -26,11 +24,11 @@ export interface SendingOptions {
   readonly naming: QueueNaming["Service"]
   readonly streams: Streams
   readonly writing: Writing
-  /** Actions that one call appends, at most. */
+  /** The maximum number of actions that one call appends. */
   readonly chunkSize: number
 }
 
-/** Where a callback goes. */
+/** The target of a callback. */
 interface CallbackTarget {
   readonly action: Action.Any
   readonly to?: "list" | "stream" | undefined
@@ -40,10 +38,10 @@ interface CallbackTarget {
 /** Words of a call of the script that appends nothing: the key and the trace context. */
 const appendWords = scriptWords + 2
 
-/** Chunks of `sendMany` on their way: the server appends one while the next is written. */
+/** The number of chunks of `sendMany` in flight: the server appends one while the next is sent. */
 const chunksAtOnce = 2
 
-/** The context of a call: what the caller's fiber has, and what the call says on top. */
+/** The context of a call: that of the caller's fiber, overridden by the options of the call. */
 export const contextFor = (
   fiber: Fiber.Fiber<unknown, unknown>,
   { context: over }: Pick<SendOptions, "context">
@@ -72,7 +70,7 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
       )
     })
 
-  /** Texts in chunks that one call may append. */
+  /** Splits texts into chunks for one call each. */
   const writeChunks = Effect.fnUntraced(function*(count: number, write: (index: number) => Written) {
     const chunks: Array<ReadonlyArray<string>> = []
     let chunk: Array<string> = []
@@ -122,7 +120,7 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
             Effect.mapError(appendMany({ stream, texts, traceparent: trace }), streams.explained(stream)),
           { concurrency: chunksAtOnce }
         )
-        // The first alone, since it may find that the server does not have the script yet: the next would overtake it.
+        // The first chunk goes alone, since the server may not have the script yet: the next chunk would overtake it.
         const first = yield* appendChunks(chunks.slice(0, 1))
         const others = yield* appendChunks(chunks.slice(1))
         return [...first, ...others].flatMap(strings)

@@ -1,6 +1,4 @@
-/**
- * The stream that an action goes to, and how it gets there.
- */
+/** The stream for an action, and how to append to it. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { QueueNameError, QueueNaming } from "../../QueueNaming.ts"
@@ -14,7 +12,7 @@ export const make = Effect.gen(function*() {
   const redis = yield* Redis
   const naming = yield* QueueNaming
 
-  /** Names made for a service, by default the one that the action type names. */
+  /** Names for a service, by default the one in the action type. */
   const namesFor = <A>(
     type: string,
     service: string | undefined,
@@ -30,7 +28,7 @@ export const make = Effect.gen(function*() {
     }
   }
 
-  // One name for each service and one function for each stream, so that a send makes neither.
+  // Caches one name for each service and one function for each stream, so that a send creates neither.
   const ofService = memo((service: string) => actionStream(naming, service))
   const explained = memo((stream: string) => (error: RedisError) => explain(stream, error))
 

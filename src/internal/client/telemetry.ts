@@ -1,6 +1,4 @@
-/**
- * What a client tells of its calls: a span for each where there is a tracer, and metrics of requests.
- */
+/** The telemetry of client calls: a span for each call if there is a tracer, and metrics of requests. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -21,14 +19,14 @@ export interface Call {
 }
 
 /**
- * Runs a call with the `traceparent` that goes out with it. Without a tracer there is no span, and what a caller
- * brought along from elsewhere is passed on.
+ * Runs a call with the `traceparent` to send. Without a tracer no span is made, and a trace context from elsewhere is
+ * passed on.
  */
 export const traced = <A, E, R>(
   call: Call,
   run: (traceparent: string | undefined) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, Exclude<R, Tracer.ParentSpan>> =>
-  // SAFETY: `run` needs no parent span of its own; `useSpan` takes nothing out of `R` here.
+  // SAFETY: `run` needs no parent span of its own, and `useSpan` removes nothing from `R` here.
   Effect.withFiber((fiber) => {
     if (fiber.cache.tracer === undefined) {
       const parent = Context.getOption(fiber.context, Tracer.ParentSpan)
@@ -81,9 +79,9 @@ const outcomeOf = (exit: Exit.Exit<unknown, unknown>): string => {
 }
 
 export interface RequestMetrics {
-  /** Counts and times a request however it ends. */
+  /** Counts and times a request, however it ends. */
   readonly measured: <A, E, R>(actionType: string, request: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** An answer came that nobody waits for any more. */
+  /** An answer arrived that no request waits for any more. */
   readonly unclaimed: () => void
 }
 
@@ -100,7 +98,7 @@ export const requestMetrics = Effect.fnUntraced(function*(service: string, open:
     ),
     (registration) => Effect.sync(registration.remove)
   )
-  // Contracts name the types, so that their number is that of the program's own.
+  // Contracts supply the types, so their number is limited by the program.
   const metricsOf = memo((action_type: string) => ({
     outcome: memo((outcome: string) => Metric.withAttributes(Metrics.requests, { service, action_type, outcome })),
     duration: Metric.withAttributes(Metrics.requestDuration, { service, action_type })

@@ -1,5 +1,6 @@
 /**
- * Requests that wait for their answer: found by correlation id, and ended in time by one alarm for all of them.
+ * Requests that wait for their answer. They are found by correlation id, and one alarm for all of them ends each in
+ * time.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -10,9 +11,9 @@ import { monotonicMillis } from "../base/monotonic.ts"
 import * as Table from "../base/table.ts"
 import type { Answer } from "./answer.ts"
 
-/** How a request that waits is resumed. */
+/** Resumes a waiting request. */
 export interface Waiter {
-  /** In monotonic milliseconds, from when it is added. */
+  /** When it times out, in monotonic milliseconds. Set when it is added. */
   deadline?: number
   readonly answered: (answer: Answer) => void
   readonly failed: (error: RedisError) => void
@@ -21,9 +22,9 @@ export interface Waiter {
 
 export interface Waiters {
   readonly size: () => number
-  /** Who waits for this answer, and waits no more. */
+  /** Removes and returns the request that waits for this answer. */
   readonly take: (id: string) => Waiter | undefined
-  /** Waits for `millis` milliseconds from now on; `Infinity` for as long as it takes. */
+  /** Waits for `millis` milliseconds from now on; `Infinity` means no limit. */
   readonly add: (id: string, waiter: Waiter, millis: number) => void
   readonly remove: (id: string) => void
   readonly failAll: (error: RedisError) => void
@@ -44,7 +45,7 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
     return next
   })
 
-  // Who still waits when the client ends is told in time, and then nothing keeps the process.
+  // Requests still waiting when the client ends time out as usual, and after that nothing keeps the process alive.
   const watch = () => Effect.runForkWith(context)(alarm.run)
   let timer = watch()
   let closed = false
@@ -69,7 +70,7 @@ export const make: Effect.Effect<Waiters, never, Scope.Scope> = Effect.gen(funct
     },
     add: (id, waiter, millis) => {
       const deadline = monotonicMillis(clock) + millis
-      // Whoever still asks a client that has ended is told in time as well.
+      // Requests made after the client ended time out as usual too.
       if (closed && waiting.size() === 0) timer = watch()
       waiter.deadline = deadline
       waiting.set(id, waiter)

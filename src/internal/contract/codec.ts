@@ -1,6 +1,4 @@
-/**
- * How the values of a contract become JSON and back. Parsers are built at the first use of a contract, once.
- */
+/** Converts the values of a contract to JSON and back. Parsers are built once, when a contract is first used. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -18,15 +16,15 @@ import { isJsonObject } from "../wire/json.ts"
 import * as Configs from "./configs.ts"
 import { noteRefused } from "./exact.ts"
 
-/** The annotation of an error schema that says what its errors do to an action. */
+/** The annotation of an error schema with the disposition of its errors. */
 export const dispositionKey = "effect-redis-workers/disposition"
 
-/** What a schema encodes to: `nullable` is an object or `null`, `other` may be anything. */
+/** The JSON that a schema encodes to: `nullable` is an object or `null`, `other` may be anything. */
 export type Shape = "object" | "nullable" | "void" | "other"
 
 /** One declared error: a member of the union, or the whole error schema. */
 export interface ErrorMember {
-  /** The `_tag` that it has on the wire. */
+  /** The `_tag` on the wire. */
   readonly tag: string | undefined
   /** Its tag, or the identifier of its schema, or `Error`. */
   readonly label: string
@@ -52,11 +50,11 @@ export interface AnyCodec<R = unknown> {
   ) => Coding<Configs.OnWire, R>
   /** Whether the contract has a schema for any of the configs. */
   readonly hasConfigs: boolean
-  /** What the handler is made of: the payload, or {@link Configured} where the contract has configs. */
+  /** Decodes the argument of the handler: the payload, or {@link Configured} if the contract has configs. */
   readonly decodeAction: (action: DomainAction) => Coding<unknown, R>
 }
 
-/** A payload and the configs beside it. */
+/** A payload together with its configs. */
 export class Configured {
   readonly payload: unknown
   readonly configs: Configs.ByName
@@ -102,19 +100,19 @@ const shapeOfAst = (ast: SchemaAST.AST, openings: number): Shape => {
 }
 
 /**
- * A suspended schema is taken for an object unless it may be opened: while contracts are made it may refer to what is not
- * defined yet. `openings` bounds those that lie in one another.
+ * A suspended schema counts as an object unless it may be opened, because while contracts are made it may refer to a
+ * schema that is not defined yet. `openings` limits how many nested ones are opened.
  */
 export const shapeOf = (schema: Schema.Top, openings = 0): Shape => shapeOfAst(encodedAst(schema), openings)
 
-/** Suspended schemas in one another, beyond which one is taken for an object. */
+/** The number of nested suspended schemas after which one counts as an object. */
 const maxOpenings = 8
 
 // -----------------------------------------------------------------------------
 // Payload and success
 // -----------------------------------------------------------------------------
 
-/** Beyond this many values a refused payload is not looked through again for its other faults. */
+/** The number of values above which a rejected payload is not decoded again to find its other issues. */
 const maxValues = 2_000
 
 const countValues = (u: unknown, limit: number): number => {
@@ -127,15 +125,15 @@ const countValues = (u: unknown, limit: number): number => {
   return count
 }
 
-/** Lets the wording of a refusal tell an integer beyond 2^53 from a value of another type. */
+/** Lets the message of a rejection distinguish an integer beyond 2^53 from a value of another type. */
 const noting = <A>(coding: Coding<A>, data: unknown): Coding<A> =>
   Exit.isExit(coding) && Exit.isSuccess(coding) ? coding : Effect.mapErrorEager(coding, (error) => {
     noteRefused(error.issue, data)
     return error
   })
 
-// The first fault ends the decoding: all faults of a hostile payload could fill the memory. A payload of a sensible size
-// that was refused is decoded once more for the rest of them, since its sender wants to know.
+// The first issue ends the decoding, because all issues of a hostile payload could fill the memory. A rejected payload
+// of a sensible size is decoded once more for all of its issues, to help its sender.
 const decoder = (schema: Schema.Top) => {
   const codec = Schema.toCodecJson(schema)
   const decode = Schema.decodeUnknownEffect(codec)
@@ -152,7 +150,7 @@ const decoder = (schema: Schema.Top) => {
 const payloadEncoder = (schema: Schema.Top) => {
   const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(schema))
   const toSchemaError = (issue: SchemaIssue.Issue) => new Schema.SchemaError(issue)
-  // SAFETY: `Action.make` refuses a payload that does not encode to an object.
+  // SAFETY: `Action.make` rejects a payload that does not encode to an object.
   return (payload: unknown) =>
     noting(
       Effect.flatMapEager(Effect.mapErrorEager(schema.makeEffect(payload), toSchemaError), encode) as Coding<
@@ -179,13 +177,13 @@ const successEncoder = (schema: Schema.Top, shape: Shape) => {
   }
 }
 
-/** What may stand for an answer without a result: Python workers write `{}`, older ones of this library `null`. */
+/** Answers without a result: Python workers write `{}`, older versions of this library `null`. */
 const otherNothing = (data: unknown): {} | null | undefined =>
   data === null ? nothing : isJsonObject(data) && Object.keys(data).length === 0 ? null : undefined
 
 type Decode = (data: unknown) => Coding<unknown>
 
-/** Decodes `{}` and `null` for each other where the schema takes only one of them. */
+/** Decodes `{}` as `null` and the reverse if the schema accepts only one of them. */
 const withEitherNothing = (decode: Decode): Decode => (data) => {
   const result = decode(data)
   if (Exit.isExit(result) && Exit.isSuccess(result)) return result
@@ -199,12 +197,12 @@ const successDecoder = (schema: Schema.Top, shape: Shape) => {
   const decode = Schema.decodeUnknownEffect(Schema.toCodecJson(schema))
   switch (shape) {
     case "void": {
-      // Whatever answers an action that promises nothing will do.
+      // An action without a success value accepts any answer.
       const nothing = decode(null)
       return (_data: unknown): Coding<unknown> => nothing
     }
     case "other":
-      // An answer without `value` was not written by this library: it is the success as it stands.
+      // This library always writes `value`, so an answer without it comes from elsewhere and is the success itself.
       return withEitherNothing((data) => {
         const value = isJsonObject(data) && Object.hasOwn(data, "value") ? data["value"] : data
         return noting(decode(value), value)
@@ -233,7 +231,7 @@ const membersOf = (
 ): ReadonlyArray<ErrorMember> => {
   if (SchemaAST.isNever(ast)) return []
   const disposition = resolveDisposition(ast) ?? inherited
-  // A union that is itself transformed is one error: its members are not what crosses the wire.
+  // A union with a transformation of its own is one error: its members are not the values on the wire.
   if (SchemaAST.isUnion(ast) && ast.encoding === undefined) {
     return ast.types.flatMap((type) => membersOf(type, disposition))
   }
@@ -250,18 +248,19 @@ const membersOf = (
 const textFor = (error: unknown, label: string): string =>
   typeof error === "string" ? bounded(error) : textAt(error, "message") ?? label
 
-// A union that does not fit fails in an effect, though nothing in it waits. Whoever settles an action wants an exit, so it
-// is run here; an effect that waits or needs a service dies of that, and is left as it is. Any other defect is the encoder's.
+// A union that does not fit fails in an effect although nothing in it waits. Settling needs an exit, so the effect is
+// run here. An effect that waits or needs a service dies of that, and is returned unchanged. Any other defect is the
+// encoder's.
 const settled = <A, R>(effect: Coding<A, R>): Coding<A, R> => {
   if (Exit.isExit(effect)) return effect
-  // SAFETY: a service that is missing is a defect of the exit, which is not used then.
+  // SAFETY: a missing service is a defect of the exit, which is then not used.
   const exit = Effect.runSyncExit(effect as Coding<A, never>)
   return Exit.isFailure(exit) && exit.cause.reasons.some(wantsMore) ? effect : exit
 }
 
 const wantsMore = (reason: Cause.Reason<unknown>): boolean =>
   Cause.isDieReason(reason) && (Cause.isAsyncFiberError(reason.defect) ||
-    // Effect has no class for it.
+    // Effect has no class for this error.
     messageOf(reason.defect)?.startsWith("Service not found") === true)
 
 const noError = Effect.succeed(Option.none())
@@ -272,7 +271,7 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
   const encode = Schema.encodeUnknownEffect(codec)
   const decode = Schema.decodeUnknownEffect(codec)
 
-  // A tag that is declared decides alone, so that a broken error of that kind counts as the kind that it claims to be.
+  // A declared tag alone decides, so a broken error of that kind still counts as that kind.
   const memberOf = (error: unknown): ErrorMember | undefined => {
     const tag = Predicate.hasProperty(error, "_tag") ? error._tag : undefined
     return members.find((member) => member.is(error)) ??
@@ -293,7 +292,7 @@ const errorCodec = (action: Any): Pick<AnyCodec, "memberOf" | "encodeError" | "d
       }),
     decodeError: (detail) => {
       const named = members.some((member) => member.tag !== undefined && member.tag === detail.error_type)
-      // Another failure, such as of the handler, could look like an error without a tag by chance.
+      // Another failure, such as a defect of the handler, could match an error without a tag by chance.
       if (!named && detail.error_code !== rejectedCode) return noError
       const details = detail.details ?? {}
       const candidates = named
@@ -319,7 +318,7 @@ const make = (action: Any): AnyCodec => {
   return {
     hasConfigs: configs !== undefined,
     decodeConfigs: configs?.decode ?? (() => Effect.succeed(noConfigs)),
-    // SAFETY: the types of the options are those of the contract; the envelope is checked before it is sent.
+    // SAFETY: the contract determines the types of the options, and the envelope is checked before it is sent.
     encodeConfigs: (given, inForce = noConfigs) =>
       configs === undefined
         ? Effect.succeed(Configs.merged(given as Pick<ActionContext, Configs.ConfigName>, inForce))

@@ -1,13 +1,13 @@
 /**
  * The three configs of an envelope (`execution_config`, `query_config`, `rag_config`): their names, and how a contract
- * that has schemas for them reads and writes them.
+ * with schemas for them decodes and encodes them.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type { Config } from "../../ActionContext.ts"
 import type { DomainAction } from "../../DomainAction.ts"
 
-/** The names in contracts, options and contexts, with the keys of the wire. */
+/** The names in contracts, options and contexts, with their keys on the wire. */
 export const wireKeys = {
   execution: "execution_config",
   query: "query_config",
@@ -26,7 +26,7 @@ export type OnWire = Pick<DomainAction, (typeof wireKeys)[ConfigName]>
 
 const none: OnWire = { execution_config: null, query_config: null, rag_config: null }
 
-/** The configs of a call over those in force. */
+/** The configs of a call merged over the current ones. */
 export const merged = (
   over: { readonly [K in ConfigName]?: Config | undefined },
   under: { readonly [K in ConfigName]?: Config | undefined }
@@ -39,10 +39,10 @@ export const merged = (
     : { execution_config, query_config, rag_config }
 }
 
-/** A config of an action is not what its contract says, or is missing. */
+/** A config of an action does not fit its contract, or is missing. */
 export class ConfigsRefused extends Schema.SchemaError {}
 
-/** How the sentence about a refused action begins. */
+/** The beginning of the message about a rejected action. */
 export const misfitOf = (error: Schema.SchemaError, actionType: string): string =>
   `The ${error instanceof ConfigsRefused ? "configs do" : "payload does"} not fit the contract of ${actionType}`
 
@@ -55,17 +55,17 @@ interface Field {
   readonly decode: AnyCoder
   readonly encode: AnyCoder
   readonly check: AnyCoder
-  /** Whether the schema takes `null`; else `null` on the wire is an absent key. */
+  /** Whether the schema accepts `null`. Otherwise `null` on the wire is an absent key. */
   readonly takesNull: boolean
 }
 
 export interface ConfigsCodec {
   readonly decode: (action: OnWire) => Coding<ByName>
-  /** A config that is not given is the one in force, which is checked as it is on the wire. */
+  /** An omitted config is taken from the context, and checked in its encoded form. */
   readonly encode: (given: ByName, inForce: { readonly [K in ConfigName]?: Config | undefined }) => Coding<OnWire>
 }
 
-/** What a codec is made of. */
+/** The functions that build a codec. */
 export interface Making {
   readonly decoder: (schema: Schema.Top) => AnyCoder
   readonly encoder: (schema: Schema.Top) => AnyCoder
@@ -73,7 +73,7 @@ export interface Making {
 }
 
 const fieldOf = (name: ConfigName, schema: Schema.Top, making: Making): Field => {
-  // One config at a time, under the key of the wire: so an issue has the path by which a sender finds it.
+  // One config at a time, under its key on the wire, so that an issue has the path that the sender knows.
   const only = Schema.Struct({ [wireKeys[name]]: schema })
   const annotation = { messageMissingKey: `Missing: pass it as the option ${name}, or set it with ActionContext` }
   return {
@@ -87,7 +87,7 @@ const fieldOf = (name: ConfigName, schema: Schema.Top, making: Making): Field =>
 
 const refused = (error: Schema.SchemaError): Schema.SchemaError => new ConfigsRefused(error.issue)
 
-/** `undefined` for a contract that says nothing of configs. */
+/** `undefined` for a contract without configs. */
 export const make = (schemas: Schema.Struct.Fields, making: Making): ConfigsCodec | undefined => {
   const fields = configNames.flatMap((name) => {
     const schema = schemas[name]
@@ -96,7 +96,7 @@ export const make = (schemas: Schema.Struct.Fields, making: Making): ConfigsCode
   })
   if (fields.length === 0) return undefined
 
-  /** One after the other: an `Exit` where the schemas are synchronous. */
+  /** One after the other: an `Exit` if the schemas are synchronous. */
   const fold = <A extends object>(from: A, each: (field: Field) => Coding<object>, index = 0): Coding<A> => {
     const field = fields[index]
     return field === undefined
@@ -138,11 +138,11 @@ export const make = (schemas: Schema.Struct.Fields, making: Making): ConfigsCode
   return {
     decode: (action) => fold({}, decode(action)),
     encode: (given, inForce) => {
-      // What the contract has no schema for goes along as it is; what it has one for is written below.
+      // Configs without a schema in the contract are sent unchanged. The others are written below.
       const raw: Record<string, Config | undefined> = {}
       for (const name of configNames) {
         if (fields.every((field) => field.name !== name)) {
-          // SAFETY: the types of the options allow nothing else; the envelope is checked before it is sent.
+          // SAFETY: the types of the options allow nothing else, and the envelope is checked before it is sent.
           raw[name] = given[name] as Config | undefined
         }
       }

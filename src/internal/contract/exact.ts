@@ -1,12 +1,10 @@
-/**
- * Schemas of JSON whose integers are exact, and which of the refused values are such integers. Exported by `Action`.
- */
+/** Schemas of JSON with exact integers, and hints about rejected integers. Exported by `Action`. */
 import * as Schema from "effect/Schema"
 import type * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Json from "../wire/json.ts"
 
-/** What the canonical JSON codec leaves as it is. */
+/** The canonical JSON codec leaves such values unchanged. */
 const asItIs = { toCodecJson: () => undefined }
 
 const JsonInteger = Schema.declare(
@@ -14,7 +12,7 @@ const JsonInteger = Schema.declare(
   { ...asItIs, expected: "an integer, as a JSON number" }
 )
 
-/** As `Action` documents it. */
+/** See the documentation in `Action`. */
 export const BigInt: Schema.Codec<bigint, number | bigint> = JsonInteger.pipe(
   Schema.decodeTo(
     Schema.BigInt,
@@ -25,13 +23,13 @@ export const BigInt: Schema.Codec<bigint, number | bigint> = JsonInteger.pipe(
   )
 )
 
-/** As `Action` documents it. */
+/** See the documentation in `Action`. */
 export const Unknown: Schema.Codec<unknown> = Schema.declare((u): u is unknown => Json.isJson(u, Json.deepest, false), {
   ...asItIs,
   expected: "JSON value"
 })
 
-/** As `Action` documents it. */
+/** See the documentation in `Action`. */
 export const closed = <const Fields extends Schema.Struct.Fields>(
   fields: Fields
 ): Schema.Codec<
@@ -46,7 +44,7 @@ export const closed = <const Fields extends Schema.Struct.Fields>(
     return unexpected === undefined ? undefined : { path: [unexpected], issue: "Unexpected key" }
   }))
   const struct = Schema.toCodecJson(Schema.Struct(fields))
-  // SAFETY: the record is what the struct encodes to, looked at before the struct sees it.
+  // SAFETY: the record is the encoded form of the struct, checked before the struct decodes it.
   return Keys.pipe(
     Schema.decodeTo(struct as unknown as Schema.Codec<never, { readonly [key: string]: unknown }>)
   ) as never
@@ -56,7 +54,7 @@ export const closed = <const Fields extends Schema.Struct.Fields>(
 // refusals
 // -----------------------------------------------------------------------------
 
-/** What a handler returns may refer to itself. */
+/** The result of a handler may refer to itself. */
 const holdsBigInt = (u: unknown, seen = new Set<object>()): boolean => {
   if (typeof u !== "object" || u === null) return typeof u === "bigint"
   if (seen.has(u)) return false
@@ -64,21 +62,22 @@ const holdsBigInt = (u: unknown, seen = new Set<object>()): boolean => {
   return Object.values(u).some((value) => holdsBigInt(value, seen))
 }
 
-// The issue itself must not show what was refused. It is looked up by who words it, and is gone with it.
+// The issue itself must not show the rejected value. The value is looked up when the message is built, and collected
+// with the issue.
 const refused = new WeakMap<SchemaIssue.Issue, unknown>()
 
-/** Keeps what was refused where a `bigint` may be the reason. */
+/** Keeps the rejected value if a `bigint` may be the reason. */
 export const noteRefused = (issue: SchemaIssue.Issue, data: unknown): void => {
   if (holdsBigInt(data)) refused.set(issue, data)
 }
 
 const noType = "Expected JSON value"
 
-/** What a message about one place of what was refused should add; nothing where there is no such integer. */
+/** The hint to add to the message about one path of a rejected value; empty if there is no such integer. */
 export const hintFor = (issue: SchemaIssue.Issue, path: ReadonlyArray<PropertyKey>, message: string): string => {
   let value = refused.get(issue)
   for (const key of path) {
-    // SAFETY: a key of an object that has it; what it holds stays unknown.
+    // SAFETY: the object has this key, and the type of its value stays unknown.
     value = typeof value === "object" && value !== null && Object.hasOwn(value, key)
       ? (value as Readonly<Record<PropertyKey, unknown>>)[key]
       : undefined

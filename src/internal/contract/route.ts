@@ -1,6 +1,4 @@
-/**
- * How a handler becomes a route: decoding before it, encoding after it, and a scope around it.
- */
+/** Builds a route from a handler: it decodes the payload, runs the handler in a scope, and encodes the result. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
@@ -17,7 +15,7 @@ import { type AnyCodec, codecOf, Configured } from "./codec.ts"
 
 export type AnyHandler = (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown, unknown>
 
-// What a handler opens ends with the delivery. A handler that is done at once has opened nothing.
+// Resources that a handler opens are released with the delivery. A handler that ended synchronously has opened none.
 const inOwnScope = (type: string, handler: AnyHandler | undefined): Route["handler"] => {
   if (typeof handler !== "function") {
     throw new TypeError(`The handler of "${type}" is not a function: expected a function that returns an effect`)
@@ -34,10 +32,13 @@ const inOwnScope = (type: string, handler: AnyHandler | undefined): Route["handl
   }
 }
 
-/** A handler in JavaScript, or behind a cast, may return anything. What it returned is not shown: it may be the payload. */
+/**
+ * A handler in JavaScript, or behind a cast, may return anything. The message does not show the value, which may be the
+ * payload.
+ */
 const noEffect = (type: string, returned: unknown): Effect.Effect<never> => {
   if (Predicate.hasProperty(returned, "then") && typeof returned.then === "function") {
-    // A rejection that nothing handles ends the process.
+    // An unhandled rejection would end the process.
     returned.then(undefined, () => {})
     return Effect.die(
       new TypeError(`The handler of "${type}" returned a promise, not an effect: wrap it with Effect.promise`)
@@ -61,7 +62,7 @@ const withConfigs = (handler: Route["handler"]): Route["handler"] => (decoded, d
     : handler(decoded, delivery)
 
 export const contractRoute = (action: Any, handler: AnyHandler | undefined): Route => {
-  // SAFETY: `R` of `build` holds the services of the schemas, and the codecs run in the context of its fiber.
+  // SAFETY: `R` of `build` includes the services of the schemas, and the codecs run in the context of its fiber.
   const codec = codecOf(action) as AnyCodec<never>
   return {
     actionType: action.type,
@@ -75,11 +76,15 @@ export const contractRoute = (action: Any, handler: AnyHandler | undefined): Rou
 
 const nothing = Effect.succeed({})
 
-/** What `JSON.stringify` writes. What it throws on, such as a cycle, is left to the settlement, which writes it last. */
+/**
+ * The JSON that `JSON.stringify` writes. Values on which it throws, such as a cycle, are left to the settlement, which
+ * writes last.
+ */
 const encodeRaw: Route["encodeSuccess"] = (success) => {
   if (success === undefined || success === null) return nothing
   const written = writtenAs(success)
-  // SAFETY, twice: it is not a JSON object then, and writing it says so; below, nothing else is without a fault.
+  // SAFETY, twice: here the value is not a JSON object, and writing it fails with that message; below, only JSON
+  // objects are left.
   if (Result.isFailure(written)) return Effect.succeed(success as JsonObject)
   const fault = faultOf(written.success)
   return fault === undefined

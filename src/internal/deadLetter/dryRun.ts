@@ -1,6 +1,4 @@
-/**
- * Decodes dead letters as a worker would today, and groups what would fail again before any handler.
- */
+/** Decodes dead letters as a worker would, and groups those that would fail again before the handler runs. */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
@@ -21,10 +19,10 @@ export interface TrialOptions {
   readonly scanOf: (filter: Filter) => Effect.Effect<ScanParams | undefined, InvalidOption | RedisError>
 }
 
-/** Letters that a group names. */
+/** The number of letters that a group names. */
 const maxNamed = 10
 
-/** Letters that one call brings here with their data. */
+/** The number of letters that one call fetches with their data. */
 const batch = 100
 
 type Decode = (action: DomainAction.DomainAction) => Effect.Effect<unknown, Schema.SchemaError, unknown>
@@ -104,6 +102,6 @@ export const dryRun = (options: TrialOptions): DeadLetter["Service"]["dryRun"] =
     }
   }, Effect.scoped)
 
-  // SAFETY: building and decoding fail and need what the contracts say; inside they are unknown.
+  // SAFETY: the contracts determine the errors and services of building and decoding; inside they are unknown.
   return run as unknown as DeadLetter["Service"]["dryRun"]
 }

@@ -1,12 +1,12 @@
 /**
- * Why something was not done with a dead letter. Exported by `DeadLetter`.
+ * The errors of operations on dead letters, exported by `DeadLetter`.
  *
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
 
 /**
- * No such letter: it was replayed, discarded or dropped already, or the id is wrong.
+ * The letter does not exist: it was replayed, discarded or dropped already, or the id is wrong.
  *
  * @since 0.1.0
  * @category errors
@@ -18,7 +18,7 @@ export class DeadLetterNotFound extends Data.TaggedError("DeadLetterNotFound")<{
 }
 
 /**
- * The letter came back too often. Replay it with `force`, or discard it.
+ * The letter was replayed too often. Replay it with `force`, or discard it.
  *
  * @since 0.1.0
  * @category errors
@@ -35,7 +35,7 @@ export class TooManyHops extends Data.TaggedError("TooManyHops")<{
 }
 
 /**
- * The letter holds no entry that can be put back; the message says why.
+ * The letter has no entry that can be replayed. The message says why.
  *
  * @since 0.1.0
  * @category errors
@@ -46,7 +46,7 @@ export class NotReplayable extends Data.TaggedError("NotReplayable")<{
 }> {}
 
 /**
- * The letter has no answer, or its list still cannot be written to; the message says which.
+ * The letter has no answer, or its list still cannot be written to. The message says which.
  *
  * @since 0.1.0
  * @category errors

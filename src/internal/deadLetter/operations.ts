@@ -1,6 +1,4 @@
-/**
- * The operations on dead letters: bounded calls of scripts, one after the other.
- */
+/** The operations on dead letters, as a sequence of bounded script calls. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -39,7 +37,7 @@ export interface DeadLettersOptions {
   readonly redis: Redis["Service"]
   readonly naming: QueueNamingShape
   readonly names: Names
-  /** Bytes of `data`, beyond which an action is not decoded. */
+  /** The size of `data` above which an action is not decoded, in bytes. */
   readonly payloadLimit: number
   /** Whole milliseconds, at least one. */
   readonly responseTimeToLive: number
@@ -48,13 +46,13 @@ export interface DeadLettersOptions {
 /** Letters moved or removed in one call. */
 const batch = 100
 
-/** Refusals that a report holds. */
+/** The maximum number of refusals in a report. */
 const maxRefusals = 100
 
-/** Their handlers have not done their work: what `replayMany` takes unless it is told more. */
+/** The reasons whose handlers did not finish their work. `replayMany` selects them by default. */
 const undone = ["malformed", "poison", "unknown", "invalid", "rejected", "exhausted"] as const
 
-/** A range of ids would be more than one letter, so nothing else is asked for. */
+/** A range of ids could match more than one letter, so only a full id is accepted. */
 const isId = (text: string): boolean => /^\d{1,20}-\d{1,20}$/.test(text)
 
 const orUndefined = (text: string | undefined): string | undefined => text === "" ? undefined : text
@@ -68,7 +66,7 @@ const checkReplay = (options: ReplayOptions): Effect.Effect<void, InvalidOption>
 
 const noLimits: DomainAction.Limits = { ...DomainAction.defaultLimits, maxBytes: Number.MAX_SAFE_INTEGER }
 
-/** In an action stream an error response would be a malformed entry of somebody else's. */
+/** In an action stream, an error response would be a malformed entry. */
 const kindOf = (answer: string): "action" | "response" =>
   Result.isSuccess(DomainAction.parse(answer, noLimits)) ? "action" : "response"
 

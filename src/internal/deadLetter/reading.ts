@@ -20,7 +20,7 @@ import { filterRows } from "./options.ts"
 
 export type Notes = ReadonlyMap<string, string>
 
-/** What a scan tells of the field `data` of an entry. */
+/** What a scan reports about the field `data` of an entry. */
 export type RowData =
   | { readonly _tag: "Absent" }
   | { readonly _tag: "TooLarge"; readonly bytes: number }
@@ -44,12 +44,12 @@ export const notesFrom = (flat: unknown): Notes => {
   return notes
 }
 
-/** An empty note stands for one that has nothing to say. */
+/** An empty note means that there is none. */
 const said = (text: string | undefined): string | undefined => text === "" ? undefined : text
 
 const numeric = (text: string | undefined): number => Number(text) || 0
 
-/** Whether bytes that are no UTF-8 were replaced on the way: then there are more U+FFFD than the server counts. */
+/** Whether bytes that are not UTF-8 were replaced on the way. The text then has more U+FFFD than the server counts. */
 export const isBroken = (text: string, counted: unknown): boolean => replacementsIn(text) > Number(counted)
 
 /** The last millisecond that a date can be. The id of an entry may be far beyond it. */
@@ -117,8 +117,7 @@ const age = (option: "olderThan" | "newerThan", filter: Filter): Effect.Effect<n
 }
 
 /**
- * A scan, whose beginning and end are fixed when it starts: what is added later is not seen, so that it comes to an end.
- * `undefined` when no letter can match.
+ * A scan with fixed bounds, so that it ends: letters added later are not included. `undefined` if no letter can match.
  */
 export const scanOf = Effect.fnUntraced(function*(
   redis: Redis["Service"],
@@ -163,7 +162,7 @@ export interface Scan extends ScanParams {
   readonly now: number
 }
 
-/** The rest of a scan, after the letter that it stopped at. */
+/** The rest of a scan, after the letter where it stopped. */
 export const after = (params: ScanParams, last: string): ScanParams =>
   params.reverse ? { ...params, to: `(${last}` } : { ...params, from: `(${last}` }
 
@@ -173,7 +172,7 @@ export const after = (params: ScanParams, last: string): ScanParams =>
 
 export interface Scanned {
   readonly rows: ReadonlyArray<Row>
-  /** The id to go on after; empty when all were seen. */
+  /** The id to continue after; empty when all were inspected. */
   readonly last: string
 }
 
@@ -189,7 +188,7 @@ export const scanOnce = (redis: Redis["Service"], params: ScanParams): Effect.Ef
     }
   })
 
-/** Goes through all that match, a call at a time, until `visit` says that it is enough. */
+/** Scans all matching letters, one call at a time, until `visit` says that it is enough. */
 export const eachScan = Effect.fnUntraced(function*<E, R>(
   redis: Redis["Service"],
   params: ScanParams,

@@ -1,9 +1,9 @@
 /**
- * What happens at each attempt of a client to connect, in this order: it waits out its pause, asks for credentials, finds its
- * server, connects, and sends its handshake in one write.
+ * The steps of each connection attempt, in order: wait out the pause, ask for credentials, find the server, connect,
+ * and send the handshake in one write.
  *
- * ioredis asks its connector for a socket and waits for it without limit. So the connector is where all of this is done: an
- * attempt has one limit from its beginning until the connection is ready, and whatever it waits for can be given up.
+ * ioredis asks its connector for a socket and waits for it without a limit. So the connector does all of this: an
+ * attempt has one limit from its beginning until the connection is ready, and every step can be canceled.
  */
 import type { AbstractConnector, Redis as Client } from "ioredis"
 import { TLSSocket } from "node:tls"
@@ -16,15 +16,15 @@ export type Stream = Client["stream"]
 export type Emit = Parameters<AbstractConnector["connect"]>[0]
 
 export interface Attempts {
-  /** Milliseconds from the beginning of an attempt until its connection is ready. */
+  /** The limit from the beginning of an attempt until its connection is ready, in milliseconds. */
   readonly limit: number
-  /** Milliseconds before an attempt begins, which do not count. */
+  /** The pause before an attempt begins, in milliseconds. It does not count towards the limit. */
   readonly pause?: (() => number) | undefined
-  /** Asks for the credentials of one attempt. Absent where they never change. */
+  /** Asks for the credentials of one attempt. Absent if they never change. */
   readonly ask?: Ask | undefined
 }
 
-/** A connector that can say why it has found no server yet. */
+/** A connector that can explain why it has found no server yet. */
 export interface Explaining {
   readonly explain: () => AttemptError | undefined
 }
@@ -33,7 +33,7 @@ const explanationOf = (connector: object): AttemptError | undefined =>
   // SAFETY: only our own connector has the method.
   "explain" in connector ? (connector as Explaining).explain() : undefined
 
-/** What an attempt waits for. */
+/** The step that an attempt waits for. */
 type Step = "credentials" | "server" | "connection"
 
 /** Why the attempt is not ready after `limit` milliseconds. */
@@ -53,11 +53,11 @@ const lateness = (client: Client, step: Step, limit: number): AttemptError => {
 }
 
 /**
- * The commands of a handshake leave in one write. A server that hangs up at once would have the second one fail, and the
- * socket would be gone before the server's words are read.
+ * The commands of a handshake are sent in one write. Otherwise, if the server hangs up at once, the second write would
+ * fail and destroy the socket before the server's message is read.
  */
 const gatherHandshake = (stream: Stream): void => {
-  // Before ioredis listens to the same event.
+  // Runs before ioredis's listener of the same event.
   stream.once(stream instanceof TLSSocket ? "secureConnect" : "connect", () => {
     stream.cork()
     process.nextTick(() => stream.uncork())
@@ -65,26 +65,27 @@ const gatherHandshake = (stream: Stream): void => {
 }
 
 const useCredentials = (client: Client, { password, username }: Credentials): void => {
-  // ioredis took those of its options at the beginning of the attempt. An empty text is no password to it as well.
+  // ioredis copied them from its options at the beginning of the attempt. Like ioredis, this treats an empty text as no
+  // password.
   if (client.condition !== null) {
     client.condition.auth = username && password ? [username, password] : password ?? ""
   }
 }
 
-/** Makes each attempt of a client go these steps. */
+/** Makes each attempt of a client follow these steps. */
 export const prepareAttempts = (client: Client, { ask, limit, pause }: Attempts): void => {
   const connector = client["connector"]
   const find = connector.connect.bind(connector)
   const disconnect = connector.disconnect.bind(connector)
   let step: Step = "connection"
-  /** Fails the attempt that is under way, if it has no socket yet. */
+  /** Fails the current attempt if it has no socket yet. */
   let stop = (_cause: unknown): void => {}
   let cancelLimit = (): void => {}
 
   const expire = (): void => {
     const failure = lateness(client, step, limit)
     stop(failure)
-    // A socket reports its end later, after others have noticed only that the time is up.
+    // The socket reports its end later, when others would only see that the time is up.
     if (step === "connection") client.emit("error", failure)
     cut(client, failure)
   }
@@ -97,7 +98,7 @@ export const prepareAttempts = (client: Client, { ask, limit, pause }: Attempts)
       const findServer = (): void => {
         step = "server"
         release = () => {}
-        // A connector of the user's own may throw.
+        // A custom connector may throw.
         new Promise<Stream>((resolve) => resolve(find(emit))).then((stream) => {
           if (stopped) {
             stream.on("error", () => {})
@@ -114,7 +115,7 @@ export const prepareAttempts = (client: Client, { ask, limit, pause }: Attempts)
         cancelLimit = patiently(limit, expire)
         if (ask === undefined) return findServer()
         step = "credentials"
-        // They are asked for before there is a socket, so that a server does not wait for them.
+        // Asked before there is a socket, so that a server does not wait for the credentials.
         release = ask((answer) => {
           if (stopped) return
           if (answer instanceof AttemptError) return stop(answer)
@@ -144,7 +145,7 @@ export const prepareAttempts = (client: Client, { ask, limit, pause }: Attempts)
 
   for (const event of ["ready", "close", "end"]) {
     client.on(event, () => {
-      // The event of an attempt that ended may come after the next one has begun.
+      // The event of an ended attempt may arrive after the next one has begun.
       if (client.status !== "connecting" && client.status !== "connect") cancelLimit()
     })
   }

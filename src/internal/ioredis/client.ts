@@ -1,14 +1,14 @@
 /**
- * Connections of ioredis, one kind for each role, so that none can hang, resend or leak.
+ * Makes ioredis clients, one kind for each role, so that none can hang, resend or leak.
  *
- * What ioredis does by default and why it is not done here (each was seen to happen):
- * - It sends commands again after a reconnect: a lost reply to `XADD` then makes two entries. With
- *   `maxRetriesPerRequest: 0` the command fails when the connection ends, and the caller decides.
- * - `autoResendUnfulfilledCommands: false`, the documented way to the same, leaves promises unsettled for ever in 6.0.
- * - It waits for replies without limit, also on a connection whose other end is gone without a word.
- * - RESP3 replies come in other shapes from `call` than from the methods: RESP2 is asked for.
- * - Its ready check needs `INFO` and holds commands back while the server loads, for minutes; without it they are
- *   answered `LOADING`, which callers know how to treat.
+ * Defaults of ioredis that are replaced here, each after it was seen to cause harm:
+ * - It resends commands after a reconnect: a lost reply to `XADD` then creates two entries. With `maxRetriesPerRequest`
+ *   set to 0, the command fails when the connection ends, and the caller decides.
+ * - `autoResendUnfulfilledCommands: false`, the documented alternative, leaves promises unsettled forever in 6.0.
+ * - It waits for replies without a limit, even on a connection whose peer vanished silently.
+ * - RESP3 replies have different shapes from `call` than from the methods, so RESP2 is requested.
+ * - Its ready check needs `INFO` and queues commands while the server loads, for minutes. Without it, commands fail
+ *   with `LOADING`, which callers handle.
  */
 import * as Effect from "effect/Effect"
 import { symbolRedactable } from "effect/Redactable"
@@ -20,7 +20,7 @@ import { type Handshake, listen, prepareHandshake } from "./handshake.ts"
 import { later, patiently } from "./timer.ts"
 import { destroy } from "./watchdog.ts"
 
-/** A client of ours must not show its password when somebody logs it: to Node, to JSON, to Effect. */
+/** Our clients must not show the password when they are logged: by Node, as JSON or by Effect. */
 const conceal = (client: Client): void => {
   const summary = () => ({ _id: "ioredis", status: client.status, name: client.options.connectionName })
   for (const key of [Symbol.for("nodejs.util.inspect.custom"), "toJSON", symbolRedactable]) {
@@ -28,18 +28,21 @@ const conceal = (client: Client): void => {
   }
 }
 
-/** ioredis's options as its constructor takes them: the kind of replies is part of the client's type. */
+/** ioredis's options as its constructor takes them. The kind of replies is part of the client's type. */
 export type ClientOptions = RedisOptions & {
   readonly replyMapping: "legacy"
   readonly lazyConnect: true
 }
 
-/** What ioredis has no options for. */
+/** Preparations that ioredis has no options for. */
 export interface Preparation extends Attempts, Handshake {
   readonly keepAlive: boolean | undefined
 }
 
-/** A client that is not connected yet. An `error` listener is attached: without one ioredis writes to the console. */
+/**
+ * Makes a client that is not connected yet. It has an `error` listener, because ioredis otherwise writes errors to the
+ * console.
+ */
 export const makeClient = (
   options: ClientOptions,
   preparation: Preparation,
@@ -48,32 +51,35 @@ export const makeClient = (
   const client = new Client(options)
   prepareAttempts(client, preparation)
   prepareHandshake(client, preparation)
-  // ioredis has no value for "off": an absent option becomes its default.
+  // ioredis has no value for "off", and an omitted option gets its default.
   if (preparation.keepAlive === false) client.options.keepAlive = undefined
   listen(client, onError)
   conceal(client)
   return client
 }
 
-/** Why no connection came about. */
+/** Why a connection failed. */
 export interface OpenFailure {
   readonly cause: unknown
 }
 
-/** Milliseconds before a server that is not ready yet is asked again. */
+/** How long to wait before a server that is not ready is asked again, in milliseconds. */
 const askAgain = 100
 
-/** It passes by itself while servers start: one reads its data, or the Sentinels have not heard of it. */
+/**
+ * Whether the failure is temporary while servers start: a server loads its data, or the Sentinels do not know it yet.
+ */
 const isNotYet = (cause: unknown): boolean =>
   cause instanceof AttemptError
     ? cause.failure.reason === "UnknownMaster"
     : failureOfMessage(describe(cause).message) === "Loading"
 
 /**
- * Connects within so many milliseconds of real time, not of Effect's clock: it is the time of the network. A client that
- * does not get this far is ended.
+ * Connects within the given number of milliseconds of real time, because network time is not Effect's clock. A client
+ * that does not connect in time is ended.
  *
- * With `patient` the connection counts as open once a `PING` is answered, and a server that is not ready yet is waited for.
+ * With `patient`, the connection counts as open once a `PING` is answered, and it waits for a server that is not ready
+ * yet.
  */
 export const open = (
   options: {
@@ -91,7 +97,7 @@ export const open = (
     let settled = false
     let client: Client
     try {
-      // Later ones are mere consequences ("Connection is closed.").
+      // Later errors only follow from the first ("Connection is closed.").
       client = options.client((cause) => first ??= cause)
     } catch (cause) {
       const advice = "the Connector of the options threw it"
@@ -116,7 +122,7 @@ export const open = (
         if (settled) return
         try {
           await step()
-          // A `SELECT` that failed is only reported as an event, and the connection would go on in database 0.
+          // A failed `SELECT` is only reported as an event, and the connection would continue in database 0.
           if (first === undefined) return
         } catch (cause) {
           first ??= cause
@@ -133,7 +139,7 @@ export const open = (
     }
 
     const opening = connect()
-    // Set after the attempt's own limit, which knows better what is waited for.
+    // Set after the attempt's own limit, whose error is more precise.
     const cancel = patiently(within, () => fail(first ?? latest ?? notInTime(within)))
     opening.then(() => {
       if (settled) return

@@ -1,6 +1,4 @@
-/**
- * What all connections of one layer have in common, and how each of its clients is made.
- */
+/** The common state of all connections of one layer, and the function that makes its clients. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Redis as Client, RedisOptions } from "ioredis"
@@ -10,24 +8,24 @@ import { makeAsk } from "./credentials.ts"
 import { clientOptions, type Resolved } from "./options.ts"
 import { makeOutages, type Outage } from "./outages.ts"
 
-/** What clients differ in besides their names. */
+/** The options in which clients differ, besides their names. */
 export interface Differing extends Pick<RedisOptions, "reconnectOnError" | "retryStrategy"> {
-  /** Milliseconds before an attempt begins. */
+  /** The pause before an attempt begins, in milliseconds. */
   readonly pause?: () => number
 }
 
 export interface Clients {
   readonly resolved: Resolved
-  /** What one connection that comes back tells of its losses. */
+  /** Makes the outage reports of one connection that reconnects. */
   readonly outage: () => Outage
   /** Runs an effect with the services of the layer, loggers among them. */
   readonly run: (effect: Effect.Effect<void>) => unknown
   readonly make: (name: string, differing: Differing, onError: (cause: unknown) => void) => Client
-  /** The server that was found takes no writes, so another Sentinel is asked next. */
+  /** The server found refuses writes, so another Sentinel is asked next. */
   readonly doubt: () => void
 }
 
-/** `started` tells whether the layer is built: a password that is refused before that fails it. */
+/** `started` returns whether the layer is built. A password that is refused before that fails the layer. */
 export const makeClients = (
   resolved: Resolved,
   context: Context.Context<never>,
@@ -38,7 +36,7 @@ export const makeClients = (
   const ask = credentials && makeAsk(context, credentials)
   const warned = new Set<string>()
   const warn = (message: string): void => {
-    // Each connection would say it again.
+    // Otherwise each connection would repeat it.
     if (warned.has(message)) return
     warned.add(message)
     run(Effect.logWarning(message))

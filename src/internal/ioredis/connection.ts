@@ -1,5 +1,5 @@
 /**
- * Commands over one client of ioredis: each is answered or fails within a bounded time, and is never sent twice.
+ * Runs commands over one ioredis client: each command succeeds or fails within a bounded time, and is never sent twice.
  */
 import * as Effect from "effect/Effect"
 import type { Redis as Client } from "ioredis"
@@ -15,14 +15,17 @@ export type Send = <A = unknown>(
 
 export interface Connection {
   readonly send: Send
-  /** Ends the client and fails what waits for a reply. */
+  /** Ends the client and fails the commands that wait for a reply. */
   readonly close: Effect.Effect<void>
 }
 
-/** Commands of the first write of a turn of the event loop; each further one takes twice as many as the one before. */
+/**
+ * The number of commands in the first write of a turn of the event loop. Each further write takes twice as many as the
+ * one before.
+ */
 const gatheredAtFirst = 8
 
-/** A command without a reply, and its place among them. A class and no literal, see `entry.ts`. */
+/** A command without a reply, and its index. A class instead of a literal, see `entry.ts`. */
 class Waiting {
   place: number
   readonly fail: (error: Redis.RedisError) => void
@@ -33,15 +36,16 @@ class Waiting {
 }
 
 /**
- * Commands over one client.
+ * Runs commands over one client.
  *
  * **Details**
  *
- * The commands of one turn of the event loop leave in one write: corking the socket until the next tick is four times as
- * fast as ioredis by default and twice as fast as its auto-pipelining (XADD of 400 bytes, 256 at once, client and server on
- * two cores: 290,000/s, 74,000/s and 131,000/s), and unlike the latter it changes neither order nor errors.
+ * The commands of one turn of the event loop are sent in one write. Corking the socket until the next tick is four
+ * times as fast as ioredis by default, and twice as fast as its auto-pipelining (XADD of 400 bytes, 256 at once, client
+ * and server on two cores: 290,000/s, 74,000/s and 131,000/s). Unlike auto-pipelining, it changes neither order nor
+ * errors.
  *
- * `limitOf` says how long a command may take; when nothing of a reply came by then, the connection counts as dead.
+ * `limitOf` returns how long a command may take. If no part of a reply arrived by then, the connection counts as dead.
  * `renew` returns the client to use when the current one has ended.
  */
 export const makeConnection = (
@@ -72,11 +76,11 @@ export const makeConnection = (
     closed = true
     patience?.end()
     destroy(client)
-    // ioredis leaves some of them unsettled, for instance when it is closed between two attempts to reconnect.
+    // ioredis leaves some of them unsettled, for example when it is closed between two reconnect attempts.
     for (const { fail } of waiting.splice(0)) fail(connectionError(reason))
   }
 
-  /** What waits at the end takes the place: a `Set` would keep what was in it, see `table.ts`. */
+  /** The last one takes its place. A `Set` would keep removed commands alive, see `table.ts`. */
   const remove = (settled: Waiting) => {
     // A command that ends twice, or after the connection, has no place any more.
     if (waiting[settled.place] !== settled) return
@@ -100,8 +104,9 @@ export const makeConnection = (
         gatheredAtMost = gatheredAtFirst
         process.nextTick(uncork)
       } else if (corked !== undefined && ++gathered === gatheredAtMost) {
-        // What is gathered leaves now: the server works on it while callers that are resumed one by one send the rest. The
-        // more of them there are the fewer writes each needs: a tenth more requests a second with 1,000 in flight.
+        // Collected commands are sent now, so that the server works on them while callers that are resumed one by one
+        // send the rest. With more commands, each needs fewer writes: a tenth more requests a second with 1,000 in
+        // flight.
         gathered = 0
         gatheredAtMost *= 2
         corked.uncork()
@@ -113,7 +118,7 @@ export const makeConnection = (
       }
       const answered = (reply: unknown): void => {
         remove(own)
-        // SAFETY: replies are what callers say they are, as in Effect's own Redis layers.
+        // SAFETY: callers declare the type of the reply, as in Effect's own Redis layers.
         resume(Effect.succeed(reply as A))
       }
       try {
@@ -131,12 +136,12 @@ const milliseconds = (seconds: string | undefined): number | undefined => {
   return Number.isFinite(value) ? value * 1000 : undefined
 }
 
-/** How long a command asks the server to wait: 0 for ever, `undefined` when it does not block. */
+/** How long a command asks the server to wait: 0 means forever, `undefined` that it does not block. */
 export const blockOf = (command: string, args: ReadonlyArray<string>): number | undefined => {
   switch (command.toUpperCase()) {
     case "XREAD":
     case "XREADGROUP": {
-      // A group, a consumer or a stream may be called "block": options stand between GROUP and STREAMS.
+      // A group, a consumer or a stream may be called "block": options are between GROUP and STREAMS.
       for (let index = args[0]?.toUpperCase() === "GROUP" ? 3 : 0; index < args.length; index++) {
         const word = args[index]!.toUpperCase()
         if (word === "BLOCK") return Number(args[index + 1])

@@ -1,5 +1,5 @@
 /**
- * How clients find their server when an address is not enough: through Sentinel, or a `Connector` that the user gave.
+ * Finds the server of a client through Sentinel, or through a custom `Connector`, when an address is not enough.
  *
  * Three defaults of ioredis are replaced, because each one was seen to cause an outage or a wrong log line:
  * - A connector that is told to stop keeps waiting for the Sentinel it has asked.
@@ -19,7 +19,7 @@ import { destroy } from "./watchdog.ts"
 
 type ConnectorClass = NonNullable<RedisOptions["Connector"]>
 
-/** ioredis's connectors without what its types keep to subclasses: an expression of a class cannot name that. */
+/** ioredis's connectors without the protected members of their types, which a class expression cannot name. */
 interface Connector {
   connecting: boolean
   connect(emit: Emit): Promise<Stream>
@@ -29,13 +29,13 @@ interface Connector {
 type Class<A> = new(options: unknown) => A
 
 export interface Servers {
-  /** Options of every client. */
+  /** The options of every client. */
   readonly options: Pick<RedisOptions, "Connector" | "sentinelRetryStrategy">
-  /** The server that was found takes no writes, so another Sentinel is asked next. */
+  /** The server found refuses writes, so another Sentinel is asked next. */
   readonly doubt: () => void
 }
 
-/** The failure of a user's connector counts as a connection failure, whatever its message says. */
+/** The failure of a custom connector counts as a connection failure, whatever its message says. */
 const ownFailure = (cause: unknown): unknown => {
   const { code, message } = describe(cause)
   return failureOfMessage(message, code) === "Other"
@@ -54,7 +54,7 @@ const ownConnector = (Base: Class<Connector>): Class<Connector> =>
     }
   }
 
-/** An existing client has it among its options, as if the user had given it. */
+/** An existing client has it among its options, as if the user had set it. */
 const defaultStrategy = Client["defaultOptions"].sentinelRetryStrategy
 
 /** The private members of ioredis's connector that are used here. */
@@ -67,7 +67,7 @@ interface Asking extends Connector {
 // SAFETY: the members are those of ioredis 6.0; test/sentinel.test.ts fails when they change.
 const AskingConnector = SentinelConnector as unknown as Class<Asking>
 
-/** The Sentinels of one attempt. Those that a Sentinel names are added to the shared order as well. */
+/** The Sentinels of one attempt. Sentinels that they report are added to the shared order as well. */
 class Iterator extends SentinelIterator {
   readonly #order: Order
   constructor(order: Order) {
@@ -101,7 +101,7 @@ const refusalOf = (cause: unknown): Failure => {
   }
 }
 
-/** What the failures of all Sentinels come to, by the first kind that one of them has. */
+/** The verdict on the failures of all Sentinels, by the first kind that one of them has. */
 const verdicts: ReadonlyArray<readonly [Refusal, Omit<StartFailure, "detail">]> = [
   ["unknown", {
     reason: "UnknownMaster",
@@ -115,7 +115,7 @@ const verdicts: ReadonlyArray<readonly [Refusal, Omit<StartFailure, "detail">]> 
   ["unreachable", { reason: "Refused", advice: "check the hosts and ports of the Sentinels, and the firewall" }]
 ]
 
-/** Asks the Sentinels in their order, each for a share of the attempt's time. */
+/** Asks the Sentinels in order, each for a share of the attempt's time. */
 const sentinelConnector = (
   order: Order,
   { client, connectTimeout }: Resolved,
@@ -137,7 +137,7 @@ const sentinelConnector = (
         const stream = await super.connect(withoutRounds)
         const source = this.#answered
         stream.once("close", () => {
-          // The server said nothing, so this Sentinel does not know yet that it is gone or frozen.
+          // The server sent nothing, so this Sentinel does not know yet that it is down or frozen.
           if (stream.bytesRead === 0 && source !== undefined) order.doubt(source)
         })
         return stream
@@ -215,7 +215,7 @@ const sentinelConnector = (
     }
   }
 
-/** All connections of a layer share one, so that a silent Sentinel costs its share of time once. */
+/** All connections of a layer share one, so that a silent Sentinel costs its share of the time once. */
 export const makeServers = (resolved: Resolved, warn: Handshake["warn"]): Servers => {
   const { Connector, sentinelRetryStrategy, sentinels } = resolved.client
   if (Connector !== undefined) {

@@ -1,6 +1,4 @@
-/**
- * Credentials that an effect gives, asked for anew at each attempt to connect.
- */
+/** Credentials from an effect, which runs before each connection attempt. */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -13,7 +11,7 @@ export interface Credentials {
   readonly password: string | undefined
 }
 
-/** Asks for the credentials of one attempt. Returns what gives it up; no answer comes then. */
+/** Asks for the credentials of one attempt. Returns a function that cancels it; no answer arrives after that. */
 export type Ask = (onAnswer: (answer: Credentials | AttemptError) => void) => () => void
 
 /** The tag or the name of a failure, if it looks like one. */
@@ -23,7 +21,7 @@ const nameOf = (failure: unknown): string => {
   return typeof name === "string" && /^[\w.:/-]{1,80}$/.test(name) ? name : "an unnamed error"
 }
 
-/** Credentials with a password that an effect gives. */
+/** Credentials with the password of an effect. */
 export const withPassword = (
   username: string | undefined,
   password: Effect.Effect<Redacted.Redacted<string>, unknown>

@@ -1,19 +1,20 @@
 /**
- * Errors of ioredis without what they must not carry.
+ * Errors of ioredis without secrets.
  *
- * `ReplyError.command.args` of ioredis holds whole payloads, and the password when `AUTH` failed; some messages repeat
- * arguments. Nothing of that may reach a log, so no error of ioredis leaves the adapter: it is written anew.
+ * `ReplyError.command.args` of ioredis holds whole payloads, and the password if `AUTH` failed. Some messages repeat
+ * arguments. None of that may be logged, so errors of ioredis never leave the adapter: they are replaced by errors of
+ * our own.
  */
 import type { RedisStartReason } from "../../IoRedis.ts"
 import * as Redis from "../../Redis.ts"
 import { failureOfMessage } from "../redis/failure.ts"
 
-/** What remains of a failed command: enough to find it, nothing to hide. */
+/** The safe part of a failed command: enough to identify it. */
 export class CommandError extends Error {
   override readonly name: string = "CommandError"
-  /** First word of an error reply (`WRONGTYPE`), or the system's code (`ECONNRESET`). */
+  /** The first word of an error reply (`WRONGTYPE`), or the system's code (`ECONNRESET`). */
   readonly code: string | undefined
-  /** Name of the command, without its arguments. */
+  /** The name of the command, without its arguments. */
   readonly command: string | undefined
   /** How many arguments it had. */
   readonly numberOfArguments: number | undefined
@@ -31,7 +32,7 @@ export interface StartFailure {
   readonly advice: string
 }
 
-/** The code of failures that commands see as that of their connection, whatever the words are. */
+/** The code of failures that commands see as failures of their connection, whatever the message is. */
 const connectionCode = "ECONNCLOSED"
 
 /** An attempt to connect failed, and this adapter knows why. */
@@ -45,10 +46,10 @@ export class AttemptError extends Error {
   }
 }
 
-/** Nothing is wrong that this side could know: the connection ended. */
+/** The connection ended, for a reason that this side cannot know. */
 export const closed = (): Error => new Error("Connection is closed.")
 
-/** No password to connect with. Of its failure only the name is told: its message might repeat a secret. */
+/** There is no password to connect with. Only the name of the failure is shown: its message might contain a secret. */
 export const noPassword = (why: string): AttemptError =>
   new AttemptError({
     reason: "PasswordUnavailable",
@@ -62,7 +63,7 @@ const tlsAdvice =
 
 const timeAdvice = "check host, port and firewall, or raise REDIS_SOCKET_CONNECT_TIMEOUT"
 
-/** The attempt took longer than its limit, perhaps while the two sides agreed on TLS. */
+/** The attempt took longer than its limit, possibly during the TLS handshake. */
 export const notInTime = (millis: number, duringTls = false): AttemptError =>
   new AttemptError(
     duringTls
@@ -81,16 +82,16 @@ const withoutArguments = (message: string): string =>
     .replace(/,? with args beginning with.*$/s, "")
     .replace(/(modifier) '.*'/s, "$1 '…'")
     .replace(/ Last (reply|error): .*$/s, "")
-    // It speaks of an option that is not the user's to set, see `ioredisConnection.ts`.
+    // It mentions an option that the user cannot set, see `ioredisConnection.ts`.
     .replace(
       /^Reached the max retries per request limit.*$/s,
       "Connection is closed: the server went away or is out of reach"
     )
 
-/** Message and code of whatever ioredis or Node reports, without arguments of the command. */
+/** Returns message and code of an error of ioredis or Node, without arguments of the command. */
 export const describe = (cause: unknown): Described => {
   if (!(cause instanceof Error)) return { message: "unknown error", code: undefined }
-  // Node tries all addresses of a name and wraps what happened to each; the first says it as well.
+  // Node tries all addresses of a name and wraps the error of each. The first is representative.
   const error = cause instanceof AggregateError && cause.errors[0] instanceof Error ? cause.errors[0] : cause
   const system = "code" in error && typeof error.code === "string" ? error.code : undefined
   const reply = system === undefined ? /^([A-Z][A-Z_]+) /.exec(error.message)?.[1] : undefined
@@ -100,7 +101,7 @@ export const describe = (cause: unknown): Described => {
   }
 }
 
-/** The error of a command, clean. */
+/** The error of a command, without secrets. */
 export const commandError = (
   cause: unknown,
   command: string | undefined,
@@ -116,10 +117,10 @@ export const commandError = (
 export const connectionError = (message: string, command?: string, numberOfArguments?: number): Redis.RedisError =>
   new Redis.RedisError({ cause: new CommandError(message, connectionCode, command, numberOfArguments) })
 
-/** A server that takes no more connections says so and hangs up. */
+/** A server at its connection limit says so and hangs up. */
 const isFull = (message: string): boolean => message.startsWith("ERR max number of clients")
 
-/** An attempt failed, and only the network or a server that is away is to blame: it passes by itself. */
+/** Whether an attempt failed only because of the network or an unavailable server, which is temporary. */
 export const isAway = (cause: unknown): boolean => {
   if (cause instanceof AttemptError) {
     const { reason } = cause.failure
@@ -161,7 +162,7 @@ export const startFailure = (cause: unknown, tls: boolean, db?: number | undefin
       "the server has reached its limit of connections: raise maxclients, or close some"
     )
   }
-  // The system names the path of a unix socket in the place of an address.
+  // For a unix socket, the system names its path instead of an address.
   if (/^connect E\w+ \//.test(message)) {
     return {
       reason: "Refused",
@@ -190,7 +191,7 @@ export const startFailure = (cause: unknown, tls: boolean, db?: number | undefin
   if (tls && (kind === "Connection" || /certificate|ERR_TLS|ERR_SSL|EPROTO/i.test(`${code} ${message}`))) {
     return failure("Tls", tlsAdvice)
   }
-  // ioredis's parser met something that is no reply.
+  // ioredis's parser received data that is not a reply.
   if (message.includes("RESP type")) {
     return {
       reason: "Other",

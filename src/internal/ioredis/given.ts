@@ -15,7 +15,7 @@ export interface Refusal {
   readonly advice: string
 }
 
-/** Refused unless it has a value that changes nothing here. */
+/** Rejected unless it has a value that changes nothing here. */
 interface Refused {
   readonly unless: ReadonlyArray<unknown>
   readonly advice: string
@@ -32,7 +32,7 @@ const scripting = "use Redis.script"
 const always = "taken"
 const withSentinels = "with sentinels"
 
-/** A release of ioredis with another option does not compile here until somebody has decided about it. */
+/** A new option in a release of ioredis does not compile here until it is classified. */
 const rules: { readonly [K in keyof Required<RedisOptions>]: "taken" | "with sentinels" | Refused } = {
   host: always,
   port: always,
@@ -100,7 +100,7 @@ const rules: { readonly [K in keyof Required<RedisOptions>]: "taken" | "with sen
   himportFieldsets: refused("make a client of your own for it")
 }
 
-/** Values that ioredis has by itself, and that say nothing where there are no Sentinels. */
+/** Default values of ioredis that have no effect without Sentinels. */
 const withoutEffect: IoRedisOptions = {
   role: "master",
   updateSentinels: true,
@@ -114,11 +114,11 @@ const ruleOf = (name: string): (typeof rules)[keyof RedisOptions] | undefined =>
 
 const list = (names: ReadonlyArray<string>): string => names.join(", ")
 
-/** What was given, without `undefined` and `null`, which ioredis takes for absent. */
+/** The options given, without `undefined` and `null`, which ioredis treats as absent. */
 const presentOf = (given: object | undefined): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined && value !== null))
 
-/** Options that have no meaning here, each by its name, with the reasons. */
+/** Rejects options that have no meaning here, each by its name and with the reason. */
 const refusalOf = (given: Readonly<Record<string, unknown>>): Refusal | undefined => {
   const names: Array<string> = []
   const reasons = new Map<string, Array<string>>()
@@ -129,7 +129,7 @@ const refusalOf = (given: Readonly<Record<string, unknown>>): Refusal | undefine
   for (const [name, value] of Object.entries(given)) {
     const rule = ruleOf(name)
     if (rule === undefined) {
-      // A Connector may read options of its own.
+      // A custom Connector may read options of its own.
       if (given["Connector"] === undefined) refuse(name, "ioredis has no such option")
     } else if (rule === withSentinels) {
       const says = withoutEffect[name as keyof IoRedisOptions] !== value
@@ -147,7 +147,7 @@ const refusalOf = (given: Readonly<Record<string, unknown>>): Refusal | undefine
   }
 }
 
-/** Values that cannot be meant, which ioredis or Node would report late, by throwing, or not at all. */
+/** Rejects nonsensical values, which ioredis or Node would report late, by throwing, or not at all. */
 const nonsenseOf = (given: Readonly<Record<string, unknown>>): Refusal | undefined => {
   const wrong = (name: string, found: string, expected: string): Refusal => ({
     detail: `ioredis.${name} is ${found}`,
@@ -186,7 +186,7 @@ const millisOf = (input: Duration.Input): number | undefined => {
 const secretOf = (password: Options["password"]): unknown =>
   Redacted.isRedacted(password) ? Redacted.value(password) : password
 
-/** Two options that say different things, of which only one could hold. Values are not told: some are secrets. */
+/** Rejects two options that contradict each other. The message shows no values, because some are secrets. */
 const conflictOf = (
   given: IoRedisOptions,
   options: Options,
@@ -237,13 +237,13 @@ const conflictOf = (
   return found && { detail: `${found[1]} contradicts ${found[2]}`, advice: "give one of them" }
 }
 
-/** The options of ioredis that are taken, or why some cannot be. */
+/** Returns the accepted options of ioredis, or why some are rejected. */
 export const takeIoredis = (
   options: Options,
   url: RedisAddress | undefined
 ): Result.Result<IoRedisOptions, Refusal> => {
   const given = presentOf(options.ioredis)
-  // SAFETY: the checks before say that there is nothing else in it.
+  // SAFETY: the checks above make sure that it contains nothing else.
   const taken = given as IoRedisOptions
   const refusal = refusalOf(given) ?? nonsenseOf(given) ?? conflictOf(taken, options, url)
   return refusal === undefined ? Result.succeed(taken) : Result.fail(refusal)

@@ -1,14 +1,14 @@
 /**
- * How a client introduces itself: AUTH and SELECT are judged, ioredis's warnings go to the program's logger, and the words
- * with which a server hangs up are heard.
+ * The handshake of a client: it checks the results of AUTH and SELECT, sends ioredis's warnings to the program's
+ * logger, and reads the message with which a server hangs up.
  */
 import type { Redis as Client } from "ioredis"
 import { failureOfMessage } from "../redis/failure.ts"
 import { AttemptError, describe } from "./error.ts"
 
-/** What the clients of one layer have in common. */
+/** The common settings of the clients of one layer. */
 export interface Handshake {
-  /** A password that is refused may be followed by one that is not. */
+  /** Whether a refused password may be followed by a valid one. */
   readonly patient: () => boolean
   readonly warn: (message: string) => void
 }
@@ -27,7 +27,7 @@ const endsWithWhiteSpace = (auth: unknown): boolean => {
   return typeof password === "string" && password !== password.trim()
 }
 
-/** The AUTH of a handshake, with a server or a Sentinel: ioredis would write to the console about some of its failures. */
+/** The AUTH of a handshake with a server or a Sentinel. ioredis would write some of its failures to the console. */
 export const judgeAuth = (client: Client, who: string, handshake: Handshake): void => {
   const judge = (cause: unknown): string => {
     const { message } = describe(cause)
@@ -38,7 +38,7 @@ export const judgeAuth = (client: Client, who: string, handshake: Handshake): vo
     if (failureOfMessage(message) !== "NotAuthenticated") throw cause
     const told = endsWithWhiteSpace(client.condition?.auth) ? `${message} ${whiteSpaceHint}` : message
     if (!handshake.patient()) throw new Error(told)
-    // A refusal that does not end a worker: the next attempt has another password.
+    // This refusal does not end a worker, because the next attempt has another password.
     throw new AttemptError({ reason: "WrongPassword", detail: `The password was refused: ${told}`, advice: "" })
   }
   const auth = methodOf(client, "auth")
@@ -51,7 +51,7 @@ export const judgeAuth = (client: Client, who: string, handshake: Handshake): vo
   })
 }
 
-/** The SELECT of a handshake. ioredis only reports that it failed, and goes on in database 0. */
+/** The SELECT of a handshake. ioredis only reports its failure and continues in database 0. */
 const insistOnSelect = (client: Client): void => {
   const select = methodOf(client, "select")
   Object.defineProperty(client, "select", {
@@ -60,30 +60,30 @@ const insistOnSelect = (client: Client): void => {
       const reply = select(...args)
       if (client.status !== "connect") return reply
       return reply.catch((cause: unknown) => {
-        // After an AUTH that was refused it is a consequence, and the cause is reported already.
+        // After a refused AUTH it only follows from that, and the cause is already reported.
         if (!client.condition?.auth || failureOfMessage(describe(cause).message) !== "NotAuthenticated") {
           client.emit("error", cause)
         }
         client.stream.destroy()
-        // The handshake ends with the connection, and never well.
+        // The handshake ends with the connection, and never succeeds.
         return new Promise<never>(() => {})
       })
     }
   })
 }
 
-/** Makes a client introduce itself in this way. */
+/** Applies these checks to the handshake of a client. */
 export const prepareHandshake = (client: Client, handshake: Handshake): void => {
   insistOnSelect(client)
   judgeAuth(client, "The Redis server", handshake)
 }
 
-/** A server that takes no connection says why, unasked, and hangs up: it is full, or in protected mode. */
+/** A server that accepts no connection says why, unprompted, and hangs up: it is full, or in protected mode. */
 const farewell = /^-((?:ERR max number of clients|DENIED )[^\r\n]*)/
 
 /**
- * Reports the errors of a client. ioredis takes the words of a server that hangs up for the reply to the first command of
- * its handshake, whose failure it does not report, and what remains is a connection that was closed.
+ * Reports the errors of a client. ioredis takes the message of a server that hangs up for the reply to the first
+ * command of its handshake and does not report that command's failure, so only a closed connection would be visible.
  */
 export const listen = (client: Client, onError: (cause: unknown) => void): void => {
   let words: Error | undefined

@@ -1,6 +1,4 @@
-/**
- * A connection that comes back: the shared one for commands, and those of subscriptions.
- */
+/** A connection that reconnects: the shared one for commands, and those of subscriptions. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
@@ -14,15 +12,15 @@ import { later } from "./timer.ts"
 import { destroy, watch } from "./watchdog.ts"
 
 /**
- * Milliseconds between two looks for another master. Each look fails what waits for its reply, and callers that are refused
- * call again: without a pause between them the connection would never stand for long.
+ * The time between two looks for another master, in milliseconds. Each look fails the commands that wait for a reply,
+ * and their callers call again. Without a pause, the connection would never stay up for long.
  */
 const lookInterval = 2_000
 
 /** A connection that lasts as long as its scope. */
 export interface Lasting {
   readonly send: Send
-  /** The current client. A new one takes over when it has ended. */
+  /** The current client. A new one replaces it when it has ended. */
   readonly client: () => Client
 }
 
@@ -35,11 +33,11 @@ export interface LastingOptions {
 }
 
 /**
- * Opens a connection for the life of the scope. The first attempt is the only one that can fail; later losses are repaired
- * until the scope closes.
+ * Opens a connection for the life of the scope. Only the first attempt can fail; later losses are repaired until the
+ * scope closes.
  *
- * After the loss of a socket ioredis reconnects by itself. It ends the client for good when the connector fails, when the
- * failover detector stops it, or when a user calls `quit`. Then a new client takes over.
+ * After the loss of a socket, ioredis reconnects by itself. It ends the client for good when the connector fails, when
+ * the failover detector stops it, or when a user calls `quit`. Then a new client replaces it.
  */
 export const openLasting = Effect.fnUntraced(function*(clients: Clients, options: LastingOptions) {
   const { resolved } = clients
@@ -50,7 +48,9 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
   let ready = false
   let closing = false
   let latest: unknown
-  /** How many clients ended since the last one was ready, how long the next one waits, and whether it is not made yet. */
+  /**
+   * How many clients ended since the last one was ready, how long the next one waits, and whether it is not made yet.
+   */
   let renewals = 0
   let pause = 0
   let waiting = false
@@ -86,7 +86,7 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
     )
     watch(made, resolved.replyTimeout)
     made.on("close", () => {
-      // The end of a look is ours; that of an attempt to connect again is not.
+      // The end of a look is our own doing; that of a reconnect attempt is not.
       if (!master.isLooking()) lose()
     })
     made.on("ready", () => {
@@ -109,14 +109,14 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
   const renew = (): Client => {
     const ended = client!
     if (closing || waiting || ended.status !== "end") return ended
-    // Its failover detector would keep its connections.
+    // Otherwise its failover detector would keep its connections.
     destroy(ended)
     pause = reconnectDelay(++renewals)
     try {
       // A failure is reported by the `error` event.
       make(() => {}).connect().catch(() => {})
     } catch (cause) {
-      // A Connector of the user's own may throw while it is made.
+      // A custom Connector may throw while it is made.
       failed(cause)
       waiting = true
       later(pause, () => {
@@ -131,7 +131,7 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
     client: make,
     within: resolved.connectTimeout,
     patient: options.patient ?? false,
-    // From here on a loss is repaired, even when it comes before this fiber goes on.
+    // From here on a loss is repaired, even if it happens before this fiber continues.
     onOpen: () => {
       ready = true
     }
@@ -142,14 +142,15 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
 })
 
 /**
- * A master that became a replica answers READONLY for ever, and a new connection finds the new one. The command fails.
+ * A master that became a replica answers READONLY forever, and a new connection finds the new master. The command
+ * fails.
  */
 const lookForMaster = ({ doubt, resolved, run }: Clients) => {
   let refused = -Infinity
   let looked = -Infinity
   let looking = false
   return {
-    /** What ioredis calls with each error reply. */
+    /** ioredis calls it with each error reply. */
     onError: (error: Error): false | 1 => {
       if (!error.message.startsWith("READONLY")) return false
       const now = performance.now()
@@ -167,7 +168,7 @@ const lookForMaster = ({ doubt, resolved, run }: Clients) => {
       doubt()
       return 1
     },
-    /** Whether the connection that ended was given up for a look. */
+    /** Whether the connection that ended was closed for a look. */
     isLooking: (): boolean => {
       const was = looking
       looking = false
@@ -176,7 +177,7 @@ const lookForMaster = ({ doubt, resolved, run }: Clients) => {
   }
 }
 
-/** Asks on an idle connection, so that {@link watch} finds out about a peer that is gone. */
+/** Sends a command on an idle connection, so that {@link watch} detects a vanished peer. */
 const probe = (
   current: () => Client,
   interval: Duration.Duration

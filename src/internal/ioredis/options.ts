@@ -1,6 +1,4 @@
-/**
- * Options of the ioredis layers with every default in place, and what ioredis gets for each role.
- */
+/** Options of the ioredis layers with all defaults filled in, and the ioredis options of each role. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
@@ -18,16 +16,16 @@ import { type Credentials, withPassword } from "./credentials.ts"
 import type { AttemptError } from "./error.ts"
 import { takeIoredis } from "./given.ts"
 
-/** Options with every default in place, times in milliseconds. */
+/** Options with all defaults filled in, times in milliseconds. */
 export interface Resolved {
   /** Host and port for messages, without user and password. */
   readonly address: string
   readonly client: RedisOptions
-  /** Asked at each attempt to connect; `undefined` where they never change. */
+  /** Run before each connection attempt; `undefined` if the credentials never change. */
   readonly credentials: Effect.Effect<Credentials, AttemptError> | undefined
-  /** Credentials that were refused may be followed by others that are not. */
+  /** Whether refused credentials may be followed by valid ones. */
   readonly patient: boolean
-  /** What to log about options that are taken, but not as a whole. */
+  /** Warnings about options that are only partly used. */
   readonly warnings: ReadonlyArray<string>
   readonly keepAlive: boolean | undefined
   readonly tls: boolean
@@ -87,7 +85,7 @@ const resolveCommon = (options: ConnectionOptions): Result.Result<Common, Invali
   )
 }
 
-/** Of options and addresses alike, what says where the server is. */
+/** The part of options and addresses that locates the server. */
 interface Where {
   readonly host?: string | undefined
   readonly port?: number | string | undefined
@@ -96,7 +94,7 @@ interface Where {
   readonly sentinels?: unknown
 }
 
-/** What messages call the server. */
+/** The name of the server in messages. */
 const addressOf = ({ host, name, path, port, sentinels }: Where): string =>
   sentinels ? `Sentinel's ${name ?? "master"}` : path ?? `${host ?? "localhost"}:${port ?? 6379}`
 
@@ -164,10 +162,10 @@ const resolveTaken = (
         : Redacted.isRedacted(password)
         ? Redacted.value(password)
         : password,
-      // Without it ioredis speaks in clear to a master that Sentinels name, whatever else asks for TLS.
+      // Without it, ioredis connects unencrypted to a master that Sentinels name, whatever else asks for TLS.
       ...bySentinel && tls && { enableTLSForSentinelMode: true },
       ...tls && {
-        // Many servers behind one address choose their certificate by the name asked for.
+        // Servers that share one address choose their certificate by the requested name.
         tls: { ...!bySentinel && path === undefined && isIP(host) === 0 && { servername: host }, ...extra.tls }
       }
     }
@@ -180,7 +178,7 @@ export const resolveClient = (
   options: ConnectionOptions
 ): Result.Result<Resolved, Unsupported | InvalidOption> => {
   const address = addressOf(client.options)
-  // A Cluster is no `Redis` to the compiler, but a cast or plain JavaScript gets it here.
+  // The compiler rejects a Cluster as a `Redis`, but a cast or plain JavaScript can pass one.
   if ((client as { readonly isCluster: boolean }).isCluster) {
     return Result.fail(
       unsupported(
@@ -204,7 +202,7 @@ export const resolveClient = (
     address,
     tls: client.options.tls !== undefined,
     keepAlive: undefined,
-    // A token that the program puts into the options of its client holds for connections that are opened from then on.
+    // A token that the program writes into the options of its client applies to connections opened from then on.
     credentials: Effect.sync(() => ({
       username: client.options.username ?? undefined,
       password: client.options.password ?? undefined
@@ -215,20 +213,20 @@ export const resolveClient = (
   }))
 }
 
-/** 50 ms, 100 ms, … up to 1 s, and up to as much again by chance, so that many clients do not return at once. */
+/** 50 ms, 100 ms, … up to 1 s, plus up to as much again at random, so that many clients do not reconnect at once. */
 export const reconnectDelay = (attempt: number): number => {
   const delay = Math.min(50 * 2 ** (attempt - 1), 1000)
   return delay + Math.floor(Math.random() * delay)
 }
 
-/** What every client has, whatever was given. */
+/** The options of every client. */
 export const clientOptions = (resolved: Resolved, name: string): ClientOptions => ({
   ...resolved.client,
   connectionName: name,
   lazyConnect: true,
   // `attempt.ts` limits attempts from their beginning. ioredis counts only from the moment there is a socket.
   connectTimeout: 0,
-  // How long `disconnect` waits for the other end; its timer would keep a process alive that has nothing left to do.
+  // How long `disconnect` waits for the peer. Its timer would keep an otherwise finished process alive.
   disconnectTimeout: 100,
   protocol: 2,
   replyMapping: "legacy",
@@ -236,8 +234,8 @@ export const clientOptions = (resolved: Resolved, name: string): ClientOptions =
   autoResendUnfulfilledCommands: true,
   enableReadyCheck: false,
   enableAutoPipelining: false,
-  // A command given during a reconnect waits for this one attempt: a blip of some milliseconds fails nobody, and callers
-  // that try again at once do not spin while the server is down.
+  // A command sent during a reconnect waits for this one attempt. Callers do not notice a short interruption, and
+  // callers that retry at once do not spin while the server is down.
   enableOfflineQueue: true,
   keyPrefix: "",
   commandTimeout: undefined,
@@ -247,6 +245,6 @@ export const clientOptions = (resolved: Resolved, name: string): ClientOptions =
   readOnly: false,
   monitor: false,
   reconnectOnError: null,
-  // A reserved connection does not come back: its cut fails the command, and the pool opens another.
+  // A reserved connection does not reconnect: its command fails, and the pool opens another connection.
   retryStrategy: () => null
 })

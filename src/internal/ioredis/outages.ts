@@ -1,14 +1,14 @@
 /**
- * What the log says when connections are lost and come back: one line for the loss, one for the return, whichever and however
- * many connections of a layer it concerns, and one for each reason that waiting does not remove.
+ * Logs outages: one line for the loss and one for the return, however many connections of a layer are affected, and one
+ * for each reason that waiting does not remove.
  */
 import * as Effect from "effect/Effect"
 import { describe, isAway, startFailure } from "./error.ts"
 
-/** What one connection reports. */
+/** The reports of one connection. */
 export interface Outage {
   readonly lost: (cause: unknown) => void
-  /** An attempt to come back failed. */
+  /** A reconnect attempt failed. */
   readonly failed: (cause: unknown) => void
   readonly back: () => void
   /** The connection is no longer wanted. */

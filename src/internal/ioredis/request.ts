@@ -1,17 +1,15 @@
-/**
- * One command over a client of ioredis, built so that it can be collected as soon as it is answered.
- */
+/** Sends one command over an ioredis client. The command can be collected as soon as it is answered. */
 import { Command, type Redis as Client } from "ioredis"
 import { constants } from "node:buffer"
 import { tracingChannel } from "node:diagnostics_channel"
 
 /**
- * A reply with its bytes as text. Arrays are made by `map`, which V8 never allots in the old generation (see `entry.ts`), and
- * those of the parser, which it may, are emptied.
+ * A reply with its bytes as text. Arrays are made by `map`, which V8 never allocates in the old generation (see
+ * `entry.ts`). The parser's own arrays, which may be there, are emptied.
  */
 const textOf = (reply: unknown): unknown => {
-  // A value may be some bytes longer than V8's longest string. What is cut off is above every limit of a payload, and an
-  // exception in here would end the process, and the next one that reads the same entry.
+  // A value may be a few bytes longer than V8's longest string. The part cut off is above every limit of a payload. An
+  // exception here would end the process, and so would it in the next process that reads the same entry.
   if (Buffer.isBuffer(reply)) return reply.toString("utf8", 0, constants.MAX_STRING_LENGTH)
   if (!Array.isArray(reply)) return reply
   const texts = reply.map(textOf)
@@ -23,12 +21,12 @@ const traces = tracingChannel("ioredis:command")
 
 const ignore = (): void => {}
 
-/** Characters that each argument takes beside its own: its length, and the ends of two lines. */
+/** The characters that each argument takes besides its own: its length, and two line ends. */
 const argumentOverhead = 16
 
 /**
- * A command is one text for ioredis. One that is longer than V8's longest must not get there: where it has to wait for the
- * connection, it would throw only when that is ready, in an event of ioredis that nobody catches.
+ * ioredis builds one string for a command. A longer one than V8 allows must not get there: if it waits for the
+ * connection, it would throw only when that is ready, in an ioredis event whose exceptions are not caught.
  */
 const checkLength = (args: ReadonlyArray<string>): void => {
   let length = 0
@@ -37,14 +35,14 @@ const checkLength = (args: ReadonlyArray<string>): void => {
 }
 
 /**
- * One command, answered by a call instead of a promise.
+ * Sends one command, answered by a callback instead of a promise.
  *
- * ioredis makes a closure for each command and assigns it to a property; V8 allots such closures in the old generation, where
- * each keeps its command until the next full collection, and with it the arguments, who waits for the reply, and the reply.
- * A worker spent a sixth of its time on copying that. So a command lets go of everything when it is answered. Where somebody
- * listens to ioredis's own traces they are what matters.
+ * ioredis makes a closure for each command and assigns it to a property. V8 allocates such closures in the old
+ * generation, where each keeps its command until the next full collection, together with the arguments, the waiting
+ * caller and the reply. A worker spent a sixth of its time on copying that. So a command releases everything when it is
+ * answered, unless a subscriber listens to ioredis's own traces.
  *
- * Throws where no command can be made of the arguments.
+ * Throws if the arguments do not make a valid command.
  */
 export const request = (
   client: Client,
@@ -72,8 +70,8 @@ export const request = (
   }
   const refused = (cause: unknown) => {
     letGo()
-    // ioredis refuses its queue in a loop that also takes what is added meanwhile. Who sends again at once would be refused in
-    // the same loop, for ever if it goes on trying.
+    // ioredis empties its queue in a loop that also takes commands added meanwhile. A caller that retries at once would
+    // be refused in the same loop, possibly forever.
     queueMicrotask(() => onFailure(cause))
   }
   sent.resolve = answered

@@ -1,6 +1,4 @@
-/**
- * The order in which Sentinels are asked: first the one that answered last, at the end those that failed.
- */
+/** The order in which Sentinels are asked: first the one that answered last, and at the end those that failed. */
 import type { SentinelAddress } from "ioredis"
 
 export type Address = Partial<SentinelAddress>

@@ -1,6 +1,4 @@
-/**
- * Timers of the network: real time, also under a test's clock.
- */
+/** Timers of the network: real time, even under a test's clock. */
 
 /** Milliseconds beyond which Node's timers fire at once. */
 export const longestTimer = 2 ** 31 - 1
@@ -8,7 +6,7 @@ export const longestTimer = 2 ** 31 - 1
 export const later = (millis: number, run: () => void): NodeJS.Timeout =>
   setTimeout(run, Math.min(longestTimer, Math.ceil(millis)))
 
-/** A timer that fires this many milliseconds late was held up by a blocked process. */
+/** A timer that fires this many milliseconds late was delayed by a blocked process. */
 const held = 50
 
 /**

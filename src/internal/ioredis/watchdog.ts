@@ -1,13 +1,13 @@
 /**
- * Ends connections, among them one that owes replies and stays silent.
+ * Ends connections, including those that owe replies and stay silent.
  *
- * ioredis has `socketTimeout` for that. It gives up before it looks at the socket, where the replies may already lie when the
- * process was blocked.
+ * ioredis has `socketTimeout` for that. But it gives up before it reads the socket, where the replies may already be
+ * waiting if the process was blocked.
  */
 import type { Redis as Client } from "ioredis"
 import { later } from "./timer.ts"
 
-/** The socket, which is not there before the first attempt to connect, whatever ioredis's type says. */
+/** The socket. Before the first connection attempt there is none, whatever ioredis's type says. */
 export const streamOf = (client: Client): Client["stream"] | undefined => client.stream
 
 export const silent = (millis: number): string => `Connection is closed: no reply within ${Math.round(millis)} ms`
@@ -16,9 +16,9 @@ export const silent = (millis: number): string => `Connection is closed: no repl
 const owes = (client: Client): boolean => client.commandQueue.length > 0 || client["offlineQueue"].length > 0
 
 /**
- * Watches all commands of a client, ioredis's own included, with one timer that commands do not touch. The connection is cut
- * when nothing arrived for `limit` milliseconds, counted from the last byte or from the oldest waiting command, whichever is
- * later.
+ * Watches all commands of a client, including ioredis's own, with one timer that commands do not touch. The connection
+ * is cut if nothing arrived for `limit` milliseconds since the last byte or since the oldest waiting command was sent,
+ * whichever is later.
  */
 export const watch = (client: Client, limit: number): void => {
   let since = 0
@@ -45,7 +45,7 @@ export const watch = (client: Client, limit: number): void => {
     if (!owes(client)) return
     const left = since + limit - performance.now()
     if (left > 0) return arm(left)
-    // An attempt to connect has its own limit, and its end fails the commands that wait for it.
+    // A connection attempt has its own limit, and its end fails the commands that wait for it.
     if (client.status === "ready" || client.status === "connect") cut(client, new Error(silent(limit)))
     else arm(limit)
   }
@@ -63,7 +63,7 @@ export const watch = (client: Client, limit: number): void => {
   })
 }
 
-/** How long the commands of one connection may wait for their replies, each with a limit of its own. */
+/** How long the commands of one connection may wait for their replies, each with its own limit. */
 export interface Patience {
   /** A command is sent; `undefined` for no limit. */
   readonly allow: (limit: number | undefined) => void
@@ -71,8 +71,8 @@ export interface Patience {
 }
 
 /**
- * Calls `onSilent` when nothing of a reply came within the limit. It has one timer, which commands that are answered leave
- * alone: when it fires, it looks at what then waits.
+ * Calls `onSilent` if no part of a reply arrived within the limit. It has one timer, which answered commands do not
+ * touch: when it fires, it checks the commands that wait then.
  */
 export const makePatience = (
   client: () => Client,
@@ -92,7 +92,7 @@ export const makePatience = (
     wakes = Infinity
     if (waiting() === 0 || deadline === Infinity) return
     if (deadline > performance.now()) wakeAt(deadline)
-    // What came while this process was busy is read first.
+    // Replies that arrived while this process was busy are read first.
     else setImmediate(judge)
   }
 
@@ -100,7 +100,7 @@ export const makePatience = (
     if (waiting() === 0 || deadline === Infinity || wakes !== Infinity) return
     const now = performance.now()
     if (received() > heard) {
-      // A large reply is on its way: some commands take out what they reply, and nobody could ask for it again.
+      // A large reply is arriving. Some commands remove the data that they return, so it could not be asked for again.
       heard = received()
       deadline = now + allowed
     }
@@ -112,14 +112,14 @@ export const makePatience = (
     clearTimeout(timer)
     wakes = time
     timer = later(time - performance.now(), look)
-    // The socket keeps the process.
+    // The socket keeps the process alive.
     timer.unref()
   }
 
   return {
     allow: (limit) => {
       const now = performance.now()
-      // Replies come in the order of the commands, so what is sent behind a waiting command may take both times.
+      // Replies arrive in the order of the commands, so a command sent behind a waiting one may take both times.
       deadline = limit === undefined ? Infinity : Math.max(waiting() > 1 ? deadline : 0, now) + limit
       allowed = deadline - now
       heard = received()
@@ -129,16 +129,16 @@ export const makePatience = (
   }
 }
 
-/** Ends the connection, or the attempt to connect, for this reason. The client then reconnects as after any loss. */
+/** Ends the connection, or the connection attempt, for this reason. The client then reconnects as after any loss. */
 export const cut = (client: Client, reason: Error): void => {
   const stream = streamOf(client)
   client.disconnect(true)
   stream?.destroy(reason)
 }
 
-/** Ends a client now: what is in flight is lost, nothing is waited for. */
+/** Ends a client now, without waiting: commands in flight are lost. */
 export const destroy = (client: Client): void => {
   client.disconnect()
-  // `disconnect` is polite and waits up to 2 s for the other end, which may be gone.
+  // `disconnect` waits up to 2 s for the peer, which may have vanished.
   streamOf(client)?.destroy()
 }

@@ -35,7 +35,7 @@ export interface Client {
   closed: boolean
 }
 
-/** What the commands about the server itself may see and do. */
+/** The access that commands about the server itself have to it. */
 export interface Host {
   readonly clients: () => ReadonlyArray<Client>
   readonly kill: (client: Client) => void

@@ -1,6 +1,6 @@
 /**
- * Every command that exists here, as the server describes it: name, number of
- * arguments (negative: at least), flags, and where its keys are.
+ * The commands that exist here, as the server describes them: name, number of arguments (a negative number is a minimum),
+ * flags, and the positions of their keys.
  */
 import type { Handler, Reply } from "./command.ts"
 import { hashes } from "./hashes.ts"

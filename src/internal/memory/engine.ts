@@ -324,7 +324,7 @@ const wake = (self: Engine): void => {
 const wakeKey = (self: Engine, key: string): void => {
   const tickets = self.waiting.get(key)
   if (tickets === undefined) return
-  // Those who wait now: whoever is served may be back, and wait again, before the loop is over.
+  // A copy, because a served client may wait again before the loop is over.
   for (const ticket of Array.from(tickets)) {
     const wait = ticket.wait
     if (wait === undefined || ticket.result !== undefined) continue

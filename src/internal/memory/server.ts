@@ -99,7 +99,7 @@ const sendWith =
       return fakeTimers.areFaked() ? Effect.andThen(warnOfFakeTimers(engine), waiting) : waiting
     })
 
-/** Servers that have told of faked timers. */
+/** Servers that have warned about faked timers. */
 const warned = new WeakSet<Engine.Engine>()
 
 const warnOfFakeTimers = (engine: Engine.Engine): Effect.Effect<void> =>

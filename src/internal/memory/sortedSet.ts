@@ -2,7 +2,7 @@
  * The shape of a sorted set: members by score, then by bytes, with a map from
  * member to score beside them.
  *
- * The members lie in chunks of bounded length, so that neither a new first
+ * The members are kept in chunks of bounded length, so that neither a new first
  * member nor the loss of one moves all others.
  */
 import { compareBytes } from "./arguments.ts"

@@ -22,7 +22,7 @@ export type ValueOf<K extends Kind> = Extract<Value, { readonly kind: K }>
 export interface Store {
   readonly values: Map<string, Value>
   readonly expires: Map<string, number>
-  /** Keys that somebody may be waiting for, in the order in which they woke up. */
+  /** Keys that clients may be waiting for, in the order in which they woke up. */
   ready: Set<string>
   /** Milliseconds since the epoch, fixed while a command or a script runs. */
   now: number
@@ -69,7 +69,7 @@ export const put = (self: Store, key: string, value: Value, keepTtl = false): vo
 export const remove = (self: Store, key: string): boolean => {
   const value = self.values.get(key)
   if (value === undefined) return false
-  // whoever reads as a member of a group has to learn that the group is gone
+  // Readers of a group have to learn that the group is gone.
   if (value.kind === "stream") self.ready.add(key)
   self.expires.delete(key)
   return self.values.delete(key)

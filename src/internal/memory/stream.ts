@@ -43,7 +43,7 @@ export interface Consumer {
 export interface Group {
   readonly name: string
   lastId: Ids.EntryId
-  /** How many entries of the stream lie at or before `lastId`; `undefined` when that is not known. */
+  /** How many entries of the stream are at or before `lastId`; `undefined` when that is not known. */
   entriesRead: number | undefined
   readonly pending: Ordered.Ordered<Pending>
   readonly consumers: Map<string, Consumer>
@@ -88,7 +88,7 @@ export const append = (self: StreamValue, id: Ids.EntryId, fields: ReadonlyArray
 
 export const entryReply = (cell: Ordered.Cell<Entry>): Reply => [cell.text, cell.value.fields]
 
-/** Removes an entry; `false` when it is not there. `firstId` is for the caller to mend. */
+/** Removes an entry; `false` when it is not there. The caller corrects `firstId`. */
 const removeEntry = (self: StreamValue, text: string): boolean => {
   const entry = Ordered.remove(self.entries, text)
   if (entry === undefined) return false
@@ -255,7 +255,7 @@ const hasDeletions = (self: StreamValue, start: Ids.EntryId): boolean =>
   length(self) > 0 && !Ids.isZero(self.maxDeletedId) && Ids.compare(self.firstId, self.maxDeletedId) <= 0 &&
   Ids.compare(start, self.maxDeletedId) <= 0
 
-/** How many entries were ever added up to this id; `undefined` when that cannot be told. */
+/** How many entries were ever added up to this id; `undefined` when that is unknown. */
 const distanceFromFirstEver = (self: StreamValue, id: Ids.EntryId): number | undefined => {
   if (self.entriesAdded === 0) return 0
   if (length(self) === 0 && Ids.compare(id, self.lastId) < 1) return self.entriesAdded

@@ -90,7 +90,7 @@ const destroyGroup = (context: Context, [, , key = "", name = ""]: ReadonlyArray
   const stream = Store.get(context.store, key, "stream")
   if (stream === undefined) throw keyRequired()
   if (!stream.groups.delete(name)) return 0
-  // whoever waits in this group has to learn that it is gone
+  // Readers of this group have to learn that it is gone.
   context.store.ready.add(key)
   return 1
 }

@@ -1,20 +1,21 @@
 /**
- * How many things one read may ask for, so that what it brings stays within a size: by the size of those that came before.
+ * Estimates how many items one read may ask for, so that its reply stays within a size. It learns from the sizes of
+ * earlier items.
  */
 export interface BatchSize {
-  /** How many fit into so many characters; less than 1 when not even one is known to. */
+  /** How many items fit into the given number of characters; below 1 if even one may not fit. */
   readonly affordable: (characters: number) => number
-  /** So many came, of so many characters together. */
+  /** Records that `count` items with `characters` in total arrived. */
   readonly learn: (count: number, characters: number) => void
 }
 
 /**
- * How many things one take may ask for, so that its reply arrives: half as many after each one whose reply was lost, and a
- * few more after each that came.
+ * Limits how many items one take may ask for, so that its reply arrives: half as many after each lost reply, and a few
+ * more after each that arrived.
  *
- * A server may end the connection of a client whose reply is large (`client-output-buffer-limit`), and what the reply held is
- * then taken and not here. Nobody says what the limit is, or that it was the reason. A reply that was lost for another reason
- * costs a few smaller takes.
+ * A server may close the connection of a client whose reply is large (`client-output-buffer-limit`). The items in the
+ * reply are then taken, but not here. The server reports neither the limit nor the reason. If a reply was lost for
+ * another reason, this costs a few smaller takes.
  */
 export interface Portion {
   /** `Infinity` until a reply was lost. */
@@ -23,7 +24,7 @@ export interface Portion {
   readonly came: (asked: number) => void
 }
 
-/** A portion beyond which nothing asks for more. */
+/** A portion that no caller exceeds. */
 const noLimitFrom = 1_000
 
 export const makePortion = (): Portion => {
@@ -34,21 +35,21 @@ export const makePortion = (): Portion => {
       most = Math.max(1, Math.min(most, asked) >> 1)
     },
     came: (asked) => {
-      // Slowly: too much costs a connection.
+      // Slowly, because asking for too much costs a connection.
       if (asked >= most) most += Math.max(1, most >> 3)
       if (most > noLimitFrom) most = Number.POSITIVE_INFINITY
     }
   }
 }
 
-/** What one is taken to cost before any was seen, so that the first read of huge ones is small. */
+/** The assumed size of an item before any was seen, so that the first read of huge items is small. */
 const sizeAtFirst = 1 << 19
 
 export const make = (): BatchSize => {
   let average = sizeAtFirst
   return {
     affordable: (characters) => Math.floor(characters / average),
-    // At once when they grow, slowly when they shrink.
+    // At once when sizes grow, slowly when they shrink.
     learn: (count, characters) => {
       if (count === 0) return
       const size = characters / count

@@ -1,8 +1,8 @@
 /**
- * A command that waits at the server, one at a time, and the one alarm that notices a reply that is overdue.
+ * A command that waits at the server, one at a time, with one alarm that detects an overdue reply.
  *
- * Racing each read against a sleep and a pause takes five fibers and a timer a read, and 8.5 µs of CPU more than the command
- * alone. Here the read is the only fiber, and it takes 0.8 µs more.
+ * Racing each read against a sleep and a pause would take five fibers and a timer for each read, and 8.5 µs more CPU
+ * than the command alone. Here the read is the only fiber, and it takes 0.8 µs more.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -16,17 +16,17 @@ import { monotonicMillis } from "../base/monotonic.ts"
 export interface BlockingRead<A> {
   /** Sends the command now. It is interrupted with the scope. */
   readonly start: (command: Effect.Effect<A, RedisError>) => void
-  /** The reply to what was started last; `undefined` once stopped. */
+  /** The reply to the command that was started last; `undefined` once stopped. */
   readonly reply: Effect.Effect<A | undefined, RedisError>
-  /** Whoever waits for a reply, now or later, gets none; a reply that is there already is still given. */
+  /** Ends the waiting for a reply, now and later. A reply that has already arrived is still returned. */
   readonly stop: Effect.Effect<void>
-  /** Nothing waits at the server: what was started last, if anything, has been answered. */
+  /** Whether no command waits at the server: the last one, if any, was answered. */
   readonly isIdle: () => boolean
 }
 
 /**
- * What a read may take longer than the time that it asks for, in milliseconds, before the connection is given up. A large reply
- * takes its time on a slow network, and `IoRedis` notices by itself, and sooner, when nothing comes at all.
+ * How much longer a read may take than it asked for before the connection is closed, in milliseconds. A large reply
+ * takes time on a slow network, and `IoRedis` itself detects sooner if nothing arrives at all.
  */
 const grace = 30_000
 
@@ -35,7 +35,7 @@ const overdue = () =>
 
 const none = Exit.succeed(undefined)
 
-/** `block`: the milliseconds that one read waits at the server. */
+/** `block`: how long one read waits at the server, in milliseconds. */
 export const make = <A>(block: number): Effect.Effect<BlockingRead<A>, never, Scope.Scope> =>
   Effect.gen(function*() {
     const clock = yield* Clock.Clock
@@ -51,7 +51,7 @@ export const make = <A>(block: number): Effect.Effect<BlockingRead<A>, never, Sc
       fiber = undefined
       deadline = Infinity
       idle = Exit.isSuccess(exit)
-      // Kept only for somebody who comes later: what it holds should not outlive its use.
+      // Kept only for a later caller, so that its content does not outlive its use.
       if (resume === undefined) arrived = exit
       else give(exit)
     }

@@ -1,39 +1,39 @@
 /**
- * What kind of trouble an error of Redis is, whichever client reports it.
+ * Classifies errors of Redis, independently of the client that reports them.
  *
- * Servers tell the kind by the first word of an error reply; clients tell a broken connection by system codes, class names
- * or fixed sentences. Both are read here once, so that nobody else compares messages.
+ * Servers identify the kind by the first word of an error reply. Clients identify a broken connection by system codes,
+ * class names or fixed sentences. Only this module reads them, so that no other code compares messages.
  */
 import type * as Redis from "../../Redis.ts"
 
 export type RedisFailure =
   /** The stream or its group is gone (`NOGROUP`, `UNBLOCKED`): create it again, then go on. */
   | "NoGroup"
-  /** The group exists already (`BUSYGROUP`): what `XGROUP CREATE` wanted is there. */
+  /** The group exists already (`BUSYGROUP`), as `XGROUP CREATE` wanted. */
   | "GroupExists"
-  /** A key holds another type than expected. */
+  /** A key holds a value of another type than expected. */
   | "WrongType"
-  /** The user may not do this (`NOPERM`, protected mode). */
+  /** The user lacks permission (`NOPERM`, protected mode). */
   | "NoPermission"
   /** User or password is missing or wrong (`NOAUTH`, `WRONGPASS`). */
   | "NotAuthenticated"
   | "OutOfMemory"
   /** The server refuses writes because it cannot save (`MISCONF`). */
   | "Misconfigured"
-  /** A replica, or a master without enough of them: writes are refused. */
+  /** A replica, or a master with too few replicas: it refuses writes. */
   | "ReadOnly"
   | "Loading"
   /** The script cache was flushed. */
   | "NoScript"
-  /** A script runs for too long. */
+  /** A script has been running for too long. */
   | "Busy"
-  /** The master or the cluster is not reachable for this server. */
+  /** This server cannot reach the master or the cluster. */
   | "MasterDown"
-  /** The server lacks a command or an option that it was given, or refuses it to everybody. */
+  /** The server lacks a command or an option, or refuses it to every user. */
   | "Unsupported"
-  /** A node of a Redis Cluster that does not have the key, or not all keys of a script (`MOVED`, `CROSSSLOT`). */
+  /** A node of a Redis Cluster that lacks the key, or some keys of a script (`MOVED`, `CROSSSLOT`). */
   | "Cluster"
-  /** The connection is closed, refused, cut or silent; whether the command was carried out is unknown. */
+  /** The connection is closed, refused, cut or silent; whether the command ran is unknown. */
   | "Connection"
   | "Other"
 
@@ -60,11 +60,12 @@ const kinds: Readonly<Record<string, RedisFailure>> = {
   MOVED: "Cluster"
 }
 
-// System codes start with E, and so does the ERR of a reply, which has no code.
+// System codes start with E, and so does the ERR of a reply, which is not a code.
 const connectionCode =
   /^(E[A-Z]*(CONN|TIMEDOUT|PIPE|UNREACH|NOTFOUND|AI_AGAIN|NETDOWN|HOSTDOWN|CLOSED)|ERR_(SSL|TLS|SOCKET))/
 
-// ioredis: no classes of its own, so its sentences. node-redis: the classes of its errors.ts, and their sentences.
+// ioredis has no error classes, so its sentences are matched. For node-redis: the classes of its errors.ts, and their
+// sentences.
 const connectionText = new RegExp(
   [
     "^Connection is closed",
@@ -90,8 +91,8 @@ const connectionText = new RegExp(
   ].join("|")
 )
 
-// What a server says of a command that it does not know, or not in this form: to a client, and in a script before and since
-// version 7. None of it depends on what a command writes.
+// The server's errors for an unknown command or form of a command: to a client, and in a script before and since
+// version 7. None of them depends on what a command writes.
 const unsupportedText = new RegExp(
   [
     "^ERR unknown (sub)?command",
@@ -105,10 +106,10 @@ const unsupportedText = new RegExp(
   "i"
 )
 
-// Before version 7 the error of a script hides the code of the command that failed in it.
+// Before version 7, the error of a script hides the code of the command that failed in it.
 const insideScript = new RegExp(`^ERR Error running script .*: -?(${Object.keys(kinds).join("|")}) `)
 
-/** The kind of a message of either client, with the system's code when there is one. */
+/** Returns the kind of a message of either client, with the system's code if there is one. */
 export const failureOfMessage = (message: string, code?: unknown): RedisFailure => {
   const end = message.indexOf(" ")
   const kind = kinds[end < 0 ? message : message.slice(0, end)]
@@ -116,7 +117,7 @@ export const failureOfMessage = (message: string, code?: unknown): RedisFailure 
   if (typeof code === "string" && connectionCode.test(code)) return "Connection"
   if (message.startsWith("ERR ")) {
     if (message.startsWith("ERR invalid password")) return "NotAuthenticated"
-    // XINFO has no word of its own for a stream that is gone, and its groups with it.
+    // XINFO has no code of its own for a missing stream, which has no groups either.
     if (message.startsWith("ERR no such key")) return "NoGroup"
     if (
       message.startsWith("ERR ACL failure in script") || message.startsWith("ERR The user executing the script can't")
@@ -128,7 +129,7 @@ export const failureOfMessage = (message: string, code?: unknown): RedisFailure 
   return connectionText.test(message) ? "Connection" : "Other"
 }
 
-/** What the server, the client or the system says about it: the error itself has no message of its own. */
+/** The text of the server, the client or the system. The error itself has no message of its own. */
 export const textOf = ({ cause }: Redis.RedisError): string => cause instanceof Error ? cause.message : String(cause)
 
 /** The same as a part of a sentence: ioredis ends some of its own with a period. */
@@ -142,7 +143,7 @@ export const failureOf = (error: Redis.RedisError): RedisFailure => {
   return failureOfMessage(message, "code" in cause ? cause.code : undefined)
 }
 
-/** Passes by itself: back off and go on. */
+/** Whether the failure is temporary: back off and continue. */
 export const isTransient = (kind: RedisFailure): boolean => {
   switch (kind) {
     case "NoGroup":
@@ -160,7 +161,7 @@ export const isTransient = (kind: RedisFailure): boolean => {
   }
 }
 
-/** Stays until somebody changes the server or the settings: a worker fails with it. */
+/** Whether the failure lasts until an operator changes the server or the settings. A worker fails with it. */
 export const isFatal = (kind: RedisFailure): boolean =>
   kind === "NotAuthenticated" || kind === "NoPermission" || kind === "WrongType" || kind === "Unsupported" ||
   kind === "Cluster"

@@ -1,6 +1,4 @@
-/**
- * Cleanup commands at the end of a scope. The server may be silent then, and a shutdown must not wait for it.
- */
+/** Cleanup commands at the end of a scope. The server may be silent then, and a shutdown must not wait for it. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 

@@ -1,12 +1,12 @@
 /**
- * What names may be made of. No legal part holds a separator, a brace, a space, a control character or a glob, so that
- * different parts give different names whatever separator a naming joins them with.
+ * The rules for parts of names. A valid part contains no separator, brace, space, control character or glob, so
+ * different parts give different names for any separator that a naming uses.
  */
 import * as Data from "effect/Data"
 import * as Result from "effect/Result"
 import { isActionType, maxActionTypeLength } from "../wire/fields.ts"
 
-/** Public as `QueueNaming.QueueNameError`, where it is described. */
+/** Public as `QueueNaming.QueueNameError`, with its documentation there. */
 export class QueueNameError extends Data.TaggedError("QueueNameError")<{
   readonly part: string
   readonly found: string
@@ -20,7 +20,7 @@ export class QueueNameError extends Data.TaggedError("QueueNameError")<{
 const shown = (found: string): string =>
   found.length > 80 ? `${JSON.stringify(found.slice(0, 80))}… (${found.length} characters)` : JSON.stringify(found)
 
-/** What is wrong with a naming itself; typed as every other name that cannot be built. */
+/** A fault of a naming itself, with the type of every other invalid name. */
 export class NamingFault extends QueueNameError {
   override get message(): string {
     return `The naming gives ${shown(this.found)} as ${this.part}: expected ${this.expected}`
@@ -64,7 +64,7 @@ export const group = matching("group", tokenPattern, tokenExpected)
 export const instance = matching("instance", tokenPattern, tokenExpected)
 export const suffix = matching("consumer suffix", tokenPattern, tokenExpected)
 export const unique = matching("consumer id", tokenPattern, tokenExpected)
-// `inbox` at this place is the shared list: it can be nobody's correlation.
+// `inbox` is the shared list in this place, so it cannot be a correlation id.
 export const correlation: Part = {
   part: "correlation id",
   expected: `${tokenExpected}, and not "inbox"`,
@@ -74,7 +74,7 @@ export const correlation: Part = {
 const refusal = (part: Part, found: string): QueueNameError =>
   new QueueNameError({ part: part.part, found, expected: part.expected })
 
-/** The value itself, where it can be that part; else throws. */
+/** Returns the value if it is a valid part, and throws otherwise. */
 export const need = (part: Part, value: string): string => {
   if (part.test(value)) return value
   throw refusal(part, value)

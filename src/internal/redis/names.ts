@@ -1,8 +1,8 @@
 /**
- * The names that the library uses, all derived from the few of `QueueNaming`. A new key needs nothing of a naming: it is a
- * function here, and where it belongs to the state of a service, a field of `Names`.
+ * The names that the library uses, all derived from the functions of `QueueNaming`. A new key needs no change of a
+ * naming: it is a function here, and, if it belongs to the state of a service, a field of `Names`.
  *
- * Parts are checked here, before any naming sees them, so that a naming of the user's own has nothing to check.
+ * Parts are checked here before a naming sees them, so a custom naming has nothing to check.
  */
 import type { Kind, QueueNamingShape } from "../../QueueNaming.ts"
 import * as parts from "./nameParts.ts"
@@ -22,7 +22,7 @@ const inLists = (actionType: string): string => need(parts.actionType, actionTyp
 export const actionStream = (naming: QueueNamingShape, service: string): string =>
   key(naming, service, "streams", "main")
 
-/** The stream of what could not be handled. */
+/** The stream of actions that could not be handled. */
 export const deadLetterStream = (naming: QueueNamingShape, service: string): string =>
   key(naming, service, "streams", "dead")
 
@@ -47,8 +47,8 @@ export const callbackList = (
 ): string => key(naming, service, "callbacks", inLists(callbackActionType), need(parts.correlation, correlationId))
 
 /**
- * The list for all callbacks of a type. Types that differ only in `.` and `_` share it, which does no harm: a callback
- * carries its type.
+ * The list for all callbacks of a type. Types that differ only in `.` and `_` share it, which does no harm, because a
+ * callback contains its type.
  */
 export const callbackInbox = (naming: QueueNamingShape, service: string, callbackActionType: string): string =>
   key(naming, service, "callbacks", inLists(callbackActionType), "inbox")
@@ -61,7 +61,7 @@ export const inbox = (naming: QueueNamingShape, client: string, answering: strin
 // consumers
 // -----------------------------------------------------------------------------
 
-/** A consumer; an empty suffix is left out. */
+/** A consumer. An empty suffix is left out. */
 export const consumer = (naming: QueueNamingShape, service: string, suffix: string, unique: string): string =>
   naming.consumer(
     need(parts.service, service),
@@ -69,14 +69,14 @@ export const consumer = (naming: QueueNamingShape, service: string, suffix: stri
     need(parts.unique, unique)
   )
 
-/** The consumer that owns entries which wait for their next attempt. Workers of one group agree on it. */
+/** The consumer that owns entries waiting for their next attempt. All workers of a group use the same. */
 export const waitingConsumer = (service: string): string => `${need(parts.service, service)}-waiting`
 
 // -----------------------------------------------------------------------------
 // names in messages
 // -----------------------------------------------------------------------------
 
-/** Above the longest name that any legal parts give with the naming of the wire format. */
+/** Longer than any name of the wire format with valid parts. */
 export const maxNameLength = 1024
 
 const kinds: ReadonlyArray<Kind> = ["response", "callback", "stream"]
@@ -85,8 +85,9 @@ const kinds: ReadonlyArray<Kind> = ["response", "callback", "stream"]
 const control = /[\u0000-\u001f\u007f]/
 
 /**
- * Whether a name taken from a message may be written to, as what the message says it is. A naming is asked about no name
- * that is too long or holds control characters, and one that throws has said no: a message must not end a worker.
+ * Whether a worker may write to a name from a message, for the given use. Names that are too long or contain control
+ * characters are rejected without asking the naming, and an exception counts as a rejection, because a message must not
+ * end a worker.
  */
 export const accepts = (naming: QueueNamingShape) => (name: string, kind: Kind): boolean => {
   if (name.length === 0 || name.length > maxNameLength || control.test(name)) return false
@@ -101,7 +102,7 @@ export const accepts = (naming: QueueNamingShape) => (name: string, kind: Kind):
 // the state of a service
 // -----------------------------------------------------------------------------
 
-/** What a worker and the dead letters of one service use, built once. */
+/** The names for a worker and the dead letters of one service, built once. */
 export interface Names {
   readonly service: string
   readonly group: string
@@ -116,12 +117,12 @@ export interface Names {
   readonly lease: string
 }
 
-/** What the library keeps for itself: everything but the way into a service. */
+/** Whether a key holds the library's own state: every key except the action stream. */
 const isPrivate = (what: string, kind: Kind): boolean => what !== "stream" || kind !== "stream"
 
 /**
- * Checks what every naming must hold to, whoever wrote it: otherwise one key would hold two things, two workers would be one
- * consumer, or a forged message could have an answer pushed to a key that the worker keeps its own state in.
+ * Checks the rules for every naming, custom ones included. Otherwise one key could hold two things, two workers could
+ * share a consumer, or a forged message could direct an answer to a key with the worker's own state.
  */
 const check = (naming: QueueNamingShape, names: Names): void => {
   const { deadLetters, lease, retryDue, retryRecords, service, stream, waitingConsumer } = names
@@ -154,7 +155,7 @@ const check = (naming: QueueNamingShape, names: Names): void => {
   }
 }
 
-/** Throws a `QueueNameError` when the service or the naming is no good, and what the naming throws. */
+/** Throws a `QueueNameError` if the service or the naming is invalid, and any error that the naming throws. */
 export const namesOf = (naming: QueueNamingShape, service: string): Names => {
   const group = need(parts.group, naming.group(need(parts.service, service)))
   const retries = (what: string): string => key(naming, service, "retries", group, what)

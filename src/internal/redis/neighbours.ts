@@ -1,12 +1,14 @@
 /**
- * Workers of this process that share a server: the streams that they read, and the connections that they hold for good.
+ * Workers of this process that share a server: the streams that they read, and the connections that they hold
+ * permanently.
  *
- * A layer that is provided twice is built twice, and two workers run where one was meant. Layers with one address are one
- * server, since the mistake often builds the Redis layer twice as well. A layer without an address is a server of its own.
+ * A layer that is provided twice is built twice, so two workers run instead of one. Layers with the same address count
+ * as one server, since this mistake often builds the Redis layer twice as well. A layer without an address counts as a
+ * server of its own.
  *
- * A reader that finds no connection in a bounded pool waits for one in vain, and so does a caller that waits for answers.
- * Readers are counted, so that the start of a worker can tell. Of a `Redis` layer that is not ours nothing is known, and
- * nothing is refused.
+ * A reader without a free connection in a limited pool would wait forever, and so would a caller that waits for
+ * answers. Readers are counted so that the start of a worker can fail instead. For a custom `Redis` layer nothing is
+ * known, and nothing fails.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -18,7 +20,7 @@ interface Neighbour {
   readonly types: ReadonlySet<string>
 }
 
-/** What is known of one `Redis` layer. */
+/** The known facts about one `Redis` layer. */
 interface Known {
   readonly maxConnections: number
   readonly street: Set<Neighbour>
@@ -36,7 +38,7 @@ const streetAt = (address: string): Set<Neighbour> => {
   return made
 }
 
-/** Where a layer's server is, without credentials, and how many connections its pool may have. */
+/** Registers the address of a layer's server, without credentials, and the limit of its pool. */
 export const register = (
   redis: Redis["Service"],
   layer: { readonly address?: string; readonly maxConnections: number }
@@ -80,13 +82,13 @@ export const seat = (redis: Redis["Service"], readers: number): Effect.Effect<vo
   })
 
 export interface Place {
-  /** Types that another worker handles already, in order. */
+  /** Types that another worker already handles, sorted. */
   readonly shared: ReadonlyArray<string>
-  /** This worker takes no more actions. */
+  /** Marks that this worker takes no more actions. */
   readonly leave: () => void
 }
 
-/** Notes a worker until it leaves, or its scope ends. */
+/** Registers a worker until it leaves, or until its scope ends. */
 export const join = (
   redis: Redis["Service"],
   stream: string,
@@ -108,10 +110,10 @@ export const join = (
     (place) => Effect.sync(place.leave)
   )
 
-/** Types named in a warning. */
+/** The number of types named in a warning. */
 const named = 3
 
-/** What to say of types that another worker of this process handles as well; `undefined` for none. */
+/** The warning about types that another worker of this process handles as well; `undefined` if there are none. */
 export const warningOf = (stream: string, shared: ReadonlyArray<string>): string | undefined => {
   if (shared.length === 0) return undefined
   const rest = shared.length - named

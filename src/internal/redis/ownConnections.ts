@@ -1,9 +1,9 @@
 /**
- * Our blocking connections as the server knows them, and the end of those that were left behind.
+ * Identifies our blocking connections at the server, and ends those left behind.
  *
- * After a connection broke, the server may not have noticed: a read that still waits there is first in line, and takes
- * what nobody receives any more. It is ended by its id, and only while it bears our name, since a server that was started
- * anew counts from 1 again.
+ * After a connection broke, the server may not have noticed. A read that still waits there is first in line, and the
+ * entries that it takes are lost to us. It is ended by its id, and only if it carries our name, because a restarted
+ * server counts ids from 1 again.
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -13,11 +13,11 @@ import { farewell } from "./farewell.ts"
 
 export interface OwnConnections {
   /**
-   * Gives a connection the name and remembers its id. One that is `idle` when the scope ends loses the name and is forgotten:
-   * the pool hands it to the next who asks, and it must not be ended in their hands.
+   * Gives a connection its name and remembers its id. If it is `idle` when the scope ends, it loses the name and is
+   * forgotten: the pool lends it to the next caller, and it must not be ended there.
    */
   readonly identify: (connection: Connection, idle: () => boolean) => Effect.Effect<void, never, Scope.Scope>
-  /** Ends those that are still there and still ours. It fails while the server is out of reach. */
+  /** Ends connections that still exist and are still ours. It fails while the server is unreachable. */
   readonly end: Effect.Effect<void, RedisError>
 }
 
@@ -42,7 +42,7 @@ export const make = (redis: Redis["Service"], name: string): OwnConnections => {
         ids.add(id)
         yield* Effect.addFinalizer(() => idle() ? release(connection, id) : Effect.void)
       },
-      // A user without permission for CLIENT reads all the same; only a connection left behind is then not ended early.
+      // A user without permission for CLIENT can still read. Only a connection left behind is then not ended early.
       (identified) => Effect.ignore(identified)
     ),
     end: Effect.suspend(() => Effect.forEach([...ids], endOne, { discard: true }))

@@ -1,9 +1,8 @@
 /**
- * Replies of stream reads, whichever client they come from.
+ * Parses replies of stream reads from any client.
  *
- * ioredis and node-redis differ, and each differs between RESP2 and RESP3: a
- * read comes nested, flat, as an object or as a `Map`. All shapes are told
- * apart here and nowhere else.
+ * ioredis and node-redis differ, and each differs between RESP2 and RESP3: a read may be nested, flat, an object or a
+ * `Map`. Only this module distinguishes the shapes.
  */
 
 /** An entry of a stream: its id, and its field and value pairs in one array. */
@@ -21,7 +20,7 @@ const fieldsOf = (value: unknown): ReadonlyArray<unknown> => {
 const isRawEntry = (row: unknown): row is RawEntry =>
   Array.isArray(row) && typeof row[0] === "string" && Array.isArray(row[1])
 
-/** Entries as `XRANGE` and `XCLAIM` reply with them; `null` stands for one that is gone. */
+/** Entries in replies of `XRANGE` and `XCLAIM`; `null` for a deleted entry. */
 export const entries = (reply: unknown): ReadonlyArray<RawEntry> => {
   const result: Array<RawEntry> = []
   for (const row of array(reply)) {
@@ -55,7 +54,7 @@ export const pendingIds = (reply: unknown, consumer: string): ReadonlyArray<stri
     return owner === consumer ? [String(id)] : []
   })
 
-/** What `XINFO GROUPS` replies of one group. */
+/** The row of one group in a reply of `XINFO GROUPS`. */
 export const groupIn = (reply: unknown, group: string): ReadonlyMap<string, unknown> | undefined =>
   array(reply).map(record).find((info) => info.get("name") === group)
 

@@ -4,7 +4,7 @@
 import * as Duration from "effect/Duration"
 import { row, time } from "../base/options.ts"
 
-/** It has an end, since answers that nobody takes would stay for good. */
+/** It is finite, since answers that are never read would stay forever. */
 export const responseTimeToLive = row(
   time("1 millis", "3650 days", { example: "1 hour" }),
   Duration.hours(1)

@@ -1,6 +1,5 @@
 /**
- * The server's clock, followed from here: deadlines and ages are the server's, whatever the clocks of hosts say and
- * whenever they are set.
+ * Estimates the server's clock. Deadlines and ages use it, whatever the clocks of hosts say and whenever they are set.
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -11,12 +10,12 @@ import { strings } from "./reply.ts"
 export interface ServerClock {
   /** Milliseconds by the server's clock, as of the last sample. */
   readonly now: () => number
-  /** The same for a moment of this process, in monotonic milliseconds. */
+  /** The same for a given time of this process, in monotonic milliseconds. */
   readonly at: (monotonic: number) => number
   readonly sample: Effect.Effect<void, RedisError>
 }
 
-/** Milliseconds from command to reply, beyond which a sample is left out. */
+/** The round-trip time above which a sample is discarded, in milliseconds. */
 const longestTrip = 1_000
 
 export const make = (redis: Redis["Service"], clock: Clock.Clock): ServerClock => {
@@ -32,7 +31,8 @@ export const make = (redis: Redis["Service"], clock: Clock.Clock): ServerClock =
         const [seconds, micros] = strings(reply).map(Number)
         if (seconds === undefined || micros === undefined) return
         const received = monotonicMillis(clock)
-        // The reply was written about half-way between sending and receiving. A late one would know less than we do.
+        // The server wrote the reply about half-way between sending and receiving. A late reply is less exact than the
+        // current estimate.
         if (sampled && received - sent > longestTrip) return
         sampled = true
         offset = seconds * 1000 + micros / 1000 - (sent + received) / 2

@@ -1,6 +1,4 @@
-/**
- * Settings from wherever they come, checked all at once.
- */
+/** Checks settings from any source, all together. */
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { SettingsProblem, Values } from "../../Settings.ts"
@@ -8,18 +6,18 @@ import { expectedPassword, type Field, fields, type Name, passwordName, urlName 
 import { expectedRedisUrl, ignoredParameters, parseRedisUrl } from "./url.ts"
 
 export interface Source {
-  /** Settings as they came: by variable from the environment, by key from code. */
+  /** The raw settings: by variable from the environment, by key from code. */
   readonly get: (name: Name) => unknown
   readonly environment: boolean
 }
 
 export interface Built {
   readonly values: Values
-  /** What to log about values that are taken, but not as a whole. */
+  /** Warnings about values that are only partly used. */
   readonly warnings: ReadonlyArray<string>
 }
 
-/** Checks all settings; whatever is not set has its default. Fails with every wrong value at once. */
+/** Checks all settings and fills in defaults. Fails with all invalid values together. */
 export const build = (
   source: Source,
   defaults: Omit<Values, "serviceName">
@@ -51,7 +49,7 @@ export const build = (
   let password = redis?.password === undefined ? undefined : Redacted.make(redis.password)
   const given = source.get(passwordName)
   if (Redacted.isRedacted(given) || (typeof given === "string" && given !== "")) {
-    // SAFETY: the environment gives `Config.Redacted`, code what `Input` says; each holds a string.
+    // SAFETY: the environment supplies `Config.Redacted`, and code the type of `Input`; each holds a string.
     password = typeof given === "string" ? Redacted.make(given) : given as Redacted.Redacted<string>
   } else if (given !== undefined && given !== "") {
     problems.push({ name: nameOf(passwordName), found: `a ${typeof given}`, expected: expectedPassword })

@@ -1,6 +1,4 @@
-/**
- * The settings as a table: the name of each in the environment and in code, the values that it takes, and its default.
- */
+/** The table of settings: the names in the environment and in code, the accepted values, and the default. */
 import * as Duration from "effect/Duration"
 import { handlerTimeout, maxAttempts } from "../base/attempts.ts"
 import { bytes, flag, type Kind, type Row, row, text, time, wholeNumber } from "../base/options.ts"
@@ -25,7 +23,7 @@ const optional = <A>(variable: string, key: string, kind: Kind<A>): Field<A, A |
   fallback: undefined
 })
 
-/** Every setting that is a value of its own; address and password of Redis are read together. */
+/** Every setting with a value of its own. The address and password of Redis are read together. */
 export const fields = {
   // A colon would move the parts of every key, a dot would end the service's name early in an action type.
   serviceName: optional(

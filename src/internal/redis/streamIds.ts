@@ -1,13 +1,13 @@
 /**
- * How many entry ids a stream has left. Ids only grow, so one entry that was added with the last possible id ends the
- * stream for all senders.
+ * Computes how many entry ids a stream has left. Ids only grow, so one entry with the last possible id ends the stream
+ * for all senders.
  */
 import { RedisError } from "../../Redis.ts"
 import { textOf } from "./failure.ts"
 
 const last = (1n << 64n) - 1n
 
-/** Entries that can still be added after an id; `undefined` for a text that is not an id. */
+/** The number of entries that can still be added after an id; `undefined` for a text that is not an id. */
 export const idsLeft = (lastId: string): bigint | undefined => {
   const parts = /^(\d{1,20})-(\d{1,20})$/.exec(lastId)
   if (parts === null) return undefined
@@ -16,7 +16,7 @@ export const idsLeft = (lastId: string): bigint | undefined => {
 
 export type IdSupply = "ample" | "scarce" | "exhausted"
 
-/** Scarce: the time of the newest id is the last possible one, so that nothing but its sequence can still grow. */
+/** Scarce: the time of the newest id is the last possible one, so only its sequence can grow. */
 export const supplyOf = (lastId: string): IdSupply => {
   const left = idsLeft(lastId)
   return left === undefined || left > last ? "ample" : left === 0n ? "exhausted" : "scarce"
@@ -24,7 +24,7 @@ export const supplyOf = (lastId: string): IdSupply => {
 
 const remedy = "See \"A stream without ids\" in docs/security.md for the repair"
 
-/** What a worker, or whatever else looks at a stream, says of its newest id; `undefined` when there is nothing to say. */
+/** The problem with the newest id of a stream, for logs; `undefined` if there is none. */
 export const problemOf = (stream: string, lastId: string): string | undefined => {
   switch (supplyOf(lastId)) {
     case "ample":
@@ -42,14 +42,14 @@ export const problemOf = (stream: string, lastId: string): string | undefined =>
 
 const exhausted = /exhausted the last possible ID/
 
-/** The server's words, or what they mean for a sender. */
+/** The server's error, or its meaning for a sender. */
 export const explainText = (stream: string, text: string): string =>
   exhausted.test(text)
     ? `Nothing was sent: ${stream} accepts no more entries, because one was added with the last possible id. ` +
       `A retry does not help. ${remedy}. The server said: ${text}`
     : text
 
-/** The error of an append. Others than that of a stream without ids stay as they are. */
+/** Explains the error of an append to a stream without ids left. Other errors stay the same. */
 export const explain = (stream: string, error: RedisError): RedisError =>
   exhausted.test(textOf(error))
     ? new RedisError({ cause: new Error(explainText(stream, textOf(error)), { cause: error.cause }) })

@@ -1,8 +1,8 @@
 /**
- * What a worker does about a failed call: wait and go on, or end with a typed error.
+ * Handles failed calls of a worker: wait and continue, or end with a typed error.
  *
- * An outage is logged when it begins, once a minute while it lasts, and when it ends: one line for all that a worker does at
- * the same time, not one for each thing and not one for each try.
+ * An outage is logged when it begins, once a minute while it lasts, and when it ends: one line for everything that a worker
+ * does at the same time, not one for each part and not one for each try.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -15,29 +15,32 @@ import { timeText } from "../base/timeText.ts"
 import { failureOf, type RedisFailure, saidBy } from "./failure.ts"
 
 export interface Trouble {
-  /** Logs the first failure of an outage, waits longer with each one in a row; fails when waiting would not help. */
+  /** Logs the first failure of an outage, and waits longer after each failure in a row. Fails if waiting would not help. */
   readonly failed: (doing: string, error: RedisError) => Effect.Effect<void, WorkerError>
-  /** The call went through. */
+  /** The call succeeded. */
   readonly passed: (doing: string) => Effect.Effect<void>
-  /** Runs an effect until it passes. With `restore` a group that is missing is made again first, which is no failure. */
+  /**
+   * Repeats an effect until it succeeds. With `restore`, a missing group is created again first, which does not count
+   * as a failure.
+   */
   readonly around: <A, R>(
     doing: string,
     effect: Effect.Effect<A, RedisError, R>,
     restore?: Effect.Effect<void, WorkerError>
   ) => Effect.Effect<A, WorkerError, R>
-  /** Whether this is failing now. */
+  /** Whether this operation is failing now. */
   readonly failing: (doing: string) => boolean
-  /** What is failing now. */
+  /** The operations that are failing now. */
   readonly current: () => ReadonlyMap<string, RedisFailure>
 }
 
 const shortest = 50
 const longest = 5_000
 
-/** Milliseconds after which trouble that lasts is told again. */
+/** How often lasting trouble is logged again, in milliseconds. */
 const reminder = 60_000
 
-/** Full jitter between half and the whole of an exponential: many workers do not come back at once. */
+/** Jitter between half and the whole of an exponential delay, so that many workers do not retry at once. */
 const delayOf = (failures: number, random: number): number =>
   Math.min(longest, shortest * 2 ** Math.min(failures, 10)) * (0.5 + random / 2)
 
@@ -117,7 +120,7 @@ export const make = (service = "this process"): Trouble => {
         failures.delete(doing)
         const over = failures.size === 0 ? outage : undefined
         if (over !== undefined) outage = undefined
-        // Whatever else waits has been waiting for the same, as a rule.
+        // The other parts usually wait for the same reason.
         return over === undefined ? again.release : Effect.andThen(
           again.release,
           Effect.annotateLogs(

@@ -1,29 +1,27 @@
-/**
- * An address of Redis taken apart, so that credentials leave the text before anybody can print it.
- */
+/** Parses an address of Redis and removes the credentials from the text, so that it is safe to print. */
 import * as Result from "effect/Result"
 
 export interface RedisAddress {
-  /** Without credentials, and without parameters that play no part. */
+  /** Without credentials and without ignored parameters. */
   readonly url: string
   readonly tls: boolean
   readonly host: string
-  /** `undefined` where the text has none. */
+  /** `undefined` if the text has none. */
   readonly port: number | undefined
-  /** `undefined` where the text has none. */
+  /** `undefined` if the text has none. */
   readonly db: number | undefined
-  /** The unix socket; host and port play no part then. */
+  /** The unix socket. Host and port are not used then. */
   readonly path: string | undefined
   readonly username: string | undefined
   readonly password: string | undefined
-  /** Names of the parameters that play no part. */
+  /** Names of the ignored parameters. */
   readonly ignored: ReadonlyArray<string>
 }
 
 export const expectedRedisUrl =
   "redis://[user:password@]host[:port][/database], the same with rediss:// for TLS, or unix:///path/to/redis.sock[?db=1]"
 
-/** What is logged about parameters that play no part; `name` is the variable or option that holds the URL. */
+/** The log line about ignored parameters. `name` is the variable or option that holds the URL. */
 export const ignoredParameters = (name: string, ignored: ReadonlyArray<string>): string =>
   `${name} has parameters that are ignored: ${ignored.join(", ")}. ` +
   "Remove them, and set the options of this library instead"
@@ -35,9 +33,9 @@ interface Parameters {
 
 const databasePattern = /^\d{1,9}$/
 
-/** Other clients take any option of theirs here. Only the database means the same to all of them. */
+/** Other clients accept their own options here. Only the database has the same meaning in all of them. */
 const parametersOf = (search: string): Result.Result<Parameters, string> => {
-  // A password with a bare "?" ends up here, and its beginning in the place of the host.
+  // A password with a bare "?" ends up here, with its beginning in the place of the host.
   if (search.includes("@")) {
     return Result.fail("a URL with an \"@\" after the \"?\" (percent-encode a \"?\" in the password as %3F)")
   }
@@ -74,7 +72,7 @@ const present = (text: string | undefined): string | undefined => text === "" ? 
 
 const unreadable = "a URL that cannot be read (percent-encode special characters in user and password)"
 
-/** `unix://` as redis-py has it, `redis+socket://` of Celery, or the path alone as ioredis takes it. */
+/** `unix://` as in redis-py, `redis+socket://` as in Celery, or the bare path as in ioredis. */
 const parseSocket = (rest: string): Result.Result<RedisAddress, string> => {
   const match = /^(?:([^/?#@]*)@)?([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(rest)
   if (match === null) return Result.fail(unreadable)
@@ -101,7 +99,7 @@ const parseSocket = (rest: string): Result.Result<RedisAddress, string> => {
   }))
 }
 
-/** The address, or what was found in its place: a text that repeats no part of a possible secret. */
+/** The address, or a description of the invalid value that repeats no part of a possible secret. */
 export const parseRedisUrl = (value: unknown): Result.Result<RedisAddress, string> => {
   if (typeof value !== "string") return Result.fail(`a ${typeof value}`)
   if (value.startsWith("/")) return parseSocket(value)
@@ -132,7 +130,7 @@ export const parseRedisUrl = (value: unknown): Result.Result<RedisAddress, strin
     return Result.succeed({
       url: `${scheme}://${url.host}${db === undefined ? "" : `/${db}`}`,
       tls: scheme === "rediss",
-      // An IPv6 address stands in brackets in a URL, but not where sockets take it.
+      // URLs write IPv6 addresses in brackets, sockets take them without.
       host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
       port: url.port === "" ? undefined : Number(url.port),
       db,

@@ -1,7 +1,7 @@
 /**
- * How much one call may be, and how work is split into calls.
+ * The limits of one call, and how work is split into calls.
  *
- * Servers refuse calls that are too large, and serve nobody else while one runs.
+ * Servers reject calls that are too large, and serve no other client while one runs.
  */
 
 /** Words of one command, its name included. ElastiCache Serverless refuses more than 3,999. */

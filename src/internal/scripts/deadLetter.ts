@@ -1,6 +1,6 @@
 /**
- * Scripts that look at dead letters: they read, filter and count on the server, so that neither payloads nor the letters
- * that a filter leaves out travel. Each call does a bounded amount of work and says where the next one goes on.
+ * Scripts that read dead letters. They read, filter and count on the server, so that neither payloads nor letters
+ * outside the filter are transferred. Each call does a bounded amount of work and returns where the next one continues.
  */
 import { define, luaInteger, luaNow } from "./script.ts"
 
@@ -8,7 +8,7 @@ import { define, luaInteger, luaNow } from "./script.ts"
 // the form of a dead letter
 // -----------------------------------------------------------------------------
 
-/** Reasons that a filter knows by name; whatever else stands in the stream is `other`. */
+/** The reasons that a filter can name. Any other reason in the stream is `other`. */
 export const knownReasons = [
   "malformed",
   "poison",
@@ -22,7 +22,7 @@ export const knownReasons = [
 
 /**
  * Reads a dead letter: our notes up to `fields N`, then the N field and value pairs of the entry, or all of them as
- * netstrings in `packed`. The first note of a name counts: what follows `fields` is the sender's.
+ * netstrings in `packed`. The first note of a name counts, because the sender controls everything after `fields`.
  */
 export const luaLetter = `local known = { ${knownReasons.map((reason) => `${reason} = true`).join(", ")} }
 local function notesOf(fields)
@@ -66,27 +66,27 @@ end
 // going through them
 // -----------------------------------------------------------------------------
 
-/** Which letters to go through; an empty list takes any. */
+/** The letters to scan. An empty list matches any. */
 export interface ScanParams {
   readonly deadLetters: string
   readonly reverse: boolean
-  /** Least and greatest id as `XRANGE` takes them; `(` before an id leaves it out. */
+  /** The lowest and highest id as `XRANGE` takes them; `(` before an id excludes it. */
   readonly from: string
   readonly to: string
   readonly reasons: ReadonlyArray<string>
   readonly actionTypes: ReadonlyArray<string>
   readonly errorTypes: ReadonlyArray<string>
-  /** Letters looked at in one call. */
+  /** The number of letters inspected in one call. */
   readonly scanLimit: number
-  /** Letters found in one call. */
+  /** The number of letters returned by one call. */
   readonly limit: number
-  /** Bytes looked at in one call, beyond which it ends. */
+  /** The number of bytes inspected in one call after which it ends. */
   readonly budget: number
-  /** Replies with the field `data` of the entry when it is not longer; -1 leaves it out. */
+  /** Includes the field `data` of the entry if it is not longer than this; -1 leaves it out. */
   readonly dataLimit: number
 }
 
-/** Letters read from the stream at a time: with large ones a call must not hold many. */
+/** The number of letters read from the stream at a time: with large letters, a call must not hold many. */
 export const chunk = 16
 
 const luaScan = `${luaLetter}
@@ -149,8 +149,8 @@ const scanArgs = (params: ScanParams): ReadonlyArray<string> => [
 ]
 
 /**
- * Replies with letters (id, size, notes, and `data`: whether it is there (`d`), absent (`-`) or too large (`l`), its text
- * or length, its count of U+FFFD) and the id to go on after, which is empty when all were seen.
+ * Replies with letters (id, size, notes, and `data`: whether it is present (`d`), absent (`-`) or too large (`l`), its
+ * text or length, its count of U+FFFD) and the id to continue after, which is empty when all were inspected.
  */
 export const scanLetters = define<ScanParams>({
   lua: `${luaScan}
@@ -183,7 +183,7 @@ return { letters, last }
 
 /**
  * Counts letters by reason, action type and error type. Replies with those three, the count, the first and the last id
- * seen of each, and the id to go on after.
+ * of each group, and the id to continue after.
  */
 export const countLetters = define<ScanParams>({
   lua: `${luaScan}
@@ -207,7 +207,7 @@ return { groups, last }
   args: scanArgs
 })
 
-/** Replies with the server's time, how many letters there are, and the first and the last id (empty: none). */
+/** Replies with the server's time, the number of letters, and the first and the last id (empty: none). */
 export const surveyLetters = define<{ readonly deadLetters: string }>({
   lua: `${luaNow}${luaInteger}
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
@@ -219,8 +219,8 @@ return { integer(now()), redis.call('XLEN', KEYS[1]), first and first[1] or '', 
 })
 
 /**
- * Replies with one letter whole: size, notes, the fields of the entry, and the count of U+FFFD in all of them and in `data`;
- * or with nothing.
+ * Replies with one whole letter: size, notes, the fields of the entry, and the count of U+FFFD in all of them and in
+ * `data`. Replies with nothing if there is no such letter.
  */
 export const readLetter = define<{ readonly deadLetters: string; readonly id: string }>({
   lua: `${luaLetter}

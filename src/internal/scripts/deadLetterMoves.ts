@@ -1,28 +1,28 @@
 /**
- * Scripts that end a dead letter: back into the action stream, its answer to the list it was for, or dropped by age and
- * number. What is written and what is removed is one step.
+ * Scripts that end a dead letter: they put it back into the action stream, send its answer to its list, or drop it by
+ * age and number. Writing and removing are one atomic step.
  */
 import { largestBlock } from "./bounds.ts"
 import { luaLetter } from "./deadLetter.ts"
 import { luaEnter, luaFields, luaReplayed } from "./enter.ts"
 import { define, liveArgument, luaInteger, luaLive, luaNow } from "./script.ts"
 
-/** Digits of a number of milliseconds that the server can add to its time. */
+/** The number of digits of the longest time, in milliseconds, that the server can add to its own. */
 export const maxDigits = 16
 
-/** The most names and values of an entry that Lua can hand to one command, with some room. */
+/** The maximum number of names and values of an entry that Lua can pass to one command, with some room. */
 export const maxValues = 7_800
 
 /**
- * Puts the entries of letters back into the action stream, their bytes as they were. Replies with a status and a detail
- * for each id, in order: `replayed` (the new entry id), `missing`, `hops` (how many), `foreign` (no dead letter), `wide`
- * (how many fields), `failed` (the error, nothing is done after it). It ends before a letter with which it would put back more
- * bytes than its budget, unless that is the first.
+ * Puts the original bytes of letters back into the action stream. Replies with a status and a detail for each id, in
+ * order: `replayed` (the new entry id), `missing`, `hops` (how many), `foreign` (not a dead letter), `wide` (how many
+ * fields), `failed` (the error; the call stops there). It ends before a letter with which it would put back more bytes than
+ * its budget, unless that is the first.
  */
 export const replayLetters = define<{
   readonly deadLetters: string
   readonly stream: string
-  /** A letter that came back so often stays where it is; -1 replays it all the same. */
+  /** A letter that was replayed this many times is refused; -1 replays it regardless. */
   readonly maxHops: number
   readonly budget: number
   readonly ids: ReadonlyArray<string>
@@ -72,18 +72,18 @@ return done
 })
 
 /**
- * Pushes the answer that is kept in a letter. A letter that was only about its answer is removed; another one stays, under
- * a new id and without the answer. Replies with `missing`, `unanswered`, `refused` and why, or `delivered` and the id
- * under which the letter stays (empty: removed). A time to live that the server would not take is refused before anything
- * is written: the answer would be there, and be pushed again by each call.
+ * Pushes the answer kept in a letter. A letter that held only its answer is removed. Any other letter stays, under a
+ * new id and without the answer. Replies with `missing`, `unanswered`, `refused` and the reason, or `delivered` and the
+ * id of the letter that stays (empty: removed). A time to live that the server would reject is refused before anything
+ * is written. Otherwise the answer would be pushed without it, and again by each further call.
  */
 export const redeliverAnswer = define<{
   readonly deadLetters: string
   readonly target: string
   readonly kind: "list" | "stream"
-  /** Milliseconds that a list lives on; 0 leaves its expiry alone. */
+  /** How long a list lives, in milliseconds; 0 does not change its expiry. */
   readonly timeToLive: number
-  /** The expiry of the list is only ever put off, never brought forward. Default: false. */
+  /** The expiry of the list may only be extended, never shortened. Default: false. */
   readonly atLeast?: boolean | undefined
   readonly id: string
 }>({
@@ -132,8 +132,8 @@ return { 'delivered', kept }
 })
 
 /**
- * Drops the oldest letters beyond a number or an age (-1: no bound), about `limit` a call. Replies with how many were
- * dropped, how many are left, and the age of the oldest in milliseconds (0: none left).
+ * Drops the oldest letters above a number or an age (-1: no limit), about `limit` in each call. Replies with how many
+ * were dropped, how many are left, and the age of the oldest in milliseconds (0: none left).
  */
 export const boundLetters = define<{
   readonly deadLetters: string

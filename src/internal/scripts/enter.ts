@@ -4,9 +4,9 @@
 import { replaysField } from "../wire/entry.ts"
 
 /**
- * The fields of an entry, in their order. Each is a Lua expression for the value; fields that are left out are not written.
+ * The fields of an entry, in their order. Each is a Lua expression for the value; omitted fields are not written.
  *
- * `lane` and `expires` stand before `replays`, which stays last: workers read `replays` only there.
+ * `lane` and `expires` come before `replays`, which stays last: workers read `replays` only there.
  */
 export interface EntryFields {
   readonly data: string

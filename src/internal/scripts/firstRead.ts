@@ -1,15 +1,16 @@
 /**
- * When entries were first read, for those whose ids are ahead of the server's clock.
+ * Records when entries were first read, for entries whose ids are ahead of the server's clock.
  *
- * An id is a time as a rule. One `XADD` with an id of its own, or a clock that was set back, puts it and all that come
- * after it ahead of the clock. When such an entry was first read is recorded beside its attempts, so that every consumer
- * that runs it later has the same deadline.
+ * An id is usually a time. One `XADD` with an explicit id, or a clock that was set back, puts it and all later ids
+ * ahead of the clock. The time of the first read is then recorded with the entry's attempts, so that every consumer
+ * that runs the entry later computes the same deadline.
  */
 import { define, luaInteger, luaNow } from "./script.ts"
 
 /**
- * Replies with the server's time and, for each id, when the entry was first read: now, if nothing is recorded, the id is
- * ahead of the clock and the entry is this consumer's. An empty text stands for an id that tells the time itself.
+ * Replies with the server's time and, for each id, when the entry was first read. If nothing is recorded, the id is
+ * ahead of the clock and the entry belongs to this consumer, that is now. An empty text means that the id itself is the
+ * time.
  */
 export const firstRead = define<{
   readonly stream: string

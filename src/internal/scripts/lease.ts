@@ -1,17 +1,14 @@
-/**
- * Leases: how long the group lets a consumer be silent, and the renewal of what
- * a consumer holds.
- */
+/** Leases: how long a consumer of the group may be silent, and the renewal of the entries that a consumer holds. */
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 
 /**
- * Records a group's lease and replies with the one that holds: the longest of
- * its live workers. A shorter one takes over once no longer one is renewed.
+ * Records a worker's lease and replies with the lease of the group: the longest among its live workers. A shorter one
+ * replaces it once no worker renews the longer one.
  */
 export const holdLease = define<{
   readonly lease: string
   readonly claimIdle: number
-  /** Milliseconds until a lease that nobody renews is forgotten. */
+  /** How long until a lease that no worker renews is forgotten, in milliseconds. */
   readonly timeToLive: number
 }>({
   lua: `local current, wished = tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(ARGV[1])
@@ -25,9 +22,8 @@ return math.max(current, wished)
 })
 
 /**
- * Starts the idle time of held entries anew without counting a delivery. Replies
- * with the ids that are not renewed, by what became of them: {@link Renewal}. A
- * plain `XCLAIM` would steal an entry back from the consumer that took it over.
+ * Resets the idle time of held entries without counting a delivery. Replies with the ids that were not renewed, by
+ * reason: {@link Renewal}. A plain `XCLAIM` would steal an entry back from the consumer that took it over.
  */
 export const renew = define<{
   readonly stream: string
@@ -82,19 +78,19 @@ return { lost, gone, ended, dropped, ahead, several }
   args: (params) => [params.group, params.consumer, ...params.ids]
 })
 
-/** Ids that could not be renewed, by the row that the pending list has for them. */
+/** Ids that could not be renewed, by their state in the pending list. */
 export interface Renewal {
   /** Another consumer owns them. */
   readonly lost: ReadonlyArray<string>
-  /** They are ours, but were deleted from the stream. */
+  /** This consumer owns them, but they were deleted from the stream. */
   readonly gone: ReadonlyArray<string>
   /** Neither pending nor in the stream: settled by another consumer, or deleted. */
   readonly ended: ReadonlyArray<string>
-  /** In the stream, read by the group, and not pending: no consumer will ever be given them. */
+  /** In the stream, read by the group, and not pending: no consumer will ever receive them. */
   readonly dropped: ReadonlyArray<string>
-  /** In the stream and still to be read, because the group was made again. */
+  /** In the stream and not read yet, because the group was created again. */
   readonly ahead: ReadonlyArray<string>
-  /** The stream has several groups, so that settled entries stay in it. */
+  /** Whether the stream has several groups, so that settled entries stay in it. */
   readonly several: boolean
 }
 
@@ -105,9 +101,9 @@ export const decodeRenewal = (reply: unknown): Renewal => {
 }
 
 /**
- * Gives back up to `limit` entries that are pending under a consumer, by Redis's
- * own list: they are due at once and no attempt is counted. Replies with how
- * many were given back; the last call, which finds none, removes the consumer.
+ * Releases up to `limit` entries that are pending under a consumer, according to Redis's own list. They are due at
+ * once, and no attempt is counted. Replies with how many were released. The last call, which finds none, removes the
+ * consumer.
  */
 export const release = define<{
   readonly stream: string

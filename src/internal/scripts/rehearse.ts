@@ -1,8 +1,9 @@
 /**
- * Runs every command that settling and claiming need once, on nothing: a user who may not run one of them, a server that lacks
- * one, or a key that holds another type, is found out before a handler has run, and not between its answer and its
+ * Runs every command of settling and claiming once, without effect. A missing permission, a server without one of the
+ * commands, or a key of another type is then found before a handler runs, and not between its answer and its
  * acknowledgement.
- * Replies with the newest id that the stream has generated, or nothing where the user may not ask.
+ *
+ * Replies with the newest id that the stream has generated, or nothing if the user may not ask.
  */
 import { define } from "./script.ts"
 

@@ -1,5 +1,5 @@
 /**
- * What a Lua script is: its text, and what turns typed parameters into keys and arguments.
+ * The definition of a script: its Lua, and the conversion of typed parameters to keys and arguments.
  */
 import * as Redis from "../../Redis.ts"
 
@@ -11,7 +11,7 @@ export interface LibraryScript<Params> {
 
 export const define = <Params>(options: {
   readonly lua: string
-  /** Every key that the script touches: undeclared keys are refused by clustered and multi-threaded servers. */
+  /** Every key that the script uses: clustered and multi-threaded servers reject undeclared keys. */
   readonly keys: (params: Params) => ReadonlyArray<string>
   readonly args: (params: Params) => ReadonlyArray<string>
 }): LibraryScript<Params> => ({
@@ -29,20 +29,20 @@ export const luaNow = `local function now()
 end
 `
 
-/** Whole numbers as Redis wants them: Lua 5.1 would print a large one with an exponent. */
+/** Formats whole numbers as Redis expects them: Lua 5.1 would print large ones with an exponent. */
 export const luaInteger = `local function integer(value)
   return string.format('%.0f', value)
 end
 `
 
-/** How long a list lives on after a push, as an argument: `+` in front of what may only put its expiry off. */
+/** How long a list lives after a push, as an argument. A `+` in front only extends its expiry. */
 export const liveArgument = (
   push: { readonly timeToLive: number; readonly atLeast?: boolean | undefined }
 ): string => push.atLeast === true ? `+${push.timeToLive}` : String(push.timeToLive)
 
 /**
- * Sets the expiry of a list after a push, from an argument of {@link liveArgument}. "GT" takes a list without an expiry for
- * one that lives for ever, and leaves it so; a list that the push has made has none yet.
+ * Sets the expiry of a list after a push, from an argument of {@link liveArgument}. "GT" treats a list without an
+ * expiry as one that lives forever, and does not change it. A list that the push has just created has no expiry yet.
  */
 export const luaLive = `local function live(key, extra, length)
   if extra:sub(1, 1) ~= '+' then
@@ -55,7 +55,7 @@ export const luaLive = `local function live(key, extra, length)
 end
 `
 
-/** Orders entry ids by time, then by sequence. Numbers without leading zeros: the shorter one is the smaller. */
+/** Orders entry ids by time, then by sequence. The numbers have no leading zeros, so the shorter one is smaller. */
 export const luaBefore = `local function before(a, b)
   local ams, aseq = a:match('^(%d+)-(%d+)$')
   local bms, bseq = b:match('^(%d+)-(%d+)$')

@@ -1,13 +1,12 @@
 /**
- * Settles a whole batch of entries in one call: fenced, and atomic for each entry.
+ * Settles a whole batch of entries in one call, fenced, and atomic for each entry.
  *
- * For each entry the owner is checked, then the answer is pushed, then the dead
- * letter is written, then the entry is acknowledged. An entry that fails keeps
- * its place in the pending list and gets a status of its own; the others go on.
+ * For each entry, the script checks the owner, pushes the answer, writes the dead letter, and acknowledges the entry.
+ * An entry that fails stays in the pending list and gets its own status; the others continue.
  *
- * The call may be sent again: what it settled before is no longer ours. Nor is it
- * when we own the entry anew, for a retry that came due in between: each delivery
- * is counted, and an outcome settles only the delivery that it is the outcome of.
+ * The call can be repeated safely, because this consumer no longer owns entries that an earlier call settled. If it
+ * owns such an entry again, for a retry that became due in between, the delivery count differs: an outcome settles only
+ * its own delivery.
  */
 import type { Names } from "../redis/names.ts"
 import type { PushTarget } from "../wire/answerTarget.ts"
@@ -15,26 +14,26 @@ import { bytesOf, scriptWords } from "./bounds.ts"
 import { luaEnter, luaFields } from "./enter.ts"
 import { define, liveArgument, luaBefore, luaInteger, luaLive, luaNow } from "./script.ts"
 
-/** Anything but a plain acknowledgement. */
+/** Any settlement except a plain acknowledgement. */
 export interface SettleEntry {
   readonly id: string
-  /** The delivery that this is the outcome of, by Redis's count. Default: 1. */
+  /** The delivery that this outcome belongs to, by Redis's count. Default: 1. */
   readonly deliveries?: number | undefined
   readonly push: PushTarget | undefined
-  /** Stays pending, owned by the waiting consumer, due after `delay` milliseconds. */
+  /** Keeps the entry pending, owned by the waiting consumer, due after `delay` milliseconds. */
   readonly wait: { readonly delay: number; readonly record: string } | undefined
-  /** Written to the dead-letter stream when true, or when the push is refused. */
+  /** Written to the dead-letter stream if true, or if the push is refused. */
   readonly dead: boolean
   /**
-   * Field and value pairs that stand before the entry's own fields in the dead letter. An answer may go without, since as a
-   * rule they are of no use: when it cannot be pushed it is left as it is, and reported as `incomplete`.
+   * Field and value pairs that precede the entry's own fields in the dead letter. An answer may omit them, since they
+   * are rarely needed. If it then cannot be pushed, the entry is left unchanged and reported as `incomplete`.
    */
   readonly notes: ReadonlyArray<string> | undefined
-  /** Its answer stands in the notes, because the naming does not accept the list that it was for. Nothing to the script. */
+  /** Whether its notes hold the answer, because the naming rejects the list of the answer. The script ignores it. */
   readonly undelivered?: boolean | undefined
 }
 
-/** Where entries are settled, and in whose name. */
+/** Where entries are settled, and for which consumer. */
 export interface SettleTarget {
   readonly stream: string
   readonly retryDue: string
@@ -43,7 +42,7 @@ export interface SettleTarget {
   readonly group: string
   readonly consumer: string
   readonly waitingConsumer: string
-  /** Keep acknowledged entries in the stream. */
+  /** Keeps acknowledged entries in the stream. */
   readonly retain: boolean
 }
 
@@ -74,8 +73,8 @@ export interface SettleParams {
 export const maxFields = 3_400
 
 /**
- * The most frequent operation, an answer to a list for a first delivery, with fewer arguments than the others: of a hundred
- * arguments a call, each costs both sides.
+ * The most frequent operation, an answer to a list for a first delivery, with fewer arguments than the others: with a
+ * hundred arguments in a call, each costs both sides.
  */
 export const answerOnly = "a"
 
@@ -368,7 +367,7 @@ const isAnswerOnly = (entry: SettleEntry, push: PushTarget, lifetime: string): b
   push.kind === "list" && liveArgument(push) === lifetime && entry.wait === undefined && !entry.dead &&
   entry.notes === undefined && (entry.deliveries ?? 1) === 1
 
-/** Keys that answers go to, each named once: a batch of answers to one inbox declares one key. */
+/** The keys of the answers, each once: a batch of answers to one inbox declares one key. */
 const answerKeys = (params: SettleParams): ReadonlyArray<string> => {
   const keys = new Set<string>()
   for (const entry of params.entries) if (entry.push !== undefined) keys.add(entry.push.key)
@@ -419,9 +418,10 @@ export const settle = define<SettleParams>({
 })
 
 /**
- * How the script left an entry that it did not simply settle. `lost`: the pending list has it for another consumer, or for a
- * later delivery. `ended`: it is not pending, and was settled before or will be delivered again. `dropped`: it is not pending
- * and still in the stream, where no consumer will be given it. `gone`: it was deleted from the stream while it was ours.
+ * The status of an entry that was not simply settled. `lost`: the pending list has it for another consumer, or for a
+ * later delivery. `ended`: it is not pending; it was settled before or will be delivered again. `dropped`: it is not
+ * pending but still in the stream, and no consumer will receive it. `gone`: it was deleted from the stream while this
+ * consumer owned it.
  */
 export type SettleStatus =
   | "lost"
@@ -434,10 +434,10 @@ export type SettleStatus =
 
 const words: ReadonlySet<string> = new Set(["lost", "ended", "dropped", "gone", "undeliverable", "incomplete"])
 
-// SAFETY: the set holds the words of `SettleStatus` and nothing else.
+// SAFETY: the set holds exactly the words of `SettleStatus`.
 const isWord = (text: string): text is Extract<SettleStatus, string> => words.has(text)
 
-/** The entries with a status of their own, by their place in the batch (plain acknowledgements first). */
+/** The entries with a status, by their index in the batch (plain acknowledgements first). */
 export const decodeStatuses = (reply: unknown): ReadonlyMap<number, SettleStatus> => {
   const statuses = new Map<number, SettleStatus>()
   if (!Array.isArray(reply)) return statuses

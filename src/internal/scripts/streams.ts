@@ -1,14 +1,14 @@
 /**
- * Scripts over whole streams: append many messages, move callbacks in, trim what
- * every group is done with, and count what only the server can see.
+ * Scripts over whole streams. They append many messages, move callbacks, trim entries that every group has finished,
+ * and count facts that only the server can see.
  */
 import { largestBlock, maxBytes } from "./bounds.ts"
 import { luaEnter, luaFields } from "./enter.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 
 /**
- * Appends the texts of actions in one call; replies with the entry ids. All have the same `traceparent`, or none. A text is
- * one argument: with its fields beside it, client and server would need a fifth more time for each.
+ * Appends the texts of actions in one call and replies with the entry ids. All have the same `traceparent`, or none. A
+ * text is one argument; with its fields as separate arguments, client and server would need a fifth more time for each.
  */
 export const append = define<{
   readonly stream: string
@@ -30,10 +30,9 @@ return ids
 })
 
 /**
- * Moves callbacks from their lists into the action stream, oldest first: each is
- * in the stream before it leaves the list. A call moves callbacks of at most
- * {@link maxBytes} together, or one that is larger. Replies with how many were
- * moved, the keys that hold no list, and 1 if callbacks are left.
+ * Moves callbacks from their lists to the action stream, oldest first. Each is added to the stream before it is removed
+ * from the list. A call moves callbacks of at most {@link maxBytes} together, or one that is larger. Replies with how many
+ * were moved, the keys that do not hold a list, and 1 if callbacks are left.
  */
 export const moveCallbacks = define<{
   readonly stream: string
@@ -68,14 +67,13 @@ return { moved, refused, full and 1 or 0 }
 })
 
 /**
- * Trims entries that every group has read and acknowledged, at most about `limit` a
- * call. Replies with the number trimmed and, for each group, its name, pending
- * count and the id it holds the stream back at.
+ * Trims entries that every group has read and acknowledged, about `limit` in each call. Replies with the number trimmed
+ * and, for each group, its name, its pending count and the id where it holds back the stream.
  */
 export const trim = define<{
   readonly stream: string
   readonly limit: number
-  /** Milliseconds that an acknowledged entry is kept. */
+  /** How long an acknowledged entry is kept, in milliseconds. */
   readonly retain: number
 }>({
   lua: `${luaNow}${luaInteger}${luaBefore}local groups, lowest = {}, nil
@@ -106,8 +104,8 @@ return { trimmed, groups }
 })
 
 /**
- * Counts U+FFFD in the `data` of entries as the server's bytes have it. A client that finds
- * more of them than the server has read bytes that are no UTF-8.
+ * Counts U+FFFD in the server's bytes of the `data` of entries. A client that finds more of them has read bytes that
+ * are not UTF-8.
  */
 export const countReplacements = define<{ readonly stream: string; readonly ids: ReadonlyArray<string> }>({
   lua: `local counts = {}

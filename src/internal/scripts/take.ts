@@ -1,11 +1,9 @@
 /**
- * Takes entries that already are in the pending list: those due for a retry,
- * those that a dead consumer left, and those of this consumer whose delivery
- * never arrived. All three count the delivery and answer in one shape.
+ * Takes entries from the pending list: entries due for a retry, entries that a dead consumer left, and this consumer's
+ * entries whose delivery never arrived. All three count the delivery and reply in the same shape.
  *
- * An entry that was delivered `suspectAfter` times without an outcome may be
- * what kills its workers. It is given to `aloneConsumer` only, one at a time in
- * a process, so that a crash charges nothing but the real killer again.
+ * An entry that was delivered `suspectAfter` times without an outcome may be the one that kills its workers. It is
+ * given only to `aloneConsumer`, one at a time in each process, so that a crash counts against no other entry.
  */
 import { decodeRecord, replaysField, type RetryRecord } from "../wire/entry.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
@@ -20,7 +18,7 @@ interface TakeParams {
   readonly aloneConsumer: string
   readonly suspectAfter: number
   readonly limit: number
-  /** Bytes of fields, beyond which nothing more is taken: an entry that is larger comes alone. */
+  /** The number of bytes of fields after which nothing more is taken. A larger entry is taken alone. */
   readonly budget: number
 }
 
@@ -31,13 +29,13 @@ export interface TakeDueParams extends TakeParams {
 export interface TakeIdleParams extends TakeParams {
   readonly lease: string
   readonly waitingConsumer: string
-  /** Milliseconds; the group's recorded lease holds when it is longer. */
+  /** In milliseconds. The group's recorded lease applies if it is longer. */
   readonly claimIdle: number
-  /** Consumers that have nothing pending and were idle for so many milliseconds are removed. */
+  /** Consumers without pending entries that were idle for this many milliseconds are removed. */
   readonly removeAfter: number
-  /** Where the check of waiting entries goes on. */
+  /** Where the check of waiting entries continues. */
   readonly cursor: string
-  /** Consumers of this process: they renew what they hold and look after the rest themselves. */
+  /** Consumers of this process. They renew the entries that they hold and find the others themselves. */
   readonly own: ReadonlyArray<string>
 }
 
@@ -47,11 +45,11 @@ export interface TakeOwnParams {
   readonly group: string
   readonly consumer: string
   readonly ids: ReadonlyArray<string>
-  /** Bytes of fields, beyond which nothing more is taken. */
+  /** The number of bytes of fields after which nothing more is taken. */
   readonly budget: number
 }
 
-/** How long a suspect that found no free place is put off, in milliseconds. */
+/** How long a suspect without a free place is postponed, in milliseconds. */
 export const putOff = 1000
 
 const luaBudget = `local function spend(fields)
@@ -96,7 +94,10 @@ const takeArgs = (params: TakeParams): Array<string> => [
   String(params.budget)
 ]
 
-/** Replies with taken entries, lost ids, suspects that wait, and milliseconds to the next due time (-1: none). */
+/**
+ * Replies with taken entries, lost ids, the number of waiting suspects, and milliseconds to the next due time (-1:
+ * none).
+ */
 export const takeDue = define<TakeDueParams>({
   lua: `${luaClaim}
 local waiting, time = ARGV[7], now()
@@ -125,7 +126,10 @@ return { taken, lost, suspects, wait }
   args: (params) => [...takeArgs(params), params.waitingConsumer]
 })
 
-/** Replies with taken entries, lost ids, suspects that wait, the next cursor, removed consumers, and 1 if the budget is spent. */
+/**
+ * Replies with taken entries, lost ids, the number of waiting suspects, the next cursor, removed consumers, and 1 if
+ * the budget is spent.
+ */
 export const takeIdle = define<TakeIdleParams>({
   lua: `${luaClaim}
 local waiting, claimIdle, removeAfter, cursor = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9]), ARGV[10]
@@ -174,8 +178,8 @@ return { taken, lost, suspects, cursor, removed, budget > 0 and 0 or 1 }
 })
 
 /**
- * Takes entries that are this consumer's already, whose delivery never arrived. The process lives, so that the
- * delivery is not counted again. Replies with taken entries and lost ids.
+ * Takes entries that this consumer already owns but whose delivery never arrived. The process is alive, so the delivery
+ * is not counted again. Replies with taken entries and lost ids.
  */
 export const takeOwn = define<TakeOwnParams>({
   lua: `local stream, records, group, consumer, budget = KEYS[1], KEYS[2], ARGV[1], ARGV[2], tonumber(ARGV[3])
@@ -203,10 +207,10 @@ return { taken, lost, 0 }
 })
 
 /**
- * Puts an entry aside whose delivery is lost each time because of its size: it waits, due after a pause, and no field of it
- * crosses the connection. Replies with `passed`, or with `spent` when it was delivered too often and stays with the consumer,
- * to be buried; then the deliveries, the record, the size in bytes and the field `replays`. An entry that is too small to be
- * the reason, or no longer the consumer's, is left alone.
+ * Postpones an entry whose delivery is lost each time because of its size: it waits, due after a pause, and none of its
+ * fields are transferred. Replies with `passed`, or with `spent` if it was delivered too often and stays with the
+ * consumer to become a dead letter; then the deliveries, the record, the size in bytes and the field `replays`. An
+ * entry that is too small to be the reason, or that the consumer no longer owns, is not changed.
  */
 export const passOver = define<{
   readonly stream: string
@@ -216,10 +220,10 @@ export const passOver = define<{
   readonly consumer: string
   readonly waitingConsumer: string
   readonly id: string
-  /** Counts a delivery: the claims that came before counted none. */
+  /** Whether to count a delivery, because the claims before did not. */
   readonly counts: boolean
   readonly maxDeliveries: number
-  /** Bytes of fields, below which a reply is not lost for its size. */
+  /** The number of bytes of fields below which the size is not the reason for a lost reply. */
   readonly smallest: number
   /** Milliseconds until it is due. */
   readonly delay: number
@@ -260,13 +264,13 @@ return { spent and 'spent' or 'passed', deliveries, record, size, replays }
 // replies
 // -----------------------------------------------------------------------------
 
-/** What became of an entry that was to be passed over; `undefined` when it was left alone. */
+/** The result for an entry to be postponed; `undefined` if it was not changed. */
 export interface PassedOver {
-  /** It was delivered too often, and is still the consumer's. */
+  /** Whether it was delivered too often and still belongs to the consumer. */
   readonly spent: boolean
   readonly deliveries: number
   readonly record: RetryRecord
-  /** Bytes of its fields. */
+  /** The size of its fields, in bytes. */
   readonly size: number
   readonly replays: string
 }
@@ -284,7 +288,7 @@ export const decodePassedOver = (reply: unknown): PassedOver | undefined => {
     : undefined
 }
 
-/** An entry as a take script hands it over. */
+/** An entry as a take script returns it. */
 export interface TakenEntry {
   readonly id: string
   readonly fields: ReadonlyArray<string>
@@ -296,7 +300,7 @@ export interface TakenEntry {
 export interface TakeReply {
   readonly taken: ReadonlyArray<TakenEntry>
   readonly lost: ReadonlyArray<string>
-  /** Entries that may be taken only alone, seen but left. */
+  /** The number of entries that must be taken alone, and were left. */
   readonly suspects: number
   readonly rest: ReadonlyArray<unknown>
 }

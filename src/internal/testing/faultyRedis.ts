@@ -1,6 +1,4 @@
-/**
- * The Redis that fails: what `RedisFaults` decides is carried out here, one command at a time.
- */
+/** The Redis that fails. It carries out the decisions of `RedisFaults`, one command at a time. */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -20,11 +18,11 @@ const matches = (matcher: Matcher | undefined, command: Command): boolean => {
   return typeof matcher === "string" ? matcher.toUpperCase() === command.name : matcher.lua === command.lua
 }
 
-/** The order is part of what a seed means. */
+/** A seed depends on this order. */
 const kinds = ["fail", "dropReply", "delayCommand", "delayReply", "repeat", "forgetScripts", "restartEmpty"] as const
 
 const drawFault = (policy: Policy, random: () => number): Fault | undefined => {
-  // Always two draws a command, so that a fault does not shift those that come after it.
+  // Always two draws for each command, so that a fault does not shift those that follow.
   let chance = random()
   const share = random()
   const kind = kinds.find((kind) => (chance -= policy[kind] ?? 0) < 0)
@@ -55,7 +53,7 @@ const drawn = {
   restartEmpty: { _tag: "RestartEmpty" }
 } as const
 
-/** Mulberry32: small, good enough for tests, and the same everywhere. */
+/** Mulberry32: small, good enough for tests, and the same on every platform. */
 export const generator = (seed: number): () => number => {
   let state = seed >>> 0
   return () => {
@@ -70,12 +68,12 @@ export const generator = (seed: number): () => number => {
 // connections
 // -----------------------------------------------------------------------------
 
-/** One connection: what is under way on it, and whether it is lost for good. */
+/** One connection: its commands in flight, and whether it is lost for good. */
 interface Link {
   readonly kind: Command["connection"]
   lost: Deferred.Deferred<never, Redis.RedisError>
   closed: boolean
-  /** A command of it was given up, so that its pool knows already that it is not to be used again. */
+  /** Whether one of its commands was given up, so that its pool already knows not to reuse it. */
   abandoned: boolean
 }
 
@@ -88,8 +86,8 @@ interface Rule {
 const keyOf = ({ args, lua, name }: Command): string => JSON.stringify([name, lua, ...args])
 
 /**
- * What tells that a command asks for the same again: how many it asks for at most may differ, and whoever takes answers asks
- * for more as it learns how small they are.
+ * Identifies a command that asks for the same again. The maximum count may differ, because readers ask for more as they
+ * learn how small answers are.
  */
 const questionOf = (command: Command): string =>
   isRead(command.name)
@@ -100,7 +98,7 @@ const isRead = (name: string): boolean => /^(?:B?[LR]M?POP|XREAD|XREADGROUP)$/.t
 
 const isCount = (args: ReadonlyArray<string>, index: number): boolean => args[index - 1]?.toUpperCase() === "COUNT"
 
-/** The error of a connection that was lost on purpose, in the words of a client. */
+/** The error of a connection that was lost on purpose, as a client words it. */
 class LostConnection extends Error {
   override readonly name = "LostConnection"
   readonly code = "ECONNRESET"
@@ -119,7 +117,7 @@ export const make = Effect.fnUntraced(function*(
   const draw = generator(seed)
   const injected: Array<Injected> = []
   const links = new Set<Link>()
-  /** Replies that come once more, by {@link questionOf} their commands. */
+  /** Replies to return once more, by the {@link questionOf} their commands. */
   const replies = new Map<string, unknown>()
   let rules: ReadonlyArray<Rule> = []
   let policy = options.policy
@@ -134,7 +132,7 @@ export const make = Effect.fnUntraced(function*(
 
   const lose = (link: Link): void => {
     Deferred.doneUnsafe(link.lost, Exit.fail(lostConnection()))
-    // The shared connection is made anew at once; a reserved one is done for.
+    // The shared connection reconnects at once; a reserved one is lost for good.
     if (link.kind === "shared") link.lost = Deferred.makeUnsafe()
     else link.closed = true
   }
@@ -153,8 +151,8 @@ export const make = Effect.fnUntraced(function*(
 
   const forget = Effect.ignore(inner.send("SCRIPT", "FLUSH"))
 
-  // Connections first: a read that waits is cut off, and not told that its group has gone. The command that restarts the
-  // server is cut off as well, which must not keep the server from being emptied.
+  // Connections first: a waiting read is cut off, and gets no error about its missing group. The command that restarts
+  // the server is cut off too, which must not keep the server from being emptied.
   const restart = Effect.sync(loseAll).pipe(
     Effect.andThen(options.restart ?? Effect.andThen(Effect.ignore(inner.send("FLUSHALL")), forget)),
     Effect.uninterruptible
@@ -247,7 +245,7 @@ export const make = Effect.fnUntraced(function*(
       Effect.sync(() => makeLink("reserved")),
       (link) => {
         links.delete(link)
-        // The connection below is still well. A command that fails there keeps its pool from handing it out again.
+        // The underlying connection still works. A command that fails there keeps its pool from lending it again.
         return link.closed && !link.abandoned ? Effect.ignore(connection.send("CLIENT", "LOST")) : Effect.void
       }
     )

@@ -1,6 +1,4 @@
-/**
- * Where an answer may be pushed: decided by the name in the message and by which names this environment accepts.
- */
+/** Decides where an answer may be pushed, from the name in the message and the names that this environment accepts. */
 import type { DomainAction } from "../../DomainAction.ts"
 import type { Kind } from "../../QueueNaming.ts"
 
@@ -9,15 +7,15 @@ export interface PushTarget {
   readonly kind: "list" | "stream"
   readonly key: string
   readonly payload: string
-  /** Milliseconds that a list lives on after the push; 0 leaves its expiry alone. */
+  /** How long a list lives after the push, in milliseconds; 0 does not change its expiry. */
   readonly timeToLive: number
-  /** The expiry of the list is only ever put off, never brought forward. Default: false. */
+  /** The expiry of the list may only be extended, never shortened. Default: false. */
   readonly atLeast?: boolean | undefined
-  /** Trace context that goes beside an action in a stream. */
+  /** The trace context that is added next to an action in a stream. */
   readonly traceparent?: string | undefined
 }
 
-/** A class and no literal, see `entry.ts`. */
+/** A class instead of a literal, see `entry.ts`. */
 class ListTarget implements PushTarget {
   readonly kind = "list"
   readonly key: string
@@ -32,16 +30,16 @@ class ListTarget implements PushTarget {
   }
 }
 
-/** Milliseconds that a list of callbacks lives on after a push: who reads it may be away, but not for ever. */
+/** How long a list of callbacks lives after a push, in milliseconds: its reader may be down, but not forever. */
 export const callbackTimeToLive = 30 * 24 * 60 * 60 * 1000
 
 export interface TargetOptions {
   readonly accepts: (name: string, kind: Kind) => boolean
-  /** Milliseconds that a response list lives on after an answer. */
+  /** How long a response list lives after an answer, in milliseconds. */
   readonly responseTimeToLive: number
 }
 
-/** Where an answer goes; `undefined` when the name in the message is not one that may be written. */
+/** The target of an answer; `undefined` if the name in the message must not be written to. */
 export const target = (
   action: DomainAction | undefined,
   payload: string,
@@ -51,13 +49,13 @@ export const target = (
   const key = action?.callback_queue_name
   if (action === undefined || key === null || key === undefined) return undefined
   if (action.callback_action_type === null) {
-    // A client may name any list of its own, also one for all its answers.
+    // A client may name any list of its own, including one for all its answers.
     if (options.accepts(key, "response")) return new ListTarget(key, payload, options.responseTimeToLive, false)
-    // Callbacks of others may wait in that one: a forged request must not make them expire sooner.
+    // Callbacks of other senders may wait in that list: a forged request must not make them expire sooner.
     return options.accepts(key, "callback") ? new ListTarget(key, payload, callbackTimeToLive, true) : undefined
   }
   if (options.accepts(key, "stream")) {
-    // In an action stream a response would be a malformed entry of somebody else's.
+    // In an action stream, a response would be a malformed entry.
     return kind === "action" ? { kind: "stream", key, payload, timeToLive: 0 } : undefined
   }
   return options.accepts(key, "callback") || options.accepts(key, "response")

@@ -1,23 +1,24 @@
-/**
- * A stream entry as it was read, and the pure step from it to an action.
- */
+/** A stream entry as it was read, and the pure step from an entry to an action. */
 import * as Result from "effect/Result"
 import * as DomainAction from "../../DomainAction.ts"
 
-/** The field that tells a worker how often an entry came back from the dead letters. It is the last of its entry. */
+/**
+ * The field that tells a worker how many times an entry was replayed from the dead letters. It is the last field of its
+ * entry.
+ */
 export const replaysField = "replays"
 
-/** Record of an entry that had an outcome before. */
+/** The record of an entry that had an outcome before. */
 export interface RetryRecord {
-  /** Failures of its handler. */
+  /** The number of failures of its handler. */
   readonly attempts: number
-  /** Runs that ended with any outcome: the deliveries beyond them ended with the death of a process. */
+  /** The number of runs that ended with any outcome. Further deliveries ended with the death of a process. */
   readonly outcomes: number
-  /** When its type was first found unknown, in milliseconds by the server's clock; 0: never. */
+  /** When its type was first found unknown, in milliseconds by the server's clock; 0 means never. */
   readonly unknownSince: number
-  /** The trace context of the first attempt; empty where nothing is traced. */
+  /** The trace context of the first attempt; empty without tracing. */
   readonly first: string
-  /** When it was first read, in milliseconds by the server's clock, if its id is ahead of that. */
+  /** When it was first read, in milliseconds by the server's clock, if its id is ahead of that clock. */
   readonly readAt?: number
 }
 
@@ -42,25 +43,26 @@ export const decodeRecord = (text: string): RetryRecord => {
 /**
  * One delivery of an entry.
  *
- * A class and no literal, as whatever lives from a read to its settlement: once objects of one literal outlive a
- * collection, V8 allots all of them in the old generation, where each keeps what it holds until the next full collection.
- * That took a third of the throughput (`node --trace-pretenuring-statistics` shows it). Instances of classes are spared.
+ * A class instead of a literal, like every object that lives from a read to its settlement. Once objects of one literal
+ * outlive a collection, V8 allocates all of them in the old generation, where each keeps its content until the next
+ * full collection. That cost a third of the throughput (`node --trace-pretenuring-statistics` shows it). Instances of
+ * classes are not affected.
  */
 export class Entry {
   readonly id: string
-  /** The field `data`; `undefined` when the entry has none. */
+  /** The field `data`; `undefined` if the entry has none. */
   readonly data: string | undefined
-  /** The field `traceparent` of a sender that traces. */
+  /** The field `traceparent`, if the sender traces. */
   readonly traceparent: string | undefined
-  /** How often it came back from the dead letters. */
+  /** How many times it was replayed from the dead letters. */
   readonly replays: number
-  /** Characters of all its fields: what it costs to hold, near enough. */
+  /** The number of characters of all its fields, an approximation of its memory. */
   readonly size: number
   /** Redis's own count, this delivery included. */
   readonly deliveries: number
-  /** What is recorded of earlier runs. */
+  /** The record of earlier runs. */
   readonly record: RetryRecord
-  /** Bytes that are no UTF-8 were replaced when it was read. */
+  /** Whether bytes that are not UTF-8 were replaced when it was read. */
   readonly broken: boolean
   constructor(
     id: string,
@@ -106,26 +108,29 @@ export const make = (
   return new Entry(id, data, traceparent, replays, size, deliveries, record, false)
 }
 
-/** The same delivery, found to hold bytes that are no UTF-8, or not. */
+/** The same delivery, with the knowledge whether its bytes are UTF-8. */
 export const withBroken = (entry: Entry, broken: boolean): Entry => {
   const { data, deliveries, id, record, replays, size, traceparent } = entry
   return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
 }
 
 /**
- * A delivery of an entry that cannot be brought here, since its reply is lost each time: it has no data, and is not malformed
- * for that.
+ * A delivery of an entry that cannot be fetched, because its reply is lost each time. It has no data, but is not
+ * malformed.
  */
 export const unread = (id: string, deliveries: number, record: RetryRecord, replays: string): Entry =>
   new Entry(id, undefined, undefined, replaysPattern.test(replays) ? Number(replays) : 0, 0, deliveries, record, true)
 
-/** The same delivery, with what is recorded of it. */
+/** The same delivery, with the record of earlier runs. */
 export const withRecord = (entry: Entry, record: RetryRecord): Entry => {
   const { broken, data, deliveries, id, replays, size, traceparent } = entry
   return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
 }
 
-/** The time in an id: the server's when the entry was added, unless its sender gave the id or the clock was set back. */
+/**
+ * The time in an id. It is the server's time when the entry was added, unless the sender set the id or the clock was
+ * set back.
+ */
 export const millisOf = (id: string): number => {
   let millis = 0
   for (let i = 0; i < id.length; i++) {
@@ -140,14 +145,14 @@ export const millisOf = (id: string): number => {
 export const isBefore = (a: string, b: string): boolean => {
   const left = a.indexOf("-")
   const right = b.indexOf("-")
-  // Numbers without leading zeros: the shorter one is the smaller.
+  // Numbers without leading zeros: the shorter one is smaller.
   if (left !== right) return left < right
   if (a.length === b.length) return a < b
   const time = a.slice(0, left)
   return b.startsWith(time) ? a.length < b.length : time < b.slice(0, right)
 }
 
-/** `Entry → DomainAction`, or a sentence that says why not. It never holds a part of the payload. */
+/** `Entry → DomainAction`, or a sentence that says why not. It never includes a part of the payload. */
 export const decode = (
   entry: Entry,
   limits: DomainAction.Limits
@@ -155,7 +160,7 @@ export const decode = (
   if (entry.data === undefined) return entry.broken ? notRead : noData
   if (entry.broken) return notUtf8
   const parsed = DomainAction.parse(entry.data, limits)
-  // SAFETY: a success holds no failure, whatever type it could have had; made anew it would cost an object.
+  // SAFETY: a success holds no failure, so the type of the failure does not matter; a new result would cost an object.
   return Result.isFailure(parsed)
     ? Result.fail(parsed.failure.text)
     : parsed as Result.Result<DomainAction.DomainAction, never>
@@ -166,12 +171,12 @@ const noData = Result.fail("The entry has no field \"data\"")
 export const notRead = Result.fail("The entry was not read")
 const notUtf8 = Result.fail("The entry is not valid UTF-8")
 
-/** When an entry was added, by the server's clock: never later than it was first read, nor than now. */
+/** When an entry was added, by the server's clock: at most the time when it was first read, and at most now. */
 export const addedAt = ({ id, record }: Entry, now: number): number => Math.min(millisOf(id), record.readAt ?? now, now)
 
 /**
- * The time by the server's clock after which nobody waits for the answer: when the entry was added plus the
- * `timeout_ms` that its sender gave. The clocks of sender and worker play no part.
+ * The time by the server's clock after which no caller waits for the answer: when the entry was added, plus the
+ * `timeout_ms` of its sender. The clocks of sender and worker do not matter.
  */
 export const deadlineOf = (entry: Entry, action: DomainAction.DomainAction, now: number): number | undefined => {
   if (action.metadata === null || DomainAction.expects(action) !== "response") return undefined

@@ -1,7 +1,7 @@
 /**
- * The envelope checked and put in order by the tables of `fields.ts`, for the path that every message takes: the rules are
- * those of the schemas in `DomainAction.ts`. Refusals are built once; a message with all keys in the order of the wire, as
- * this library and the Python models write it, is taken as it is.
+ * Checks and orders the envelope by the tables of `fields.ts`, fast enough for every message. The rules are those of
+ * the schemas in `DomainAction.ts`. Rejections are built once. A message with all keys in the order of the wire, as
+ * this library and the Python models write it, is used without a copy.
  */
 import * as Result from "effect/Result"
 import type { DomainAction, DomainActionResponse, ErrorDetail, Limits, MalformedReason } from "../../DomainAction.ts"
@@ -56,10 +56,10 @@ const actions = formatOf(Fields.action)
 const responses = formatOf(Fields.response)
 const errors = formatOf(Fields.error)
 
-/** An action of which nothing is said: every key in the order of the wire. */
+/** An empty action: every key in the order of the wire. */
 export const blankAction = actions.blank as { readonly [K in keyof typeof Fields.action]: null }
 
-/** Whether an object has every key of the format, in its order, and no other. */
+/** Whether an object has exactly the keys of the format, in order. */
 const isOrdered = ({ keys }: Format, value: Json.JsonObject): boolean => {
   let place = 0
   for (const key in value) {
@@ -70,13 +70,13 @@ const isOrdered = ({ keys }: Format, value: Json.JsonObject): boolean => {
 }
 
 /**
- * Every known key in the order of the wire, `null` where it is absent, then the others. `__proto__` is left out: it would
- * not add a key but change the prototype. A value that is in order is returned as it is: a copy costs half a microsecond.
+ * Every known key in the order of the wire, `null` if it is absent, followed by the others. `__proto__` is left out: it
+ * would not add a key but change the prototype. An ordered value is returned as it is: a copy costs half a microsecond.
  */
 const inOrder = (format: Format, value: Json.JsonObject): Json.JsonObject =>
   isComplete(format, value) ? value : copyInOrder(format, value)
 
-/** As {@link isOrdered}, and none is `undefined`: JSON would leave that out. */
+/** Like {@link isOrdered}, and no value is `undefined`, which JSON would leave out. */
 const isComplete = ({ keys }: Format, value: Json.JsonObject): boolean => {
   let place = 0
   for (const key in value) if (value[key] === undefined || key !== keys[place++]) return false
@@ -133,8 +133,8 @@ const isTextOrNull = (value: unknown): boolean => value === null || typeof value
 const isObjectOrNull = (value: unknown): boolean => value === null || Json.isJsonObject(value)
 
 /**
- * Whether an action is one in which nothing is wrong and nothing is missing, as nearly every one that comes. The table says
- * the same; a walk over it costs 8 % of the time that parsing takes.
+ * Whether an action is valid and complete, as nearly every action is. The table gives the same result, but walking it
+ * costs 8 % of the time of parsing.
  */
 const isWhole = (value: DomainAction): boolean =>
   Fields.isId(value.action_id) && Fields.isActionType(value.action_type) && typeof value.timestamp === "string" &&
@@ -145,7 +145,7 @@ const isWhole = (value: DomainAction): boolean =>
   isObjectOrNull(value.execution_config) && isObjectOrNull(value.query_config) && isObjectOrNull(value.rag_config) &&
   Json.isJsonObject(value.data) && isObjectOrNull(value.metadata)
 
-/** As `Integers.holdsUnsafe`, of an action in order: no other key holds more than a text. */
+/** Like `Integers.holdsUnsafe`, for an ordered action: the other keys hold only texts. */
 const isInexact = (value: DomainAction, isParsed: boolean): boolean =>
   Integers.holdsUnsafe(value.data, isParsed) || Integers.holdsUnsafe(value.metadata, isParsed) ||
   Integers.holdsUnsafe(value.execution_config, isParsed) || Integers.holdsUnsafe(value.query_config, isParsed) ||
@@ -162,7 +162,9 @@ export const parseAction = (text: string, limits: Limits): Result.Result<DomainA
     : parsed(actions, text, value) as Result.Result<DomainAction, MalformedReason>
 }
 
-/** JSON value → action. The value of a caller is copied; one that was just made is nobody else's and may be the action. */
+/**
+ * JSON value → action. A caller's value is copied. With `own`, the value was just made and becomes the action itself.
+ */
 export const action = (value: unknown, own = false): Result.Result<DomainAction, MalformedReason> => {
   if (!Json.isJsonObject(value)) return notAnObject
   // SAFETY, twice: all its keys are checked.
@@ -188,20 +190,20 @@ export const parseResponse = (text: string, limits: Limits): Result.Result<Domai
   return Result.succeed((isWhole ? answer : { ...answer, ...outcomeOf(written), error }) as DomainActionResponse)
 }
 
-/** What an answer of either form says of its end. */
+/** How an answer of either form ended. */
 interface Outcome {
   readonly success: boolean | null
   readonly status_code: number | null
   readonly error: unknown
 }
 
-/** The same in both forms. */
+/** The outcome in both forms. */
 export const outcomeOf = ({ error, status_code, success }: Outcome) => ({
   success: success ?? (error === null && status_code !== null && status_code >= 200 && status_code <= 299),
   status_code: status_code ?? (success === true ? 200 : 500)
 })
 
-/** The correlation id of an answer that cannot be read otherwise; `undefined` where it cannot be found either. */
+/** The correlation id of an answer that cannot be parsed; `undefined` if it cannot be found. */
 export const correlationIdOf = (text: string): string | undefined => {
   const id = Scan.stringAt(text, "correlation_id")
   return Fields.isId(id) ? id : undefined
@@ -211,7 +213,7 @@ export const correlationIdOf = (text: string): string | undefined => {
 // writing
 // -----------------------------------------------------------------------------
 
-// SAFETY: the keys of the format are put in order, and none is taken away; so below.
+// SAFETY: the keys of the format are ordered, and none is removed; the same below.
 export const orderedAction = (
   from: { readonly [K in keyof DomainAction]?: DomainAction[K] | undefined }
 ): DomainAction => inOrder(actions, from) as DomainAction
@@ -219,10 +221,10 @@ export const orderedAction = (
 export const orderedError = (from: { readonly [K in keyof ErrorDetail]?: ErrorDetail[K] | undefined }): ErrorDetail =>
   inOrder(errors, from) as ErrorDetail
 
-/** The text of an action that is in order. Throws where that is not JSON, as all that is written here. */
+/** The text of an ordered action. Throws, like everything that writes here, if that is not JSON. */
 export const orderedText = (action: DomainAction): string => {
   const text = Integers.stringifyFast(action)
-  // Only what was written is known to end.
+  // Only a value that was written is known to be finite.
   return text === undefined || isInexact(action, false) ? Integers.stringify(action) : text
 }
 

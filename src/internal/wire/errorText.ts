@@ -1,13 +1,14 @@
 /**
- * The texts of an error that go into answers, dead letters and logs: strings, whatever the error holds, and bounded.
+ * The texts of an error for answers, dead letters and logs: always strings, and limited in length, whatever the error
+ * holds.
  */
 import * as Cause from "effect/Cause"
 import * as Predicate from "effect/Predicate"
 
-/** Characters of one text. */
+/** The maximum number of characters of one text. */
 const longest = 4_096
 
-/** A text that is not longer than one may be. No character is cut in two. */
+/** Shortens a text to the maximum, without cutting a character in two. */
 export const bounded = (text: string): string => {
   if (text.length <= longest) return text
   const end = text.charCodeAt(longest - 2)
@@ -15,13 +16,15 @@ export const bounded = (text: string): string => {
   return `${text.slice(0, isHalf ? longest - 2 : longest - 1)}…`
 }
 
-/** What should be a text: types promise it, handlers in JavaScript and casts do not keep it. */
+/**
+ * Returns a text, or `otherwise`. The types promise a text, but JavaScript handlers and casts can break that promise.
+ */
 export const textOr = (value: unknown, otherwise: string): string =>
   typeof value === "string" ? bounded(value) : otherwise
 
 type Key = "_tag" | "cause" | "constructor" | "errors" | "message" | "name" | "stack"
 
-/** A property of what a handler failed with, which may be anything: its getter may throw, too. */
+/** Reads a property of a handler's error, which may be any value with a getter that throws. */
 export const read = (u: unknown, key: Key): unknown => {
   try {
     return Predicate.hasProperty(u, key) ? u[key] : undefined
@@ -30,29 +33,29 @@ export const read = (u: unknown, key: Key): unknown => {
   }
 }
 
-/** A property that is a text with something in it. */
+/** Reads a property that is a text and not empty. */
 export const textAt = (u: unknown, key: Key): string | undefined => {
   const value = read(u, key)
   return typeof value === "string" && value !== "" ? bounded(value) : undefined
 }
 
-/** How many errors in one another are looked at: one may be its own cause. */
+/** How many nested errors are inspected: an error may be its own cause. */
 const maxOpened = 32
 
-/** How many of the errors in an `AggregateError` are named. */
+/** How many errors of an `AggregateError` are named. */
 const maxErrors = 5
 
-/** Messages that only say that something failed: what failed is in the cause, or in the errors that were gathered. */
+/** Messages that only say that something failed. The cause, or the collected errors, say what failed. */
 const empty = /^(An error occurred in Effect\.\w+|All promises were rejected)$/
 
-/** The message that an error brings itself, unless it is one that says nothing. */
+/** The message of the error itself, unless it is one of the empty messages. */
 const ownMessage = (error: unknown): string | undefined => {
   if (typeof error === "string") return error === "" ? undefined : bounded(error)
   const message = textAt(error, "message")
   return message === undefined || empty.test(message) ? undefined : message
 }
 
-/** What a wrapper holds: the cause, or the errors of an `AggregateError`. */
+/** The errors inside a wrapper: its cause, or the errors of an `AggregateError`. */
 const heldBy = (error: unknown): ReadonlyArray<unknown> => {
   if (isCause(error)) return error.reasons.length === 0 ? [] : [Cause.squash(error)]
   const errors = read(error, "errors")
@@ -86,21 +89,21 @@ const find = (
 }
 
 /**
- * What an error says: a text says itself, any object says its `message`. An error without one says what its cause says,
- * and so does a wrapper whose message is always the same, such as that of `Effect.tryPromise`.
+ * The message of an error: a text itself, or the `message` of an object. An error without one, and a wrapper whose
+ * message is always the same (such as that of `Effect.tryPromise`), has the message of its cause.
  */
 export const messageOf = (error: unknown): string | undefined => find(error, ownMessage)
 
-/** The name of a class, unless it is that of any error. */
+/** The name of a class, unless it is as general as `Error`. */
 const className = (name: string | undefined): string | undefined =>
   name === "Error" || name === "Object" || name === "UnknownError" || name === "AggregateError" ? undefined : name
 
 const ownName = (error: unknown): string | undefined =>
   className(textAt(error, "_tag")) ??
-    // The name of a plain object may be that of a customer.
+    // The name of a plain object may be a customer's name.
     (typeof read(error, "stack") === "string"
       ? className(textAt(error, "name")) ?? className(textAt(read(error, "constructor"), "name"))
       : undefined)
 
-/** What kind of error it is: its tag or the name of its class, for a wrapper those of its cause. */
+/** The kind of an error: its tag or the name of its class, and for a wrapper those of its cause. */
 export const nameOf = (error: unknown): string | undefined => find(error, ownName)

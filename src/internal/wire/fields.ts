@@ -1,14 +1,14 @@
 /**
- * The keys of the wire, in the order in which the Python models write them: the one table that schemas, checks and writer
- * are made of.
+ * The keys of the wire, in the order of the Python models. Schemas, checks and the writer are all built from this
+ * table.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Json from "./json.ts"
 
-/** The rule of a schema as a function, for the path that every message takes. */
+/** The rule of a schema as a function, fast enough for every message. */
 export interface Rule {
-  /** Not asked of `null`. */
+  /** Not called with `null`. */
   readonly is: (value: {} | undefined) => boolean
   readonly takesNull: boolean
   readonly expected: string
@@ -36,7 +36,7 @@ const guidPattern = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4
 export const isId = (value: unknown): value is string =>
   typeof value === "string" && value.length === 36 && guidPattern.test(value)
 
-/** `service.verb` or `service.entity.verb`, of characters that fit into the name of a list. */
+/** `service.verb` or `service.entity.verb`, with characters that are valid in the name of a list. */
 const actionTypePattern = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+$/
 
 export const maxActionTypeLength = 128
@@ -59,10 +59,10 @@ const Text = ruled(Schema.String, (value) => typeof value === "string", "a strin
 
 export const JsonObject = ruled(Schema.Record(Schema.String, Schema.Unknown), Json.isJsonObject, "an object")
 
-/** Keys that no table names are kept. */
+/** Keys outside the tables are kept. */
 export const rest = [JsonObject] as const
 
-// One of each kind for all keys: to make one takes its time at every import.
+// One of each kind for all keys, because making one slows every import.
 const NullableId = nullable(Id)
 const NullableText = nullable(Text)
 const NullableObject = nullable(JsonObject)
@@ -70,9 +70,9 @@ const NullableObject = nullable(JsonObject)
 export const action = {
   /** Identifies this message. */
   action_id: Id,
-  /** `service.verb` or `service.entity.verb`; the part before the first dot is the service that handles it. */
+  /** `service.verb` or `service.entity.verb`. The part before the first dot is the service that handles it. */
   action_type: ActionType,
-  /** ISO 8601, up to microseconds; kept as it was written. */
+  /** ISO 8601, up to microseconds, kept as the sender wrote it. */
   timestamp: Text,
   tenant_id: NullableId,
   session_id: NullableId,
@@ -81,13 +81,13 @@ export const action = {
   user_id: NullableId,
   /** The service that sent it. */
   origin_service: NullableText,
-  /** Ties an answer to its request. */
+  /** Links an answer to its request. */
   correlation_id: NullableId,
-  /** 128 bits: without its dashes it is a W3C trace id. */
+  /** 128 bits. Without its dashes it is a W3C trace id. */
   trace_id: NullableId,
   /** The list that the answer is pushed to. */
   callback_queue_name: NullableText,
-  /** Set: the answer is a new action of this type. `null`: it is a `DomainActionResponse`. */
+  /** If set, the answer is a new action of this type. If `null`, it is a `DomainActionResponse`. */
   callback_action_type: nullable(ActionType),
   execution_config: NullableObject,
   query_config: NullableObject,
@@ -98,9 +98,9 @@ export const action = {
 }
 
 export const error = {
-  /** The kind of error, e.g. `ValidationError`, `NotFound`, `ProcessingError`. */
+  /** The kind of error, for example `ValidationError`, `NotFound` or `ProcessingError`. */
   error_type: Text,
-  /** A code for programs, e.g. `HANDLER_EXECUTION_ERROR`. */
+  /** A code for programs, for example `HANDLER_EXECUTION_ERROR`. */
   error_code: NullableText,
   /** A sentence for people. */
   message: Text,
@@ -113,20 +113,20 @@ export const ErrorDetail: Schema.StructWithRest<Schema.Struct<typeof error>, typ
   "an error detail"
 )
 
-/** In either form. */
+/** Either form. */
 export const response = {
-  /** Identifies this answer; not the id of the action. */
+  /** Identifies this answer. It differs from the id of the action. */
   action_id: Id,
-  /** `{action_type}.response`; `null` where the sender writes the newer form only. */
+  /** `{action_type}.response`; `null` if the sender writes only the newer form. */
   action_type: NullableText,
-  /** As in HTTP. 200 or 500 by `success` where the sender writes the newer form only. */
+  /** An HTTP status. 200 or 500, by `success`, if the sender writes only the newer form. */
   status_code: nullable(ruled(Schema.Int, Number.isSafeInteger, "an integer")),
   success: nullable(ruled(Schema.Boolean, (value) => typeof value === "boolean", "a boolean")),
-  /** ISO 8601, up to microseconds; kept as it was written. */
+  /** ISO 8601, up to microseconds, kept as the sender wrote it. */
   timestamp: Text,
-  /** The result, on success. */
+  /** The result of a success. */
   data: NullableObject,
-  /** What went wrong, when not. */
+  /** The error of a failure. */
   error: nullable(ErrorDetail),
   correlation_id: NullableId,
   trace_id: NullableId,

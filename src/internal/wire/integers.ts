@@ -1,20 +1,20 @@
 /**
- * Integers that a double cannot hold. `JSON.parse` rounds them and `JSON.stringify` refuses a `bigint`; here they are
- * `bigint` in memory and plain integers in the text, digit for digit.
+ * Integers that a double cannot hold. `JSON.parse` rounds them and `JSON.stringify` rejects a `bigint`. This module
+ * keeps them as `bigint` in memory and as plain integers in the text, digit for digit.
  *
  * A number beyond 2^53 is written with an exponent, as Python writes a float, so that it is read as a number again.
  */
 import { endOfString } from "./scan.ts"
 
-/** Digits of the longest integer that is read or written, as in Python. Millions of digits would take a second. */
+/** The maximum number of digits of an integer, as in Python. Millions of digits would take a second. */
 export const maxDigits = 4_300
 
-/** `Number.MAX_SAFE_INTEGER`: of as many digits, the order of texts is that of numbers. */
+/** `Number.MAX_SAFE_INTEGER`. Texts with the same number of digits have the order of their numbers. */
 const largest = "9007199254740991"
 
 const isDigit = (code: number): boolean => code >= 0x30 && code <= 0x39
 
-/** Whether digits of a text are an integer beyond `largest`. */
+/** Whether the digits in a part of a text are an integer beyond `largest`. */
 const isUnsafe = (text: string, from: number, to: number): boolean =>
   to - from > largest.length || (to - from === largest.length && text.slice(from, to) > largest)
 
@@ -22,17 +22,19 @@ const isUnsafe = (text: string, from: number, to: number): boolean =>
 const closes = (code: number): boolean =>
   code === 0x2c || code === 0x7d || code === 0x5d || code <= 0x20 || Number.isNaN(code)
 
-/** Whether a value is a `new Number`, of any realm: JSON writes its number. */
+/** Whether a value is a `new Number` of any realm. JSON writes its number. */
 export const isBoxedNumber = (value: unknown): boolean => Object.prototype.toString.call(value) === "[object Number]"
 
 const isBeyond = (value: number): boolean => value > Number.MAX_SAFE_INTEGER || value < -Number.MAX_SAFE_INTEGER
 
 /**
- * Whether a value holds a number that may have been an integer beyond 2^53, or a `bigint`. It looks at values and not at
- * the text: that takes some tens of nanoseconds for a common message, and most texts hold long runs of digits in ids.
+ * Whether a value holds a `bigint`, or a number that may have been an integer beyond 2^53. It inspects values and not
+ * the text, which takes some tens of nanoseconds for a common message, while most texts contain long runs of digits in
+ * ids.
  *
- * Recursion is bounded by the depth that the text was checked for, or that `JSON.stringify` came through. `parsed`: it was
- * made by `JSON.parse`. Of any other value an object with a `toJSON` counts, since it need not end, and so does a boxed number.
+ * Recursion is bounded by the depth that the text was checked for, or that `JSON.stringify` survived. With `parsed`,
+ * the value comes from `JSON.parse`. In any other value, an object with a `toJSON` counts, because it may be infinite,
+ * and so does a boxed number.
  */
 export const holdsUnsafe = (value: unknown, parsed: boolean): boolean => {
   if (typeof value === "number") return isBeyond(value)
@@ -40,7 +42,7 @@ export const holdsUnsafe = (value: unknown, parsed: boolean): boolean => {
   if (Array.isArray(value)) {
     for (let i = 0; i < value.length; i++) {
       const item: unknown = value[i]
-      // Vectors have thousands of numbers: a call for each would take twice as long.
+      // Vectors have thousands of numbers, and a call for each would take twice as long.
       if (typeof item === "number" ? isBeyond(item) : holdsUnsafe(item, parsed)) return true
     }
     return false
@@ -49,7 +51,7 @@ export const holdsUnsafe = (value: unknown, parsed: boolean): boolean => {
   let isEmpty = true
   for (const key in value) {
     isEmpty = false
-    // SAFETY: `key` was just found in `value`; what it holds stays unknown.
+    // SAFETY: `key` was just found in `value`, and the type of its value stays unknown.
     const item = (value as { readonly [key: string]: unknown })[key]
     if (
       typeof item === "object"
@@ -62,12 +64,12 @@ export const holdsUnsafe = (value: unknown, parsed: boolean): boolean => {
   return isEmpty && !parsed && isBoxedNumber(value)
 }
 
-/** An object or array that is open at one place of a text, and the value that was parsed from it. */
+/** An object or array that is open at a position of a text, and the value that was parsed from it. */
 class Open {
   readonly node: unknown
   readonly isArray: boolean
   index = 0
-  /** Where the key is written, of an object. */
+  /** The position of the key, in an object. */
   keyFrom = 0
   keyTo = 0
   awaitsKey = true
@@ -76,11 +78,11 @@ class Open {
     this.isArray = isArray
   }
 
-  /** The key or index of the value that is read next. */
+  /** The key or index of the next value. */
   place(text: string): string | number {
     if (this.isArray) return this.index
     const key = text.slice(this.keyFrom, this.keyTo)
-    // SAFETY: the text was parsed before, so that this is a string of JSON.
+    // SAFETY: the text was parsed before, so this is a JSON string.
     return key.includes("\\") ? JSON.parse(`"${key}"`) as string : key
   }
 
@@ -92,7 +94,7 @@ class Open {
       : undefined
   }
 
-  /** Of a key that is written twice the last one counts, whose value may be another. */
+  /** If a key occurs twice, the last one counts, and its value may be another one. */
   restore(text: string, digits: string): void {
     if (this.get(text) !== Number(digits)) return // SAFETY: `get` found the key.
     ;(this.node as Record<string | number, unknown>)[this.place(text)] = BigInt(digits)
@@ -100,8 +102,8 @@ class Open {
 }
 
 /**
- * Puts the integers of a text into the value that `JSON.parse` made of it, in one pass over the text: reviving the value
- * with its source takes 70 times as long as parsing it. `false` where one has more digits than are read.
+ * Puts the integers of a text into the value that `JSON.parse` made of it, in one pass over the text: reviving the
+ * value with its source takes 70 times as long as parsing it. Returns `false` if an integer has too many digits.
  */
 export const restore = (text: string, value: unknown): boolean => {
   const stack: Array<Open> = []
@@ -141,9 +143,12 @@ export const restore = (text: string, value: unknown): boolean => {
   return true
 }
 
-/** As `JSON.parse`, its integers exact. Of a text that {@link stringify} wrote: it holds none with too many digits. */
+/**
+ * Like `JSON.parse`, with exact integers, for a text that {@link stringify} wrote: none of its integers has too many
+ * digits.
+ */
 export const parse = (text: string): unknown => {
-  // An integer can only be put into something.
+  // An integer can only be restored inside an array or object.
   const holder = `[${text}]`
   // SAFETY: a list of one value.
   const list = JSON.parse(holder) as [unknown]
@@ -151,7 +156,7 @@ export const parse = (text: string): unknown => {
   return list[0]
 }
 
-// SAFETY: every Node that this library runs on has it (22 and newer); TypeScript's library does not list it yet.
+// SAFETY: every Node that this library runs on has it (22 and newer), but TypeScript's library does not list it yet.
 const { rawJSON } = JSON as unknown as { readonly rawJSON: (text: string) => unknown }
 
 const integer = (value: bigint): unknown => {
@@ -163,8 +168,8 @@ const integer = (value: bigint): unknown => {
 }
 
 /**
- * The second argument of `JSON.stringify` by which every integer is exact. `own`: what a `toJSON` was asked of. What the
- * program made `JSON.stringify` say of a bigint is not looked at.
+ * The replacer for `JSON.stringify` that writes exact integers. `own` is the value before `toJSON`. If the program
+ * defines `BigInt.prototype.toJSON`, its result is ignored.
  */
 export const exact = (own: unknown, written: unknown): unknown => {
   if (typeof own === "bigint") return integer(own)
@@ -175,22 +180,22 @@ export const exact = (own: unknown, written: unknown): unknown => {
     : value
 }
 
-/** As `JSON.stringify`, with each `bigint` as an integer. Throws where a value refers to itself. */
+/** Like `JSON.stringify`, with each `bigint` as an integer. Throws if a value refers to itself. */
 export const stringify = (value: unknown): string =>
   JSON.stringify(value, function(this: { readonly [key: string]: unknown }, key, written: unknown) {
     return exact(this[key], written)
   })
 
-/** As {@link stringify}, at the speed of `JSON.stringify` where nothing in the value needs more. */
+/** Like {@link stringify}, but as fast as `JSON.stringify` for a value that needs no exact integers. */
 export const write = (value: unknown): string => {
   const text = stringifyFast(value)
-  // Only what was written is known to end.
+  // Only a value that was written is known to be finite.
   return text === undefined || holdsUnsafe(value, false) ? stringify(value) : text
 }
 
-/** As {@link stringify}, at the speed of `JSON.stringify`; `undefined` where that refuses the value. */
+/** Like {@link stringify}, as fast as `JSON.stringify`; `undefined` if `JSON.stringify` rejects the value. */
 export const stringifyFast = (value: unknown): string | undefined => {
-  // A program may have taught `JSON.stringify` to write a bigint as a string.
+  // The program may have made `JSON.stringify` write a bigint as a string.
   if ("toJSON" in BigInt.prototype) return undefined
   try {
     return JSON.stringify(value)

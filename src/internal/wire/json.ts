@@ -1,34 +1,32 @@
-/**
- * JSON from strangers: what is looked at before and after `JSON.parse`, so that no text can cost more than its size.
- */
+/** Checks of untrusted JSON before and after `JSON.parse`, so that the cost of a text is bounded by its size. */
 
 import { endOfString } from "./scan.ts"
 
-/** A JSON object, as `JSON.parse` gives it. */
+/** A JSON object, as `JSON.parse` returns it. */
 export type JsonObject = { readonly [key: string]: unknown }
 
-/** Levels that a reader takes, unless it is told otherwise. */
+/** The number of levels that a reader accepts by default. */
 export const maxDepth = 64
 
-/** No limit of depth is taken above this one: what walks a value recurses that deep. */
+/** The highest limit of depth, because functions that walk a value recurse that deep. */
 export const deepest = 1000
 
-/** Tells a JSON object from an array and from `null`. */
+/** Distinguishes a JSON object from an array and from `null`. */
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /**
- * Whether a text is larger than a limit once it is UTF-8. A code unit of UTF-16 takes one to three bytes, so that most
- * texts need no count.
+ * Whether the UTF-8 of a text is larger than a limit. A code unit of UTF-16 takes one to three bytes, so most texts
+ * need no count.
  */
 export const isLarger = (text: string, maxBytes: number): boolean =>
   text.length > maxBytes || (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes)
 
 /**
- * Whether a text nests objects and arrays deeper than a limit; a flat object has depth 1.
+ * Whether a text nests objects and arrays deeper than a limit. A flat object has depth 1.
  *
- * The number of opening brackets is an upper bound that `indexOf` finds in a few nanoseconds. Only where that is over
- * the limit are the characters walked, without recursion: `JSON.parse` of 400 KB of `[` takes a tenth of a second.
+ * The number of opening brackets is an upper bound that `indexOf` finds in a few nanoseconds. Only if that exceeds the
+ * limit are the characters walked, without recursion: `JSON.parse` of 400 KB of `[` takes a tenth of a second.
  */
 export const isDeeper = (text: string, maxDepth: number): boolean => {
   let opened = 0
@@ -47,14 +45,14 @@ export const isDeeper = (text: string, maxDepth: number): boolean => {
 }
 
 /**
- * Whether a value parsed from `text` may hold a key `__proto__`: as it stands, or with one of its letters written as
- * `\u00..`. A text without either needs no walk. The underscores in front are left out: every key of the wire has some,
- * and looking at each takes three times as long.
+ * Whether a value parsed from `text` may have a key `__proto__`, plain or with one of its letters written as `\u00..`.
+ * A text without either needs no walk. The search omits the leading underscores: every key of the wire has some, and
+ * checking each takes three times as long.
  */
 export const mayHoldProto = (text: string): boolean => text.includes("proto__") || text.includes("\\u00")
 
 /**
- * Whether an own key `__proto__` stands anywhere in a parsed value. Recursion is bounded by the depth that the text was
+ * Whether an own key `__proto__` is anywhere in a parsed value. Recursion is bounded by the depth that the text was
  * checked for.
  */
 export const holdsProto = (value: unknown): boolean => {
@@ -68,7 +66,7 @@ export const holdsProto = (value: unknown): boolean => {
   return false
 }
 
-/** Why no reader takes a text of JSON, as the end of a sentence about it; `undefined` where all do. */
+/** Why every reader rejects a text of JSON, as the end of a sentence; `undefined` if they accept it. */
 export const refusalOf = (text: string, maxBytes: number): string | undefined => {
   if (isLarger(text, maxBytes)) return `is larger than the limit of ${maxBytes} bytes (WORKER_PAYLOAD_LIMIT)`
   if (isDeeper(text, maxDepth)) return `is nested deeper than ${maxDepth} levels`
@@ -76,8 +74,8 @@ export const refusalOf = (text: string, maxBytes: number): string | undefined =>
 }
 
 /**
- * Whether a value is JSON already, a `bigint` for an integer. A cycle is deeper than any text may be. `isLenient`: JSON
- * leaves a key out whose value is `undefined` or a symbol.
+ * Whether a value is already JSON, with `bigint` for integers. A cycle is deeper than any limit. With `isLenient`, keys
+ * whose value is `undefined` or a symbol are allowed, because JSON leaves them out.
  */
 export const isJson = (value: unknown, levels: number, isLenient: boolean): boolean => {
   switch (typeof value) {
@@ -105,14 +103,14 @@ export const isJson = (value: unknown, levels: number, isLenient: boolean): bool
   return true
 }
 
-/** U+FFFD, which stands in a text for bytes that are no UTF-8, or for itself. */
+/** U+FFFD, which replaces bytes that are not UTF-8, or was written by the sender. */
 const replacement = "\uFFFD"
 
 export const hasReplacements = (text: string): boolean => text.includes(replacement)
 
 /**
- * How often it stands in a text. Nothing is built from the text: of some hundred megabytes that hold nothing else, an array of
- * parts would be more than V8 can make, and the process would end.
+ * The number of U+FFFD in a text. Nothing is built from the text: for some hundred megabytes of that character, an
+ * array of parts would exceed V8's limits and end the process.
  */
 export const replacementsIn = (text: string): number => {
   let count = 0

@@ -1,8 +1,11 @@
 /**
- * What can be found in a text of JSON without parsing it: at the cost of one pass, and also where `JSON.parse` refuses it.
+ * Searches a text of JSON without parsing it. Each search is one pass, and works even if `JSON.parse` rejects the text.
  */
 
-/** The quote that ends the string whose first character is at `from`; the end of the text where nothing ends it. */
+/**
+ * The position of the quote that ends the string whose first character is at `from`; the end of the text if there is
+ * none.
+ */
 export const endOfString = (text: string, from: number): number => {
   for (let end = text.indexOf("\"", from); end !== -1; end = text.indexOf("\"", end + 1)) {
     let slashes = 0
@@ -20,7 +23,7 @@ const afterSpace = (text: string, from: number): number => {
   return at
 }
 
-/** The string that the outermost object has under a key, its escapes as they are written. */
+/** The string that the outermost object has under a key, with its escapes as written. */
 export const stringAt = (text: string, key: string): string | undefined => {
   let depth = 0
   for (let i = 0; i < text.length; i++) {
@@ -42,7 +45,7 @@ export const stringAt = (text: string, key: string): string | undefined => {
   return undefined
 }
 
-/** Whether `NaN` or `Infinity` is written outside of strings, as Python's `json.dumps` does by default. */
+/** Whether `NaN` or `Infinity` occurs outside of strings, as Python's `json.dumps` writes them by default. */
 export const holdsNonFinite = (text: string): boolean => {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)

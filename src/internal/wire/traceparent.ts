@@ -1,6 +1,4 @@
-/**
- * Trace context beside the message: the stream field `traceparent`, as W3C Trace Context has it.
- */
+/** The trace context of a message: the stream field `traceparent`, in the format of W3C Trace Context. */
 import * as Headers from "effect/http/Headers"
 import * as HttpTraceContext from "effect/http/HttpTraceContext"
 import * as Option from "effect/Option"
@@ -8,7 +6,10 @@ import type * as Tracer from "effect/Tracer"
 import type { DomainAction } from "../../DomainAction.ts"
 import type { Entry } from "./entry.ts"
 
-/** Characters of a header of version 00, the only one that is read. A stranger's field may be as long as a stream's entry. */
+/**
+ * The length of a header of version 00, the only version that is read. The field of an untrusted sender may be as long
+ * as an entry.
+ */
 const exactLength = 55
 
 export const parse = (value: string): Tracer.ExternalSpan | undefined =>
@@ -18,7 +19,7 @@ export const parse = (value: string): Tracer.ExternalSpan | undefined =>
 
 const hexadecimal = /^[0-9a-f]+$/i
 
-/** `undefined` for ids of a tracer that are not those of W3C: they could not be read. */
+/** `undefined` for ids of a tracer that do not fit W3C, because they could not be read. */
 export const format = ({ sampled, spanId, traceId }: Tracer.AnySpan): string | undefined => {
   if (traceId.length > 32 || spanId.length > 16 || !hexadecimal.test(traceId) || !hexadecimal.test(spanId)) {
     return undefined
@@ -28,15 +29,15 @@ export const format = ({ sampled, spanId, traceId }: Tracer.AnySpan): string | u
   }`
 }
 
-/** The trace as the envelope's `trace_id` has it, a UUID of the same 128 bits. */
+/** The trace as a `trace_id` of the envelope: a UUID of the same 128 bits. */
 export const traceIdOf = (value: string): string => {
   const id = value.slice(3, 35)
   return `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`
 }
 
 /**
- * The span of the sender. A Python service sends none: the `trace_id` of its envelope is the trace, and the first half
- * of its `action_id` stands for the span that it did not record.
+ * The span of the sender. A Python service sends none, so the `trace_id` of its envelope is the trace, and the first
+ * half of its `action_id` replaces the span that it did not record.
  */
 export const senderOf = (entry: Entry, action: DomainAction): Tracer.ExternalSpan | undefined => {
   if (entry.traceparent !== undefined) {

@@ -1,29 +1,32 @@
 /**
- * What a worker knows of replies that do not arrive because of their size: how much a take may ask for, and which entries
- * were lost on their way alone. One for all consumers of a worker, since they share a server and its limits.
+ * Tracks replies that do not arrive because of their size: how much a take may ask for, and which entries were lost
+ * although they were asked for alone. All consumers of a worker share one instance, since they share a server and its
+ * limits.
  */
 import type { RedisError } from "../../Redis.ts"
 import * as batchSize from "../redis/batchSize.ts"
 import { failureOf } from "../redis/failure.ts"
 
 export interface Arrivals extends batchSize.Portion {
-  /** Whether it is known of an entry that its reply does not arrive. */
+  /** Whether the reply of an entry is known not to arrive. */
   readonly isHopeless: (id: string) => boolean
   /** Whether the reply of an entry was lost when it was asked for alone. */
   readonly isDoubtful: (id: string) => boolean
-  /** The reply of an entry that was asked for alone is lost. Returns whether that was once too often. */
+  /**
+   * Records that the reply of an entry was lost although it was asked for alone. Returns whether that was the last try.
+   */
   readonly lostAlone: (id: string) => boolean
-  /** Entries came after all, or are no longer ours to ask for. */
+  /** Forgets entries that arrived after all, or that are no longer ours to ask for. */
   readonly forget: (entries: Iterable<{ readonly id: string }>) => void
 }
 
-/** How often an entry is asked for alone before it is passed over: other causes than its size do not last. */
+/** How often an entry is asked for alone before it is skipped. Causes other than its size do not last that long. */
 const patience = 3
 
-/** Entries that are remembered. */
+/** The maximum number of entries remembered. */
 const maxRemembered = 10_000
 
-/** A reply may have been lost: what it brought is taken and not here. */
+/** Whether a reply may have been lost. Its entries are then taken, but not here. */
 export const isLoss = (error: RedisError): boolean => failureOf(error) === "Connection"
 
 export const make = (): Arrivals => {

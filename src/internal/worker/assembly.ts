@@ -1,5 +1,6 @@
 /**
- * Puts a worker together: the host, its consumers, and the parts beside messages; then what comes before the first read.
+ * Assembles a worker from its host, its consumers and the other parts, and runs the commands that precede the first
+ * read.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -22,16 +23,16 @@ export interface Assembly extends End.End {
   readonly host: Host.Host
   /** Reads, claims and promotes. */
   readonly takes: Effect.Effect<void, WorkerError>
-  /** Renews, writes and samples: goes on until all is written. */
+  /** Renews, writes and samples. Continues until everything is written. */
   readonly keeps: Effect.Effect<void, WorkerError>
   readonly status: () => Omit<WorkerStatus, "state">
 }
 
-/** All that parts do in a phase, at the same time. */
+/** Runs one phase of all parts concurrently. */
 const together = <E>(parts: ReadonlyArray<Part>, phase: (part: Part) => Effect.Effect<unknown, E> | undefined) =>
   Effect.all(parts.flatMap((part) => phase(part) ?? []), { concurrency: "unbounded", discard: true })
 
-/** The first commands: the group is there, the user may run all that is needed, and the parts have begun. */
+/** The first commands. Afterwards the group exists, the user has all permissions, and the parts have started. */
 const start = Effect.fnUntraced(function*({ names, redis, server }: Host.Host, parts: ReadonlyArray<Part>) {
   yield* server.sample
   yield* ensureGroup(redis, names)
@@ -60,7 +61,7 @@ export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   yield* started(host)
   const later: Part = { takes: Effect.forEach(laterHints, (hint) => hint(host, found), { discard: true }) }
 
-  // The parts first: they have begun when the first read leaves.
+  // The parts come first, so that they have started when the first read is sent.
   const all = [...parts, Crew.messages(crew), later]
   const assembly: Assembly = {
     host,

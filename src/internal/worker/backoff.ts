@@ -1,8 +1,8 @@
 /**
- * The delay before an attempt, from any `Schedule` and the number of failures alone.
+ * Computes the delay before an attempt from a `Schedule` and the number of failures.
  *
- * Attempts of one action run in different processes, so a schedule is replayed from
- * its start each time; its elapsed time is the sum of the delays so far.
+ * The attempts of one action run in different processes, so the schedule is replayed from its start each time. Its
+ * elapsed time is the sum of the delays so far.
  */
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -19,7 +19,7 @@ export const defaultSchedule: RetrySchedule = Schedule.min([
   Schedule.spaced("5 minutes")
 ]).pipe(Schedule.jittered)
 
-/** Replays more than this many steps for nobody: beyond them the delay stays what it was. */
+/** The maximum number of steps that are replayed. Beyond it, the delay no longer changes. */
 const maxSteps = 1_000
 
 const replay = Effect.fnUntraced(function*(schedule: RetrySchedule, attempts: number) {
@@ -28,7 +28,7 @@ const replay = Effect.fnUntraced(function*(schedule: RetrySchedule, attempts: nu
   let delay = Duration.zero
   for (let attempt = 1; attempt <= Math.min(attempts, maxSteps); attempt++) {
     const next = yield* Pull.catchDone(step(now, attempt), () => Effect.undefined)
-    // A schedule that is done keeps its last delay: how many attempts there are is not for it to say.
+    // A schedule that is done keeps its last delay, because `maxAttempts` decides the number of attempts.
     if (next === undefined) break
     delay = next[1]
     now += Duration.toMillis(delay)
@@ -36,7 +36,7 @@ const replay = Effect.fnUntraced(function*(schedule: RetrySchedule, attempts: nu
   return Duration.toMillis(delay)
 })
 
-/** Milliseconds to wait after the given number of failed attempts. */
+/** Returns the delay after the given number of failed attempts, in milliseconds. */
 export const delayAfter = (
   schedule: RetrySchedule,
   context: Context.Context<never>
@@ -44,7 +44,7 @@ export const delayAfter = (
   const run = Effect.runSyncExitWith(context)
   return (attempts) => {
     const exit = run(replay(schedule, attempts))
-    // A schedule that waits for something, or fails, cannot tell a delay: the default does.
+    // A schedule that waits or fails has no delay to offer, so the default applies.
     if (Exit.isSuccess(exit) && Number.isFinite(exit.value)) return exit.value
     return schedule === defaultSchedule ? 1_000 : delayAfter(defaultSchedule, context)(attempts)
   }

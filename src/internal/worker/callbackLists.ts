@@ -1,6 +1,6 @@
 /**
- * Warns, once a worker has started, of callback lists that nothing reads: what is in them is handled by nobody, and nothing
- * else would tell.
+ * Warns, after a worker has started, about callback lists that no worker reads. Their callbacks would never be handled,
+ * and nothing else would report it.
  */
 import * as Effect from "effect/Effect"
 import type { Redis } from "../../Redis.ts"
@@ -12,14 +12,17 @@ import type { Host } from "./host.ts"
 export const readLists = ({ naming, names, options, routes }: Host): ReadonlyArray<string> =>
   options.callbacks ? [...new Set(Array.from(routes.keys(), (type) => callbackInbox(naming, names.service, type)))] : []
 
-/** Keys that one call looks at, which takes the server less than a millisecond; and calls, since there may be any number of keys. */
+/**
+ * The number of keys that one call scans, which takes the server less than a millisecond, and the number of calls,
+ * which limits the search in a large keyspace.
+ */
 const keysAtOnce = 500
 const maxCalls = 200
 
-/** Lists that are named: more would make no line that is read. */
+/** The maximum number of lists named in the warning. A longer line would not be read. */
 const maxNamed = 20
 
-/** A list that is read is empty within a quarter of a second, or becomes shorter. */
+/** The number of looks. A list that is read is empty, or becomes shorter, within a quarter of a second. */
 const looks = 5
 const interval = "500 millis"
 
@@ -37,16 +40,16 @@ const commonSuffix = (a: string, b: string): string => {
 
 const globbed = (text: string): string => text.replace(/[*?[\]\\^]/g, "\\$&")
 
-/** What names have in common, before and after what differs. A naming may put the service anywhere. */
+/** The common start and end of names. A naming may put the service anywhere. */
 const common = (a: string, b: string) => ({ before: commonPrefix(a, b), after: commonSuffix(a, b) })
 
-/** Where to look, and which keys found there are lists that this worker or one of its service should read. */
+/** Where to search, and which of the keys found are lists that this service's workers should read. */
 const search = ({ naming, names: { service }, routes }: Host, read: ReadonlyArray<string>) => {
   const known = new Set(read)
   const accepted = accepts(naming)
   const ours = [
     common(callbackList(naming, service, "a.a", "a"), callbackList(naming, service, "b.b", "b")),
-    // A callback of one of these types in the list of another service, whose workers need not know the type.
+    // A callback of one of these types in the list of another service, whose workers may not know the type.
     ...Array.from(routes.keys(), (type) => common(callbackInbox(naming, "a", type), callbackInbox(naming, "b", type)))
   ]
   return {
@@ -72,7 +75,7 @@ const find = Effect.fnUntraced(function*(host: Host, read: ReadonlyArray<string>
   return [...found].slice(0, maxNamed)
 })
 
-/** Those that stay as they are or grow: another worker of the service may read a list that this one does not. */
+/** The lists that stay the same or grow: another worker of the service may read a list that this one does not. */
 const unread = Effect.fnUntraced(function*(redis: Redis["Service"], lists: ReadonlyArray<string>) {
   let left = new Map(lists.map((list) => [list, 1]))
   for (let look = 0; look < looks && left.size > 0; look++) {
@@ -87,7 +90,7 @@ const unread = Effect.fnUntraced(function*(redis: Redis["Service"], lists: Reado
   return left
 })
 
-/** A user who may not `SCAN` is told nothing, and a failure is none of the worker's: it is a hint, and no more. */
+/** A hint only: it ignores every failure, and says nothing to a user without permission for `SCAN`. */
 export const warnOfUnread = (host: Host): Effect.Effect<void> => {
   const read = readLists(host)
   if (read.length === 0) return Effect.void
@@ -100,7 +103,7 @@ export const warnOfUnread = (host: Host): Effect.Effect<void> => {
         }. Start a worker of the service in the name that handles the type, or send with callback: { action, service }`
       )
     ),
-    // A naming of the user's own may throw.
+    // A custom naming may throw.
     Effect.ignoreCause
   )
 }

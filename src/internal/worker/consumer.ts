@@ -1,5 +1,5 @@
 /**
- * One consumer of the group: a runner, the settler of its decisions, and a reader unless it is fed by claims alone.
+ * One consumer of the group: a runner, the settler of its decisions, and a reader, unless it gets only claimed entries.
  */
 import * as Effect from "effect/Effect"
 import type { Policy, Subject } from "../../Settlement.ts"
@@ -20,7 +20,7 @@ export interface Consumer {
   readonly settler: settler.Settler
   readonly reader: reader.Reader | undefined
   readonly intake: intake.Intake
-  /** Gives back what is pending under this consumer, by Redis's own list, and removes the consumer. */
+  /** Releases everything pending under this consumer, according to Redis's own list, and removes the consumer. */
   readonly release: Effect.Effect<number, WorkerError>
 }
 
@@ -36,7 +36,7 @@ export interface ConsumerOptions {
   readonly onWritten: (decision: Decision, written: Written, consumer: string) => void
 }
 
-/** Entries given back in one call. */
+/** Entries released in one call. */
 const releaseBatch = 200
 
 const makeRunner = (host: Host, own: ConsumerOptions, decided: (decision: Decision) => void): runner.Runner => {
@@ -51,7 +51,7 @@ const makeRunner = (host: Host, own: ConsumerOptions, decided: (decision: Decisi
       errors: options.errors
     },
     handlerTimeout: options.handlerTimeout,
-    // Its own, also while a longer one holds: that one may be forgotten while this process stands still.
+    // Its own lease, even while the group uses a longer one: that may be forgotten while this process is suspended.
     lease: options.claimIdle,
     onStale: () => {
       signals.renew.openUnsafe()
@@ -96,7 +96,7 @@ const releasing = Effect.fnUntraced(function*({ names, redis }: Host, consumer: 
   let released = 0
   while (true) {
     const result = yield* Effect.result(releaseSome)
-    // Without a server nothing can be given back: it stays pending, and others claim it once its lease is over.
+    // Nothing can be released without a server. The entries stay pending, and others claim them once the lease is over.
     if (result._tag === "Failure") return released
     const some = Number(result.success)
     if (some === 0) return released

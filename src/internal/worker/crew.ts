@@ -1,6 +1,4 @@
-/**
- * The consumers of a worker: those that read, and one that runs suspected killers alone.
- */
+/** The consumers of a worker: the readers, and one that runs suspected killers one at a time. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Metric from "effect/Metric"
@@ -17,7 +15,7 @@ import { policies } from "./policies.ts"
 import { settlementLogger, starvedLogger } from "./report.ts"
 
 export interface Crew {
-  /** The consumers that read; due and claimed entries go to the one with the most room. */
+  /** The consumers that read. Due and claimed entries go to the one with the most room. */
   readonly readers: ReadonlyArray<consumer.Consumer>
   /** The consumer that runs one suspect at a time. */
   readonly alone: consumer.Consumer
@@ -58,10 +56,10 @@ export const make = (host: Host): Crew => {
     name: nameOf(suffix === undefined ? "alone" : `${suffix}-alone`),
     concurrency: 1,
     readAhead: 0,
-    // It holds nothing else, not even what is done.
+    // It holds no other entry, not even one that is decided.
     maxUnwritten: 1,
     reads: false,
-    // It holds nothing back, and others run what it asks for.
+    // It holds no other entries back, and others run the actions that it requests.
     onStarved: () => {}
   })
   return { readers, alone, everyone: [...readers, alone] }
@@ -70,7 +68,7 @@ export const make = (host: Host): Crew => {
 const together = (effects: ReadonlyArray<Effect.Effect<unknown, WorkerError>>): Effect.Effect<void, WorkerError> =>
   Effect.all(effects, { concurrency: "unbounded", discard: true })
 
-/** The way of messages, as a part beside the others. */
+/** Running messages, as one part among the others. */
 export const messages = ({ everyone, readers }: Crew): Part => ({
   takes: together([
     ...readers.flatMap(({ reader }) => reader === undefined ? [] : [reader.run]),
@@ -79,7 +77,7 @@ export const messages = ({ everyone, readers }: Crew): Part => ({
   keeps: together(everyone.flatMap(({ runner, settler }) => [settler.run, runner.watch]))
 })
 
-/** How many handlers run, told until the scope ends. */
+/** Reports how many handlers run until the scope ends. */
 export const registerInFlight = ({ context, names }: Host, { everyone }: Crew) =>
   Effect.acquireRelease(
     Effect.sync(() =>

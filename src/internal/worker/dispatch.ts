@@ -1,8 +1,7 @@
 /**
- * The steps between an entry and its outcome: which handler, may it start, and what did its exit mean.
+ * The steps between an entry and its outcome: find the handler, check whether it may start, and interpret its exit.
  *
- * All of it is pure or an `Exit` that is already there. Only what the handler itself
- * does takes a fiber.
+ * Every step is pure or an `Exit` that already exists. Only the handler itself needs a fiber.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -27,11 +26,11 @@ export interface DispatchOptions {
   readonly routes: ReadonlyMap<string, Route>
   readonly limits: Limits
   readonly maxDeliveries: number
-  /** Dispositions of errors that the worker sets in place of those in the contracts. */
+  /** The worker's dispositions of errors, which override those in the contracts. */
   readonly errors: DispositionOverrides | undefined
 }
 
-/** A run that stopped for another reason than its exit. */
+/** Why a run was stopped from outside. */
 export type Stop = "lease" | "time" | "shutdown"
 
 /** A delivery that may start. */
@@ -41,12 +40,12 @@ export interface Start {
   readonly route: Route
 }
 
-/** A delivery that may start, or one whose outcome is known without running anything. */
+/** A delivery that may start, or one whose outcome is known without running a handler. */
 export type Dispatched =
   | { readonly _tag: "Decided"; readonly subject: Subject; readonly outcome: Outcome }
   | Start
 
-/** Classes and no literals, see `entry.ts`. */
+/** Classes instead of literals, see `entry.ts`. */
 class Known implements Subject {
   readonly action: DomainAction
   readonly attempt: number
@@ -85,16 +84,16 @@ const poison: Outcome = { _tag: "Poison" }
 const expired: Outcome = { _tag: "Expired" }
 const leaseLost: Outcome = { _tag: "LeaseLost" }
 const timedOut: Outcome = { _tag: "TimedOut" }
-/** Given back without an attempt. */
+/** Released without costing an attempt. */
 export const interrupted: Outcome = { _tag: "Interrupted" }
 
-/** An entry's action, or why there is none in it. */
+/** The action of an entry, or the reason why it has none. */
 export type Decoded = Result.Result<DomainAction, string>
 
-/** Rows 2 to 5 of the settlement table, in their order. */
+/** Rows 2 to 5 of the settlement table, in order. */
 export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOptions, now: number): Dispatched => {
   if (Result.isFailure(decoded)) {
-    // What was never read can only have been delivered too often.
+    // An entry that was never read can only have been delivered too often.
     const outcome: Outcome = decoded === notRead ? poison : { _tag: "Malformed", message: decoded.failure }
     return { _tag: "Decided", subject: noAction, outcome }
   }
@@ -113,7 +112,7 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
   return new Startable(subject, route)
 }
 
-/** Marks how far a run got, so that its exit can be told from the contract's refusals. */
+/** Marks how far a run got, to distinguish its exit from a rejection by the contract. */
 class Misfit {
   readonly outcome: Outcome
   constructor(outcome: Outcome) {
@@ -121,7 +120,7 @@ class Misfit {
   }
 }
 
-/** Decodes the payload and runs the handler. What synchronous codecs decide, and a handler that is done, are exits. */
+/** Decodes the payload and runs the handler. The results of synchronous codecs and handlers are exits. */
 export const handle = (route: Route, action: DomainAction, delivery: Delivery): Effect.Effect<unknown, unknown> => {
   const decoding = route.decodePayload(action)
   const decoded = exitOf(decoding)
@@ -136,7 +135,7 @@ export const handle = (route: Route, action: DomainAction, delivery: Delivery): 
   )
 }
 
-/** Says to a caller, who may be another program in another language, what it was that did not fit. */
+/** Tells a caller, possibly a program in another language, which part of the payload did not fit. */
 const refusal = (route: Route, error: Parameters<typeof validationDetail>[0]): Outcome => {
   const detail = validationDetail(error)
   const message = bounded(`${misfitOf(error, route.actionType)}: ${detail.message}`)
@@ -150,7 +149,7 @@ const invalid = (route: Route, cause: Cause.Cause<Parameters<typeof validationDe
     : refusal(route, failure.error)
 }
 
-/** Encodes what a handler returned. Synchronous codecs give an exit. */
+/** Encodes the result of a handler. Synchronous codecs return an exit. */
 export const encodeSuccess = (route: Route, success: unknown): Effect.Effect<Data, unknown> => {
   const encoding = route.encodeSuccess(success)
   const data = exitOf(encoding)
@@ -158,7 +157,7 @@ export const encodeSuccess = (route: Route, success: unknown): Effect.Effect<Dat
   return Exit.isSuccess(data) ? data : unencodable(route, data.cause)
 }
 
-/** The handler has done its work, so that a defect of an encoder is no reason to run it again. */
+/** The handler has done its work, so a defect of an encoder must not run it again. */
 const unencodable = (
   route: Route,
   cause: Cause.Cause<Parameters<typeof validationDetail>[0]>
@@ -186,13 +185,14 @@ export const outcomeOf = (
   if (error !== undefined) return error instanceof Misfit ? error.outcome : failedWithAny(error, route, overrides)
   if (!Cause.hasInterruptsOnly(exit.cause)) return { _tag: "Failed", failure: defect(Cause.squash(exit.cause)) }
   if (stop === "time") return timedOut
-  // An interruption that nobody here asked for is the handler's own: given back without an attempt, it would run for ever.
+  // The worker did not ask for this interruption, so it is the handler's own. Released without an attempt, it would run
+  // forever.
   return stop === "shutdown" ? interrupted : { _tag: "Failed", failure: defect(interruptedItself) }
 }
 
 const interruptedItself = new Error("The handler interrupted itself: end it with a result or an error instead")
 
-/** A handler may fail with anything: what throws when it is looked at is a defect of the handler. */
+/** A handler may fail with any value. If inspecting the value throws, that is a defect of the handler. */
 const failedWithAny: typeof failedWith = (error, route, overrides) => {
   try {
     return failedWith(error, route, overrides)
@@ -204,7 +204,7 @@ const failedWithAny: typeof failedWith = (error, route, overrides) => {
 const failedWith = (error: unknown, route: Route, overrides: DispositionOverrides | undefined): Outcome => {
   const disposition = dispositionOf(route.action, error, overrides)
   const failure = undeclared(error)
-  // `RetryLater` and `Rejected` are every handler's, and in no contract.
+  // Every handler may fail with `RetryLater` and `Rejected`; no contract declares them.
   const isOwn = disposition !== "undeclared" && !isRetryLater(error) && !isRejected(error)
   if (!isOwn || route.action === undefined) return { _tag: "Failed", failure }
   const detail = detailOf(route, error)
@@ -218,7 +218,7 @@ const unencodableError = (cause: Cause.Cause<unknown>): string =>
     ? `The error of the handler cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
     : "The error of the handler does not fit the contract"
 
-/** A declared error whose schema needs services or waits is described by its message alone. */
+/** A declared error whose schema needs services or waits is described by its message only. */
 const detailOf = (route: Route, error: unknown): Exit.Exit<ErrorDetail, unknown> => {
   return exitOf(route.encodeError(error)) ?? Exit.succeed(undeclared(error).detail)
 }

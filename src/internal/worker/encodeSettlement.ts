@@ -1,6 +1,4 @@
-/**
- * The pure step from a decision to what the settle script is asked to do.
- */
+/** The pure step from a decision to the entry of the settle script. */
 import type * as Tracer from "effect/Tracer"
 import * as DomainAction from "../../DomainAction.ts"
 import { isRetryLater } from "../../HandlerError.ts"
@@ -15,16 +13,16 @@ import { encodeFailure } from "./failureAction.ts"
 
 export interface EncodeOptions extends TargetOptions {
   readonly service: string
-  /** Bytes of the largest answer: clients take none that is larger. */
+  /** The size of the largest answer that clients accept, in bytes. */
   readonly payloadLimit: number
-  /** Milliseconds by the clock of this process: the timestamp of answers. */
+  /** The time of this process, in milliseconds, for the timestamps of answers. */
   readonly now: () => number
   readonly uuid: () => string
-  /** Answers carry the notes of the dead letter that they become when they cannot be pushed. Default: false. */
+  /** Whether answers carry the notes of the dead letter that they become if they cannot be pushed. Default: false. */
   readonly withNotes?: boolean
 }
 
-/** `undefined` is a plain acknowledgement of a first delivery, which needs no more than the id. */
+/** `undefined` is a plain acknowledgement of a first delivery, which needs only the id. */
 export const encodeSettlement = (decision: Decision, options: EncodeOptions): SettleEntry | undefined => {
   const { action, attempt, entry, settlement } = decision
   switch (settlement._tag) {
@@ -89,8 +87,8 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
 }
 
 /**
- * What a handler gives {@link RetryLater} as its cause: callers are not told, whoever looks at the dead letters is. Many that
- * ran out of attempts would all look the same otherwise.
+ * The `cause` of a {@link RetryLater}. It is kept from callers, but noted in the dead letter. Without it, all letters
+ * of exhausted retries would look the same.
  */
 export const reasonBehind = (error: unknown): { readonly type: string; readonly message: string } | undefined => {
   if (!isRetryLater(error) || error.cause === undefined) return undefined
@@ -118,7 +116,7 @@ const waiting = (
     delay: Math.ceil(delay),
     record: encodeRecord({
       ...entry.record,
-      // Whoever ran it knows its type: how long it was unknown before counts no more.
+      // This worker ran the handler, so it knows the type. Earlier time as an unknown type no longer counts.
       unknownSince: 0,
       ...change,
       outcomes: entry.record.outcomes + 1,
@@ -132,7 +130,7 @@ const waiting = (
 const answerOptions = ({ action, span }: Decision, options: EncodeOptions): DomainAction.AnswerOptions => ({
   actionId: options.uuid(),
   timestamp: DomainAction.timestamp(options.now()),
-  // Python clients parse no answer without a trace id, and Python workers answer no callback without one.
+  // Python clients cannot parse an answer without a trace id, and Python workers cannot answer a callback without one.
   traceId: action?.trace_id === null ? traceIdOf(span) ?? options.uuid() : undefined
 })
 
@@ -141,7 +139,7 @@ const traceIdOf = (span: Tracer.Span | undefined): string | undefined => {
   return trace === undefined ? undefined : traceparent.traceIdOf(trace)
 }
 
-/** The error response; `undefined` where there is no action to answer. */
+/** The error response; `undefined` if there is no action to answer. */
 const failureText = (
   decision: Decision,
   error: DomainAction.ErrorDetail,
@@ -150,7 +148,7 @@ const failureText = (
   decision.action &&
   DomainAction.encodeResponse(DomainAction.failure(decision.action, error, answerOptions(decision, options)))
 
-/** An entry that is answered, without notes as a rule. A class and no literal, see `entry.ts`. */
+/** An entry with an answer, usually without notes. A class instead of a literal, see `entry.ts`. */
 class Answered implements SettleEntry {
   readonly id: string
   readonly deliveries: number
@@ -179,7 +177,9 @@ const noteOf = ({ action, attempt, entry }: Decision): Array<string> => [
   String(entry.replays)
 ]
 
-/** Where an answer goes, if it may. A callback in a stream is a child of the delivery that it answers. */
+/**
+ * The target of an answer, if the naming accepts it. A callback in a stream is a child of the delivery that it answers.
+ */
 const pushOf = (
   { action, span }: Decision,
   payload: string,
@@ -190,7 +190,7 @@ const pushOf = (
   return push?.kind === "stream" && span !== undefined ? { ...push, traceparent: traceparent.format(span) } : push
 }
 
-/** A dead letter. It holds the answer that the naming does not let out. */
+/** A dead letter. It holds the answer if the naming rejects its target. */
 const buried = (
   decision: Decision,
   reason: DeadLetterReason,

@@ -1,6 +1,4 @@
-/**
- * How a worker ends, once nothing more is read: drained, or abandoned after a failure.
- */
+/** How a worker ends once it reads no more: drained, or abandoned after a failure. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { timeoutOption } from "../base/standstill.ts"
@@ -10,17 +8,17 @@ import type { Host } from "./host.ts"
 import { drained, draining } from "./reading.ts"
 
 export interface End {
-  /** Finishes what runs, and gives back the rest. */
+  /** Finishes running handlers and releases the rest. */
   readonly drain: Effect.Effect<void>
   /**
-   * The worker has failed: handlers are interrupted. What was decided is written and the rest given back as far as the server
-   * takes it, so that no entry counts a death that was not its own; what is not stays pending. `unkept` ends when what keeps
-   * entries has ended, without which nothing more is written.
+   * Ends a failed worker. Handlers are interrupted. Decisions are written and other entries released as far as the
+   * server allows, so that no entry counts a death that it did not cause; the rest stays pending. `unkept` ends when
+   * the parts that keep entries have ended. Nothing is written after that.
    */
   readonly abandon: (unkept: Effect.Effect<void>) => Effect.Effect<void>
 }
 
-/** How long an interrupted handler may take to end, and what is decided to be written. */
+/** How long an interrupted handler may take to end, and a decision to be written. */
 const lastGrace = Duration.seconds(5)
 
 const limiting = ({ clock, names }: Host) => {
@@ -38,7 +36,7 @@ const limiting = ({ clock, names }: Host) => {
     timeoutOption(effect, limit, clock, tellStandstill)
 }
 
-/** `leave` tells the neighbours that no more actions are taken. */
+/** `leave` tells other workers of this process that this one takes no more actions. */
 export const make = (host: Host, { everyone }: Crew, leave: () => void): End => {
   const { names, options } = host
   const within = limiting(host)
@@ -57,7 +55,7 @@ export const make = (host: Host, { everyone }: Crew, leave: () => void): End => 
       options.shutdownGrace
     )
     for (const { runner } of everyone) runner.stopStarting()
-    // Beside the handlers' time: a server that is silent must not add to it.
+    // Runs concurrently with the handlers' grace, so that a silent server does not prolong it.
     yield* Effect.all([
       within(readersStopped, lastGrace),
       within(quiet, Duration.millis(options.shutdownGrace))

@@ -1,8 +1,8 @@
 /**
- * Warns of a worker that listens in another environment than its senders: both sides would be silent for ever.
+ * Warns about a worker that listens in another environment than its senders. Neither side would ever report an error.
  *
- * The Python services default to the environment `development`, this library to `dev`. Names are guessed and looked up with
- * `EXISTS`, never searched for with `SCAN`, which no ACL restricts to keys.
+ * The Python services default to the environment `development`, this library to `dev`. The check guesses names and
+ * looks them up with `EXISTS`. It does not use `SCAN`, because ACLs cannot restrict that to keys.
  */
 import * as Effect from "effect/Effect"
 import type { Redis } from "../../Redis.ts"
@@ -18,11 +18,11 @@ interface Sibling {
   readonly stream: string
 }
 
-/** None where the naming is not that of the wire format: then nothing is known of the names of others. */
+/** Empty for a custom naming, whose names in other environments are unknown. */
 export const siblings = ({ service, stream }: Pick<Names, "service" | "stream">): ReadonlyArray<Sibling> => {
   const tail = `:${service}:streams:main`
   const root = stream.endsWith(tail) ? stream.slice(0, -tail.length) : ""
-  // A prefix may hold colons, an environment may not.
+  // A prefix may contain colons, an environment may not.
   const colon = root.lastIndexOf(":")
   if (colon < 1) return []
   const own = root.slice(colon + 1)
@@ -31,7 +31,7 @@ export const siblings = ({ service, stream }: Pick<Names, "service" | "stream">)
     .map((environment) => ({ environment, stream: `${root.slice(0, colon)}:${environment}${tail}` }))
 }
 
-/** What to tell; `undefined` where no sibling exists. */
+/** The text of the warning; `undefined` if there is no sibling. */
 export const warning = (stream: string, found: ReadonlyArray<Sibling>): string | undefined => {
   const [first] = found
   return first === undefined ? undefined : (
@@ -41,7 +41,7 @@ export const warning = (stream: string, found: ReadonlyArray<Sibling>): string |
   )
 }
 
-/** Whether nothing was ever delivered to the group, and nothing waits. */
+/** Whether the group never received an entry, and no entry waits. */
 const isNew = Effect.fnUntraced(function*(redis: Redis["Service"], names: Names) {
   const groups = yield* redis.send("XINFO", "GROUPS", names.stream)
   const own = groupIn(groups, names.group)
@@ -54,10 +54,11 @@ export const check = Effect.fnUntraced(function*(redis: Redis["Service"], names:
   const found = yield* Effect.filter(candidates, ({ stream }) =>
     redis.send("EXISTS", stream).pipe(
       Effect.map((count) => Number(count) === 1),
-      // A worker without the right to ask goes on without the hint: one key in a call, since one refusal refuses them all.
+      // Without permission to ask, the worker skips the hint. Each call asks for one key, since one forbidden key fails
+      // the call.
       Effect.catch(() => Effect.succeed(false))
     ), { concurrency: "unbounded" })
   const text = warning(names.stream, found)
   if (text !== undefined) yield* Effect.logWarning(text)
-  // A hint and no more: what is wrong with the server is told by what reads.
+  // A hint only: the reader reports problems with the server.
 }, (effect) => Effect.ignore(effect))

@@ -1,25 +1,23 @@
-/**
- * How late timers fire: a worker whose event loop is blocked cannot renew its leases.
- */
+/** Measures how late timers fire. A worker whose event loop is blocked cannot renew its leases. */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { monotonicMillis } from "../base/monotonic.ts"
 import type { MakePart } from "./part.ts"
 
 export interface EventLoop {
-  /** Milliseconds that the loop was late by, at most, in the last `window`. */
+  /** The longest delay of the loop in the last `window`, in milliseconds. */
   readonly delay: () => number
   readonly run: Effect.Effect<never>
 }
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two measurements. */
 const interval = 500
 
-/** A delay is told for so many milliseconds after it was seen. */
+/** How long a delay is reported after it was measured, in milliseconds. */
 const window = 10_000
 
 export const make = (clock: Clock.Clock): EventLoop => {
-  // A clock that somebody sets is no delay.
+  // Monotonic, because setting the system clock is not a delay.
   const current = (): number => Math.round(monotonicMillis(clock))
   let expected = current() + interval
   let worst = 0
@@ -31,13 +29,13 @@ export const make = (clock: Clock.Clock): EventLoop => {
       worst = late
       seen = now
     }
-    // Here and not when the next sleep starts: a loop that stands still in between is late as well.
+    // Set here, not when the next sleep starts, to include a block between the two.
     expected = now + interval
   }
   return {
     delay: () => {
       const now = current()
-      // While the loop is late right now, the look that would record it has not happened yet.
+      // If the loop is late right now, the measurement that would record it has not run yet.
       const late = Math.max(0, now - expected)
       return now - seen > window ? late : Math.max(late, worst)
     },

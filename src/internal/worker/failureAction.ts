@@ -1,19 +1,17 @@
-/**
- * The text of the action that tells a caller, who asked for a callback, that its action was given up.
- */
+/** The text of a failure action, which tells a caller who asked for a callback that its action was given up. */
 import * as Result from "effect/Result"
 import * as DomainAction from "../../DomainAction.ts"
 import type { FailureAction } from "../../Settlement.ts"
 import { refusalOf } from "../wire/json.ts"
 
 export interface FailureOptions extends DomainAction.AnswerOptions {
-  /** The service that gave the action up. */
+  /** The service that gave up the action. */
   readonly originService: string
-  /** Bytes of the largest action that workers accept. */
+  /** The size of the largest action that workers accept, in bytes. */
   readonly payloadLimit: number
 }
 
-/** What the action carries, from all that there is to the least: what does not fit is left out, the payload first. */
+/** Candidates for the data of the action, from the most complete to the smallest. The payload is left out first. */
 const dataOf = (
   action: DomainAction.DomainAction,
   { payload }: FailureAction,
@@ -38,7 +36,7 @@ export const encodeFailure = (
   }
   let text = ""
   for (const data of dataOf(action, failure, error)) {
-    // The details of an error may be no JSON.
+    // The details of an error may not be JSON.
     const encoded = Result.try(() => DomainAction.encode({ ...envelope, data }))
     if (Result.isFailure(encoded)) continue
     text = encoded.success

@@ -1,6 +1,4 @@
-/**
- * Finds what is pending under a consumer and never arrived: the replies that brought it were lost.
- */
+/** Finds entries that are pending under a consumer but never arrived, because the reply with them was lost. */
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Semaphore from "effect/Semaphore"
@@ -19,19 +17,19 @@ import type { Runner } from "./runner.ts"
 
 export interface Finder {
   /**
-   * Looks for entries that are pending here and not held, idle for so many milliseconds: their delivery never arrived. What
-   * does not arrive this time either is left to `finding`.
+   * Looks for entries that are pending here, not held, and idle for at least this many milliseconds: their delivery
+   * never arrived. Entries that do not arrive this time either are left to `finding`.
    */
   readonly find: (idle: number) => Effect.Effect<void, RedisError>
-  /** The reply to a claim for this consumer was lost. */
+  /** Called when the reply to a claim for this consumer was lost. */
   readonly missed: () => void
-  /** Looks for what was missed until interrupted, beside the reads. */
+  /** Looks for missed entries until interrupted, concurrently with the reads. */
   readonly finding: Effect.Effect<never, WorkerError>
 }
 
 /**
- * Bytes of an entry, below which its reply was not lost because of its size: the server keeps so much for each client without
- * counting it.
+ * The size of an entry, in bytes, below which its size cannot be the reason that a reply was lost: the server keeps
+ * that much for each client without counting it.
  */
 const smallest = 16 * 1024
 
@@ -41,7 +39,7 @@ export const budgetFor = (room: Room): number => Math.max(1, Math.min(room.spare
 export const fromTaken = (taken: TakenEntry): entry.Entry =>
   entry.make(taken.id, taken.fields, taken.deliveries, taken.record)
 
-/** The reply of this entry does not arrive: no field of it is asked for again. */
+/** The reply of this entry does not arrive, so none of its fields are asked for again. */
 const setAside = Effect.fnUntraced(
   function*(host: Host, consumer: string, runner: Runner, id: string, counts: boolean) {
     const { arrivals, names, options: { maxDeliveries }, redis } = host
@@ -65,7 +63,7 @@ const setAside = Effect.fnUntraced(
   }
 )
 
-/** `accept` runs what was found. */
+/** `accept` runs the entries found. */
 export const make = (
   host: Host,
   consumer: string,
@@ -89,7 +87,7 @@ export const make = (
       }
     )
 
-  /** Those that nothing is known against come first, and together. */
+  /** Entries without a suspicion come first, and together. */
   const choose = (ids: ReadonlyArray<string>): ReadonlyArray<string> => {
     const fresh = ids.filter((id) => !arrivals.isDoubtful(id))
     return fresh.length === 0
@@ -97,10 +95,10 @@ export const make = (
       : fresh.slice(0, Math.max(1, Math.min(runner.room.free(), maxEntries, arrivals.most())))
   }
 
-  /** Open while something is pending here that did not arrive. */
+  /** Open while an entry is pending here that did not arrive. */
   const missing = Latch.makeUnsafe(false)
 
-  /** Returns the error when a reply was lost; what it held is still pending then. */
+  /** Returns the error if a reply was lost. Its entries are still pending then. */
   const look = Effect.fnUntraced(function*(idle: number) {
     for (let round = 0;; round++) {
       const ids = yield* listPending(idle)
@@ -112,7 +110,7 @@ export const make = (
       const asked = choose(ids)
       const [first = ""] = asked
       if (asked.length === 1 && arrivals.isHopeless(first)) {
-        // Whatever brought it here was counted.
+        // The delivery that brought it here was already counted.
         yield* setAside(host, consumer, runner, first, false)
         continue
       }
@@ -130,7 +128,8 @@ export const make = (
       arrivals.came(taken.length)
       if (lost.length > 0) yield* onGone(lost)
       yield* accept(taken.map(fromTaken), since)
-      // Settled since they were listed, or another's: no round may be like the one before.
+      // They were settled since they were listed, or belong to another consumer. Stop instead of repeating the same
+      // round.
       if (taken.length + lost.length === 0) return undefined
     }
   }, (effect) => alone.withPermit(effect))
@@ -145,7 +144,7 @@ export const make = (
     Effect.andThen(Effect.sync(() => missing.closeUnsafe())),
     Effect.andThen(trouble.around(
       doing,
-      // Without the group nothing is pending, and the readers make it anew.
+      // Without the group, nothing is pending; the readers create it again.
       Effect.catchIf(findAll, (error) => failureOf(error) === "NoGroup", () => Effect.void)
     ))
   ))

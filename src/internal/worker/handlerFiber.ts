@@ -1,6 +1,4 @@
-/**
- * What a handler is given: its delivery, and the context of its fiber.
- */
+/** The inputs of a handler: its delivery, and the context of its fiber. */
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,7 +13,7 @@ import { Slot } from "../base/slot.ts"
 import type { Entry } from "../wire/entry.ts"
 import type { Start } from "./dispatch.ts"
 
-/** What a handler is told of its delivery. */
+/** The delivery that a handler gets. */
 export class Delivered implements Delivery {
   readonly action: DomainAction
   readonly entryId: string
@@ -38,7 +36,7 @@ export class Delivered implements Delivery {
   }
 }
 
-/** What is added to the log lines of a handler. A class and no literal, see `entry.ts`. */
+/** Annotations of a handler's log lines. A class instead of a literal, see `entry.ts`. */
 class LogAnnotations {
   readonly [key: string]: unknown
   readonly service: string
@@ -57,9 +55,9 @@ class LogAnnotations {
   }
 }
 
-/** The run that a fiber is for. */
+/** The run that owns a fiber. */
 interface Owner extends Slot {
-  /** Monotonic milliseconds after which it is interrupted. */
+  /** When the run is interrupted, in monotonic milliseconds. */
   readonly limit: number
   readonly span: Tracer.Span | undefined
 }

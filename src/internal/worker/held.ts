@@ -1,6 +1,4 @@
-/**
- * The deliveries that a consumer answers for: waiting to start, running, or decided and not yet written.
- */
+/** The deliveries that a consumer is responsible for: waiting to start, running, or decided and not yet written. */
 import * as Table from "../base/table.ts"
 import type { Entry } from "../wire/entry.ts"
 import { Queue } from "./queue.ts"
@@ -9,7 +7,7 @@ import { Run } from "./run.ts"
 import type { Starvation } from "./starvation.ts"
 
 export class Held {
-  /** By entry: its latest delivery. */
+  /** The latest delivery of each entry. */
   readonly runs = Table.make<Run>()
   readonly queue = new Queue()
   readonly room: Room
@@ -18,12 +16,12 @@ export class Held {
     this.room = room
     this.starvation = starvation
   }
-  /** Takes a delivery in, to be started. `since` is a monotonic time at or before it. */
+  /** Accepts a delivery to be started. `since` is a monotonic time at or before it. */
   accept(entry: Entry, since: number): void {
     const before = this.runs.get(entry.id)
-    // The same delivery, found twice: its reply was late, and meanwhile it was looked for.
+    // The same delivery, found twice: its reply was late, and the finder found it in the meantime.
     if (before?.entry.deliveries === entry.deliveries) return
-    // Delivered anew to this very consumer: an earlier run that goes on has lost its lease.
+    // Delivered again to this same consumer: an earlier run that is still active has lost its lease.
     if (before?.state === "running" || before?.state === "queued") this.giveUp(before)
     const run = new Run(entry, since, this.starvation)
     this.runs.set(entry.id, run)
@@ -34,12 +32,12 @@ export class Held {
   running(): ReadonlyArray<Run> {
     return this.runs.values().filter((run) => run.state === "running")
   }
-  /** One that runs leaves its slot. */
+  /** Frees the slot of a running delivery. */
   leave(run: Run): void {
     this.room.running--
     run.leaves()
   }
-  /** It is decided, and there is something to write, or not. */
+  /** Records that a run is decided, and whether there is something to write. */
   decided(run: Run, isLost: boolean): void {
     run.state = isLost ? "over" : "unwritten"
     if (!isLost) {
@@ -52,7 +50,7 @@ export class Held {
   /** See {@link Runner.written} in `runner.ts`. */
   written(entry: Entry): boolean {
     const run = this.runs.get(entry.id)
-    // A later delivery of it may have come meanwhile, and is written itself.
+    // A later delivery of the entry may have arrived in the meantime. It is written separately.
     const isLatest = run?.entry === entry
     if (isLatest) this.runs.delete(entry.id)
     this.room.unwritten--
@@ -60,7 +58,7 @@ export class Held {
     this.room.update()
     return isLatest && run.dropped
   }
-  /** Gives up one that has not started: it is another's. */
+  /** Gives up a delivery that has not started, because another consumer owns it. */
   forget(run: Run): void {
     this.giveUp(run)
     this.runs.delete(run.entry.id)

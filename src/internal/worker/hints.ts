@@ -1,6 +1,6 @@
 /**
- * What a worker says when it starts, of a server, a stream or names that look wrong: a line for each hint. None of them keeps
- * the worker from starting.
+ * Hints that a worker logs at its start about a server, a stream or names that look wrong, one line each. No hint
+ * prevents the start.
  */
 import * as Effect from "effect/Effect"
 import * as neighbours from "../redis/neighbours.ts"
@@ -10,10 +10,10 @@ import type { Host } from "./host.ts"
 import { listed } from "./reading.ts"
 import * as serverChecks from "./serverChecks.ts"
 
-/** What the start has found. */
+/** The facts found during the start. */
 export interface Found {
   readonly newestId: string
-  /** Types that another worker of this process handles as well. */
+  /** Types that another worker of this process handles too. */
   readonly shared: ReadonlyArray<string>
 }
 
@@ -30,7 +30,7 @@ const twice: Hint = ({ names }, { shared }) => {
 
 const environment: Hint = ({ names, redis }) => environmentCheck.check(redis, names)
 
-/** A naming of the user's own may throw for a type that is sent to nobody. */
+/** A custom naming may throw for a type that is never sent. */
 const serviceName: Hint = (host) =>
   Effect.ignoreCause(Effect.suspend(() => {
     const { naming, names, routes } = host
@@ -47,8 +47,8 @@ const serviceName: Hint = (host) =>
     )
   }))
 
-/** Given before the first read. */
+/** Logged before the first read. */
 export const hints: ReadonlyArray<Hint> = [server, streamIds, twice, environment, serviceName]
 
-/** Given while the worker reads: they look for a few seconds. */
+/** Logged while the worker reads, since these checks take a few seconds. */
 export const laterHints: ReadonlyArray<Hint> = [warnOfUnread]

@@ -1,6 +1,4 @@
-/**
- * What all parts of a worker share.
- */
+/** The state and services that all parts of a worker share. */
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -42,39 +40,39 @@ export interface Host {
   readonly serviceFrom: string
   /** Open while entries may be taken. */
   readonly gate: Latch.Latch
-  /** Open while they may not. */
+  /** Open while entries may not be taken. */
   readonly paused: Latch.Latch
   readonly trouble: trouble.Trouble
   readonly telemetry: telemetry.Telemetry
   readonly arrivals: arrivals.Arrivals
-  /** The group is missing: makes it anew. */
+  /** Creates the missing group again. */
   readonly restoreGroup: Effect.Effect<void, WorkerError>
-  /** Entries that were deleted from the stream while they were pending. */
+  /** Called for entries that were deleted from the stream while they were pending. */
   readonly onGone: (ids: ReadonlyArray<string>) => Effect.Effect<void>
-  /** The newest id of the stream was seen. */
+  /** Called with the newest id of the stream. */
   readonly sawId: (newestId: string) => Effect.Effect<void>
   readonly signals: Signals
   readonly vitals: Vitals
 }
 
-/** What one part asks of another. */
+/** Requests of one part to another. */
 export interface Signals {
-  /** Something may not start before its lease is renewed. */
+  /** An entry cannot start before its lease is renewed. */
   readonly renew: Latch.Latch
-  /** A retry was just written: its due time may be the next one. */
+  /** A retry was written, and its due time may be the earliest. */
   readonly due: Latch.Latch
-  /** An entry was just left to a worker that knows its type. */
+  /** An entry was left to a worker that knows its type. */
   yielded: boolean
 }
 
-/** What parts note for the status of the worker. Times are milliseconds by the clock of this process. */
+/** Facts that parts record for the status of the worker. Times are in milliseconds by the clock of this process. */
 export interface Vitals {
   readonly startedAt: number
   /** When held entries were last renewed. */
   lastRenewed: number
-  /** Milliseconds of the lease that holds for the group. */
+  /** The lease that the group uses, in milliseconds. */
   lease: number
-  /** When a consumer's read was last sent or came back. */
+  /** When a read of each consumer was last sent or returned. */
   readonly lastReads: Map<string, number>
   eventLoopDelay: () => number
 }

@@ -1,6 +1,4 @@
-/**
- * The door of a consumer: whatever hands it entries (a read, a claim, a look at its own pending list) goes through here.
- */
+/** The single entrance of a consumer. Reads, claims and the finder all pass their entries through here. */
 import * as Effect from "effect/Effect"
 import type { RedisError } from "../../Redis.ts"
 import type * as entry from "../wire/entry.ts"
@@ -13,15 +11,15 @@ type Entries = ReadonlyArray<entry.Entry>
 
 export interface Intake extends finder.Finder {
   /**
-   * Hands entries to the runner, those marked that are no UTF-8, which starts them when it is told to. `since` as for
-   * {@link Runner.accept}.
+   * Passes entries to the runner without starting them. Entries that are not UTF-8 are marked. `since` as for {@link
+   * Runner.accept}.
    */
   readonly hold: (entries: Entries, since: number) => Effect.Effect<void, RedisError>
-  /** Hands entries to the runner and has them started. `since` as for {@link Runner.accept}. */
+  /** Passes entries to the runner and starts them. `since` as for {@link Runner.accept}. */
   readonly accept: (entries: Entries, since: number) => Effect.Effect<void, RedisError>
 }
 
-/** Deliveries that were found, of which is remembered that they were. */
+/** The maximum number of found deliveries that are remembered. */
 const maxFound = 10_000
 
 export const make = (host: Host, consumer: string, runner: Runner): Intake => {
@@ -31,7 +29,7 @@ export const make = (host: Host, consumer: string, runner: Runner): Intake => {
   const datedIfAhead = (entries: Entries): Effect.Effect<Entries, RedisError> =>
     entries.some(isAhead) ? dated(entries) : Effect.succeed(entries)
 
-  /** Deliveries that were found before their reply came. When it comes after all, they may have run and ended. */
+  /** Deliveries that were found before their reply arrived. When it arrives after all, they may have run and ended. */
   const found = new Map<string, number>()
   const acceptFound = Effect.fnUntraced(function*(entries: Entries, since: number) {
     runner.accept(yield* marked(yield* datedIfAhead(entries)), since)
@@ -53,7 +51,7 @@ export const make = (host: Host, consumer: string, runner: Runner): Intake => {
     const fresh = found.size === 0 ? entries : entries.filter(isNew)
     const last = fresh.at(-1)
     if (last === undefined) return Effect.void
-    // What is read comes in the order of its ids: the last one tells for all.
+    // Entries are read in the order of their ids, so checking the last one is enough.
     return isAhead(last) ? Effect.flatMap(dated(fresh), (next) => holdMarked(next, since)) : holdMarked(fresh, since)
   }
 

@@ -1,13 +1,13 @@
 /**
- * What the leases of held deliveries allow: nothing starts whose lease may be over, and what a renewal finds to be another's,
- * or nobody's, is given up.
+ * Enforces the leases of held deliveries: a delivery does not start if its lease may be over, and it is given up when a
+ * renewal finds that another consumer owns it, or that it is no longer pending.
  */
 import type { Held } from "./held.ts"
 import type { Run } from "./run.ts"
 
 export class LeaseGuard {
   readonly held: Held
-  /** Milliseconds without a renewal after which others may claim what is held here. */
+  /** How long an entry may go without renewal before others may claim it, in milliseconds. */
   readonly lease: number
   readonly startNext: () => void
   constructor(held: Held, lease: number, startNext: () => void) {
@@ -15,16 +15,19 @@ export class LeaseGuard {
     this.lease = lease
     this.startNext = startNext
   }
-  /** Whether another consumer may have claimed it: it was not renewed for as long as the lease. */
+  /** Whether another consumer may have claimed it, because it was not renewed for the length of the lease. */
   isStale(id: string, now: number): boolean {
     const run = this.held.runs.get(id)
     return run !== undefined && this.mayBeOver(run, now)
   }
-  /** The same of a delivery that is about to start. */
+  /** The same check for a delivery that is about to start. */
   mayBeOver(run: Run, now: number): boolean {
     return now - run.since > this.lease
   }
-  /** The leases of these began anew at or after a monotonic time. Starts what waited for that. */
+  /**
+   * Records that these leases were renewed at or after a monotonic time, and starts the deliveries that waited for
+   * that.
+   */
   renewed(ids: ReadonlyArray<string>, since: number): void {
     for (const id of ids) {
       const run = this.held.runs.get(id)
@@ -33,12 +36,12 @@ export class LeaseGuard {
     if (this.held.room.queued > 0) this.startNext()
   }
   /**
-   * Another consumer owns these now: their handlers are interrupted and nothing is written. Returns those of which this is
-   * news; what is decided already is for the settler to find out.
+   * Another consumer owns these entries now. Their handlers are interrupted, and nothing is written. Returns the
+   * entries for which this is new. The settler finds out by itself about entries that are already decided.
    */
   lose(ids: ReadonlyArray<string>): ReadonlyArray<string> {
     const news = this.forget(ids)
-    // Not before all that wait are given up: the end of one run starts the next.
+    // Give up the waiting ones first, because the end of one run starts the next.
     for (const run of this.running(ids)) {
       run.interrupt("lease")
       news.push(run.entry.id)
@@ -47,8 +50,8 @@ export class LeaseGuard {
     return news
   }
   /**
-   * These are not pending any more, and no other consumer has them. What has not started is given up; handlers go on, as
-   * nobody else does their work. Returns those of which this is news.
+   * These entries are no longer pending, and no other consumer has them. Those that have not started are given up.
+   * Running handlers continue, because no other consumer does their work. Returns the entries for which this is new.
    */
   drop(ids: ReadonlyArray<string>): ReadonlyArray<string> {
     const news = this.forget(ids)
@@ -60,7 +63,7 @@ export class LeaseGuard {
     this.held.room.update()
     return news
   }
-  /** Gives up those that have not started; returns which they were. */
+  /** Gives up the entries that have not started, and returns them. */
   private forget(ids: ReadonlyArray<string>): Array<string> {
     return ids.filter((id) => {
       const run = this.held.runs.get(id)
@@ -69,7 +72,7 @@ export class LeaseGuard {
       return true
     })
   }
-  /** Those that run, unless they were lost before. */
+  /** The running ones that were not lost before. */
   private *running(ids: ReadonlyArray<string>): Iterable<Run> {
     for (const id of ids) {
       const run = this.held.runs.get(id)

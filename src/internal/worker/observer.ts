@@ -1,6 +1,4 @@
-/**
- * Who is told of every settlement that is written: nobody in a running service, the testing kit in a test.
- */
+/** A hook for every settlement that is written. Only the testing kit uses it. */
 import * as Context from "effect/Context"
 import type { Decision, Written } from "./decision.ts"
 

@@ -1,6 +1,4 @@
-/**
- * The options of a worker, over settings, checked.
- */
+/** Merges the options of a worker over the settings, and checks them. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { defaultLimits } from "../../DomainAction.ts"
@@ -24,7 +22,7 @@ import { responseTimeToLive } from "../redis/responseTimeToLive.ts"
 import { fields } from "../redis/settingsFields.ts"
 import { defaultSchedule } from "./backoff.ts"
 
-/** Options that are no settings. A worker's `readAhead` has a default that depends on another option. */
+/** Options without a setting. A worker's `readAhead` has a default that depends on another option. */
 export const workerRows = {
   consumers: fields.consumers,
   concurrency: fields.concurrency,

@@ -1,6 +1,4 @@
-/**
- * A part: something that a worker does besides messages.
- */
+/** A part is a task of a worker besides messages. */
 import type * as Effect from "effect/Effect"
 import type { RedisError } from "../../Redis.ts"
 import type { WorkerError } from "../../WorkerError.ts"
@@ -8,13 +6,13 @@ import type { Crew } from "./crew.ts"
 import type { Host } from "./host.ts"
 
 export interface Part {
-  /** Comes before the first read, and is tried until it passes. */
+  /** Runs before the first read, and is retried until it succeeds. */
   readonly starts?: Effect.Effect<void, RedisError>
-  /** Reads, claims or promotes. Interrupted first when the worker ends, so that nothing more comes in. */
+  /** Reads, claims or promotes. It is interrupted first when the worker ends, so that no more entries arrive. */
   readonly takes?: Effect.Effect<unknown, WorkerError>
-  /** Renews, writes or samples. Interrupted last, when all is written. */
+  /** Renews, writes or samples. It is interrupted last, after everything is written. */
   readonly keeps?: Effect.Effect<unknown, WorkerError>
 }
 
-/** `undefined` where an option leaves the part out. */
+/** `undefined` if an option disables the part. */
 export type MakePart = (host: Host, crew: Crew) => Part | undefined

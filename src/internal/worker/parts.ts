@@ -1,6 +1,4 @@
-/**
- * All that a worker does besides messages: a line for each part.
- */
+/** All tasks of a worker besides messages, one line for each part. */
 import * as Context from "effect/Context"
 import { eventLoop } from "./eventLoop.ts"
 import type { MakePart } from "./part.ts"
@@ -23,7 +21,7 @@ export const parts: ReadonlyArray<MakePart> = [
   serverTime
 ]
 
-/** The parts of the workers that start in a context. Tests add their own. */
+/** The parts of workers that start in a context. Tests add their own. */
 export const Parts: Context.Reference<ReadonlyArray<MakePart>> = Context.Reference<ReadonlyArray<MakePart>>(
   "effect-redis-workers/internal/Parts",
   { defaultValue: () => parts }

@@ -1,6 +1,4 @@
-/**
- * What the options of a worker and its contracts say about outcomes.
- */
+/** The policies of a worker and of its contracts for outcomes. */
 import type { Policy, Subject } from "../../Settlement.ts"
 import { delayAfter } from "./backoff.ts"
 import type { Host } from "./host.ts"

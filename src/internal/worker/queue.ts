@@ -1,19 +1,17 @@
-/**
- * Deliveries that wait to start, in the order in which they came. Some among them may be over meanwhile.
- */
+/** Deliveries that wait to start, in order of arrival. Some of them may have been given up in the meantime. */
 import type { Run } from "./run.ts"
 
-/** Deliveries that have started and are still in the array, beyond which it is cut. */
+/** The number of started deliveries at the front of the array above which they are removed. */
 const maxStarted = 1_000
 
 export class Queue {
   runs: Array<Run> = []
-  /** Those before it have started, or are over. */
+  /** The deliveries before it have started or were given up. */
   head = 0
   push(run: Run): void {
     this.runs.push(run)
   }
-  /** The next one to start. */
+  /** Returns the next delivery to start. */
   next(): Run | undefined {
     for (; this.head < this.runs.length; this.head++) {
       const run = this.runs[this.head]
@@ -21,11 +19,11 @@ export class Queue {
     }
     return undefined
   }
-  /** {@link Queue.next} starts. */
+  /** Removes the delivery that {@link Queue.next} returned. */
   shift(): void {
     this.head++
   }
-  /** Does something with each of the next ones, so many at most. */
+  /** Visits the next deliveries, at most `count`. */
   ahead(count: number, look: (run: Run) => void): void {
     const end = Math.min(this.runs.length, this.head + count)
     for (let index = this.head; index < end; index++) {
@@ -33,13 +31,13 @@ export class Queue {
       if (run?.state === "queued") look(run)
     }
   }
-  /** Forgets those that have started, once they are many. */
+  /** Removes started deliveries from the array once there are many. */
   cut(): void {
     if (this.head < this.runs.length && this.head <= maxStarted) return
     this.runs = this.runs.slice(this.head)
     this.head = 0
   }
-  /** All that wait, which are taken out. */
+  /** Removes and returns all waiting deliveries. */
   takeAll(): ReadonlyArray<Run> {
     const left = this.runs.slice(this.head).filter((run) => run.state === "queued")
     this.runs = []

@@ -1,9 +1,9 @@
 /**
  * Reads new entries for one consumer on a connection of its own.
  *
- * A read waits at Redis for a bounded time. After a failure the old connection is
- * ended on the server too, since a blocked read that was left behind would swallow
- * the next entry; then what is pending here and not held is taken; then new entries.
+ * A read waits at Redis for a bounded time. After a failure, the reader first ends the old connection on the server
+ * too, since a blocked read left behind would swallow the next entry. Then it takes the entries that are pending here
+ * and not held, and then new ones.
  */
 import * as Effect from "effect/Effect"
 import * as Metrics from "../../Metrics.ts"
@@ -25,20 +25,20 @@ export interface Reader {
   /** Reads until stopped. */
   readonly run: Effect.Effect<void, WorkerError>
   /**
-   * To be run once `run` is interrupted: makes sure that the server no longer serves its read. What a read that was cut
-   * off took is pending here, and given back with the rest.
+   * Run it after `run` was interrupted. It makes sure that the server no longer serves the read. Entries taken by a
+   * read that was cut off are pending here, and are released with the rest.
    */
   readonly stopped: Effect.Effect<void>
 }
 
-/** The most entries of one read: more do not make it faster, and delay the first of them. */
+/** The maximum number of entries of one read. Larger reads are not faster, and delay the first entry. */
 const maxBatch = 500
 
 export const make = (host: Host, consumer: string, runner: Runner, intake: Intake): Reader => {
   const { arrivals, clock, gate, names, paused, redis, trouble } = host
   const { block } = host.options
   const { room } = runner
-  /** A read was sent, or came back, with entries or without. */
+  /** Records that a read was sent, or returned with or without entries. */
   const noteRead = (): void => {
     host.vitals.lastReads.set(consumer, clock.currentTimeMillisUnsafe())
   }
@@ -48,7 +48,7 @@ export const make = (host: Host, consumer: string, runner: Runner, intake: Intak
   const sizes = batchSize.make()
   const count = (): number =>
     Math.max(1, Math.min(room.batch(), maxBatch, arrivals.most(), sizes.affordable(room.spare())))
-  /** Entries that the read on its way asked for; 0: none is. */
+  /** The number of entries that the current read asked for; 0 without a read. */
   let asked = 0
 
   const readNew = (connection: Connection, block: number): Effect.Effect<unknown, RedisError> => {
@@ -70,35 +70,37 @@ export const make = (host: Host, consumer: string, runner: Runner, intake: Intak
 
   const session = Effect.scoped(Effect.gen(function*() {
     asked = 0
-    // It fails while the server is out of reach: nothing is read before it is known that nobody else takes in our name.
+    // This fails while the server is unreachable: reading starts only when no other connection takes entries in our
+    // name.
     yield* own.end
-    // What a connection before this one took and never brought here.
+    // Takes the entries that an earlier connection took and never delivered here.
     yield* intake.find(0)
     yield* gate.await
     const connection = yield* redis.reserve
     const read = yield* blockingRead.make(block)
     yield* own.identify(connection, read.isIdle)
-    // A read that waits at the server would still bring entries: it ends with the pause, and its connection with it.
+    // A read that waits at the server would still return entries, so a pause ends the read and its connection.
     yield* Effect.forkScoped(Effect.andThen(paused.await, read.stop))
     while (true) {
-      // Of a backlog the next read leaves before the handlers of the last one start, and the server works beside them: a
-      // fifth more entries a second. A few entries are started at once instead, since somebody may wait for the answer.
+      // With a backlog, the next read is sent before the handlers of the last one start, so that the server works in
+      // parallel: a fifth more entries a second. A few entries are started at once instead, since a caller may wait for
+      // the answer.
       const ahead = room.isBusy() && gate.isOpen() && room.isEnough()
       if (!ahead) {
         runner.start()
-        // The outcomes of handlers that ended at once are written before the read, which would go first otherwise and keep
-        // whoever waits for an answer.
+        // Outcomes of handlers that ended at once are written before the read. Otherwise the read would go first and
+        // delay callers who wait for an answer.
         yield* Effect.yieldNow
         yield* room.available
-        // Paused while there was no room: the next session waits for the end of the pause, without a connection.
+        // Paused while there was no room: the next session waits for the end of the pause without a connection.
         if (!gate.isOpen()) return
       }
       noteRead()
       const since = monotonicMillis(clock)
-      // After trouble the first read does not wait: its reply tells that the trouble is over.
+      // After a failure, the first read does not wait, so that its reply shows that the server works again.
       read.start(readNew(connection, trouble.failing(doing) ? 1 : block))
       if (ahead) {
-        // The command is written at the end of this turn of the event loop.
+        // The command is sent at the end of this turn of the event loop.
         yield* Effect.yieldNow
         runner.start()
       }
@@ -117,7 +119,7 @@ export const make = (host: Host, consumer: string, runner: Runner, intake: Intak
   const recover = Effect.fnUntraced(function*(error: RedisError) {
     if (stopping) return
     if (failureOf(error) === "NoGroup") return yield* host.restoreGroup
-    // It may have been lost for its size, with all that it took: the next one asks for less.
+    // The reply may have been lost because of its size, with all entries in it, so the next read asks for less.
     if (asked > 0 && isLoss(error)) arrivals.lost(asked)
     host.telemetry.count(Metrics.reconnects, 1)
     yield* trouble.failed(doing, error)

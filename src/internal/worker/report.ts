@@ -1,6 +1,4 @@
-/**
- * One log line a settlement: at debug as a rule, higher where somebody should look. Never a payload.
- */
+/** One log line for each settlement: usually at debug, higher if an operator should look. Never a payload. */
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -17,7 +15,7 @@ import { reasonBehind } from "./encodeSettlement.ts"
 
 type DeadLetter = Extract<Decision["settlement"], { readonly _tag: "DeadLetter" }>
 
-/** What is logged of decisions that are not written: others have, or had, the entry. */
+/** The log lines of decisions that were not written, because other consumers have, or had, the entry. */
 const notSettled: { readonly [K in Written]?: readonly [LogLevel.Severity, string] } = {
   lost: ["Warn", "Not settled: another consumer has taken the entry over"],
   ended: ["Warn", "Not settled: the entry is no longer pending. It was settled before, or the group was created again"],
@@ -28,7 +26,7 @@ const notSettled: { readonly [K in Written]?: readonly [LogLevel.Severity, strin
   gone: ["Error", "Not settled: another program deleted the entry"]
 }
 
-/** A bare `Error` that was thrown, or that a promise was rejected with: rather a bug than a failure that somebody planned for. */
+/** A plain `Error` that was thrown or that rejected a promise. It is more likely a bug than an expected failure. */
 const isUnnamed = ({ error }: Extract<Decision["settlement"], { readonly _tag: "Retry" }>): boolean =>
   error.error_type === "ProcessingError" || error.error_type === "UnknownError"
 
@@ -45,7 +43,7 @@ const levelOf = ({ settlement }: Decision, written: Written): LogLevel.Severity 
   }
 }
 
-/** Whether the caller was told by a failure action. */
+/** Whether a failure action informed the caller. */
 const toldBy = ({ failureAction }: DeadLetter, written: Written): string =>
   failureAction === undefined
     ? ""
@@ -71,7 +69,7 @@ const textFor = (decision: Decision, written: Written): string => {
     return "The answer of a failed attempt could not be pushed and is dropped. The next attempt answers again"
   }
   if (written === "unwritable") return "The server does not accept the answer, which is lost. The dead letter says why"
-  // A letter that there was anyway is told as such; its notes say that nobody was told.
+  // A dead letter that was decided anyway is logged as such. Its notes say that the caller was not informed.
   if (written === "undeliverable" && settlement._tag !== "DeadLetter") {
     return "The answer could not be pushed and is kept in the dead letter"
   }
@@ -96,7 +94,7 @@ export const goneWarning = (names: Names, ids: ReadonlyArray<string>): Effect.Ef
     Effect.annotateLogs({ stream: names.stream, entries: ids.slice(0, 20) })
   )
 
-/** Says which entries were taken from this consumer while they were held here, and how. */
+/** Logs which entries this consumer lost while it held them, and how. */
 export const lostLogger = (names: Names, context: Context.Context<never>) => {
   const fork = Effect.runForkWith(context)
   return (how: "taken" | "dropped", ids: ReadonlyArray<string>, consumer: string): void => {
@@ -118,7 +116,7 @@ export const lostLogger = (names: Names, context: Context.Context<never>) => {
 /** Milliseconds between two warnings. */
 const starvedInterval = 10 * 60_000
 
-/** Warns that handlers wait for their own service and hold all slots, not each time. */
+/** Warns, at most once an interval, that handlers wait for their own service and occupy all slots. */
 export const starvedLogger = (names: Names, context: Context.Context<never>, clock: Clock.Clock) => {
   const fork = Effect.runForkWith(context)
   let last = Number.NEGATIVE_INFINITY
@@ -136,7 +134,7 @@ export const starvedLogger = (names: Names, context: Context.Context<never>, clo
   }
 }
 
-/** What the handler itself named as the cause, else its error. */
+/** The cause that the handler named, otherwise its error. */
 const behind = (error: unknown): unknown => read(error, "cause") ?? error
 
 export const settlementLogger = (names: Names, context: Context.Context<never>) => {
@@ -145,7 +143,7 @@ export const settlementLogger = (names: Names, context: Context.Context<never>) 
   return (decision: Decision, written: Written, consumer: string): void => {
     const refusal = notSettled[written]
     const level = refusal === undefined ? levelOf(decision, written) : refusal[0]
-    // Nothing is built for a level that is off.
+    // A disabled level costs nothing.
     if (LogLevel.isLessThan(level, minimum)) return
     const { action, attempt, entry } = decision
     fork(

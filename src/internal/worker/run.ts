@@ -1,8 +1,8 @@
 /**
- * The way of one delivery, in the order in which it happens: decode, dispatch, handle, encode, decide.
+ * The path of one delivery: decode, dispatch, handle, encode, decide.
  *
- * All of it is synchronous where codec and handler are. Only what takes time has a fiber, and only its exit
- * continues the way here. What starts runs, and counts them, is the runner.
+ * Everything is synchronous if the codec and the handler are. Only steps that take time run in a fiber, and the fiber's
+ * exit continues here. The runner starts and counts runs.
  */
 import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
@@ -36,30 +36,36 @@ import { Delivered, makeFork } from "./handlerFiber.ts"
 import type { Starvation } from "./starvation.ts"
 import type { Telemetry } from "./telemetry.ts"
 
-/** Where a delivery stands. What is `over` is another's, or is replaced by a later delivery of the same entry. */
+/**
+ * The state of a delivery. `over` means that another consumer owns the entry, or that a later delivery replaced this
+ * one.
+ */
 type State = "queued" | "running" | "unwritten" | "over"
 
 /**
- * A delivery that this consumer answers for: one object from its arrival until its settlement is written, so that the end of
- * an earlier delivery is never taken for that of a later one of the same entry. A class and no literal, see `entry.ts`.
+ * A delivery that this consumer is responsible for. One object represents it from its arrival until its settlement is
+ * written, so that the end of an earlier delivery is never taken for that of a later delivery of the same entry. A
+ * class instead of a literal, see `entry.ts`.
  */
 export class Run implements Slot {
   readonly entry: Entry
   readonly starvation: Starvation
-  /** Requests to its own service that it waits for. */
+  /** The number of requests to its own service that it waits for. */
   asking = 0
-  /** Monotonic milliseconds at or before which its lease began: when it was asked for, or last renewed. */
+  /** A time at or before the start of its lease, in monotonic milliseconds: when it was asked for or last renewed. */
   since: number
   state: State = "queued"
-  /** It is not pending any more. */
+  /** Whether it is no longer pending. */
   dropped = false
   decoded: Decoded | undefined = undefined
-  /** Known once its handler has started, as all that follows. */
+  /** Known, like the following fields, once the handler has started. */
   begun: Start | undefined = undefined
   started = 0
-  /** The same by the server's clock, which goes on evenly for the run even if somebody sets it. */
+  /** The start by the server's clock. It advances evenly during the run, even if that clock is set. */
   startedAt = 0
-  /** Monotonic milliseconds after which the run is interrupted: a clock that is set must not end it, nor keep it. */
+  /**
+   * When the run is interrupted, in monotonic milliseconds: setting the system clock must neither end nor prolong it.
+   */
   limit = Infinity
   span: Tracer.Span | undefined = undefined
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
@@ -81,7 +87,7 @@ export class Run implements Slot {
   answered(): void {
     if (this.asking > 0 && --this.asking === 0) this.starvation.waiting(-1)
   }
-  /** Its slot is free. What it asked may be answered later, and concerns nobody then. */
+  /** The slot is free. Later answers to its requests no longer count. */
   leaves(): void {
     if (this.asking === 0) return
     this.asking = 0
@@ -92,9 +98,9 @@ export class Run implements Slot {
 export interface RunOptions {
   readonly dispatch: DispatchOptions
   readonly policyFor: (subject: Subject) => Policy
-  /** Milliseconds of one run; `undefined` is without limit. */
+  /** The limit of one run, in milliseconds; `undefined` means no limit. */
   readonly handlerTimeout: number | undefined
-  /** The context of handlers, without scope and parent span. */
+  /** The context of handlers, without the scope and the parent span. */
   readonly context: Context.Context<never>
   readonly clock: Clock.Clock
   readonly server: ServerClock
@@ -103,26 +109,29 @@ export interface RunOptions {
   readonly telemetry: Pick<Telemetry, "started" | "ended">
 }
 
-/** What a run tells the runner. */
+/** The events of a run that the runner observes. */
 export interface RunObserver {
-  /** A handler starts, in a slot. */
+  /** A handler starts and occupies a slot. */
   readonly began: () => void
-  /** It goes on in a fiber. */
+  /** The run continues in a fiber. */
   readonly continues: (run: Run) => void
-  /** It has left its slot. */
+  /** The run has left its slot. */
   readonly ended: (run: Run) => void
-  /** What becomes of the delivery. */
+  /** The run has a decision. */
   readonly decided: (run: Run, decision: Decision) => void
-  /** A run that went on in a fiber has left its slot: it is for the next. */
+  /** A run that continued in a fiber has left its slot, so the next delivery may start. */
   readonly freed: () => void
 }
 
 export interface Way {
-  /** Parses ahead of the start. */
+  /** Parses a delivery before it starts. */
   readonly decode: (run: Run) => void
-  /** Starts one delivery. Returns when it ended if that was at once, `undefined` if its fiber goes on. Times are monotonic. */
+  /**
+   * Starts one delivery. Returns when it ended if it ended at once, and `undefined` if it continues in a fiber. Times
+   * are monotonic.
+   */
   readonly start: (run: Run, now: number) => number | undefined
-  /** Decides about one that has not started: it is given back, without an attempt. */
+  /** Releases a delivery that has not started, without costing an attempt. */
   readonly giveBack: (run: Run, now: number) => void
 }
 
@@ -149,12 +158,12 @@ export const make = (options: RunOptions, observer: RunObserver): Way => {
 
   const dispatchAt = (run: Run, serverNow: number): Dispatched => {
     const decoded = run.decoded ?? decode(run.entry, limits)
-    // What is parsed is kept no longer than it is needed: the decision holds it from here.
+    // The parsed action is kept only as long as needed: from here on, the decision holds it.
     run.decoded = undefined
     return dispatch(run.entry, decoded, options.dispatch, serverNow)
   }
 
-  /** The delivery takes its slot, and has its limit from now on. */
+  /** The delivery takes its slot, and its time limit starts. */
   const begin = (run: Run, begun: Start, now: number, serverNow: number): Delivered => {
     const { route, subject } = begun
     const { deadline } = subject
@@ -174,7 +183,7 @@ export const make = (options: RunOptions, observer: RunObserver): Way => {
     return new Delivered(run.entry, subject, options.consumer, remaining)
   }
 
-  /** Takes a step to its exit, and the run from there: at once where the step is over at once, else in a fiber. */
+  /** Runs a step and continues the run with its exit: at once if the step is complete, otherwise in a fiber. */
   const proceed = <A>(
     run: Run,
     begun: Start,
@@ -191,21 +200,21 @@ export const make = (options: RunOptions, observer: RunObserver): Way => {
     fiber.addObserver((exit) => {
       if (then(run, begun, exit) !== undefined) observer.freed()
     })
-    // Asked to stop between two steps: this one would not know.
+    // Asked to stop between two steps, when there was no fiber to interrupt.
     if (run.stop !== undefined) fiber.interruptUnsafe()
     return undefined
   }
 
-  /** The handler is done; what it returned is still to be encoded. */
+  /** The handler has ended; its result remains to be encoded. */
   const encode = (run: Run, begun: Start, exit: Exit.Exit<unknown, unknown>): number | undefined =>
     Exit.isFailure(exit)
       ? end(run, begun, Exit.failCause(exit.cause))
       : proceed(run, begun, encodeSuccess(begun.route, exit.value), end)
 
-  /** Returns when it was, in monotonic milliseconds. */
+  /** Returns the time, in monotonic milliseconds. */
   const end = (run: Run, begun: Start, exit: Exit.Exit<Data, unknown>): number => {
     const now = monotonicMillis(clock)
-    // A run whose entry was lost and claimed again has been replaced: it decides nothing any more.
+    // A run whose entry was lost and claimed again has been replaced, and must not decide anything.
     if (run.state === "running") {
       observer.ended(run)
       decide(run, begun.subject, outcomeOf(exit, run.stop, begun.route, errors), now)

@@ -1,7 +1,8 @@
 /**
- * Runs the deliveries of one consumer: queues them, starts at most `concurrency` at once, and counts slots, room and memory.
+ * Runs the deliveries of one consumer. It queues them, starts at most `concurrency` at once, and counts slots, room and
+ * memory.
  *
- * What a delivery goes through from its start to its decision is in `run.ts`.
+ * `run.ts` has the steps of a delivery from its start to its decision.
  */
 import type * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -16,45 +17,47 @@ import * as Run from "./run.ts"
 import * as Starvation from "./starvation.ts"
 
 export interface RunnerOptions extends RoomOptions, Run.RunOptions {
-  /** Milliseconds without a renewal after which others may claim what is held here: nothing is started then. */
+  /**
+   * How long an entry may go without renewal before others may claim it, in milliseconds. Nothing starts after that.
+   */
   readonly lease: number
-  /** Something waits to start whose lease may be over: it is to be renewed now. */
+  /** Called when the lease of a waiting entry may be over and must be renewed now. */
   readonly onStale: () => void
-  /** What handlers ask their own service through. */
+  /** The stream through which handlers send requests to their own service. */
   readonly stream: string
-  /** For a while all slots have held handlers that wait for answers of their own service. */
+  /** Called when handlers that wait for answers of their own service have occupied all slots for a while. */
   readonly onStarved: () => void
   readonly decided: (decision: Decision) => void
 }
 
 export interface Runner {
   /**
-   * Takes entries in; those of a read are started by the next call of `start`. `since` is a monotonic time at or before
-   * their delivery: when they were asked for.
+   * Accepts entries; the next call of `start` starts them. `since` is a monotonic time at or before their delivery:
+   * when they were asked for.
    */
   readonly accept: (entries: ReadonlyArray<Entry>, since: number) => void
-  /** Starts what waits, as far as there are slots. */
+  /** Starts waiting deliveries while there are free slots. */
   readonly start: () => void
   readonly room: Room
-  /** Entries that this consumer answers for: waiting to start, running, or decided and not yet written. */
+  /** Whether this consumer is responsible for an entry: waiting to start, running, or decided and not yet written. */
   readonly holds: (id: string) => boolean
   readonly heldIds: () => ReadonlyArray<string>
   readonly guard: LeaseGuard
   /**
-   * The decision about this delivery of an entry is written, or there is nothing to write. Returns whether
-   * {@link LeaseGuard.drop} had reported it.
+   * Called when the decision about this delivery is written, or when there is nothing to write. Returns whether {@link
+   * LeaseGuard.drop} had reported the entry.
    */
   readonly written: (entry: Entry) => boolean
-  /** Starts nothing more; what has not started is forgotten here and stays pending at Redis. */
+  /** Stops starting deliveries. Deliveries that have not started are forgotten here and stay pending at Redis. */
   readonly stopStarting: () => void
   /** Waits until no handler runs. */
   readonly awaitQuiet: Effect.Effect<void>
   readonly interruptRunning: () => void
-  /** Interrupts runs that are over their time; runs beside the consumer. */
+  /** Interrupts runs that exceed their time limit. Run it concurrently with the consumer. */
   readonly watch: Effect.Effect<never>
 }
 
-/** Messages that are parsed ahead of their start. */
+/** The number of messages parsed before they start. */
 const decodedAtOnce = 64
 
 export const make = (options: RunnerOptions): Runner => {
@@ -91,7 +94,7 @@ export const make = (options: RunnerOptions): Runner => {
   let starting = true
   let busy = false
   const startNext = (): void => {
-    // A handler that is done at once ends inside `start`: the loop below goes on, not the stack.
+    // A synchronous handler ends inside `start`. The loop below continues, so that the stack does not grow.
     if (busy) return
     busy = true
     let now: number | undefined
@@ -100,13 +103,13 @@ export const make = (options: RunnerOptions): Runner => {
       if (run === undefined) break
       // One look at the clock for each delivery: the end of one is the start of the next.
       const startsAt: number = now ?? monotonicMillis(clock)
-      // The process stood still, or the server was away: what waits here may be another's by now.
+      // The process was suspended, or the server unreachable, so another consumer may own the waiting entry by now.
       if (guard.mayBeOver(run, startsAt)) {
         options.onStale()
         break
       }
-      // Those that are about to start are parsed all in one go: what parsing needs stays in the caches of the processor,
-      // which saves 0.3 µs of 2.3 a message.
+      // Deliveries that are about to start are parsed together. The parser then stays in the processor's caches, which
+      // saves 0.3 µs of 2.3 for each message.
       if (run.decoded === undefined) queue.ahead(Math.min(room.slots(), decodedAtOnce), way.decode)
       queue.shift()
       room.queued--
@@ -127,7 +130,7 @@ export const make = (options: RunnerOptions): Runner => {
     }
     if (starvation.givesBackAt() > now) return Math.min(next, starvation.givesBackAt())
     options.onStarved()
-    // For workers that have a free slot.
+    // Released to workers with a free slot.
     for (const run of queue.takeAll()) {
       room.queued--
       way.giveBack(run, now)

@@ -1,6 +1,6 @@
 /**
- * Warns of a server that may lose what it was given: one that evicts keys, or keeps nothing on disk. And of a stream that
- * takes no more entries.
+ * Warns about a server that may lose data, because it evicts keys or does not persist to disk, and about a stream that
+ * accepts no more entries.
  */
 import * as Effect from "effect/Effect"
 import type { Redis } from "../../Redis.ts"
@@ -13,7 +13,7 @@ const setting = (redis: Redis["Service"], name: string): Effect.Effect<string | 
       const value = record(reply).get(name)
       return value === undefined ? undefined : String(value)
     }),
-    // Managed servers and careful users do not allow CONFIG: then there is nothing to say.
+    // Managed servers and strict ACLs forbid CONFIG. Then there is nothing to report.
     Effect.catch(() => Effect.succeed(undefined))
   )
 
@@ -45,7 +45,7 @@ export const check = Effect.fnUntraced(function*(redis: Redis["Service"]) {
   for (const warning of warnings({ policy, appendonly, save })) yield* Effect.logWarning(warning)
 })
 
-/** Logs what the newest id of a stream says about those to come, when it gets worse and not at each look. */
+/** Logs what the newest id of a stream means for later ids. It logs when that gets worse, not at each look. */
 export const watchIds = (stream: string) => {
   let told: IdSupply = "ample"
   return (newestId: string): Effect.Effect<void> =>

@@ -1,6 +1,6 @@
 /**
- * The pure step from decisions to one call of the settle script: which of them fit into it, and what takes the place of a
- * result that cannot be written.
+ * The pure step from decisions to one call of the settle script: which decisions fit into the call, and how to replace
+ * a result that cannot be written.
  */
 import * as DomainAction from "../../DomainAction.ts"
 import type { RedisError } from "../../Redis.ts"
@@ -28,11 +28,11 @@ export class Batch implements SettleParams {
   readonly target: SettleTarget
   firstId = "0-0"
   lastId = "0-0"
-  /** In the order in which the script counts them: plain acknowledgements first. */
+  /** In the script's order: plain acknowledgements first. */
   decisions: ReadonlyArray<Decision> = []
   acknowledged: ReadonlyArray<string> = []
   entries: ReadonlyArray<SettleEntry> = []
-  /** Characters of what is written: the ids do not count. */
+  /** The number of characters to write, without the ids. */
   size = 0
   constructor(target: SettleTarget) {
     this.target = target
@@ -45,7 +45,10 @@ const sizeOf = ({ notes, push, wait }: SettleEntry): number => {
   return size
 }
 
-/** What the script is asked to do, or why a result cannot be written: it is no JSON (a `bigint`, a cycle) or nobody takes it. */
+/**
+ * The entry for the script, or the reason why a result cannot be written: it is not JSON (a `bigint`, a cycle), or no
+ * client would accept it.
+ */
 const encode = (decision: Decision, options: EncodeOptions): SettleEntry | string | undefined => {
   try {
     const entry = encodeSettlement(decision, options)
@@ -62,7 +65,7 @@ const withSettlement = (
   settlement: Settlement
 ): Decision => new Decision(entry, action, attempt, settlement, span, cause, maxAttempts)
 
-/** In place of what cannot be written: its effects are done, and it is never run again. */
+/** Replaces a result that cannot be written. The handler's effects are done, so it never runs again. */
 const unencodable = (decision: Decision, message: string): Decision =>
   withSettlement(decision, {
     _tag: "DeadLetter",
@@ -77,7 +80,7 @@ const idBytes = 64
 const expects = (action: Decision["action"]): boolean =>
   action !== undefined && DomainAction.expects(action) === "response"
 
-/** The call for the first of the decisions: all of them, unless what they write is too much for one. */
+/** The call for the first of the decisions: all of them, unless they are too large for one call. */
 export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
   const plain: Array<Decision> = []
   const special: Array<Decision> = []
@@ -90,7 +93,7 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
   for (const made of decisions) {
     const id = made.entry.id
     const encoded = encode(made, options)
-    // What is written is what is counted and logged.
+    // The decision that is counted and logged is the one that is written.
     const decision = typeof encoded === "string" ? unencodable(made, encoded) : made
     const entry = typeof encoded === "string" ? encodeSettlement(decision, options) : encoded
     if (entry?.push?.kind === "list") first ??= entry.push
@@ -119,7 +122,7 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
   return batch
 }
 
-/** The call for one decision whose entry is something else; it stays the decision that is counted and logged. */
+/** The call for one decision with another entry. The original decision is counted and logged. */
 const instead = (
   target: SettleTarget,
   decision: Decision,
@@ -133,7 +136,7 @@ const instead = (
   return batch
 }
 
-/** The call for an entry whose push is refused: buried with the answer in the letter, or just waiting. */
+/** The call for an entry whose push was refused: it becomes a dead letter that holds the answer, or waits. */
 export const keptAnswer = (
   target: SettleTarget,
   decision: Decision,
@@ -155,7 +158,10 @@ export const keptAnswer = (
       ]
     })
 
-/** In place of a result or an error that is too much for the server: a letter, and as an answer, where that is wanted, why. */
+/**
+ * Replaces a result or an error that is too large for the server by a dead letter, with a short error response if the
+ * caller waits.
+ */
 const withoutAnswer = ({ action, settlement }: Decision, tells: boolean): Settlement => {
   const answer = tells && expects(action)
   switch (settlement._tag) {
@@ -188,7 +194,9 @@ const unwritable = {
   details: null
 }
 
-/** The call that buries an entry without its answer. With `tells` it still answers, shortly. */
+/**
+ * The call that makes an entry a dead letter without its answer. With `tells`, the caller gets a short error response.
+ */
 export const unanswered = (
   target: SettleTarget,
   decision: Decision,

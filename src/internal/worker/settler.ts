@@ -1,10 +1,9 @@
 /**
- * Gathers the decisions of one consumer and writes them, a whole batch in one call.
+ * Collects the decisions of one consumer and writes them, one batch in each call.
  *
- * While a call is on its way the next batch gathers, so the batches grow with the
- * load and no timer is needed. A call that failed is sent again: the script
- * settles only what is still ours. What a server that takes other calls refuses
- * again and again is buried, so that nothing waits behind it for ever.
+ * The next batch collects while a call is in flight, so batches grow with the load and no timer is needed. A failed
+ * call is sent again, and the script settles only entries that are still ours. If the server repeatedly refuses one
+ * call while it accepts others, its entries become dead letters, so that nothing waits behind them forever.
  */
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -24,7 +23,7 @@ export interface Settler {
   readonly offer: (decision: Decision) => void
   /** Writes until interrupted. */
   readonly run: Effect.Effect<never, WorkerError>
-  /** Waits until everything offered so far is written. */
+  /** Waits until every decision offered so far is written. */
   readonly flushed: Effect.Effect<void>
   readonly unwritten: () => number
 }
@@ -38,28 +37,26 @@ export interface SettlerOptions {
   readonly trouble: Trouble
   readonly telemetry: Pick<Telemetry, "settling" | "settled">
   readonly onWritten: (decision: Decision, written: Written) => void
-  /** The group is missing: makes it anew. */
+  /** Creates the missing group again. */
   readonly restoreGroup: Effect.Effect<void, WorkerError>
 }
 
-/** Decisions that are taken together. Fewer go in one call where they need many arguments or bytes: `batchOf` counts them. */
+/** Decisions that are taken together. A call has fewer if they need many arguments or bytes: `batchOf` counts them. */
 const maxBatch = 500
 
-/**
- * How often in a row a call must fail, and one without entries pass, before the fault is seen in what it writes.
- */
+/** How often a call must fail in a row, while a call without entries succeeds, before its content is blamed. */
 const patience = 3
 
 /**
- * Characters below which a connection that ends is not blamed on the size of a call: the least limit that a server can be
- * given is a mebibyte, and a proxy may have a lower one.
+ * The number of characters below which the size of a call is not blamed for a closed connection. The smallest limit
+ * that a server can have is a mebibyte, and a proxy may have a lower one.
  */
 const largeSize = 64 * 1024
 
 /**
- * Whether a failure may be the fault of what a call writes. A server that is full, that loads or has become a replica refuses
- * them all; whatever it says without a word for the kind may be about this one. A server ends the connection of a call that is
- * larger than it takes, as any network does of any call.
+ * Whether the content of a call may have caused a failure. A server that is full, loading or a replica refuses every
+ * call. An error without a known kind may concern this call. A server closes the connection of a call that is too
+ * large, but a network problem closes connections too.
  */
 const mayBeAboutContent = (error: RedisError, { size }: Batch): boolean => {
   const kind = failureOf(error)
@@ -67,12 +64,12 @@ const mayBeAboutContent = (error: RedisError, { size }: Batch): boolean => {
 }
 
 /**
- * Whether a server refuses a call for the list that an answer goes to: it names the list, and a sender named that. The user
- * may not write to it, or in a cluster it is on another node.
+ * Whether a server refuses a call because of the list that an answer goes to, which the sender chose. The user may not
+ * write to that list, or, in a cluster, it is on another node.
  */
 const isAboutTarget = (kind: RedisFailure): boolean => kind === "NoPermission" || kind === "Cluster"
 
-/** Whether an entry is written with an answer, which may be left out. */
+/** Whether an entry is written with an answer that can be left out. */
 const hasAnswer = ({ notes, push }: SettleEntry): boolean => push !== undefined || notes?.includes("answer") === true
 
 export const make = (options: SettlerOptions): Settler => {
@@ -97,7 +94,7 @@ export const make = (options: SettlerOptions): Settler => {
   const target = targetOf(names, consumer, options.retain)
   const withNotes: EncodeOptions = { ...options.encode, withNotes: true }
 
-  /** Takes the statuses of a call; returns what has to be tried again. */
+  /** Processes the statuses of a call and returns the decisions to try again. */
   const conclude = (batch: Batch, statuses: ReadonlyMap<number, SettleStatus>, as: Written | undefined) => {
     const again: Array<Decision> = []
     const incomplete: Array<Decision> = []
@@ -123,7 +120,7 @@ export const make = (options: SettlerOptions): Settler => {
 
   const nothing = new Batch(target)
 
-  /** Whether a failure is about what the call writes: one that writes nothing is taken. */
+  /** Whether a failure is caused by the content of a call: a call without content succeeds. */
   const isAboutContent = (error: RedisError, batch: Batch): Effect.Effect<boolean> =>
     mayBeAboutContent(error, batch)
       ? Effect.map(Effect.result(evaluate(nothing)), (result) => result._tag === "Success")
@@ -132,7 +129,7 @@ export const make = (options: SettlerOptions): Settler => {
   type Write = (
     decisions: ReadonlyArray<Decision>,
     batchOf: (decisions: ReadonlyArray<Decision>) => Batch,
-    /** What has become of an entry that is settled, where it is not written as it was decided. */
+    /** The result of a settled entry, if it was not written as decided. */
     as?: Written
   ) => Effect.Effect<void, WorkerError>
   const write: Write = Effect.fnUntraced(function*(decisions, batchOf, as) {
@@ -156,10 +153,10 @@ export const make = (options: SettlerOptions): Settler => {
       }
       const kind = failureOf(error)
       if (kind === "NoGroup") {
-        // The server forgot the group: nothing of this is ours any more.
+        // The server lost the group, so none of these entries are ours any more.
         yield* options.restoreGroup
         for (const decision of left) written(decision, "ended")
-        // Nothing is left to write, and the next call may be long in coming.
+        // Nothing is left to write, and the next call may be far off.
         return yield* trouble.passed(doing)
       }
       const isForTarget = isAboutTarget(kind) && batch.entries.some(({ push }) => push !== undefined)
@@ -173,7 +170,7 @@ export const make = (options: SettlerOptions): Settler => {
       }
       refusals = 0
       if (batch.decisions.length > 1) {
-        // One entry that is refused fails a whole call, each time: each is settled in a call of its own.
+        // One refused entry fails the whole call, so each entry gets a call of its own.
         for (const decision of again) yield* write([decision], apart)
         left = rest
       } else if (batch.entries.some(hasAnswer)) {
@@ -187,20 +184,21 @@ export const make = (options: SettlerOptions): Settler => {
   const apart = (decisions: ReadonlyArray<Decision>): Batch => batchOf(target, decisions, withNotes)
 
   /**
-   * What is refused alone as well is buried without its answer, and the letter says why. It holds the answer where only the
-   * push was refused; else the caller is told, unless that was tried.
+   * An entry that is refused in its own call becomes a dead letter without its answer, with the reason. The letter
+   * holds the answer if only the push was refused. Otherwise the caller is informed, unless that was already tried.
    */
   const giveUp = (decision: Decision, error: RedisError, keeps: boolean, before: Written | undefined) =>
     before === undefined && keeps
       ? write([decision], () => keptAnswer(target, decision, withNotes, error), "undeliverable")
       : write([decision], () => unanswered(target, decision, withNotes, error, before === undefined), "unwritable")
 
-  // `forever` would wait a turn of the event loop before each round, and the reader's next read would leave first.
+  // `forever` would wait for a turn of the event loop before each round, and the reader's next read would be sent
+  // first.
   const run = Effect.forever(
     Effect.suspend(() => {
       if (waiting.length === 0) {
         work.closeUnsafe()
-        // The first decision of a batch opens the latch while the others are still being made: they go in one call.
+        // The first decision of a batch opens the latch while the others are still being made. They go in one call.
         return Effect.andThen(work.await, Effect.yieldNow)
       }
       const decisions = waiting.length <= maxBatch ? waiting : waiting.slice(0, maxBatch)

@@ -1,6 +1,4 @@
-/**
- * Who is told of a worker that starts, before there is one to ask: what serves its health.
- */
+/** A hook for a worker that starts, before its handle exists. The health server uses it. */
 import * as Context from "effect/Context"
 import type { Trouble } from "../redis/trouble.ts"
 

@@ -1,37 +1,38 @@
-/**
- * Slots that wait for their own service: a handler that asks it for an answer holds a slot while it needs another.
- */
+/** Detects starvation: a handler that sends a request to its own service holds one slot while it needs another. */
 import type * as Clock from "effect/Clock"
 import { monotonicMillis } from "../base/monotonic.ts"
 
 export interface Starvation {
-  /** What handlers ask their own service through. */
+  /** The stream through which handlers send requests to their own service. */
   readonly stream: string
-  /** So many more of the handlers that run wait for answers of their own service. */
+  /** Changes the number of running handlers that wait for answers of their own service. */
   readonly waiting: (change: number) => void
-  /** Whether all slots do. What they wait for must not be held here: it would wait for them. */
+  /** Whether all slots wait. Entries that they wait for must not be held here, or they would wait for each other. */
   readonly isStarved: () => boolean
-  /** When what waits behind them is to be given back, in monotonic milliseconds; `Infinity` while a slot does other work. */
+  /**
+   * When the entries that wait behind them are released, in monotonic milliseconds; `Infinity` while a slot does other
+   * work.
+   */
   readonly givesBackAt: () => number
 }
 
 export interface StarvationOptions {
   readonly stream: string
-  /** Slots. */
+  /** The number of slots. */
   readonly concurrency: number
   readonly clock: Clock.Clock
   readonly onChange: () => void
 }
 
 /**
- * Milliseconds that all slots must wait for answers of their own service before what waits behind them is given back: an answer
- * that comes at once from another worker is worth no move.
+ * How long all slots must wait for answers of their own service before the entries behind them are released, in
+ * milliseconds. If another worker answers at once, moving entries is not worth it.
  */
 const patience = 250
 
 export const make = ({ clock, concurrency, onChange, stream }: StarvationOptions): Starvation => {
   let waiting = 0
-  /** Monotonic milliseconds since which all slots wait. */
+  /** When all slots began to wait, in monotonic milliseconds. */
   let since = Infinity
   const isStarved = (): boolean => waiting >= concurrency
   return {

@@ -21,7 +21,7 @@ const consumerStatus = ({ vitals }: Host, { name, reader, runner, settler }: Con
   full: !runner.room.isEnough()
 })
 
-/** All but the state, which whoever supervises it knows. */
+/** Everything except the state, which the supervisor knows. */
 export const statusOf = (host: Host, { everyone }: Crew): Omit<WorkerStatus, "state"> => {
   const { names, options, trouble, vitals } = host
   return {

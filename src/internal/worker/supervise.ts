@@ -1,5 +1,6 @@
 /**
- * Runs an assembled worker: its two groups of fibers, its state, and that any end of a fiber ends the worker.
+ * Runs an assembled worker. It manages its state and its two groups of fibers, and ends the worker when any of its
+ * fibers ends.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -10,15 +11,16 @@ import type { Worker, WorkerState } from "../../Worker.ts"
 import { WorkerError } from "../../WorkerError.ts"
 import type { Assembly } from "./assembly.ts"
 
-// Not to be interrupted: the fibers belong to nobody before the finalizer is there. Nothing in here waits.
+// Uninterruptible, because nothing owns the fibers before the finalizer is added. Nothing in here waits.
 export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
   let state: WorkerState = "running"
   const isEnding = (): boolean => state !== "running" && state !== "paused"
   const ended = yield* Deferred.make<void, WorkerError>()
   const { gate, names, paused } = worker.host
 
-  // Two groups of fibers: what takes entries stops first, what keeps and writes them lasts until all is written. The latter
-  // runs before the worker is there for others, who would take one that cannot tell yet how late its event loop is for ready.
+  // Two groups of fibers: those that take entries stop first, and those that keep and write them continue until
+  // everything is written. The second group starts before the worker is visible to others. Otherwise a worker that
+  // cannot yet measure the delay of its event loop would look ready.
   const keeps = yield* Effect.forkDetach(worker.keeps, { startImmediately: true })
   const takes = yield* Effect.forkDetach(worker.takes)
 
@@ -28,7 +30,7 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
     yield* Fiber.interrupt(keeps)
   })
 
-  // Whoever says that it drains has to do it: not even between the two may it be interrupted.
+  // Uninterruptible between setting the state and draining, because a worker in the state `draining` must drain.
   const drain = Effect.uninterruptibleMask((restore) =>
     Effect.suspend(() => {
       if (isEnding()) {
@@ -56,8 +58,8 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
     yield* Deferred.fail(ended, error)
   }, Effect.uninterruptible)
 
-  // Any end of a fiber ends the worker: a worker that lives on without reading would be the worst of all. `fail` knows of the
-  // interruptions that are its own, or a drain's; another one comes from a layer below.
+  // Any end of a fiber ends the worker, since a worker that stays alive without reading would be worst. `fail`
+  // recognizes its own interruptions and those of a drain; any other interruption comes from a layer below.
   const watch = (fiber: Fiber.Fiber<unknown, WorkerError>) =>
     Effect.flatMap(Fiber.await(fiber), (exit) => {
       const error = Exit.isSuccess(exit) ? undefined : Cause.squash(exit.cause)

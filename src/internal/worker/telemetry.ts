@@ -1,8 +1,8 @@
 /**
- * What a worker tells of itself: metrics, and spans where there is a tracer.
+ * The metrics of a worker, and its spans if there is a tracer.
  *
- * Every metric is built once for its attributes and updated without an effect. Without
- * a tracer in the context no span is made, so that it costs nothing.
+ * Each metric is built once for its attributes and updated without an effect. Without a tracer in the context, no spans
+ * are made and tracing costs nothing.
  */
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -20,7 +20,7 @@ import * as traceparent from "../wire/traceparent.ts"
 import type { Decision, Written } from "./decision.ts"
 
 export interface Telemetry {
-  /** A handler is about to start; returns its span where there is a tracer. */
+  /** A handler is about to start. Returns its span if there is a tracer. */
   readonly started: (
     entry: Entry,
     action: DomainAction,
@@ -28,7 +28,7 @@ export interface Telemetry {
     consumer: string,
     now: number
   ) => Tracer.Span | undefined
-  /** A delivery has an outcome, after so many milliseconds; `undefined` when nothing was run. */
+  /** A delivery has an outcome, after the given number of milliseconds; `undefined` if no handler ran. */
   readonly ended: (
     decision: Decision,
     outcome: Outcome,
@@ -47,7 +47,7 @@ export interface TelemetryOptions {
   readonly names: Names
   readonly context: Context.Context<never>
   readonly clock: Clock.Clock
-  /** The types that have handlers: the only ones that become an attribute. */
+  /** The types that have handlers. Only these become attributes. */
   readonly types: ReadonlySet<string>
 }
 
@@ -63,7 +63,7 @@ const outcomeNames: { readonly [K in Settlement["_tag"]]: string } = {
   Lost: "lost"
 }
 
-/** A failure action is no success, though a callback was sent: it is counted by itself. */
+/** A failure action is not a success, although a callback was sent, so it has an outcome of its own. */
 const outcomeOf = (settlement: Settlement): string =>
   settlement._tag === "Ack" && settlement.expired
     ? "expired"
@@ -71,14 +71,14 @@ const outcomeOf = (settlement: Settlement): string =>
     ? "failure_callback"
     : outcomeNames[settlement._tag]
 
-/** Settlements that end an action. */
+/** Whether a settlement ends an action. */
 export const isFinal = (settlement: Settlement): boolean => {
   const { _tag } = settlement
   return _tag !== "Retry" && _tag !== "Release" && _tag !== "Yield" && _tag !== "Lost"
 }
 
-// `Metric.withAttributes` shares one base, which remembers the key of its last set of attributes only: several series in
-// turn cost 0.8 µs an update. A metric of its own for each costs 0.06.
+// `Metric.withAttributes` shares one base, which caches the key of its last attributes only, so alternating between
+// series costs 0.8 µs for each update. A separate metric for each series costs 0.06.
 const ownCounter = (base: Metric.Counter<number>, attributes: Metric.Metric.Attributes): Metric.Counter<number> =>
   Metric.counter(base.id, { description: base.description, incremental: true, attributes })
 
@@ -106,7 +106,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
       attempts: ownHistogram(Metrics.attempts, Metrics.attemptBoundaries, attributes)
     }
   })
-  // Types that have no handler share one series: a stranger could make up any number of them.
+  // Types without a handler share one series, since senders could invent any number of types.
   const metricsOf = (type: string | undefined) =>
     metricsOfLabel(type !== undefined && options.types.has(type) ? type : "unknown")
   const withService = memo((metric: Metric.Metric<number, unknown>) => Metric.withAttributes(metric, { service }))
@@ -150,7 +150,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
       }
       if (tracer === undefined) return undefined
       const sender = traceparent.senderOf(entry, action)
-      // A redelivery is a trace of its own that links to the first attempt: else a trace would grow without end.
+      // A redelivery starts a new trace that links to the first attempt. Otherwise a trace could grow without end.
       const first = entry.record.first === "" ? undefined : traceparent.parse(entry.record.first)
       const again = subject.attempt > 1 || entry.record.outcomes > 0 || entry.deliveries > 1
       const span = again
@@ -195,7 +195,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
       metrics.outcome(outcomeOf(settlement)).updateUnsafe(1, context)
       const isUndelivered = written === "undeliverable" || written === "unwritable"
       if (isUndelivered) withService(Metrics.undeliverable).updateUnsafe(1, context)
-      // A letter that there was anyway keeps its reason.
+      // A dead letter that was decided anyway keeps its reason.
       if (settlement._tag === "DeadLetter") reasonCounter(settlement.reason).updateUnsafe(1, context)
       else if (isUndelivered && settlement._tag !== "Retry") reasonCounter("undeliverable").updateUnsafe(1, context)
       if (action !== undefined && isFinal(settlement)) metrics.attempts.updateUnsafe(attempt, context)
@@ -205,7 +205,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
   }
 }
 
-/** Errors are told by kind: a message could hold what the caller sent. */
+/** Errors are reported by kind, because a message could contain data of the caller. */
 const errorTypeOf = (outcome: Outcome): string | undefined => {
   switch (outcome._tag) {
     case "Succeeded":

@@ -1,6 +1,6 @@
 /**
- * What has to be known of entries before they run, and only the server can tell: whether their bytes are UTF-8, and when they
- * were first read.
+ * Facts about entries that are needed before they run and that only the server knows: whether their bytes are UTF-8,
+ * and when they were first read.
  */
 import * as Effect from "effect/Effect"
 import type { RedisError } from "../../Redis.ts"
@@ -14,26 +14,29 @@ import type { Host } from "./host.ts"
 type Entries = ReadonlyArray<entry.Entry>
 
 export interface Vetting {
-  /** Marks entries whose bytes are no UTF-8. */
+  /** Marks entries whose bytes are not UTF-8. */
   readonly marked: (entries: Entries) => Effect.Effect<Entries, RedisError>
-  /** Whether the id is so far ahead of the server's clock that it does not tell when the entry was added. */
+  /** Whether the id is so far ahead of the server's clock that it does not show when the entry was added. */
   readonly isAhead: (entry: entry.Entry) => boolean
   /** Gives entries whose ids are ahead of the clock the time at which they were first read. */
   readonly dated: (entries: Entries) => Effect.Effect<Entries, RedisError>
 }
 
 /**
- * Milliseconds that an id must be ahead of the server's clock, as it is followed here, before the server is asked when the
- * entry was first read. The clock is followed less exactly than that, and a deadline within it is of no matter.
+ * How far an id must be ahead of the local estimate of the server's clock before the server is asked when the entry was
+ * first read, in milliseconds. The estimate is less exact than that, and a deadline within it does not matter.
  */
 const aheadTolerance = 1_000
 
 export const make = ({ names, options, redis, server }: Host, consumer: string): Vetting => {
-  /** What is over the limit is refused whatever its bytes are: neither this process nor the server has to look at them. */
+  /**
+   * Messages over the limit are rejected whatever their bytes are, so neither this process nor the server checks the
+   * bytes.
+   */
   const isDoubtful = ({ data }: entry.Entry): boolean =>
     data !== undefined && data.length <= options.payloadLimit && hasReplacements(data)
 
-  /** U+FFFD may be what was sent, or stand for bytes that are no UTF-8: only the server's bytes tell. */
+  /** U+FFFD may have been sent, or may replace bytes that are not UTF-8. Only the server's bytes tell the two apart. */
   const marked: Vetting["marked"] = (entries) =>
     entries.some(isDoubtful) ? compareWithServer(entries) : Effect.succeed(entries)
 
@@ -51,7 +54,7 @@ export const make = ({ names, options, redis, server }: Host, consumer: string):
   const isAhead = ({ id, record }: entry.Entry): boolean =>
     record.readAt === undefined && entry.millisOf(id) > server.now() + aheadTolerance
 
-  /** Only a message with a timeout has a deadline, whatever its JSON says otherwise. */
+  /** Only a message with a timeout has a deadline. */
   const mayHaveDeadline = ({ data }: entry.Entry): boolean => data?.includes("timeout_ms") === true
 
   const dated = Effect.fnUntraced(function*(entries: Entries) {
@@ -65,7 +68,7 @@ export const make = ({ names, options, redis, server }: Host, consumer: string):
         const time = times[index]
         if (time !== undefined) found.set(id, time)
       })
-      // It was the clock of the server that was set, and not the ids that are ahead.
+      // The server's clock was set; the ids are not ahead.
       if (Math.abs(now - server.now()) > aheadTolerance) yield* server.sample
     }
     return entries.map((next) => {

@@ -151,7 +151,7 @@ export const elementsOf = Effect.fnUntraced(function*(list: string) {
   }
 })
 
-/** Fields as an object; of a field that stands there twice, the first. */
+/** Fields as an object. Of a repeated field it keeps the first. */
 export const fieldsOf = (fields: ReadonlyArray<string>): Readonly<Record<string, string>> => {
   const record: Record<string, string> = {}
   for (let i = 0; i + 1 < fields.length; i += 2) record[fields[i] ?? ""] ??= fields[i + 1] ?? ""
@@ -295,7 +295,7 @@ export const eventually = <E, R>(
     }
   })
 
-/** What the server tells of a connection; nothing when it is gone. */
+/** The server's description of a connection, empty when it is gone. */
 export const clientLine = (id: string): Effect.Effect<string, Redis.RedisError, Redis.Redis> =>
   Effect.map(send("CLIENT", "LIST", "ID", id), (reply) => String(reply).trim())
 

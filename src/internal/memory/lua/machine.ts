@@ -50,7 +50,7 @@ const setFunctions = (L: State, functions: Readonly<Record<string, CFunction>>):
   for (const [name, fn] of Object.entries(functions)) setField(L, name, () => lua.lua_pushcfunction(L, fn))
 }
 
-/** What the running script asks of its server, and what went wrong there that is no reply. */
+/** The calls of the running script to its server, and an error of the server itself, as opposed to an error reply. */
 let call: Library.Call = () => null
 let thrown: { readonly error: unknown } | undefined
 
@@ -204,7 +204,7 @@ export const compile = (text: string): number => {
     lua.lua_pop(L, 1)
     throw compilationFailed(message)
   }
-  // SAFETY: what a text compiles to is fengari's closure of a Lua function.
+  // SAFETY: a compiled text is on the stack as fengari's closure of a Lua function.
   const wide = tooWide((lua.lua_topointer(L, -1) as { readonly p: Prototype }).p)
   if (wide !== undefined) {
     lua.lua_pop(L, 1)

@@ -1,10 +1,10 @@
 /**
- * Brings callbacks in: moves them from this service's callback lists into its own action stream, where a callback is
- * an ordinary action with retries and dead letters.
+ * Moves callbacks from this service's callback lists to its action stream, where a callback is an ordinary action with
+ * retries and dead letters.
  *
- * A list cannot be waited for without taking from it, and what is taken is lost in a
- * crash. So the lists are polled. One `EXISTS` covers all of them, and the script that
- * moves callbacks runs only when there is something to move: it needs a command for each list.
+ * Redis cannot wait for a list without taking an element, and a crash would lose that element. So the lists are polled.
+ * One `EXISTS` covers all of them. The script that moves callbacks needs a command for each list, so it runs only when
+ * there is something to move.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,11 +17,13 @@ import { moveCallbacks } from "../../scripts/streams.ts"
 import { readLists } from "../callbackLists.ts"
 import type { MakePart } from "../part.ts"
 
-/** How long a callback waits in its list at most while callbacks come, and after a while without any, in milliseconds. */
+/**
+ * The longest that a callback waits in its list while callbacks arrive, and after a while without any, in milliseconds.
+ */
 const poll = 100
 const idlePoll = 250
 
-/** So many looks without a callback are a while. */
+/** The number of empty looks that count as a while. */
 const patience = 50
 
 /** Callbacks moved in one call. */
@@ -80,7 +82,7 @@ export const callbacks: MakePart = (host) => {
     })
   )
   let refused = ""
-  // A worker that starts has seen no callback lately.
+  // A worker that starts has not seen a callback recently.
   let empty = patience
   const once = Effect.gen(function*() {
     yield* gate.await

@@ -1,6 +1,4 @@
-/**
- * Keeps the dead letters within a number and an age: the oldest are dropped, and never unannounced.
- */
+/** Limits the number and the age of the dead letters. The oldest are dropped, and never without an earlier warning. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { RedisError } from "../../../Redis.ts"
@@ -23,7 +21,7 @@ export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) =
   const maxAge = options.deadLetterAge
   const maxCount = Math.floor(options.maxDeadLetters)
   const doing = `bounding ${names.deadLetters}`
-  // Nothing is dropped for a bound before its warning was given in an earlier look.
+  // No letter is dropped because of a limit before an earlier look has logged its warning.
   const warned = { count: false, age: false }
   const scriptBound = (known: boolean, bound: number): number => known && Number.isFinite(bound) ? bound : -1
 
@@ -70,7 +68,7 @@ export const deadLetterBounds: MakePart = ({ names, options, redis, trouble }) =
     }
   })
 
-  // Tried again as soon as it can be: a worker is not ready while this fails.
+  // Retried as soon as possible, because a worker is not ready while this fails.
   return {
     takes: Effect.forever(
       Effect.andThen(Effect.sleep(Duration.millis(interval)), trouble.around(doing, look))

@@ -1,6 +1,4 @@
-/**
- * Keeps what this process holds: records its lease with the group, and renews it.
- */
+/** Records this process's lease with the group and renews the entries that it holds. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Metrics from "../../../Metrics.ts"
@@ -12,10 +10,10 @@ import type { Host } from "../host.ts"
 import type { MakePart } from "../part.ts"
 import { lostLogger } from "../report.ts"
 
-/** A lease is forgotten when nobody renewed it for so many times its length. */
+/** A lease is forgotten when it was not renewed for this many times its length. */
 const leaseLives = 3
 
-/** Records this worker's lease with the group, which may hold a longer one. */
+/** Records this worker's lease with the group, which may use a longer one. */
 const hold = Effect.fnUntraced(function*({ names, options: { claimIdle }, redis, vitals }: Host) {
   const timeToLive = leaseLives * Math.max(claimIdle, 10_000)
   const held = Number(yield* redis.eval(holdLease.script)({ ...names, claimIdle, timeToLive }))
@@ -31,7 +29,7 @@ const hold = Effect.fnUntraced(function*({ names, options: { claimIdle }, redis,
 const renewing = (host: Host) => {
   const { clock, names, onGone, options, redis, telemetry } = host
   const logLost = lostLogger(names, host.context)
-  /** The last renewal took longer than the lease. */
+  /** Whether the last renewal took longer than the lease. */
   let wasSlow = false
 
   return Effect.fnUntraced(function*({ name, runner }: Consumer) {
@@ -41,8 +39,8 @@ const renewing = (host: Host) => {
       const { ahead, dropped, ended, gone, lost, several } = decodeRenewal(
         yield* redis.eval(renew.script)({ ...names, consumer: name, ids: some })
       )
-      // What left the pending list may have been claimed by others and settled, if its lease was over. Where settled entries
-      // stay in the stream, that holds for those that are still there, too.
+      // If the lease of an entry was over, others may have claimed and settled it before it left the pending list. If
+      // settled entries stay in the stream, the same is true of those still there.
       const stays = several || options.retain !== undefined
       const wasClaimed = (id: string): boolean => guard.isStale(id, sent)
       const claimedAndKept = stays ? dropped.filter(wasClaimed) : []
@@ -51,7 +49,7 @@ const renewing = (host: Host) => {
         telemetry.count(Metrics.leasesLost, claimed.length)
         logLost("taken", claimed, name)
       }
-      // Nothing can be settled of an entry that somebody deleted: its handler is ended like one that lost it.
+      // A deleted entry cannot be settled, so its handler is interrupted like one that lost its lease.
       const deleted = guard.lose([...gone, ...ended])
       if (deleted.length > 0) yield* onGone(deleted)
       const unowned = guard.drop(dropped)
@@ -59,10 +57,10 @@ const renewing = (host: Host) => {
         telemetry.count(Metrics.entriesLost, unowned.length)
         logLost("dropped", unowned, name)
       }
-      // The group was made again and delivers these again: that was logged.
+      // The group was created again and delivers these entries again. That was already logged.
       guard.drop(ahead)
-      // A reply that came late says little about now, and is asked for again. Of a server that always takes longer than the
-      // lease nothing better can be had: it is believed the second time, or nothing would ever start.
+      // A late reply says little about the current state, so it is asked for again. If the server always takes longer
+      // than the lease, no better reply will come: the second is accepted, or nothing would ever start.
       const received = monotonicMillis(clock)
       const isSlow = received - sent > options.claimIdle
       const missing = new Set([...lost, ...gone, ...ended, ...dropped, ...ahead])
@@ -89,8 +87,8 @@ export const leases: MakePart = (host, { everyone }) => {
         vitals.lastRenewed = clock.currentTimeMillisUnsafe()
       })
     ),
-    // Also while nothing is claimed, for a pause or for want of room: what runs here is claimed by those with a shorter lease
-    // as soon as ours is forgotten.
+    // Also while nothing is claimed because of a pause or a lack of room. Otherwise workers with a shorter lease would
+    // claim running entries as soon as this lease is forgotten.
     Effect.andThen(holdOwn)
   )
 
@@ -98,9 +96,10 @@ export const leases: MakePart = (host, { everyone }) => {
     starts: holdOwn,
     keeps: Effect.forever(
       Effect.andThen(
-        // By its own lease, also while a longer one holds: that one is forgotten once nobody wants it any more.
+        // Uses its own lease, even while the group uses a longer one, because that is forgotten once no worker renews
+        // it.
         Effect.raceFirst(Effect.sleep(Duration.millis(options.claimIdle / 3)), signals.renew.await),
-        // Two more failures like the first, and the lease is lost: it is tried again as soon as it can be.
+        // Two more failures like the first lose the lease, so it is retried as soon as possible.
         host.trouble.around(`renewing in ${names.stream}`, renewAll, host.restoreGroup)
       )
     )

@@ -1,9 +1,9 @@
 /**
- * Claims what others left.
+ * Claims entries that other consumers left.
  *
- * Entries due for a retry and entries of dead consumers are claimed, each by a script that checks and counts. Nobody
- * holds or renews an entry that waits, so a backoff survives the crash of every worker and a million waiting entries cost
- * a worker nothing.
+ * Entries due for a retry and entries of dead consumers are claimed by scripts that check and count. No consumer holds
+ * or renews an entry that waits, so a backoff survives the crash of every worker, and a million waiting entries cost a
+ * worker nothing.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -22,19 +22,19 @@ import { budgetFor, fromTaken } from "../finder.ts"
 import type { Host } from "../host.ts"
 import type { MakePart } from "../part.ts"
 
-/** An entry delivered so often without an outcome is run alone. */
+/** An entry delivered this often without an outcome runs alone. */
 const suspectAfter = 3
 
-/** The longest that a due entry of another, dead process waits to be noticed. */
+/** The longest delay until a due entry of another, dead process is noticed, in milliseconds. */
 const duePoll = 1_000
 
 /**
- * Who left an entry to others lately comes so much later than they do for what is due. Else all would look at the same
- * moment, and a worker that knows the type be the last of many each time.
+ * A worker that recently left an entry to others checks for due entries this much later than they do, in milliseconds.
+ * Otherwise all would check at the same moment, and a worker that knows the type could be the last of many each time.
  */
 const standBack = 100
 
-/** Many workers may take turns at leaving an entry to others before it is one's turn again. */
+/** Many workers may take turns at leaving an entry to others before it is one worker's turn again. */
 const lately = Duration.toMillis("10 minutes")
 
 /** Entries claimed in one call. */
@@ -46,7 +46,7 @@ const cutPause = Duration.millis(50)
 /** Consumers that hold nothing and were idle for so long are removed. */
 const removeAfter = Duration.toMillis("1 hour")
 
-/** Claims for the consumer with the most room, again and again; waits where none has any. */
+/** Claims repeatedly for the consumer with the most room, and waits while none has any. */
 const claiming = (
   { gate }: Host,
   { readers }: Crew,
@@ -66,14 +66,14 @@ const parametersFor = ({ arrivals, names, options }: Host, { alone }: Crew, { na
   ...names,
   consumer: name,
   aloneConsumer: alone.runner.room.free() > 0 ? alone.name : "",
-  // One delivery without an outcome is the least that makes a suspect: every retry would be one.
+  // At least two deliveries make a suspect. With one, every retry would be a suspect.
   suspectAfter: Math.max(2, Math.min(suspectAfter, options.maxDeliveries)),
-  // Room may have gone since it was looked for, and to a server a negative limit is none.
+  // The room may have shrunk since it was checked, and Redis treats a negative limit as no limit.
   limit: Math.max(1, Math.min(room.free(), maxClaimed, arrivals.most())),
   budget: budgetFor(room)
 })
 
-/** Claims by a script, and hands the entries to their consumers. */
+/** Claims entries with a script and passes them to their consumers. */
 const claimBy = Effect.fnUntraced(function*(
   { arrivals, clock, onGone }: Host,
   { alone }: Crew,
@@ -83,7 +83,7 @@ const claimBy = Effect.fnUntraced(function*(
 ) {
   const since = monotonicMillis(clock)
   const claimed = decodeTake(
-    // A claim whose reply is lost has been made all the same: the consumers look for what it brought them.
+    // A claim whose reply is lost still took entries. The consumers look for them.
     yield* Effect.tapError(script, (error) =>
       Effect.sync(() => {
         if (!isLoss(error)) return
@@ -103,10 +103,10 @@ const claimBy = Effect.fnUntraced(function*(
 /** Claims entries that are due for a retry. */
 const claimingDue = (host: Host, crew: Crew): Effect.Effect<never, WorkerError> => {
   const { names, redis, signals } = host
-  /** Milliseconds until due entries are looked for again. */
+  /** Milliseconds until the next look for due entries. */
   let nextDue = 0
   let yieldedAt = Number.NEGATIVE_INFINITY
-  /** Whether the last look found no entry that waits at all. Then one plain command replaces the script. */
+  /** Whether the last look found no waiting entry at all. Then one plain command replaces the script. */
   let noneWaits = false
 
   const look = Effect.fnUntraced(function*(consumer: Consumer) {
@@ -155,7 +155,7 @@ const claimingIdle = (host: Host, crew: Crew): Effect.Effect<never, WorkerError>
   const { alone, everyone } = crew
   const own = everyone.map(({ name }) => name)
   let cursor = "-"
-  /** Whether the last claim left something that can be claimed soon. */
+  /** Whether the last claim left entries that can be claimed soon. */
   let more = false
   /** Whether the last claim ended because of the bytes that one call takes. */
   let isCut = false
@@ -192,13 +192,13 @@ const claimingIdle = (host: Host, crew: Crew): Effect.Effect<never, WorkerError>
       host.trouble.around(`claiming in ${names.stream}`, Effect.andThen(open, claim(consumer)), host.restoreGroup).pipe(
         Effect.andThen(Random.next),
         Effect.flatMap((random) => {
-          // Jittered, so that the workers of a group do not claim in step.
+          // Jittered, so that the workers of a group do not claim at the same time.
           const wait = Effect.sleep(
             isCut
               ? cutPause
               : Duration.millis(more ? Math.min(vitals.lease / 4, 1_000) : (vitals.lease / 4) * (0.75 + random / 2))
           )
-          // A crash may leave thousands of suspects: the next one comes as soon as the one before is done.
+          // A crash may leave thousands of suspects, so the next one is claimed as soon as the previous one is done.
           return suspected ? Effect.raceFirst(wait, alone.runner.room.available) : wait
         })
       )

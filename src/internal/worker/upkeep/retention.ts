@@ -1,6 +1,6 @@
 /**
- * Trims what every group is done with, where the settle script does not delete it at once: with several groups, or
- * where acknowledged entries are kept for a while.
+ * Trims entries that every group has finished, in the cases where the settle script does not delete them at once: with
+ * several groups, or if acknowledged entries are kept for a while.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -17,7 +17,7 @@ import type { MakePart } from "../part.ts"
 export interface RetentionOptions {
   readonly redis: Redis["Service"]
   readonly names: Names
-  /** Milliseconds that acknowledged entries are kept. */
+  /** How long acknowledged entries are kept, in milliseconds. */
   readonly retain: number
   readonly trouble: Trouble
   readonly now: () => number
@@ -29,7 +29,7 @@ const interval = 5_000
 /** Milliseconds between two calls while there is more to trim: together they trim more than the server can take in. */
 const pause = 2
 
-/** A group that holds the stream back at one id for so long is reported. */
+/** A group that holds back the stream at the same id for this long is reported. */
 const standstill = Duration.toMillis("5 minutes")
 
 interface GroupState {
@@ -73,7 +73,7 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
         progress.set(name, { id, since: options.now(), reported: false })
         continue
       }
-      // Where nothing is sent, nobody moves.
+      // Without new entries, no group advances.
       const holdsBack = groups.length > 1 && (pending > 0 || isBefore(id, furthest))
       if (before.reported || !holdsBack || options.now() - before.since < standstill) continue
       before.reported = true
@@ -90,7 +90,7 @@ export const trimming = (options: RetentionOptions): Effect.Effect<never, Worker
   return Effect.forever(Effect.gen(function*() {
     yield* Effect.sleep(Duration.millis(more ? pause : interval))
     more = false
-    // Tried again as soon as it can be: a worker is not ready while this fails.
+    // Retried as soon as possible, because a worker is not ready while this fails.
     const reply = yield* trouble.around(doing, once)
     const [trimmed, groups] = Array.isArray(reply) ? reply : []
     // Less than that is what is left in blocks that are not done with yet.

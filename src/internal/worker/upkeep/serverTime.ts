@@ -4,7 +4,7 @@
 import * as Effect from "effect/Effect"
 import type { MakePart } from "../part.ts"
 
-/** How often it is looked at. */
+/** The time between two looks at it. */
 const interval = "30 seconds"
 
 export const serverTime: MakePart = ({ server, trouble }) => ({

@@ -67,7 +67,7 @@ const toList = (key: string, payload: string, timeToLive = 0): PushTarget => ({
 const deadLetters = (names: Names) =>
   Effect.map(entriesOf(names.deadLetters), (rows) => rows.map(([, fields]) => fields))
 
-/** The fields of the original entry, as they stand behind the notes of a dead letter. */
+/** The fields of the original entry, which follow the notes of a dead letter. */
 const original = (letter: ReadonlyArray<string>): ReadonlyArray<string> => {
   const at = letter.indexOf("fields")
   return letter.slice(at + 2)

@@ -55,7 +55,7 @@ export const age = (id: string, consumer: string, change: { readonly idle?: numb
     )
   })
 
-/** Who owns what, how often delivered: `[id, consumer, deliveries]`. */
+/** The pending entries, their owners and delivery counts: `[id, consumer, deliveries]`. */
 export const owners = Effect.gen(function*() {
   const { names } = yield* Place
   const rows = yield* send<ReadonlyArray<readonly [string, string, number, number]>>(

@@ -8,7 +8,7 @@ import { add, deliver, evaluate, group, read, stored } from "./setup.ts"
 const trimmed = (options: { readonly limit?: number; readonly retain?: number } = {}) =>
   Effect.gen(function*() {
     const { names, pass } = yield* Place
-    // What was added in this very millisecond is kept.
+    // An entry of this very millisecond is kept.
     yield* pass("2 millis")
     const reply = yield* evaluate(trim, {
       stream: names.stream,
