@@ -1,10 +1,22 @@
 /**
- * The three ways of asking, then a few thousand actions over several internal workers.
+ * The three ways to call a service, then a few thousand actions over several internal workers.
  *
- * Runs in memory; with `REDIS_URL` set on that server, under a key prefix of its own that it removes at the end.
+ * Runs in memory, or on the server that `REDIS_URL` names. There it uses its own key prefix, and removes its keys at the end.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Clock, Config, ConfigProvider, Console, Context, Deferred, Effect, Layer, Option, Schema } from "effect"
+import {
+  Clock,
+  Config,
+  ConfigProvider,
+  Console,
+  Context,
+  Deferred,
+  Effect,
+  Layer,
+  Option,
+  References,
+  Schema
+} from "effect"
 import { styleText } from "node:util"
 import {
   Action,
@@ -21,7 +33,7 @@ import {
 } from "../src/index.ts"
 
 // -----------------------------------------------------------------------------
-// Contracts: shared by the service that answers and by those that ask
+// Contracts: shared by the service that answers and the services that call it
 // -----------------------------------------------------------------------------
 
 class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
@@ -57,42 +69,43 @@ class Users extends Context.Service<Users, {
   })
 }
 
-interface Tally {
-  readonly name: string
-  handled: number
-}
+/** How many actions each internal worker has handled, by its name. */
+type Tally = Map<string, number>
 
 const userHandlers = (tally: Tally) =>
   UserActions.handlers(Effect.gen(function*() {
     const users = yield* Users
-    const count = Effect.sync(() => {
-      tally.handled += 1
-    })
+    const count = (consumer: string) =>
+      Effect.sync(() => {
+        const [name = consumer] = /internal-\d+/.exec(consumer) ?? []
+        tally.set(name, (tally.get(name) ?? 0) + 1)
+      })
     return {
-      "user.create": ({ email }) =>
-        users.create(email).pipe(Effect.map((userId) => ({ userId })), Effect.ensuring(count)),
-      "user.visit": () => count
+      "user.create": ({ email }, { consumer }) =>
+        users.create(email).pipe(Effect.map((userId) => ({ userId })), Effect.ensuring(count(consumer))),
+      "user.visit": (_, { consumer }) => count(consumer)
     }
   }))
 
-const startUserService = Effect.forEach(["internal-0", "internal-1", "internal-2", "internal-3"], (name) => {
-  const tally: Tally = { name, handled: 0 }
-  return Effect.as(Worker.start(userHandlers(tally), { service: "user", consumerSuffix: name }), tally)
+const startUserService = Effect.gen(function*() {
+  const tally: Tally = new Map(["internal-0", "internal-1", "internal-2", "internal-3"].map((name) => [name, 0]))
+  yield* Worker.start(userHandlers(tally), { service: "user", consumers: tally.size })
+  return tally
 })
 
 // -----------------------------------------------------------------------------
-// The service `signup`: it asks
+// The service `signup`: the caller
 // -----------------------------------------------------------------------------
 
 const heading = (text: string) => Console.log(`\n${styleText("bold", text)}`)
 const line = (left: string, right: string) => Console.log(`  ${left.padEnd(18)}${right}`)
 
-const threeWaysOfAsking = Effect.gen(function*() {
+const threeWaysToCall = Effect.gen(function*() {
   const client = yield* ActionClient.ActionClient
-  yield* heading("Three ways of asking")
+  yield* heading("Three ways to call a service")
 
   const entry = yield* client.send(CountVisit, { page: "/" })
-  yield* line("send", `user.visit is entry ${entry} of the stream; nobody answers`)
+  yield* line("send", `user.visit is entry ${entry} of the stream; there is no answer`)
 
   const ana = { email: "ana@example.com" }
   const { userId } = yield* client.request(CreateUser, ana)
@@ -118,13 +131,13 @@ const threeWaysOfAsking = Effect.gen(function*() {
 const visits = Array.from({ length: 4000 }, (_, i) => ({ page: `/page/${i}` }))
 const signups = Array.from({ length: 1000 }, (_, i) => ({ email: `user${i}@example.com` }))
 
-const manyActions = Effect.fnUntraced(function*(tallies: ReadonlyArray<Tally>) {
+const manyActions = Effect.fnUntraced(function*(tally: Tally) {
   const client = yield* ActionClient.ActionClient
   const total = visits.length + signups.length
-  yield* heading(`${total} actions over ${tallies.length} internal workers`)
+  yield* heading(`${total} actions over ${tally.size} internal workers`)
 
-  for (const tally of tallies) tally.handled = 0
-  const handled = () => tallies.reduce((sum, tally) => sum + tally.handled, 0)
+  for (const name of tally.keys()) tally.set(name, 0)
+  const handled = () => Array.from(tally.values()).reduce((sum, count) => sum + count, 0)
   const start = yield* Clock.currentTimeMillis
   const [, answers] = yield* Effect.all([
     client.sendMany(CountVisit, visits),
@@ -134,11 +147,11 @@ const manyActions = Effect.fnUntraced(function*(tallies: ReadonlyArray<Tally>) {
   const seconds = ((yield* Clock.currentTimeMillis) - start) / 1000
 
   yield* line("throughput", `${Math.round(total / seconds)} actions a second, ${seconds.toFixed(2)} s in all`)
-  for (const tally of tallies) yield* line(tally.name, `${tally.handled} handled`)
+  for (const [name, count] of tally) yield* line(name, `${count} handled`)
   yield* line("answers", `${answers.length} of ${signups.length} requests`)
 })
 
-/** One line that is written anew on a terminal, a line for each fifth in a log. */
+/** One line that a terminal shows in place, or a line for each fifth in a log. */
 const watch = Effect.fnUntraced(function*(handled: () => number, total: number) {
   const terminal = process.stdout.isTTY
   let shown = 0
@@ -199,9 +212,14 @@ const AppLayer = Layer.merge(ActionClient.layer, Users.layer).pipe(
 )
 
 const main = Effect.gen(function*() {
-  const tallies = yield* startUserService
-  yield* threeWaysOfAsking
-  yield* manyActions(tallies)
-}).pipe(Effect.scoped, Effect.provide(AppLayer))
+  const tally = yield* startUserService
+  yield* threeWaysToCall
+  yield* manyActions(tally)
+}).pipe(
+  Effect.scoped,
+  Effect.provide(AppLayer),
+  // Without the lines in which workers log that they start and drain.
+  Effect.provideService(References.MinimumLogLevel, "Warn")
+)
 
 NodeRuntime.runMain(main)

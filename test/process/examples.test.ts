@@ -36,7 +36,7 @@ const assertQuickstart = (output: string): void => {
 
 describe("quickstart in memory", () => {
   it.live(
-    "shows the three ways of asking and several internal workers, and ends with status 0",
+    "shows the three ways to call a service and several internal workers, and ends with status 0",
     () =>
       Effect.gen(function*() {
         const output = yield* runToEnd("quickstart")
