@@ -1,13 +1,13 @@
 /**
  * A reporter beside vitest's own. As the very last line of a run it writes
- * `N passed, N failed`, and `, N skipped` when there are any, for a reader that
- * is no person. A test file that does not load and an error outside of any test
+ * `N passed, N failed`, and `, N skipped` when there are any, for programs
+ * that read the output. A test file that does not load and an error outside of any test
  * count as failed; a run in which no test ran has failed.
  */
 import type { Reporter, SerializedError, TestModule } from "vitest/node"
 
 export default class ClosingLine implements Reporter {
-  /** What stands when the run itself breaks off, for instance in the global set-up. */
+  /** The line of a run that breaks off, for instance in the global set-up. */
   #line = "0 passed, 1 failed"
 
   onInit(): void {

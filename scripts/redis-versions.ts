@@ -100,18 +100,18 @@ for (const server of servers) {
   } catch (error) {
     missing += 1
     const [reason] = String(error instanceof Error && "stderr" in error && error.stderr || error).trim().split("\n")
-    say(`– ${server.name} not tried: it cannot be had from Debian's packages here (${reason})`)
+    say(`– ${server.name} not tried: Debian's packages do not offer it here (${reason})`)
     continue
   }
   const vitest = join(root, "node_modules/vitest/vitest.mjs")
-  // What the conformance suite says of itself has no server in it.
+  // The tests of the conformance suite itself use no server.
   const args = ["run", "--project", "server", "-t", "^(?!the conformance suite)", ...tests]
-  const { output, status } = spawnSync(process.execPath, [vitest, ...args], {
+  const { output, status, stdout } = spawnSync(process.execPath, [vitest, ...args], {
     cwd: root,
     encoding: "utf8",
     env: { ...process.env, REDIS_SERVER: program, NO_COLOR: "1" }
   })
-  const summary = output.join("").trim().split("\n").at(-1) ?? ""
+  const summary = stdout.trim().split("\n").at(-1) ?? ""
   if (status !== 0) {
     say(output.join(""))
     say(`✗ ${server.name} (${version})`)
