@@ -42,7 +42,7 @@ const family = Effect.gen(function*() {
 
 const warnings = Effect.map(
   Place,
-  ({ logs }) => logs.filter((line) => line.level === "Warn" && line.text.includes("answer of its own service"))
+  ({ logs }) => logs.filter((line) => line.level === "Warn" && line.text.includes("answer from its own service"))
 )
 
 onBoth("A handler that asks its own service", (test) => {

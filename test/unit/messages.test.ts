@@ -175,23 +175,6 @@ inMemory("a worker", (test) => {
     }))
 })
 
-describe("a time that is not one", () => {
-  it("is named with its field and what was found", () => {
-    // SAFETY: what a program in JavaScript could write.
-    const wrong = "5 secs" as "5 seconds"
-    assert.throws(
-      () => Action.make("user.create", { handlerTimeout: wrong }),
-      TypeError,
-      "The handlerTimeout of \"user.create\" is \"5 secs\": expected a time such as \"5 seconds\""
-    )
-    assert.throws(
-      () => new RetryLater({ after: wrong }),
-      TypeError,
-      "The option after of RetryLater is \"5 secs\": expected a time such as \"5 seconds\""
-    )
-  })
-})
-
 describe("a settings error", () => {
   it("has no stack below its message", () => {
     const error = new SettingsError({ problems: [{ name: "SERVICE_NAME", found: "not set", expected: "a name" }] })
