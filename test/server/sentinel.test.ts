@@ -303,7 +303,7 @@ describe("while no Sentinel says anything", () => {
       assert.instanceOf(error, IoRedis.RedisStartError)
       assert.match(error.message, /no Sentinel gave the address of "mymaster" .*knows no master of that name/)
       assert.strictEqual(error.reason, "UnknownMaster")
-      assert.include(error.message, "is ioredis.name the name in `sentinel monitor <name>`")
+      assert.include(error.message, "check that ioredis.name is the name in `sentinel monitor <name>`")
     }))
 })
 
