@@ -26,6 +26,7 @@ import * as ActionGroup from "../ActionGroup.ts"
 import * as DeadLetter from "../DeadLetter.ts"
 import * as DomainAction from "../DomainAction.ts"
 import { actionStream, callbackList, responseList } from "../internal/redis/names.ts"
+import { spanRecorder } from "../internal/testing/spanRecorder.ts"
 import { SettlementObserver } from "../internal/worker/observer.ts"
 import { isFinal } from "../internal/worker/telemetry.ts"
 import * as QueueNaming from "../QueueNaming.ts"
@@ -209,19 +210,6 @@ export class NotSettled extends Data.TaggedError("NotSettled")<{
   }
 }
 
-const recorder = (spans: Array<Tracer.Span>): Tracer.Tracer =>
-  Tracer.make({
-    span: (options) => {
-      const span = new Tracer.NativeSpan(options)
-      const end = span.end.bind(span)
-      span.end = (time, exit) => {
-        end(time, exit)
-        spans.push(span)
-      }
-      return span
-    }
-  })
-
 /** Lets everything that is ready run, including real input and output of a handler. */
 const settle = TestClock.withLive(Effect.sleep("1 millis"))
 
@@ -356,7 +344,7 @@ const deliverAll = <HE, HR, E, R>(
   return Effect.flatMap(Effect.forkChild(program), drive).pipe(
     Effect.provide(services(service)),
     Effect.provideService(SettlementObserver, observer),
-    Effect.provideService(Tracer.Tracer, recorder(spans)),
+    Effect.provideService(Tracer.Tracer, spanRecorder(spans)),
     Effect.provide(TestClock.layer())
   )
 }

@@ -4,13 +4,13 @@
  */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { createHash } from "node:crypto"
 import { countReplacements } from "../../src/internal/scripts/streams.ts"
 import * as Metrics from "../../src/Metrics.ts"
 import { Redis } from "../../src/Redis.ts"
 import * as Worker from "../../src/Worker.ts"
 import { hostile } from "../fixtures/index.ts"
 import { counted } from "../support/counted.ts"
+import { digest, digests } from "../support/digests.ts"
 import { entriesOf, eventually, type LogLine, onBoth, onServer, Place, send, type Test } from "../support/layers.ts"
 import { RedisServer } from "../support/redisServer.ts"
 import {
@@ -282,22 +282,6 @@ onBoth("a worker that gets what it should not", (test) => {
   malformedCases(test)
   answerCases(test)
 })
-
-/** SHA-1 of each field of each entry of a stream, as the server has its bytes. */
-const digests = (stream: string) =>
-  send<ReadonlyArray<ReadonlyArray<string>>>(
-    "EVAL",
-    `local result = {}
-for i, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
-  result[i] = {}
-  for f, field in ipairs(entry[2]) do result[i][f] = redis.sha1hex(field) end
-end
-return result`,
-    1,
-    stream
-  )
-
-const digest = (bytes: Uint8Array | string) => createHash("sha1").update(bytes).digest("hex")
 
 onServer("a worker that gets bytes that are no text", (test) => {
   test("keeps them byte for byte in dead letters, and runs no handler", () =>

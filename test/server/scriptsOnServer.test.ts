@@ -3,12 +3,12 @@
  */
 import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { createHash } from "node:crypto"
 import type { LibraryScript } from "../../src/internal/scripts/script.ts"
 import { decodeStatuses, settle, type SettleEntry, targetOf } from "../../src/internal/scripts/settle.ts"
 import { countReplacements, moveCallbacks } from "../../src/internal/scripts/streams.ts"
 import { takeDue } from "../../src/internal/scripts/take.ts"
 import { Redis } from "../../src/Redis.ts"
+import { digest, digests } from "../support/digests.ts"
 import { entriesOf, fieldsOf, onServer, pendingOf, Place, send } from "../support/layers.ts"
 import { RedisServer } from "../support/redisServer.ts"
 
@@ -40,22 +40,6 @@ const owners = Effect.gen(function*() {
   const { names } = yield* Place
   return (yield* pendingOf(names)).map(([id, consumer]) => [id, consumer] as const)
 })
-
-/** SHA-1 of each field of each entry of a stream, as the server has its bytes. */
-const digests = (stream: string) =>
-  send<ReadonlyArray<ReadonlyArray<string>>>(
-    "EVAL",
-    `local result = {}
-for i, entry in ipairs(redis.call('XRANGE', KEYS[1], '-', '+')) do
-  result[i] = {}
-  for f, field in ipairs(entry[2]) do result[i][f] = redis.sha1hex(field) end
-end
-return result`,
-    1,
-    stream
-  )
-
-const digest = (bytes: Uint8Array | string) => createHash("sha1").update(bytes).digest("hex")
 
 const settled = (entries: ReadonlyArray<SettleEntry>, acknowledged: ReadonlyArray<string> = []) =>
   Effect.gen(function*() {

@@ -1,27 +1,15 @@
 /**
  * Clocks of hosts: off by an hour, or set while a handler runs. Leases, limits and deadlines do not care.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
+import { hasRuns, started, test } from "../support/modelTest.ts"
 import * as Model from "../support/modelWorld.ts"
 
 const hour = 3_600_000
-
-const test = (
-  name: string,
-  handle: Model.Handle,
-  body: (world: Model.World) => Effect.Effect<void, unknown, Scope.Scope>
-) => it.effect(name, () => Effect.scoped(Effect.flatMap(Model.makeWorld(handle), body)))
-
-const started = (world: Model.World, process: Model.Process) =>
-  world.until(`${process.name} has started`, () => Effect.sync(() => process.worker() !== undefined))
-
-const hasRuns = (world: Model.World, count: number) =>
-  world.until(`${count} runs`, () => Effect.sync(() => world.runs.length >= count))
 
 const succeedAfter = (duration: Duration.Input): Model.Handle => (job) =>
   Effect.delay(Effect.succeed(Model.resultOf(job)), duration)

@@ -1,11 +1,10 @@
 /**
  * The fence: whatever is sent again, lost or late, each entry is settled once and answered once.
  */
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { RetryLater } from "../../src/HandlerError.ts"
 import { renew } from "../../src/internal/scripts/lease.ts"
@@ -14,21 +13,10 @@ import { takeIdle } from "../../src/internal/scripts/take.ts"
 import * as Metrics from "../../src/Metrics.ts"
 import * as RedisFaults from "../../src/testing/RedisFaults.ts"
 import { counted } from "../support/counted.ts"
+import { hasRuns, started, test } from "../support/modelTest.ts"
 import * as Model from "../support/modelWorld.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
-
-const test = (
-  name: string,
-  handle: Model.Handle,
-  body: (world: Model.World) => Effect.Effect<void, unknown, Scope.Scope>
-) => it.effect(name, () => Effect.scoped(Effect.flatMap(Model.makeWorld(handle), body)))
-
-const started = (world: Model.World, process: Model.Process) =>
-  world.until(`${process.name} has started`, () => Effect.sync(() => process.worker() !== undefined))
-
-const hasRuns = (world: Model.World, count: number) =>
-  world.until(`${count} runs`, () => Effect.sync(() => world.runs.length >= count))
 
 const settled = (world: Model.World) =>
   world.until("nothing is pending", () => Effect.map(world.pending, (rows) => rows.length === 0))

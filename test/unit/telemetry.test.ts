@@ -12,6 +12,7 @@ import * as ActionClient from "../../src/ActionClient.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
+import { spanRecorder } from "../../src/internal/testing/spanRecorder.ts"
 import * as Metrics from "../../src/Metrics.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
@@ -35,19 +36,8 @@ const stream = "nooble4:dev:user:streams:main"
 /** Keeps every span that ends. */
 const recorder = () => {
   const spans: Array<Tracer.Span> = []
-  const tracer = Tracer.make({
-    span: (options) => {
-      const span = new Tracer.NativeSpan(options)
-      const end = span.end.bind(span)
-      span.end = (time, exit) => {
-        end(time, exit)
-        spans.push(span)
-      }
-      return span
-    }
-  })
   const named = (name: string) => spans.filter((span) => span.name === name)
-  return { named, spans, layer: Layer.succeed(Tracer.Tracer, tracer) }
+  return { named, spans, layer: Layer.succeed(Tracer.Tracer, spanRecorder(spans)) }
 }
 
 const services = ActionClient.layer.pipe(

@@ -21,15 +21,7 @@ import {
   same,
   send
 } from "./case.ts"
-
-const grouped = Effect.fnUntraced(function*() {
-  const stream = yield* key("stream")
-  yield* send("XGROUP", "CREATE", stream, "g", "$", "MKSTREAM")
-  return stream
-})
-
-const reading = (stream: string, consumer: string, milliseconds: number) =>
-  block("XREADGROUP", "GROUP", "g", consumer, "BLOCK", milliseconds, "STREAMS", stream, ">")
+import { newGroup, reading } from "./streamSetup.ts"
 
 const gone = (id: string) => eventually("the connection is closed", Effect.map(clientLine(id), (line) => line === ""))
 
@@ -58,7 +50,7 @@ export const blockingCases: ReadonlyArray<Case> = cases("blocking", (test) => {
 
   test("XREADGROUP BLOCK replies with nil when its time is up, and takes nothing after", () =>
     Effect.gen(function*() {
-      const stream = yield* grouped()
+      const stream = yield* newGroup
       const waiting = yield* reading(stream, "a", 50)
       const { pass } = yield* Place
       yield* pass("100 millis")
@@ -102,7 +94,7 @@ export const blockingCases: ReadonlyArray<Case> = cases("blocking", (test) => {
 
   test("XREADGROUP of an id never waits", () =>
     Effect.gen(function*() {
-      const stream = yield* grouped()
+      const stream = yield* newGroup
       const reply = yield* send("XREADGROUP", "GROUP", "g", "a", "BLOCK", 0, "STREAMS", stream, "0")
       same("entries", streamEntries(reply), [])
     }))
@@ -145,7 +137,7 @@ export const interruptionCases: ReadonlyArray<Case> = cases("interruption", (tes
 
   test("a read that is interrupted leaves nothing pending", () =>
     Effect.gen(function*() {
-      const stream = yield* grouped()
+      const stream = yield* newGroup
       const waiting = yield* reading(stream, "a", 0)
       yield* Fiber.interrupt(waiting.fiber)
       yield* waiting.release

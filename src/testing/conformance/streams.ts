@@ -2,17 +2,9 @@
 import * as Effect from "effect/Effect"
 import { record } from "../../internal/redis/reply.ts"
 import { type Case, cases, entriesOf, expect, holds, key, refuse, same, send, serverTime } from "./case.ts"
+import { filled, notGreater } from "./streamSetup.ts"
 
 const invalidId = "ERR Invalid stream ID specified as stream command argument"
-const notGreater = "ERR The ID specified in XADD is equal or smaller than the target stream top item"
-
-/** A stream of entries `1-0`, `2-0` and so on. */
-const filled = (name: string, count: number) =>
-  Effect.gen(function*() {
-    const stream = yield* key(name)
-    for (let n = 1; n <= count; n++) yield* send("XADD", stream, `${n}-0`, "n", n)
-    return stream
-  })
 
 const ids = (stream: string) => Effect.map(entriesOf(stream), (rows) => rows.map(([id]) => id))
 

@@ -18,15 +18,7 @@ import {
   same,
   send
 } from "../../../src/testing/conformance/case.ts"
-
-const grouped = Effect.fnUntraced(function*() {
-  const stream = yield* key("stream")
-  yield* send("XGROUP", "CREATE", stream, "g", "$", "MKSTREAM")
-  return stream
-})
-
-const reading = (stream: string, consumer: string, milliseconds: number) =>
-  block("XREADGROUP", "GROUP", "g", consumer, "BLOCK", milliseconds, "STREAMS", stream, ">")
+import { newGroup, reading } from "../../../src/testing/conformance/streamSetup.ts"
 
 export const blockingCases: ReadonlyArray<Case> = cases("blocking", (test) => {
   test("pops that find something reply at once", () =>
@@ -53,7 +45,7 @@ export const blockingCases: ReadonlyArray<Case> = cases("blocking", (test) => {
 
   test("an entry wakes one reader of a group, the one that waits longest, and every plain reader", () =>
     Effect.gen(function*() {
-      const stream = yield* grouped()
+      const stream = yield* newGroup
       const first = yield* reading(stream, "a", 0)
       const second = yield* reading(stream, "b", 0)
       const plain = yield* block("XREAD", "BLOCK", 0, "STREAMS", stream, "$")
@@ -70,16 +62,16 @@ export const blockingCases: ReadonlyArray<Case> = cases("blocking", (test) => {
 
   test("a group that is destroyed or whose stream is removed ends the read, as a missing group", () =>
     Effect.gen(function*() {
-      const stream = yield* grouped()
+      const stream = yield* newGroup
       const words = /^(?:UNBLOCKED|NOGROUP) /
       const removed = yield* reading(stream, "a", 0)
       yield* send("DEL", stream)
       yield* failing("a read of a stream that is removed", words, "NoGroup", removed.reply)
-      yield* grouped()
+      yield* newGroup
       const destroyed = yield* reading(stream, "a", 0)
       yield* send("XGROUP", "DESTROY", stream, "g")
       yield* failing("a read of a group that is destroyed", words, "NoGroup", destroyed.reply)
-      yield* grouped()
+      yield* newGroup
       const replaced = yield* reading(stream, "a", 0)
       yield* send("SET", stream, "1")
       const kind = failureOf(yield* errorOf(replaced.reply))

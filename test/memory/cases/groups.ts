@@ -1,6 +1,6 @@
 /** Consumer groups and their pending lists. */
 import * as Effect from "effect/Effect"
-import { record, streamEntries } from "../../../src/internal/redis/reply.ts"
+import { record } from "../../../src/internal/redis/reply.ts"
 import {
   type Case,
   cases,
@@ -12,32 +12,7 @@ import {
   same,
   send
 } from "../../../src/testing/conformance/case.ts"
-
-const noGroup = (stream: string, group: string) => `NOGROUP No such key '${stream}' or consumer group '${group}'`
-/** A stream with the group `g` and entries `1-0`, `2-0` and so on. */
-const grouped = Effect.fnUntraced(function*(count: number) {
-  const stream = yield* key("stream")
-  yield* send("XGROUP", "CREATE", stream, "g", "0", "MKSTREAM")
-  for (let n = 1; n <= count; n++) yield* send("XADD", stream, `${n}-0`, "n", n)
-  return stream
-})
-
-const read = (stream: string, consumer: string, count = 100) =>
-  Effect.map(
-    send("XREADGROUP", "GROUP", "g", consumer, "COUNT", count, "STREAMS", stream, ">"),
-    (reply) => streamEntries(reply).map(([id]) => id)
-  )
-
-/** Rows of the pending list without their idle times. */
-const pending = (stream: string) =>
-  Effect.map(
-    send<ReadonlyArray<readonly [string, string, number, number]>>("XPENDING", stream, "g", "-", "+", 1000),
-    (rows) => rows.map(([id, consumer, , deliveries]) => [id, consumer, deliveries] as const)
-  )
-
-/** Makes an entry look as if it had been idle for so long. */
-const age = (stream: string, consumer: string, id: string, idle: number) =>
-  send("XCLAIM", stream, "g", consumer, 0, id, "IDLE", idle, "JUSTID")
+import { age, grouped, noGroup, pending, read } from "../../../src/testing/conformance/streamSetup.ts"
 
 export const groupCases: ReadonlyArray<Case> = cases("consumer groups", (test) => {
   test("a missing group is refused with NOGROUP by XAUTOCLAIM too", () =>

@@ -6,22 +6,12 @@ import {
   cases,
   expect,
   expectEntries,
-  key,
   keys,
   refuse,
   same,
   send
 } from "../../../src/testing/conformance/case.ts"
-
-const notGreater = "ERR The ID specified in XADD is equal or smaller than the target stream top item"
-
-/** A stream of entries `1-0`, `2-0` and so on. */
-const filled = (name: string, count: number) =>
-  Effect.gen(function*() {
-    const stream = yield* key(name)
-    for (let n = 1; n <= count; n++) yield* send("XADD", stream, `${n}-0`, "n", n)
-    return stream
-  })
+import { filled, notGreater } from "../../../src/testing/conformance/streamSetup.ts"
 
 export const streamCases: ReadonlyArray<Case> = cases("streams", (test) => {
   test("XREAD reads what comes after an id, of several streams", () =>
