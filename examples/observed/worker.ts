@@ -31,7 +31,8 @@ const WorkerLayer = Worker.layer({
   "user.ping": () => Effect.succeed({ pong: true }),
 
   // A drain waits for it: `/health/ready` says 503 meanwhile, and still answers.
-  "user.slow": () => Effect.as(Effect.sleep("1500 millis"), {}),
+  "user.slow": () =>
+    Effect.log("A slow action starts").pipe(Effect.andThen(Effect.sleep("1500 millis")), Effect.as({})),
 
   // Nothing else runs in this process for a second and a half: no renewal of a lease, no probe.
   "user.block": () =>

@@ -336,7 +336,7 @@ onBoth("DeadLetter replays", (test) => {
       yield* letterAfter(3)
     }))
 
-  test("five times unless it is told otherwise", () =>
+  test("five times unless an option says otherwise", () =>
     Effect.gen(function*() {
       const deadLetters = yield* DeadLetter.make()
       yield* deadLetters.replay(yield* bury({ hops: 4 }))
@@ -396,7 +396,7 @@ onBoth("DeadLetter replays", (test) => {
       assert.strictEqual(handled, 300)
     }))
 
-  test("nothing when the action stream is no stream, and keeps the letter", () =>
+  test("nothing when the action stream is not a stream, and keeps the letter", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const deadLetters = yield* DeadLetter.make()
@@ -811,7 +811,7 @@ inMemory("A worker bounds the dead letters", (test) => {
       assert.deepStrictEqual(yield* letterIds, [])
     }))
 
-  test("as far as it is told, or not at all", () =>
+  test("as far as its options say, or not at all", () =>
     Effect.gen(function*() {
       const { pass } = yield* Place
       yield* buryMany(50)

@@ -30,7 +30,7 @@ const answerList = Effect.gen(function*() {
 })
 
 onBoth("a callback", (test) => {
-  test("of another service's type is handled by a worker of that service, whoever asks", () =>
+  test("of another service's type is handled by a worker of that service, for every caller", () =>
     Effect.gen(function*() {
       const got: Array<string> = []
       yield* Worker.start(

@@ -600,7 +600,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
         )
       ],
       [
-        "an envelope that is none",
+        "a malformed envelope",
         sendAction({ ...DomainAction.make(envelope), action_id: "1" })
       ]
     ]
@@ -723,7 +723,7 @@ describeInMemory("ActionClient on memory", () => {
 describeInMemory("ActionClient under TestClock", () => {
   const app = appOf(RedisMemory.layer)
 
-  it.effect("waits as long as it was told, and no longer", () =>
+  it.effect("waits as long as its timeout says, and no longer", () =>
     Effect.gen(function*() {
       const { request } = yield* client
       const asking = yield* Effect.forkChild(Effect.flip(request(CreateUser, { email: "a" }, { timeout: "1 hour" })))

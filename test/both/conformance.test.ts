@@ -197,7 +197,7 @@ describeInMemory("the conformance suite", () => {
       assert.deepStrictEqual(Object.keys(yield* memory.dump), [])
     }), 60_000)
 
-  it.live("tells which case failed, why, and what was expected", () =>
+  it.live("says which case failed, why, and what was expected", () =>
     Effect.gen(function*() {
       const Lossy = Layer.effect(
         Redis.Redis,
@@ -210,7 +210,7 @@ describeInMemory("the conformance suite", () => {
       const report = yield* Conformance.run(Layer.provide(Lossy, RedisMemory.layer), {
         cases: Conformance.cases.filter(({ name }) => name.startsWith("XLEN") || name.startsWith("TIME"))
       })
-      assert.deepStrictEqual(report.passed, ["TIME tells seconds and microseconds as text"])
+      assert.deepStrictEqual(report.passed, ["TIME returns seconds and microseconds as text"])
       assert.strictEqual(
         Conformance.render(report),
         "✗ streams: XLEN counts entries, and is 0 without a stream\n  XLEN stream: expected 4, got 7\n1 of 2 cases passed"

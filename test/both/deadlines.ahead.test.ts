@@ -152,7 +152,7 @@ onBoth("An entry whose id is ahead of the server's clock", (test) => {
       }
     }))
 
-  test("that nobody recorded leaves nothing behind once it is settled", () =>
+  test("that was not recorded leaves nothing behind once it is settled", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       yield* setAhead

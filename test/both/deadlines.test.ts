@@ -78,7 +78,7 @@ const cases = (test: Test, clientBy: number, workerBy: number): void => {
       assert.isBelow(left, 20 * 60_000)
     }))
 
-  test("a request that nobody waits for any more is not run", () =>
+  test("a request past its deadline is not run", () =>
     Effect.gen(function*() {
       const place = yield* Place
       const { ask, work } = yield* makeSides(clientBy, workerBy)

@@ -14,7 +14,7 @@ const start = Effect.gen(function*() {
 })
 
 onBoth("Own connections", (test) => {
-  test("go back to the pool when nothing is read on them, and whoever gets them next keeps them", () =>
+  test("go back to the pool when nothing is read on them, and their next user keeps them", () =>
     Effect.gen(function*() {
       const { own, redis } = yield* start
       const idOfFirst = yield* Effect.scoped(Effect.gen(function*() {

@@ -109,14 +109,14 @@ const script = (lua: string) => Redis.script((key: string) => [key], { numberOfK
 layerOnServer(Shared, { excludeTestServices: true })("redisFailure of a real server", (it) => {
   const kindOf = <A>(effect: Effect.Effect<A, Redis.RedisError>) => Effect.map(Effect.flip(effect), failureOf)
 
-  it.effect("tells a missing group", () =>
+  it.effect("recognizes a missing group", () =>
     Effect.gen(function*() {
       const redis = yield* Redis.Redis
       const read = redis.send("XREADGROUP", "GROUP", "g", "c", "STREAMS", Server.uniquePrefix(), ">")
       assert.strictEqual(yield* kindOf(read), "NoGroup")
     }))
 
-  it.effect("tells a group that exists", () =>
+  it.effect("recognizes a group that exists", () =>
     Effect.gen(function*() {
       const redis = yield* Redis.Redis
       const create = redis.send("XGROUP", "CREATE", Server.uniquePrefix(), "g", "0", "MKSTREAM")
@@ -124,7 +124,7 @@ layerOnServer(Shared, { excludeTestServices: true })("redisFailure of a real ser
       assert.strictEqual(yield* kindOf(create), "GroupExists")
     }))
 
-  it.effect("tells a key of the wrong type, also inside a script", () =>
+  it.effect("recognizes a key of the wrong type, also inside a script", () =>
     Effect.gen(function*() {
       const redis = yield* Redis.Redis
       const key = Server.uniquePrefix()
@@ -136,7 +136,7 @@ layerOnServer(Shared, { excludeTestServices: true })("redisFailure of a real ser
       )
     }))
 
-  it.effect("tells a missing permission for a command or a key, also inside a script", () =>
+  it.effect("recognizes a missing permission for a command or a key, also inside a script", () =>
     Effect.gen(function*() {
       const { url } = yield* RedisServer
       yield* Effect.gen(function*() {
@@ -149,7 +149,7 @@ layerOnServer(Shared, { excludeTestServices: true })("redisFailure of a real ser
       }).pipe(Effect.provide(IoRedis.layerOptions({ url, username: "worker", password: "pw" })))
     }))
 
-  it.effect("tells that memory is used up, also inside a script", () =>
+  it.effect("recognizes that memory is used up, also inside a script", () =>
     Effect.gen(function*() {
       const server = yield* Server.start({ config: ["maxmemory 100kb", "maxmemory-policy noeviction"] })
       yield* Effect.gen(function*() {
@@ -160,7 +160,7 @@ layerOnServer(Shared, { excludeTestServices: true })("redisFailure of a real ser
       }).pipe(Effect.provide(IoRedis.layerOptions({ url: server.url })))
     }))
 
-  it.effect("tells a replica that takes no writes, also inside a script", () =>
+  it.effect("recognizes a replica that accepts no writes, also inside a script", () =>
     Effect.gen(function*() {
       const server = yield* Server.start({ config: ["replicaof 127.0.0.1 1"] })
       yield* Effect.gen(function*() {
@@ -173,7 +173,7 @@ layerOnServer(Shared, { excludeTestServices: true })("redisFailure of a real ser
       }).pipe(Effect.provide(IoRedis.layerOptions({ url: server.url })))
     }))
 
-  it.effect("tells a server that cannot save", () =>
+  it.effect("recognizes a server that cannot save", () =>
     Effect.gen(function*() {
       const server = yield* Server.start({ config: ["save 3600 1", "dbfilename dump.rdb"] })
       yield* Effect.gen(function*() {
@@ -190,7 +190,7 @@ layerOnServer(Shared, { excludeTestServices: true })("redisFailure of a real ser
       }).pipe(Effect.provide(IoRedis.layerOptions({ url: server.url })))
     }))
 
-  it.effect("tells a lost connection of node-redis", () =>
+  it.effect("recognizes a lost connection of node-redis", () =>
     Effect.gen(function*() {
       const { url } = yield* RedisServer
       const closed = yield* Effect.promise(async () => {

@@ -125,7 +125,7 @@ inMemory("a worker that runs", (test) => {
 })
 
 onBoth("a sender", (test) => {
-  test("is told which stream takes no more entries and what to do, whatever it sends", () =>
+  test("learns which stream takes no more entries and what to do, for each kind of call", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       yield* addWith(lastId)
@@ -155,7 +155,7 @@ onBoth("a sender", (test) => {
       }
     }))
 
-  test("is told other errors as the server words them", () =>
+  test("gets other errors in the server's words", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       yield* send("SET", names.stream, "no stream")
@@ -170,7 +170,7 @@ onBoth("a sender", (test) => {
       assert.match(String(error.cause), /WRONGTYPE/)
     }))
 
-  test("that replays a dead letter is told the same, and the letter stays", () =>
+  test("that replays a dead letter gets the same error, and the letter stays", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       yield* startWorker()

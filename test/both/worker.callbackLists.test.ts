@@ -47,7 +47,7 @@ onBoth("a worker that starts", (test) => {
       }))
   }
 
-  test("warns of no list that is read, now or by another worker, or that is none of its business", () =>
+  test("warns of no list that is read, now or by another worker, or that belongs to another service", () =>
     Effect.gen(function*() {
       const naming = yield* QueueNaming
       const { environment } = yield* Place

@@ -45,7 +45,7 @@ const malformedCases = (test: Test): void => {
     ["data twice, the first one broken", ["data", "{", "data", "{}"]]
   ]
 
-  test("each entry that is no action is logged once, kept as it is in a dead letter, and acknowledged", () =>
+  test("each malformed entry is logged once, kept as it is in a dead letter, and acknowledged", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const { seen, worker } = yield* startWorker()
@@ -72,7 +72,7 @@ const malformedCases = (test: Test): void => {
       assert.include(yield* effects(sent), "response {\"userId\":\"u1\"}")
     }))
 
-  test("a payload that stands at the limits is an action, one byte or level more is not", () =>
+  test("a payload at the limits is an action, and one byte or level more is not", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const { seen } = yield* startWorker({ payloadLimit: 10_000, depthLimit: 5 })
@@ -204,7 +204,7 @@ const answerCases = (test: Test): void => {
       assert.deepStrictEqual((yield* deadLetters).map(({ notes }) => notes["reason"]), ["undeliverable"])
     }))
 
-  test("a list whose name the naming refuses is counted and told as an answer that could not be pushed", () =>
+  test("a list whose name the naming refuses is counted and logged as an answer that could not be pushed", () =>
     Effect.gen(function*() {
       const { environment, logs } = yield* Place
       const all = Effect.all({
@@ -233,7 +233,7 @@ const answerCases = (test: Test): void => {
     }))
 
   for (const expectation of ["response", "callback"] as const) {
-    test(`a key that is no list is never written nor expired, and the answer is in the dead letter: ${expectation}`, () =>
+    test(`a key that is not a list is never written nor expired, and the answer is in the dead letter: ${expectation}`, () =>
       Effect.gen(function*() {
         const { environment } = yield* Place
         yield* startWorker({ callbackErrors: "response" })
@@ -308,7 +308,7 @@ onServer("a worker that gets bytes that are no text", (test) => {
       assert.deepStrictEqual(yield* leftovers, nothingLeft)
     }))
 
-  test("tells them from a text that holds the character that stands for them", () =>
+  test("distinguishes them from a text that contains the replacement character", () =>
     Effect.gen(function*() {
       const runs: Array<unknown> = []
       yield* Worker.start({
@@ -336,7 +336,7 @@ onServer("a worker that gets bytes that are no text", (test) => {
       assert.strictEqual((yield* deadLetters).length, binary.length)
     }))
 
-  test("keeps bytes that stand in other fields, and runs the action", () =>
+  test("keeps such bytes in other fields, and runs the action", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const { cli } = yield* RedisServer

@@ -275,7 +275,7 @@ const poisonCases = (test: Test): void => {
       assert.deepStrictEqual(seen.deliveries.map(({ attempt, deliveries }) => [attempt, deliveries]), [[1, 10]])
     }))
 
-  test("row 3 comes before row 4: poison is a dead letter though nobody waits any more", () =>
+  test("row 3 comes before row 4: poison is a dead letter also past the deadline", () =>
     Effect.gen(function*() {
       const place = yield* Place
       const sent = yield* sendAction("ok", { expectation: "response", metadata: { timeout_ms: 1 } })
@@ -286,7 +286,7 @@ const poisonCases = (test: Test): void => {
       assert.deepStrictEqual(yield* effects(sent), ["error POISON_ACTION", "dead poison POISON_ACTION"])
     }))
 
-  test("row 2 comes before row 3: an entry that is no action is malformed however often it was delivered", () =>
+  test("row 2 comes before row 3: an entry that is not an action is malformed however often it was delivered", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const id = yield* send<string>("XADD", names.stream, "*", "data", "{")
@@ -300,7 +300,7 @@ const poisonCases = (test: Test): void => {
 const expiredCases = (test: Test): void => {
   const past = { timeout_ms: 1 }
 
-  test("row 4: a request that nobody waits for any more is not run, nor answered", () =>
+  test("row 4: a request past its deadline is neither run nor answered", () =>
     Effect.gen(function*() {
       const place = yield* Place
       const sent = yield* sendAction("ok", { expectation: "response", metadata: past })
@@ -325,7 +325,7 @@ const expiredCases = (test: Test): void => {
       }))
   }
 
-  test("row 4 comes before row 5: a late request of an unknown type waits for nobody", () =>
+  test("row 4 comes before row 5: a late request of an unknown type does not wait", () =>
     Effect.gen(function*() {
       const place = yield* Place
       const sent = yield* sendAction("", { expectation: "response", metadata: past, type: "user.nobody" })
@@ -519,7 +519,7 @@ const answerCases = (test: Test): void => {
       assert.isTrue(ttl > 29 * days && ttl <= 30 * days, String(ttl))
     }))
 
-  test("a dead letter tells what happened, and keeps the entry", () =>
+  test("a dead letter says what happened, and keeps the entry", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const { worker } = yield* startWorker({ maxAttempts: 2 })

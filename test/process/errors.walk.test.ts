@@ -33,7 +33,7 @@ const alone: ReadonlyArray<readonly [mistake: string, env: Processes.Options["en
     /SettingsError: SERVICE_NAME is not set: expected a name of 1 to 128 letters, digits, "_" or "-"/
   ],
   [
-    "several wrong settings, all of which are told",
+    "several wrong settings, all of which are reported",
     { SERVICE_NAME: "my service", WORKER_CONCURRENCY: "many", REDIS_PASSWORD: "secret", REDIS_URL: "localhost:6379" },
     /(?=.*SERVICE_NAME is "my service": expected a name)(?=.*WORKER_CONCURRENCY is "many": expected a whole number)(?=.*REDIS_URL is .*: expected redis:\/\/)/s
   ],

@@ -108,7 +108,7 @@ describe("health over HTTP", () => {
     Effect.gen(function*() {
       const { notReady, send, worker } = yield* world
       yield* send("user.slow")
-      yield* Effect.sleep("200 millis")
+      yield* worker.line(/A slow action starts/)
       yield* worker.signal("SIGTERM")
       yield* notReady(/draining/)
       assert.deepStrictEqual(yield* worker.ended(), { status: 0, signal: null })

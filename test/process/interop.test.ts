@@ -201,7 +201,7 @@ layer(Workers, { excludeTestServices: true, timeout: 60_000 })("A worker, to a P
       })
     }))
 
-  it.effect("answers an action that nobody knows in time with ACTION_NOT_IMPLEMENTED", () =>
+  it.effect("answers an action of an unknown type in time with ACTION_NOT_IMPLEMENTED", () =>
     Effect.gen(function*() {
       const request = message("python/action-request.json", { action_type: "user.dance" })
       yield* add("user", request)
@@ -502,7 +502,7 @@ layer(Client, { excludeTestServices: true, timeout: 60_000 })("A client, to a Py
       }))
   }
 
-  it.effect("drops what is no answer, and answers to others, and goes on waiting", () =>
+  it.effect("drops malformed answers and answers to others, and goes on waiting", () =>
     Effect.gen(function*() {
       const success = yield* asked((action) => [
         "no JSON",
@@ -525,7 +525,7 @@ layer(Client, { excludeTestServices: true, timeout: 60_000 })("A client, to a Py
       assert.lengthOf(yield* Fiber.join(asking), 3)
     }))
 
-  it.effect("sends callback actions that a Python worker understands, and handles what comes back as an action", () =>
+  it.effect("sends callback actions that a Python worker understands, and handles the results as actions", () =>
     Effect.gen(function*() {
       const got = yield* Queue.unbounded<Json>()
       yield* Worker.start(

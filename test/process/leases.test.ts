@@ -38,7 +38,7 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
       assert.strictEqual(count(/@ ended/), 20)
     }), bound)
 
-  it.effect("of an entry that was deleted ends, and the loss is told", () =>
+  it.effect("of an entry that was deleted ends, and the loss is reported", () =>
     Effect.gen(function*() {
       const server = yield* Server.RedisServer
       const jobs = service(server)
@@ -122,7 +122,7 @@ layer(Server.layer(), { excludeTestServices: true, concurrent: true, timeout: 60
     bound
   )
 
-  it.effect("that ran out is no lease to settle with: the second answer is not sent", () =>
+  it.effect("that ran out does not allow a settlement: the second answer is not sent", () =>
     Effect.gen(function*() {
       const server = yield* Server.RedisServer
       const jobs = service(server)

@@ -319,7 +319,7 @@ describe("a reserved connection", () => {
       }).pipe(Effect.provide(layer))
     }))
 
-  it.live("is asked for in vain when the pool is used up, and the caller is told", () =>
+  it.live("cannot be reserved when the pool is exhausted, and the caller gets an error", () =>
     Effect.gen(function*() {
       const { layer } = yield* setup({ pool: { maxConnections: 1, acquireTimeout: "100 millis" } })
       yield* Effect.gen(function*() {

@@ -257,7 +257,7 @@ describe("Sentinels", () => {
     ioredis: { sentinels: [{ host: "127.0.0.1", port }], name }
   })
 
-  it.live("that know no such master are told apart from a firewall", () =>
+  it.live("that do not know the master are distinguished from a firewall", () =>
     Effect.gen(function*() {
       const { port } = yield* sentinel("mymaster", () => 1)
       const error = yield* failureOf(start(port, "mymastr"))
@@ -269,14 +269,14 @@ describe("Sentinels", () => {
       assert.notInclude(error.message, "firewall")
     }))
 
-  it.live("that cannot be reached are told apart from a server that is silent", () =>
+  it.live("that cannot be reached are distinguished from a silent server", () =>
     Effect.gen(function*() {
       const error = yield* failureOf(start(1, "mymaster"))
       assert.strictEqual(error.reason, "Refused")
       assert.match(error.message, /no Sentinel gave the address of "mymaster" \(127.0.0.1:1: .*ECONNREFUSED/)
     }))
 
-  it.live("that refuse the password are told apart from a server that does", () =>
+  it.live("that refuse the password are distinguished from a server that does", () =>
     Effect.gen(function*() {
       const { port } = yield* listener((socket) => {
         socket.on("data", (data) => {

@@ -48,7 +48,7 @@ const listener = (handle: (socket: Net.Socket) => void) =>
   )
 
 describe("a start of IoRedis that fails", () => {
-  it.live("tells a wrong password", () =>
+  it.live("reports a wrong password", () =>
     Effect.gen(function*() {
       const server = yield* Server.start({ password: "right" })
       const error = yield* failureOf({ url: server.url, password: "wrong" })
@@ -56,7 +56,7 @@ describe("a start of IoRedis that fails", () => {
       assert.match(error.message, /127\.0\.0\.1:\d+: WRONGPASS .*REDIS_PASSWORD/)
     }))
 
-  it.live("tells a missing password", () =>
+  it.live("reports a missing password", () =>
     Effect.gen(function*() {
       const server = yield* Server.start({ password: "right" })
       const error = yield* failureOf({ url: server.url })
@@ -64,7 +64,7 @@ describe("a start of IoRedis that fails", () => {
       assert.match(error.message, /asks for a password: set REDIS_PASSWORD/)
     }))
 
-  it.live("tells a user without permission", () =>
+  it.live("reports a user without permission", () =>
     Effect.gen(function*() {
       const server = yield* Server.start({ config: ["user worker on >pw ~* -@all"] })
       const error = yield* failureOf({ url: server.url, username: "worker", password: "pw" })
@@ -72,14 +72,14 @@ describe("a start of IoRedis that fails", () => {
       assert.match(error.message, /ACL/)
     }))
 
-  it.live("tells an unknown host", () =>
+  it.live("reports an unknown host", () =>
     Effect.gen(function*() {
       const error = yield* failureOf({ url: "redis://redis.invalid:6379" })
       assert.strictEqual(error.reason, "UnknownHost")
       assert.match(error.message, /redis\.invalid:6379/)
     }))
 
-  it.live("tells a refused port", () =>
+  it.live("reports a refused port", () =>
     Effect.gen(function*() {
       const { close, port } = yield* listener(() => {})
       close()
@@ -95,7 +95,7 @@ describe("a start of IoRedis that fails", () => {
       ["is below an ordinary file", `${import.meta.filename}/redis.sock`]
     ] as const
   ) {
-    it.live(`tells a unix socket that ${what}`, () =>
+    it.live(`reports a unix socket that ${what}`, () =>
       Effect.gen(function*() {
         const error = yield* failureOf({ url: `unix://${path}` })
         assert.strictEqual(error.reason, "Refused")
@@ -104,7 +104,7 @@ describe("a start of IoRedis that fails", () => {
       }))
   }
 
-  it.live("tells a server that never answers", () =>
+  it.live("reports a server that never answers", () =>
     Effect.gen(function*() {
       const { port } = yield* listener(() => {})
       const error = yield* failureOf({ url: `redis://127.0.0.1:${port}`, connectTimeout: "200 millis" })
@@ -112,7 +112,7 @@ describe("a start of IoRedis that fails", () => {
       assert.match(error.message, /no answer within 200 ms/)
     }))
 
-  it.live("tells a port without TLS", () =>
+  it.live("reports a port without TLS", () =>
     Effect.gen(function*() {
       const server = yield* Server.start()
       const error = yield* failureOf({
@@ -123,7 +123,7 @@ describe("a start of IoRedis that fails", () => {
       assert.match(error.message, /Use redis:\/\/ for a server without TLS/)
     }))
 
-  it.live("tells a certificate that is not trusted", () =>
+  it.live("reports a certificate that is not trusted", () =>
     Effect.gen(function*() {
       const { tls } = yield* Server.start({ tls: true })
       const error = yield* failureOf({ url: tls!.url })
@@ -139,7 +139,7 @@ describe("a start of IoRedis that fails", () => {
       assert.match(error.message, /wants TLS/)
     }))
 
-  it.live("tells that the server is still loading", () =>
+  it.live("reports that the server is still loading", () =>
     Effect.gen(function*() {
       const { port } = yield* listener((socket) => {
         socket.on("data", (data) => {
@@ -151,7 +151,7 @@ describe("a start of IoRedis that fails", () => {
       assert.strictEqual(error.reason, "Loading")
     }))
 
-  it.live("tells something that is no Redis", () =>
+  it.live("reports a server that is not Redis", () =>
     Effect.gen(function*() {
       const { port } = yield* listener((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))
       const error = yield* failureOf({ url: `redis://127.0.0.1:${port}` })
@@ -167,7 +167,7 @@ describe("a start of IoRedis that fails", () => {
       assert.match(error.message, /the server has no database 99: ERR DB index is out of range \(use a number below/)
     }))
 
-  it.live("refuses a URL that is none, without repeating it", () =>
+  it.live("refuses a malformed URL without repeating it", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(startWith({ url: "hunter2@cache" }))
       assert.deepInclude(error, { _tag: "InvalidOption", option: "url" })
@@ -278,7 +278,7 @@ describe("the password", () => {
       }
     }))
 
-  it.live("is in no service, layer or settings that somebody inspects", () =>
+  it.live("does not appear in an inspected service, layer or settings", () =>
     Effect.gen(function*() {
       const server = yield* Server.start({ password: secret })
       const settings = { serviceName: "user", redis: { url: server.url, password: secret } }

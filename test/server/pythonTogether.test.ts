@@ -145,7 +145,7 @@ layer(World, { excludeTestServices: true, timeout: 60_000 })("A Python asker", (
       })
     }))
 
-  it.effect("that moved here gets what lies in its lists per correlation id once that is moved to the shared one", () =>
+  it.effect("that moved here gets the callbacks in its lists per correlation id once they are in the shared list", () =>
     Effect.gen(function*() {
       const inbox = "nooble4:dev:user:callbacks:user_result:inbox"
       const lists = [randomUUID(), randomUUID()].map((id) => `nooble4:dev:user:callbacks:user_result:${id}`)

@@ -85,7 +85,7 @@ const Ask = Action.make("user.ask", { payload, success: payload })
 const Wait = Action.make("user.wait", { payload })
 
 describe("100,000 entries that wait", () => {
-  it.live("cost a worker no memory and nobody any work, and new ones no delay", () =>
+  it.live("cost a worker no memory, the server no work, and new ones no delay", () =>
     Effect.gen(function*() {
       const server = yield* Server.start()
       const names = namesOf(naming, "user")

@@ -125,7 +125,7 @@ onServer("scripts", (test) => {
       assert.deepStrictEqual(yield* digests(names.stream), [[digest("data"), digest(everyByte)]])
     }))
 
-  test("countReplacements tells bytes that are no UTF-8 from the character that stands for them", () =>
+  test("countReplacements distinguishes invalid UTF-8 from the replacement character itself", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const { cli } = yield* RedisServer

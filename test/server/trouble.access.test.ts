@@ -93,7 +93,7 @@ describe("a user who may not", () => {
     }))
 
   for (const command of ["blmpop", "xadd"]) {
-    it.live(`run ${command.toUpperCase()}: callers are told at once`, () =>
+    it.live(`run ${command.toUpperCase()}: callers get an error at once`, () =>
       Effect.gen(function*() {
         const world = yield* Trouble.make()
         yield* world.startWorker()
@@ -128,7 +128,7 @@ describe("a key that holds another type", () => {
       }))
   }
 
-  it.live("in the place of the stream, while it runs: worker and callers are told", () =>
+  it.live("in the place of the stream, while it runs: worker and callers get an error", () =>
     Effect.gen(function*() {
       const { client, load, process, world } = yield* Trouble.working()
       yield* load.stop
@@ -172,7 +172,7 @@ describe("credentials", () => {
       }
     }))
 
-  it.live("that no longer hold: worker and callers are told, the next worker with new ones loses nothing", () =>
+  it.live("that are no longer valid: worker and callers get an error, and the next worker with new ones loses nothing", () =>
     Effect.gen(function*() {
       const world = yield* Trouble.make()
       yield* allow(world)

@@ -32,7 +32,7 @@ describe("a server that refuses writes", () => {
       assert.strictEqual(yield* world.counter(Metrics.groupsRestored), 0)
     }))
 
-  it.live("because its memory is full: what is in it is worked off and answered, who adds is told", () =>
+  it.live("because its memory is full: its actions are handled and answered, and senders get an error", () =>
     Effect.gen(function*() {
       const open = yield* Latch.make(true)
       const fails = (key: string) => key.startsWith("again") ? Effect.die(new Error("not now")) : Effect.void
@@ -113,7 +113,7 @@ describe("a server that refuses writes", () => {
 describe("a server that does not take an answer", () => {
   const Make = Action.make("user.make", { payload: { size: Schema.Int }, success: { text: Schema.String } })
 
-  it.live("for its size: its caller is told, the action is not run again, and what is decided later is written", () =>
+  it.live("for its size: its caller gets an error, the action is not run again, and later decisions are written", () =>
     Effect.gen(function*() {
       const world = yield* Trouble.make({ config: ["proto-max-bulk-len 1mb"] })
       const process = yield* world.connect()
@@ -180,7 +180,7 @@ describe("a server that takes no more clients", () => {
 })
 
 describe("a server that forgets its scripts", () => {
-  it.live("is given them again: nobody notices", () =>
+  it.live("gets them again without any effect on callers", () =>
     Effect.gen(function*() {
       // Nobody gives up, however slow the machine is.
       const { load, process, world } = yield* Trouble.working({

@@ -16,7 +16,7 @@ import { until } from "../support/until.ts"
 const onDisk = ["appendonly yes", "appendfsync always"]
 
 describe("a server that restarts", () => {
-  it.live("empty: the group is made anew from the beginning, counted and told", () =>
+  it.live("empty: the group is created again from the beginning, counted and logged", () =>
     Effect.gen(function*() {
       const { client, load, process, world } = yield* Trouble.working()
       yield* load.stop
@@ -44,7 +44,7 @@ describe("a server that restarts", () => {
         const kept = new Set(load.accepted)
         yield* world.server.cli("DEL", world.names.stream)
         yield* until(
-          "the group is made anew",
+          "the group is created again",
           Effect.map(world.counter(Metrics.groupsRestored), (count) => count === round)
         )
         yield* until("it goes on", Effect.sync(() => load.accepted.size > kept.size + 20))
@@ -70,7 +70,7 @@ describe("a server that restarts", () => {
       assert.strictEqual(yield* world.counter(Metrics.groupsRestored), 0)
     }))
 
-  it.live("and loads for a while: commands wait for it, callers are told", () =>
+  it.live("and loads for a while: commands wait for it, and callers get an error", () =>
     Effect.gen(function*() {
       // A millisecond for each key, as a large data set on a slow disk takes it.
       const { load, process, world } = yield* Trouble.working({

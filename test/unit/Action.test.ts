@@ -211,7 +211,7 @@ describe("payload", () => {
       })
     }))
 
-  it.effect("with many faults tells of twenty", () =>
+  it.effect("with many faults reports twenty", () =>
     Effect.gen(function*() {
       const List = Action.codec(Action.make("user.list", { payload: { ids: Schema.Array(Schema.String) } }))
       const error = yield* Effect.flip(List.decodePayload({ ids: Array.from({ length: 100 }, (_, i) => i) }))
@@ -253,7 +253,7 @@ describe("success", () => {
       assert.isUndefined(yield* decodeSuccess(undefined))
     }))
 
-  it.effect("that is no object is understood without the wrapping as well", () =>
+  it.effect("that is not an object is understood without the wrapping as well", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* successCodec(Schema.Unknown).decodeSuccess({ userId: "1" }), { userId: "1" })
     }))
@@ -281,7 +281,7 @@ describe("declared errors", () => {
       assert.strictEqual((yield* codec.encodeError(new Locked({ by: "me" }))).message, "Locked by me")
     }))
 
-  it.effect("come back as the class that they were", () =>
+  it.effect("arrive as instances of their class", () =>
     Effect.gen(function*() {
       const error = new EmailTaken({ email: "a@b.c", at })
       const received = yield* codec.decodeError(JSON.parse(JSON.stringify(yield* codec.encodeError(error))))

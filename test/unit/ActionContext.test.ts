@@ -24,7 +24,7 @@ const current = Effect.gen(function*() {
 })
 
 describe("ActionContext", () => {
-  it.effect("knows nothing where nobody set it", () =>
+  it.effect("is empty where it was not set", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* current, ActionContext.empty)
       assert.isTrue(Object.values(ActionContext.empty).every((value) => value === undefined))

@@ -281,7 +281,7 @@ describe("a plain record", () => {
       assert.deepStrictEqual(yield* run(routes, envelope({}, "user.update")), {})
     }))
 
-  it.effect("cannot answer with what is no object", () =>
+  it.effect("cannot answer with a value that is not an object", () =>
     Effect.gen(function*() {
       const routes = yield* ActionGroup.toHandlers({ "user.create": () => Effect.succeed([1]) }).build
       const error = yield* Effect.flip(run(routes, envelope({})))

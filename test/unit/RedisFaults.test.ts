@@ -117,7 +117,7 @@ describe("RedisFaults", () => {
       assert.strictEqual(yield* send("RPOP", "answers"), null)
     }))
 
-  test("brings an answer twice to whoever asks for more of them the next time", () =>
+  test("brings an answer twice to a client that asks for more of them the next time", () =>
     Effect.gen(function*() {
       yield* RedisFaults.answerTwice
       const connection = yield* (yield* Redis).reserve
@@ -195,7 +195,7 @@ describe("RedisFaults", () => {
         assert.strictEqual(yield* send("XLEN", "s"), 1)
       }))
 
-    test("take an entry that nobody sees when the reply of a blocked read is dropped", () =>
+    test("take an entry unseen when the reply of a blocked read is dropped", () =>
       Effect.gen(function*() {
         const redis = yield* Redis
         yield* send("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM")

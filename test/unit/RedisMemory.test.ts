@@ -141,7 +141,7 @@ describe("RedisMemory", () => {
         assert.strictEqual(yield* Fiber.join(second), null)
       }))
 
-    test("tells a blocked reader that its stream or its group has gone", () =>
+    test("informs a blocked reader that its stream or its group has gone", () =>
       Effect.gen(function*() {
         const read = Effect.forkChild(message(run("XREADGROUP GROUP g c BLOCK 0 STREAMS s >")), {
           startImmediately: true
@@ -348,7 +348,7 @@ describe("RedisMemory", () => {
         assert.strictEqual(inner?.[0], "xgroup|create")
       }))
 
-    test("tells and takes its configuration", () =>
+    test("reports and accepts its configuration", () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* run("CONFIG GET maxmemory-policy"), ["maxmemory-policy", "noeviction"])
         assert.deepStrictEqual(yield* run("CONFIG GET nothing"), [])

@@ -601,7 +601,7 @@ describe("Settlement", () => {
       if (settlement._tag === "Yield") assert.isTrue(Number.isInteger(settlement.delay) && settlement.delay > 0)
     }, many)
 
-    it.prop("of a type that nobody knows is a dead letter from its time on, and not before", AnyCase, (given) => {
+    it.prop("of an unknown type is a dead letter from its time on, and not before", AnyCase, (given) => {
       if (given.tag !== "Unknown") return
       const settlement = settlementOf(given)
       assert.strictEqual(settlement._tag, given.age >= standard.unknownFor ? "DeadLetter" : "Yield")

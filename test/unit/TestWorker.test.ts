@@ -25,7 +25,7 @@ const Users = ActionGroup.make(CreateUser)
 const ok = Users.handlers({ "user.create": ({ email }) => Effect.succeed({ userId: `id of ${email}` }) })
 
 describe("TestWorker.deliver", () => {
-  it.effect("tells settlement, answer, attempts and spans of an action that succeeds", () =>
+  it.effect("returns settlement, answer, attempts and spans of an action that succeeds", () =>
     Effect.gen(function*() {
       const report = yield* TestWorker.deliver(ok, TestWorker.action(CreateUser, { email: "a" }))
       assert.strictEqual(report.settlement._tag, "Reply")

@@ -29,7 +29,7 @@ const isOverdue = (exit: Exit.Exit<string | undefined, RedisError>): boolean =>
   Exit.isFailure(exit) && String(exit.cause).includes("The read did not come back")
 
 describe("a blocking read", () => {
-  it.effect("gives its reply, whether that is there before somebody asks or after", () =>
+  it.effect("gives its reply, whether that arrives before or after the caller asks", () =>
     Effect.gen(function*() {
       const read = yield* start
       const [early, late] = yield* Effect.all([makeCommand, makeCommand])
@@ -89,7 +89,7 @@ describe("a blocking read", () => {
       assert.isTrue(isOverdue(yield* Fiber.join(reply)))
     }).pipe(Effect.scoped))
 
-  it.effect("that is overdue before somebody asks fails all the same", () =>
+  it.effect("that is overdue before the caller asks fails all the same", () =>
     Effect.gen(function*() {
       const read = yield* start
       read.start((yield* makeCommand).run)

@@ -99,7 +99,7 @@ describe("A caller", () => {
     ]
   ]
   for (const [name, ask] of ways) {
-    it.live(`is told by ${name} which config is missing or wrong, without its value, and sends nothing`, () =>
+    it.live(`learns from ${name} which config is missing or wrong, without its value, and sends nothing`, () =>
       Effect.gen(function*() {
         const actions = yield* sentBy((client) =>
           Effect.gen(function*() {
@@ -148,7 +148,7 @@ describe("A caller", () => {
       ])
     }))
 
-  it.live("sends none where there is none", () =>
+  it.live("sends none without one in force", () =>
     Effect.gen(function*() {
       const [action] = yield* sentBy((client) => client.send(Plain, {}))
       assert.deepStrictEqual(configsOf(action!), none)
@@ -166,7 +166,7 @@ describe("A caller", () => {
       assert.deepStrictEqual(actions.map(({ rag_config }) => rag_config), [ragOnWire])
     }))
 
-  it.live("cannot send a config that is no object", () =>
+  it.live("cannot send a config that is not an object", () =>
     Effect.gen(function*() {
       const actions = yield* sentBy((client) =>
         Effect.gen(function*() {
@@ -232,7 +232,7 @@ describe("A handler", () => {
       assert.deepStrictEqual((yield* delivered(Default, {})).delivery?.rag, { top_k: 5 })
     }))
 
-  it.live("is not run without a config that its contract requires, and the caller is told which", () =>
+  it.live("is not run without a config that its contract requires, and the caller learns which", () =>
     Effect.gen(function*() {
       const missing = yield* delivered(Embed, {})
       assert.isUndefined(missing.delivery)
@@ -256,7 +256,7 @@ describe("A handler", () => {
       assert.include(Option.getOrThrow(second.report.response).error?.message, "query_config: Missing key")
     }))
 
-  it.live("is told of a payload that does not fit as before, where the configs do", () =>
+  it.live("gets the same error as before for an invalid payload with valid configs", () =>
     Effect.gen(function*() {
       const { report } = yield* delivered(Embed, { rag_config: ragOnWire, data: { text: 1 } })
       assert.strictEqual(

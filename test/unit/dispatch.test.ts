@@ -116,7 +116,7 @@ describe("dispatch", () => {
         "Poison"
       ],
       [
-        "an action whose deliveries had outcomes is none",
+        "an action whose deliveries had outcomes is not poison",
         entryOf({}, { deliveries: 40, record: { outcomes: 30 } }),
         "Start"
       ],
@@ -138,7 +138,7 @@ describe("dispatch", () => {
     }
   })
 
-  it.effect("tells when a type was first found unknown, which is now unless it is recorded", () =>
+  it.effect("says when a type was first found unknown, which is now unless it is recorded", () =>
     Effect.gen(function*() {
       const options = yield* optionsOf()
       const since = (record: Partial<entry.Entry["record"]>) => {
@@ -151,7 +151,7 @@ describe("dispatch", () => {
       assert.strictEqual(since({ unknownSince: 17 }), 17)
     }))
 
-  it.effect("tells the decision what the contract says: attempts, and what a failure is answered with", () =>
+  it.effect("gives the decision the attempts of the contract, and the answer to a failure", () =>
     Effect.gen(function*() {
       const options = yield* optionsOf()
       const { subject } = dispatchEntry(
@@ -317,7 +317,7 @@ describe("outcomeOf", () => {
       }
     }))
 
-  it.effect("tells the caller a declared error as the contract encodes it", () =>
+  it.effect("sends the caller a declared error as the contract encodes it", () =>
     Effect.gen(function*() {
       const found = yield* outcome(() => Effect.fail(new EmailTaken({ email: "a" })))
       assert.deepInclude(found._tag === "Failed" ? found.failure.detail : {}, {

@@ -53,7 +53,7 @@ describe("the event loop", () => {
       assert.strictEqual(delay(), 2_000)
     }))
 
-  it.effect("is late when it stands still between a look and the next sleep", () =>
+  it.effect("is late when it is blocked between a look and the next sleep", () =>
     Effect.gen(function*() {
       const { delay, fire, freeze, turns } = yield* start
       freeze(500)
@@ -64,7 +64,7 @@ describe("the event loop", () => {
       assert.strictEqual(delay(), 2_000)
     }))
 
-  it.effect("tells of a delay for ten seconds", () =>
+  it.effect("reports a delay for ten seconds", () =>
     Effect.gen(function*() {
       const { delay, fire, freeze, turns } = yield* start
       freeze(1_500)
@@ -80,7 +80,7 @@ describe("the event loop", () => {
       assert.strictEqual(delay(), 0)
     }))
 
-  it.effect("is not late when somebody sets the clock of the host", () =>
+  it.effect("is not late when the clock of the host is set", () =>
     Effect.gen(function*() {
       const { delay, fire, freeze, setWall, turns } = yield* start
       setWall(3_600_000)

@@ -229,7 +229,7 @@ describe("an attempt that ends after the next one began in the same process", ()
 
 describe("an answer that comes twice", () => {
   test(
-    "resolves its own caller, and nobody else",
+    "resolves its own caller, and no other",
     (job) => Effect.succeed(Model.resultOf(job)),
     (world) =>
       Effect.gen(function*() {
@@ -326,7 +326,7 @@ describe("a delivery whose reply is lost", () => {
   )
 })
 
-describe("a group that is lost and made anew", () => {
+describe("a group that is lost and created again", () => {
   const slowSecond = (): Model.Handle => {
     let runs = 0
     return (job) =>

@@ -99,7 +99,7 @@ describe("Under TestClock, a lease", () => {
       yield* until("all is settled", Effect.map(pending, (rows) => rows.length === 0))
     })))
 
-  it.effect("is kept by whoever renews it, beside other workers", () =>
+  it.effect("is kept by the worker that renews it, beside other workers", () =>
     onMemory(Effect.gen(function*() {
       const { go, handlers, runs } = yield* held
       yield* Worker.start(handlers)
@@ -154,7 +154,7 @@ describe("Under TestClock, a lease", () => {
       })))
   }
 
-  it.effect("is kept by whoever renews it, also when a longer one that held for all is forgotten", () =>
+  it.effect("is kept by the worker that renews it, also when a longer one that held for all is forgotten", () =>
     onMemory(Effect.gen(function*() {
       const { go, handlers, runs } = yield* held
       const patient = yield* Worker.start(handlers, { claimIdle: "10 minutes" })
@@ -190,7 +190,7 @@ describe("Under TestClock, a lease", () => {
       assert.strictEqual((yield* worker.status).state, "running")
     })))
 
-  it.effect("that another took over is no lease to settle with", () =>
+  it.effect("that another took over does not allow a settlement", () =>
     onMemory(Effect.gen(function*() {
       const { events, go, handlers, runs } = yield* held
       const { layer, lines } = yield* logged
@@ -212,7 +212,7 @@ describe("Under TestClock, a lease", () => {
       }).pipe(Effect.provide(layer))
     })))
 
-  it.effect("of a deleted entry is cleaned, and the loss is told", () =>
+  it.effect("of a deleted entry is cleaned, and the loss is reported", () =>
     onMemory(Effect.gen(function*() {
       const { go, handlers, runs } = yield* held
       const { layer, lines } = yield* logged

@@ -67,7 +67,7 @@ describe("an outage", () => {
       assert.strictEqual(lines.length, 2, lines.join("\n"))
     }))
 
-  it.effect("tells a failure of another kind while it lasts", () =>
+  it.effect("logs a failure of another kind while it lasts", () =>
     Effect.gen(function*() {
       const lines: Array<string> = []
       const own = trouble.make("payment")
@@ -163,7 +163,7 @@ inMemory("a worker", (test) => {
       )
     }))
 
-  test("is told by a client which id is not a UUID", () =>
+  test("learns from a client which id is not a UUID", () =>
     Effect.gen(function*() {
       const client = yield* ActionClient.make()
       const error = yield* Effect.flip(client.send(Action.make("user.ping"), {}, { actionId: "order-1" }))

@@ -126,7 +126,7 @@ const callsFor = (calls: ReadonlyArray<Call>, id: string) =>
 
 describe("an answer that a server does not take", () => {
   for (const [how, failure] of [["ends the connection", closed], ["says why", protocol]] as const) {
-    it.effect(`is given up when the server ${how}: its caller is told, the dead letter says so, what comes later is written`, () =>
+    it.effect(`is given up when the server ${how}: its caller gets an error, the dead letter says so, and later decisions are written`, () =>
       Effect.gen(function*() {
         const { calls, settler, written } = yield* start((call) =>
           textOf(call).length > 1_000_000 ? failure : Effect.succeed([])
@@ -151,7 +151,7 @@ describe("an answer that a server does not take", () => {
       }))
   }
 
-  it.effect("is not told to a caller whose list takes nothing", () =>
+  it.effect("is not reported to a caller whose list accepts no elements", () =>
     Effect.gen(function*() {
       const { calls, settler, written } = yield* start((call) =>
         call.entries.some(({ push }) => push !== undefined) ? protocol : Effect.succeed([])

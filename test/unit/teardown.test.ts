@@ -90,7 +90,7 @@ test("a scope that closes while a handler sleeps ends, gives the action back, an
     assert.strictEqual(yield* Clock.currentTimeMillis, 0)
   }))
 
-test("a scope that closes while somebody waits for the answer of a handler that sleeps ends", () =>
+test("a scope that closes while a caller waits for the answer of a sleeping handler ends", () =>
   Effect.gen(function*() {
     const scope = yield* Scope.make()
     yield* Effect.gen(function*() {

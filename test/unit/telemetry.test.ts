@@ -160,7 +160,7 @@ describe("spans", () => {
 })
 
 describe("metrics", () => {
-  it.live("tell what became of actions, how long it took and what waits", () =>
+  it.live("report the outcomes of actions, their durations and the backlog", () =>
     Effect.gen(function*() {
       tries = 0
       yield* worker

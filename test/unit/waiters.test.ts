@@ -76,7 +76,7 @@ describe("waiters", () => {
       assert.strictEqual(waiters.size(), 0)
     }).pipe(Effect.scoped))
 
-  it.effect("are all told of a failure that does not pass", () =>
+  it.effect("all get a failure that does not pass", () =>
     Effect.gen(function*() {
       const { add, log, waiters } = yield* start
       add("a", 1_000)

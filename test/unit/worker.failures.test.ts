@@ -81,7 +81,7 @@ const failures: ReadonlyArray<
 
 inMemory("a handler that fails", (test) => {
   for (const [what, run, message, letter = message, line = letter] of failures) {
-    test(`tells its caller and the dead letter what it failed with: ${what}`, () =>
+    test(`gives its caller and the dead letter the error that it failed with: ${what}`, () =>
       Effect.gen(function*() {
         const place = yield* Place
         yield* Worker.start({ "user.create": () => run() }, { ...quick, maxAttempts: 1 })

@@ -9,7 +9,7 @@ import * as Worker from "../../src/Worker.ts"
 import { inMemory } from "../support/layers.ts"
 
 inMemory("a worker that was just started", (test) => {
-  test("tells that the event loop stood still before anything else ran", () =>
+  test("reports that the event loop was blocked before anything else ran", () =>
     Effect.gen(function*() {
       const clock = yield* Clock.Clock
       let stood = 0n

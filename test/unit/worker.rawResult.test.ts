@@ -104,7 +104,7 @@ inMemory("a result without a contract", (test) => {
 
   for (const [what, result, message] of bad) {
     for (const expectation of ["response", "callback"] as const) {
-      test(`is unencodable where that is no object, or says null for a number: ${what}; expected: ${expectation}`, () =>
+      test(`is unencodable where that is not an object, or says null for a number: ${what}; expected: ${expectation}`, () =>
         Effect.gen(function*() {
           yield* Worker.start({ "user.create": () => Effect.succeed(result) }, quick)
           const sent = yield* sendAction("", { expectation })

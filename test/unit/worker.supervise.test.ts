@@ -140,7 +140,7 @@ inMemory("a part of a worker", (test) => {
   for (
     const [part, call] of [["a read", "reserve"], ["a script", "eval"]] as const
   ) {
-    test(`that is interrupted by nobody's order ends the worker, and that is told: ${part}`, () =>
+    test(`that is interrupted without an order ends the worker, and the error says so: ${part}`, () =>
       Effect.gen(function*() {
         const { pass } = yield* Place
         // The connection of a read is asked for once.

@@ -200,7 +200,7 @@ inMemory("a worker whose handler fails with an error of an odd shape", (test) =>
   }
 })
 
-inMemory("a worker whose handler gives what is no JSON", (test) => {
+inMemory("a worker whose handler returns a value outside of JSON", (test) => {
   for (const [what, result] of results) {
     for (const expectation of expectations) {
       test(`never runs it again and goes on: ${what}; answer expected: ${expectation}`, () =>

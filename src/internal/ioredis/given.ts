@@ -132,6 +132,7 @@ const refusalOf = (given: Readonly<Record<string, unknown>>): Refusal | undefine
       // A custom Connector may read options of its own.
       if (given["Connector"] === undefined) refuse(name, "ioredis has no such option")
     } else if (rule === withSentinels) {
+      // SAFETY: any text may be looked up; other names give undefined.
       const says = withoutEffect[name as keyof IoRedisOptions] !== value
       if (given["sentinels"] === undefined && given["Connector"] === undefined && says) {
         refuse(name, "it has a meaning with sentinels only")

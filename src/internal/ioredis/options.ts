@@ -179,7 +179,7 @@ export const resolveClient = (
 ): Result.Result<Resolved, Unsupported | InvalidOption> => {
   const address = addressOf(client.options)
   // The compiler rejects a Cluster as a `Redis`, but a cast or plain JavaScript can pass one.
-  if ((client as { readonly isCluster: boolean }).isCluster) {
+  if (client.isCluster) {
     return Result.fail(
       unsupported(
         address,

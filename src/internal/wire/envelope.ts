@@ -57,6 +57,7 @@ const responses = formatOf(Fields.response)
 const errors = formatOf(Fields.error)
 
 /** An empty action: every key in the order of the wire. */
+// SAFETY: `formatOf` makes `blank` from the keys of `Fields.action`, each with null.
 export const blankAction = actions.blank as { readonly [K in keyof typeof Fields.action]: null }
 
 /** Whether an object has exactly the keys of the format, in order. */

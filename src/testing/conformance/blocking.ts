@@ -158,7 +158,7 @@ export const interruptionCases: ReadonlyArray<Case> = cases("interruption", (tes
       same("what is left", yield* elementsOf(list), ["1"])
     }))
 
-  test("a connection that waits is told as broken when it is cut, and only it", () =>
+  test("a waiting connection fails as broken when it is cut, and no other does", () =>
     Effect.gen(function*() {
       const list = yield* key("list")
       const [first, second] = [yield* block("BRPOP", list, 0), yield* block("BRPOP", list, 0)]

@@ -31,7 +31,7 @@ export const hashCases: ReadonlyArray<Case> = cases("hashes", (test) => {
 })
 
 export const sortedSetCases: ReadonlyArray<Case> = cases("sorted sets", (test) => {
-  test("ZADD counts new members, moves old ones, and looks at scores when it is told to", () =>
+  test("ZADD counts new members, moves old ones, and compares as NX, XX, GT and LT say", () =>
     Effect.gen(function*() {
       const set = yield* key("set")
       yield* expect(1, "ZADD", set, 5, "a")
@@ -46,7 +46,7 @@ export const sortedSetCases: ReadonlyArray<Case> = cases("sorted sets", (test) =
       yield* expect(null, "ZSCORE", set, "b")
     }))
 
-  test("members stand in the order of their scores, and of their bytes where scores are equal", () =>
+  test("members are in the order of their scores, and of their bytes where scores are equal", () =>
     Effect.gen(function*() {
       const set = yield* key("set")
       yield* send("ZADD", set, 2, "b", 1, "z", 1, "é", 1, "a", 1, "\u{1F600}", 1, "\uFFFF")
@@ -75,7 +75,7 @@ export const sortedSetCases: ReadonlyArray<Case> = cases("sorted sets", (test) =
       )
     }))
 
-  test("what is no number is refused, and nothing of the command is done", () =>
+  test("a value that is not a number is refused, and nothing of the command is done", () =>
     Effect.gen(function*() {
       const set = yield* key("set")
       yield* refuse("ERR value is not a valid float", "ZADD", set, 1, "a", "x", "b")

@@ -28,7 +28,7 @@ const reserved = Effect.gen(function*() {
 })
 
 export const connectionCases: ReadonlyArray<Case> = cases("connection", (test) => {
-  test("TIME tells seconds and microseconds as text", () =>
+  test("TIME returns seconds and microseconds as text", () =>
     Effect.gen(function*() {
       const reply = yield* send<ReadonlyArray<unknown>>("TIME")
       same("length of the reply", reply.length, 2)
@@ -36,7 +36,7 @@ export const connectionCases: ReadonlyArray<Case> = cases("connection", (test) =
       holds("microseconds below a million", Number(reply[1]) < 1_000_000, reply)
     }))
 
-  test("texts come back as they were sent: empty, large, any character", () =>
+  test("texts are returned as they were sent: empty, large, any character", () =>
     Effect.gen(function*() {
       const a = yield* key("a")
       for (const text of ["", " ", "\0", "\r\n", "ß€😀", "\uFFFD", "\"'", "*1\r\n$1\r\n", "é".repeat(100_000)]) {
@@ -74,7 +74,7 @@ export const connectionCases: ReadonlyArray<Case> = cases("connection", (test) =
       same("the failure", failureOf(second), "WrongType")
     }))
 
-  test("COMMAND INFO tells what the server can do, and nil where it cannot", () =>
+  test("COMMAND INFO describes commands of the server, and is nil for others", () =>
     Effect.gen(function*() {
       const [known, unknown] = yield* send<ReadonlyArray<unknown>>("COMMAND", "INFO", "BLMPOP", "NOSUCHCOMMAND")
       holds("BLMPOP is described", Array.isArray(known))
@@ -82,7 +82,7 @@ export const connectionCases: ReadonlyArray<Case> = cases("connection", (test) =
       same("a command that does not exist", unknown ?? null, null)
     }))
 
-  test("CONFIG GET tells the settings that a start looks at", () =>
+  test("CONFIG GET returns the settings that a start looks at", () =>
     Effect.gen(function*() {
       for (const name of ["maxmemory-policy", "appendonly", "save"]) {
         const reply = record(yield* send("CONFIG", "GET", name))

@@ -10,7 +10,7 @@ const infoOf = (stream: string) =>
   Effect.map(send<ReadonlyArray<unknown>>("XINFO", "GROUPS", stream), (groups) => groups.map(record))
 
 export const groupCases: ReadonlyArray<Case> = cases("consumer groups", (test) => {
-  test("XGROUP CREATE makes a group, and the stream when told to", () =>
+  test("XGROUP CREATE makes a group, and the stream with MKSTREAM", () =>
     Effect.gen(function*() {
       const stream = yield* key("stream")
       yield* refuse(/^ERR The XGROUP subcommand requires the key to exist/, "XGROUP", "CREATE", stream, "g", "0")
@@ -87,7 +87,7 @@ export const groupCases: ReadonlyArray<Case> = cases("consumer groups", (test) =
       same("pending", yield* pending(stream), [])
     }))
 
-  test("XACK acknowledges what is pending, whoever owns it, once", () =>
+  test("XACK acknowledges a pending entry of any owner, once", () =>
     Effect.gen(function*() {
       const stream = yield* grouped(3)
       yield* read(stream, "a", 2)
@@ -137,7 +137,7 @@ export const groupCases: ReadonlyArray<Case> = cases("consumer groups", (test) =
       same("lag", info?.get("lag"), null)
     }))
 
-  test("a group that is missing is told as NOGROUP by all that need it", () =>
+  test("a missing group is refused with NOGROUP by the commands that need it", () =>
     Effect.gen(function*() {
       const stream = yield* grouped(1)
       const none = yield* key("none")
@@ -176,7 +176,7 @@ export const groupCases: ReadonlyArray<Case> = cases("consumer groups", (test) =
       yield* expect([0, null, null, null], "XPENDING", stream, "g")
     }))
 
-  test("XINFO CONSUMERS tells of each consumer what is pending and how long it was idle", () =>
+  test("XINFO CONSUMERS reports for each consumer the pending entries and the idle time", () =>
     Effect.gen(function*() {
       const stream = yield* grouped(3)
       yield* read(stream, "b", 2)
@@ -195,7 +195,7 @@ export const groupCases: ReadonlyArray<Case> = cases("consumer groups", (test) =
 })
 
 export const pendingCases: ReadonlyArray<Case> = cases("pending entries", (test) => {
-  test("XPENDING tells in short how many, from which to which, and whose", () =>
+  test("XPENDING summarizes how many are pending, from which id to which, and whose", () =>
     Effect.gen(function*() {
       const stream = yield* grouped(4)
       yield* expect([0, null, null, null], "XPENDING", stream, "g")
@@ -258,7 +258,7 @@ export const pendingCases: ReadonlyArray<Case> = cases("pending entries", (test)
       holds(`idle for ${idle} ms`, idle >= 30 && idle < 60_000)
     }))
 
-  test("XCLAIM gives an entry to another consumer, counts the delivery and begins its idle time anew", () =>
+  test("XCLAIM gives an entry to another consumer, counts the delivery and resets its idle time", () =>
     Effect.gen(function*() {
       const stream = yield* grouped(2)
       yield* read(stream, "a")
@@ -277,7 +277,7 @@ export const pendingCases: ReadonlyArray<Case> = cases("pending entries", (test)
       same("pending", yield* pending(stream), [["1-0", "b", 1], ["2-0", "b", 1]])
     }))
 
-  test("XCLAIM sets idle time and deliveries when told to", () =>
+  test("XCLAIM sets idle time and deliveries with IDLE and RETRYCOUNT", () =>
     Effect.gen(function*() {
       const stream = yield* grouped(1)
       yield* read(stream, "a")

@@ -49,7 +49,7 @@ export const scriptingCases: ReadonlyArray<Case> = cases("scripting", (test) => 
       yield* expect(20, "XLEN", stream)
     }))
 
-  test("a script is one step: whoever waits sees all of it or nothing", () =>
+  test("a script is one step: waiting clients see all of it or nothing", () =>
     Effect.gen(function*() {
       const stream = yield* key("stream")
       const lengths: Array<unknown> = []

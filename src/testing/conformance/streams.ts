@@ -27,7 +27,7 @@ export const streamCases: ReadonlyArray<Case> = cases("streams", (test) => {
       same("ids that differ", new Set(added).size, 50)
     }))
 
-  test("XADD keeps fields in their order, also those that stand there twice or are empty", () =>
+  test("XADD keeps fields in their order, also repeated and empty ones", () =>
     Effect.gen(function*() {
       const stream = yield* key("stream")
       const fields = ["b", "1", "a", "2", "b", "", "", "ß€😀"]
@@ -157,7 +157,7 @@ export const streamCases: ReadonlyArray<Case> = cases("streams", (test) => {
       yield* refuse(invalidId, "XTRIM", stream, "MINID", "x")
     }))
 
-  test("XINFO STREAM tells length, last id and the entries at the ends", () =>
+  test("XINFO STREAM reports length, last id and the entries at the ends", () =>
     Effect.gen(function*() {
       const stream = yield* filled("stream", 3)
       yield* send("XDEL", stream, "2-0")

@@ -26,7 +26,7 @@ export const stringCases: ReadonlyArray<Case> = cases("strings", (test) => {
 })
 
 export const expiryCases: ReadonlyArray<Case> = cases("expiry", (test) => {
-  test("a key is gone when its time is up, and a list that is made anew has none", () =>
+  test("a key is gone when its time is up, and a list created again has no time to live", () =>
     Effect.gen(function*() {
       const { key, pass } = yield* Place
       const [text, list, emptied, kept] = [key("text"), key("list"), key("emptied"), key("kept")]
@@ -49,7 +49,7 @@ export const expiryCases: ReadonlyArray<Case> = cases("expiry", (test) => {
 const wrongType = "WRONGTYPE Operation against a key holding the wrong kind of value"
 
 export const keyCases: ReadonlyArray<Case> = cases("keys", (test) => {
-  test("EXISTS counts each mention, DEL each key once, and TYPE names what lies under a key", () =>
+  test("EXISTS counts each mention, DEL each key once, and TYPE names the type of a key", () =>
     Effect.gen(function*() {
       const { key } = yield* Place
       yield* send("SET", key("string"), "1")

@@ -32,7 +32,7 @@ export const blockingCases: ReadonlyArray<Case> = cases("blocking", (test) => {
       yield* expect([a, "2"], "BLPOP", a, b, 0)
     }))
 
-  test("an element that BLMOVE moves wakes whoever waits for it there", () =>
+  test("an element that BLMOVE moves wakes the client that waits for it there", () =>
     Effect.gen(function*() {
       const [a, b] = yield* keys("a", "b")
       const mover = yield* block("BLMOVE", a, b, "LEFT", "RIGHT", 0)

@@ -26,7 +26,7 @@ export const hashCases: ReadonlyArray<Case> = cases("hashes", (test) => {
       yield* expect(["3", null, "2"], "HMGET", hash, "a", "x", "b")
     }))
 
-  test("HGETALL, HKEYS and HVALS tell fields in the order in which they came", () =>
+  test("HGETALL, HKEYS and HVALS return fields in the order in which they came", () =>
     Effect.gen(function*() {
       const [hash, none] = yield* keys("hash", "none")
       yield* send("HSET", hash, "b", "1", "a", "2")

@@ -43,7 +43,7 @@ export const subscriptionCases: ReadonlyArray<Case> = cases("publish and subscri
       same("messages of the other channel", Queue.sizeUnsafe(silent), 0)
     }))
 
-  test("nothing is published to nobody", () =>
+  test("a message without subscribers reaches none", () =>
     Effect.gen(function*() {
       yield* expect(0, "PUBLISH", yield* key("channel"), "1")
     }))

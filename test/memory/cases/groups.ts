@@ -68,7 +68,7 @@ export const groupCases: ReadonlyArray<Case> = cases("consumer groups", (test) =
       same("read again", yield* read(stream, "a"), ["1-0"])
     }))
 
-  test("XGROUP CREATECONSUMER and DELCONSUMER tell what they did", () =>
+  test("XGROUP CREATECONSUMER and DELCONSUMER report what they did", () =>
     Effect.gen(function*() {
       const stream = yield* grouped(3)
       yield* expect(1, "XGROUP", "CREATECONSUMER", stream, "g", "a")
@@ -106,7 +106,7 @@ export const groupCases: ReadonlyArray<Case> = cases("consumer groups", (test) =
 })
 
 export const pendingCases: ReadonlyArray<Case> = cases("pending entries", (test) => {
-  test("XAUTOCLAIM takes what was idle, tells what was deleted and where to go on", () =>
+  test("XAUTOCLAIM takes idle entries, and reports the deleted ones and where to go on", () =>
     Effect.gen(function*() {
       const stream = yield* grouped(5)
       yield* read(stream, "a")

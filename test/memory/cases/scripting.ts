@@ -18,7 +18,7 @@ export const scriptingCases: ReadonlyArray<Case> = cases("scripting", (test) => 
       yield* expect([0], "EVALSHA", digest.toUpperCase(), 1, stream, "1-0")
     }))
 
-  test("EVALSHA of a script that nobody loaded fails with NOSCRIPT", () =>
+  test("EVALSHA of a script that was not loaded fails with NOSCRIPT", () =>
     Effect.gen(function*() {
       yield* refuse(/^NOSCRIPT No matching script/, "EVALSHA", "f".repeat(40), 0)
     }))

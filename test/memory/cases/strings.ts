@@ -44,7 +44,7 @@ export const stringCases: ReadonlyArray<Case> = cases("strings", (test) => {
       yield* expect("2", "GET", a)
     }))
 
-  test("INCR and INCRBY count in a text, and refuse what is no integer", () =>
+  test("INCR and INCRBY count in a text, and refuse a value that is not an integer", () =>
     Effect.gen(function*() {
       const [a, b] = yield* keys("a", "b")
       yield* expect(1, "INCR", a)
@@ -107,7 +107,7 @@ export const stringCases: ReadonlyArray<Case> = cases("strings", (test) => {
 })
 
 export const expiryCases: ReadonlyArray<Case> = cases("expiry", (test) => {
-  test("PEXPIRE gives a time to live, which PTTL and TTL tell", () =>
+  test("PEXPIRE gives a time to live, which PTTL and TTL report", () =>
     Effect.gen(function*() {
       const [a, none] = yield* keys("a", "none")
       yield* send("SET", a, "1")
@@ -166,7 +166,7 @@ export const expiryCases: ReadonlyArray<Case> = cases("expiry", (test) => {
       yield* expect(0, "EXISTS", a, b, c)
     }))
 
-  test("PEXPIREAT takes a time by the server's clock, and PEXPIRETIME tells it", () =>
+  test("PEXPIREAT takes a time by the server's clock, and PEXPIRETIME reports it", () =>
     Effect.gen(function*() {
       const a = yield* key("a")
       yield* send("SET", a, "1")
@@ -176,7 +176,7 @@ export const expiryCases: ReadonlyArray<Case> = cases("expiry", (test) => {
       yield* expiresWithin(a, 20_000, 50_000)
     }))
 
-  test("SET forgets the time to live, unless it is told to keep it; other writes keep it", () =>
+  test("SET drops the time to live, unless KEEPTTL is given; other writes keep it", () =>
     Effect.gen(function*() {
       const [a, list] = yield* keys("a", "list")
       yield* send("SET", a, "1", "EX", 100)
@@ -241,7 +241,7 @@ export const keyCases: ReadonlyArray<Case> = cases("keys", (test) => {
       yield* expect(0, "EXISTS", a, b)
     }))
 
-  test("TYPE names what lies under a key", () =>
+  test("TYPE names the type of a key", () =>
     Effect.gen(function*() {
       const [none, text, list, hash, set, sorted, stream] = yield* keys(
         "none",

@@ -133,7 +133,7 @@ const readingCases = (test: Test): void => {
       same("by type", yield* found({ actionTypes: ["a.b"] }), [])
     }))
 
-  test("scanLetters ends at each of its limits and tells where to go on", () =>
+  test("scanLetters ends at each of its limits and says where to go on", () =>
     Effect.gen(function*() {
       yield* write(...Array.from({ length: 40 }, (_, n) => ({ reason: n % 2 === 0 ? "poison" : "rejected" })))
       const bytes = size(letter({}))
@@ -146,7 +146,7 @@ const readingCases = (test: Test): void => {
       same("going on backwards", yield* found({ reverse: true, to: "(20-0", limit: 2 }), [2, "16-0"])
     }))
 
-  test("scanLetters tells size and notes of a letter, never its answer, and data within a limit", () =>
+  test("scanLetters returns size and notes of a letter, never its answer, and data within a limit", () =>
     Effect.gen(function*() {
       const first = letter({ answer: "{\"secret\":1}", fields: ["trace", "1", "data", "ß\uFFFD"] })
       const packed = ["a", "1", "data", "ü€"]
@@ -198,7 +198,7 @@ const readingCases = (test: Test): void => {
       ])
     }))
 
-  test("surveyLetters tells time, number, first and last", () =>
+  test("surveyLetters returns time, number, first and last", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const [time, ...none] = array(yield* evaluate(surveyLetters, { deadLetters: names.deadLetters }))
@@ -213,7 +213,7 @@ const readingCases = (test: Test): void => {
       ])
     }))
 
-  test("readLetter reads one letter whole, packed or not, and what is no letter as it stands", () =>
+  test("readLetter reads one letter whole, packed or not, and a foreign entry as it is", () =>
     Effect.gen(function*() {
       const plain = letter({ fields: ["a", "\uFFFD", "data", "\uFFFD\uFFFD", "data", "\uFFFD"] })
       const values = ["a", "1", "data", "ü€\u{1F600}"]
@@ -261,7 +261,7 @@ const movingCases = (test: Test): void => {
       same("again", yield* replayed(["1-0"]), ["missing", ""])
     }))
 
-  test("replayLetters leaves what came back too often, what is no letter, and what is too wide", () =>
+  test("replayLetters leaves letters with too many hops, foreign entries, and entries with too many fields", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const wide = Array.from({ length: 4_000 }, (_, n) => [`n${n}`, "1"]).flat()
@@ -351,7 +351,7 @@ const movingCases = (test: Test): void => {
       same("the list", yield* elementsOf(list), ["{\"n\":1}"])
     }))
 
-  test("redeliverAnswer gives a list the time to live that it is told, or none", () =>
+  test("redeliverAnswer gives a list the given time to live, or none", () =>
     Effect.gen(function*() {
       const { pass } = yield* Place
       const [list, lasting] = [yield* key("list"), yield* key("lasting")]
@@ -362,7 +362,7 @@ const movingCases = (test: Test): void => {
       same("lists left", yield* Effect.forEach([list, lasting], (name) => send("EXISTS", name)), [0, 1])
     }))
 
-  test("redeliverAnswer refuses a key of another type, and tells what has no answer", () =>
+  test("redeliverAnswer refuses a key of another type, and reports letters without an answer", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const text = yield* key("text")
@@ -375,7 +375,7 @@ const movingCases = (test: Test): void => {
       same("nothing is pushed", yield* send("EXISTS", yield* key("list")), 0)
     }))
 
-  test("redeliverAnswer refuses a time to live that is none, and pushes nothing then", () =>
+  test("redeliverAnswer refuses an invalid time to live, and pushes nothing then", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const list = yield* key("list")
@@ -409,7 +409,7 @@ const movingCases = (test: Test): void => {
       same("no bound", (yield* bounded({})).slice(0, 2), [0, 10])
     }))
 
-  test("boundLetters drops what is older than an age, exactly, so many at a time, and tells the age of the oldest", () =>
+  test("boundLetters drops what is older than an age, exactly, so many at a time, and reports the age of the oldest", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const now = yield* serverTime

@@ -76,7 +76,7 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
       assert.equal(yield* send("GET", names.lease), "90000")
     }))
 
-  test("holdLease forgets a lease that nobody renews", () =>
+  test("holdLease forgets a lease that is not renewed", () =>
     Effect.gen(function*() {
       const { names, pass } = yield* Place
       assert.equal(yield* hold(60_000, 200), 60_000)
@@ -92,7 +92,7 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
       assert.equal(yield* hold(60_000), 60_000)
     }))
 
-  test("renew starts idle times anew and counts no delivery", () =>
+  test("renew resets idle times and counts no delivery", () =>
     Effect.gen(function*() {
       yield* group
       const [first, second] = yield* deliver("me", 2)

@@ -338,7 +338,7 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.equal(yield* send("EXISTS", yield* keyOf("list")), 0)
     }))
 
-  test("settle tells an entry that left the pending list and stays in the stream from one that others own", () =>
+  test("settle distinguishes an entry that left the pending list and stays in the stream from one that others own", () =>
     Effect.gen(function*() {
       const names = yield* group
       const [acknowledged, deleted, theirs] = yield* deliver("me", 3)
@@ -366,7 +366,7 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.equal(yield* send("EXISTS", yield* keyOf("list"), names.deadLetters), 0)
     }))
 
-  test("settle tells an entry that the group has still to read from one that it will not be given again", () =>
+  test("settle distinguishes an entry that the group has still to read from one that it will not get again", () =>
     Effect.gen(function*() {
       const { names } = yield* Place
       const ids = yield* add(["data", "1"], ["data", "2"])
@@ -418,7 +418,7 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.deepEqual(yield* owners, [[first, "me", 2], [second, "me", 2]])
     }))
 
-  test("settle settles an entry that stands twice in a batch once", () =>
+  test("settle settles an entry that occurs twice in a batch once", () =>
     Effect.gen(function*() {
       const names = yield* group
       const [first, second, third] = yield* deliver("me", 3)
@@ -563,7 +563,7 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.deepEqual(yield* owners, [[first, "me", 1], [second, "me", 1]])
     }))
 
-  test("settle gives a time to live to a list that is made anew after an answer was taken back", () =>
+  test("settle gives a time to live to a list that is created again after an answer was taken back", () =>
     Effect.gen(function*() {
       const names = yield* group
       const [first, second] = yield* deliver("me", 2)
@@ -581,7 +581,7 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.deepEqual(yield* elementsOf(list), [])
     }))
 
-  test("settle copies an entry into a dead letter as it stands, behind the notes", () =>
+  test("settle copies an entry unchanged into a dead letter, behind the notes", () =>
     Effect.gen(function*() {
       const names = yield* group
       const fields = ["data", "{\"a\":\"ß€😀\"}", "reason", "mine", "data", "again", "", "", "traceparent", "00-1-2-01"]
@@ -644,7 +644,7 @@ export const settleCases: ReadonlyArray<Case> = cases("scripts: settle", (test) 
       assert.equal(yield* send("EXISTS", names.retryDue, names.retryRecords), 0)
     }))
 
-  test("settle leaves an entry that waits to nobody, with its record and due time, and counts no delivery", () =>
+  test("settle leaves a waiting entry without an owner, with its record and due time, and counts no delivery", () =>
     Effect.gen(function*() {
       const names = yield* group
       const [id] = yield* deliver("me", 1)

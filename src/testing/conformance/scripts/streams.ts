@@ -16,6 +16,7 @@ const trimmed = (options: { readonly limit?: number; readonly retain?: number } 
       retain: options.retain ?? 0
     })
     assert.ok(Array.isArray(reply))
+    // SAFETY: the script replies with the number and an array.
     return { count: Number(reply[0]), groups: reply[1] as ReadonlyArray<unknown> }
   })
 
@@ -51,6 +52,7 @@ export const streamCases: ReadonlyArray<Case> = cases("scripts: streams", (test)
       const texts = Array.from({ length: 1_000 }, (_, index) => String(index))
       assert.deepEqual(yield* evaluate(append, { stream: names.stream, texts: [] }), [])
       const ids = yield* evaluate(append, { stream: names.stream, texts })
+      // SAFETY: the script replies with ids; anything else has not a thousand members.
       assert.equal(new Set(ids as ReadonlyArray<string>).size, 1_000)
       assert.deepEqual(
         (yield* entriesOf(names.stream)).map(([, fields]) => fields),

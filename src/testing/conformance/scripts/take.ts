@@ -68,7 +68,7 @@ const consumers = Effect.gen(function*() {
 })
 
 const takeDueCases = (test: Test): void => {
-  test("takeDue takes what is due, oldest due time first, and tells when the next one is", () =>
+  test("takeDue takes due entries, oldest due time first, and says when the next one is due", () =>
     Effect.gen(function*() {
       const names = yield* group
       const [first, second, third] = yield* deliver("another", 3)
@@ -414,7 +414,7 @@ const takeOwnCases = (test: Test): void => {
       assert.deepEqual(ids((yield* own(names, all, 9)).taken), all.slice(0, 2))
     }))
 
-  test("takeOwn starts the idle time of what it takes anew", () =>
+  test("takeOwn resets the idle time of the entries that it takes", () =>
     Effect.gen(function*() {
       const names = yield* group
       const [id] = yield* deliver("me", 1)
