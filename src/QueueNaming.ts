@@ -42,6 +42,10 @@ export type Kind = "response" | "callback" | "stream"
  * | action stream | `"streams", "main"` |
  * | dead letters | `"streams", "dead"` |
  * | due times and attempts of retries, length of the lease | `"retries", group, "due"`, `"records"` or `"lease"` |
+ * | parked actions | `"parked", "entries"` or `"due"` |
+ * | lanes | `"lanes", "held"`, `"waiting"`, `"sequence"`, `"rules"` or `"rates"` |
+ * | schedules | `"schedules", "specs"`, `"next"` or `"state"` |
+ * | pauses, capabilities, one deduplication | `"paused"`; `"features"`; `"unique", SHA-1` |
  * | answer to one request | `"responses", action type with _, correlation id` |
  * | one callback, callbacks of a type | `"callbacks", action type with _, correlation id` or `"inbox"` |
  *

@@ -115,7 +115,35 @@ export interface Names {
   readonly retryRecords: string
   /** The lease length of the group. */
   readonly lease: string
+  /** Hash of parked actions: parking id → the fields of the entry to be. */
+  readonly parkedEntries: string
+  /** Sorted set of parking ids, and of lanes with something to do, by due time. */
+  readonly parkedDue: string
+  /** Sorted set of `<lane>␀<entry id>`: the places that are taken. */
+  readonly lanesHeld: string
+  /** Sorted set of `<lane>␀<sequence>␀<parking id>`: the queues of the lanes. */
+  readonly lanesWaiting: string
+  /** The next sequence number of `lanesWaiting`. */
+  readonly lanesSequence: string
+  /** Hash of the limits of lanes by name. */
+  readonly lanesRules: string
+  /** Sorted set of lanes by theoretical arrival time. */
+  readonly lanesRates: string
+  /** Hash of pauses: `*`, a type or a lane → until when, and why. */
+  readonly paused: string
+  /** Hash of the capabilities that the workers of the service have. */
+  readonly features: string
+  /** Hash of the specifications of schedules by name. */
+  readonly scheduleSpecs: string
+  /** Sorted set of schedules by the time of their next slot. */
+  readonly scheduleNext: string
+  /** Hash of what happened last to each schedule. */
+  readonly scheduleState: string
 }
+
+/** The key of a deduplication. `hash` is the SHA-1 of what the sender gave. */
+export const uniqueKey = (naming: QueueNamingShape, service: string, hash: string): string =>
+  key(naming, service, "unique", hash)
 
 /** Whether a key holds the library's own state: every key except the action stream. */
 const isPrivate = (what: string, kind: Kind): boolean => what !== "stream" || kind !== "stream"
@@ -125,8 +153,8 @@ const isPrivate = (what: string, kind: Kind): boolean => what !== "stream" || ki
  * share a consumer, or a forged message could direct an answer to a key with the worker's own state.
  */
 const check = (naming: QueueNamingShape, names: Names): void => {
-  const { deadLetters, lease, retryDue, retryRecords, service, stream, waitingConsumer } = names
-  const state = { stream, deadLetters, retryDue, retryRecords, lease }
+  const { group: _, service, stream, waitingConsumer, ...keys } = names
+  const state = { stream, ...keys }
   const lists = {
     "an answer": responseList(naming, service, "a.b", "a"),
     "a callback": callbackInbox(naming, service, "a.b"),
@@ -167,7 +195,19 @@ export const namesOf = (naming: QueueNamingShape, service: string): Names => {
     deadLetters: deadLetterStream(naming, service),
     retryDue: retries("due"),
     retryRecords: retries("records"),
-    lease: retries("lease")
+    lease: retries("lease"),
+    parkedEntries: key(naming, service, "parked", "entries"),
+    parkedDue: key(naming, service, "parked", "due"),
+    lanesHeld: key(naming, service, "lanes", "held"),
+    lanesWaiting: key(naming, service, "lanes", "waiting"),
+    lanesSequence: key(naming, service, "lanes", "sequence"),
+    lanesRules: key(naming, service, "lanes", "rules"),
+    lanesRates: key(naming, service, "lanes", "rates"),
+    paused: key(naming, service, "paused"),
+    features: key(naming, service, "features"),
+    scheduleSpecs: key(naming, service, "schedules", "specs"),
+    scheduleNext: key(naming, service, "schedules", "next"),
+    scheduleState: key(naming, service, "schedules", "state")
   }
   check(naming, names)
   return names
