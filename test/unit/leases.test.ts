@@ -158,13 +158,16 @@ describe("Under TestClock, a lease", () => {
     onMemory(Effect.gen(function*() {
       const { go, handlers, runs } = yield* held
       const patient = yield* Worker.start(handlers, { claimIdle: "10 minutes" })
-      yield* Worker.start(handlers, { claimIdle: "30 seconds" })
       yield* patient.drain
+      // This worker records its lease every ten seconds, so that the next time is nine seconds after the other is forgotten.
+      yield* TestClock.adjust("9 seconds")
+      yield* Worker.start(handlers, { claimIdle: "30 seconds" })
       yield* send("a")
       yield* Queue.take(runs)
-      yield* Worker.start(handlers, { claimIdle: "5 seconds" })
       // In short steps, so that each renewal is through before the next is due.
-      for (let seconds = 0; seconds < 2_400; seconds += 2) yield* TestClock.adjust("2 seconds")
+      for (let seconds = 9; seconds < 1_801; seconds++) yield* TestClock.adjust("1 second")
+      yield* Worker.start(handlers, { claimIdle: "5 seconds" })
+      for (let seconds = 0; seconds < 600; seconds++) yield* TestClock.adjust("1 second")
       assert.strictEqual(yield* Queue.size(runs), 0)
       yield* Deferred.succeed(go, undefined)
       yield* until("it is settled", Effect.map(pending, (rows) => rows.length === 0))

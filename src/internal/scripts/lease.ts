@@ -2,8 +2,9 @@
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 
 /**
- * Records a worker's lease and replies with the lease of the group: the longest among its live workers. A shorter one
- * replaces it once no worker renews the longer one.
+ * Records a worker's lease and replies with the lease of the group: the longest among its live workers. When no worker
+ * renews the longest, the next one replaces it shortly before it is forgotten: after that, a worker with a still shorter
+ * lease could be the first to ask.
  */
 export const holdLease = define<{
   readonly lease: string
@@ -13,9 +14,11 @@ export const holdLease = define<{
 }>({
   lua: `local current, wished = tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(ARGV[1])
 -- A server whose memory is full lets this be the first write, and no SET: without a lease, entries that run would be taken.
-if wished >= current then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-if wished > current then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
-return math.max(current, wished)
+local isLongest = wished >= current
+-- 'GT' sets the expiry if less time is left.
+local replaces = redis.call('PEXPIRE', KEYS[1], isLongest and ARGV[2] or ARGV[1], isLongest and 'XX' or 'GT') == 1
+if wished > current or (replaces and not isLongest) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return (isLongest or replaces) and wished or current
 `,
   keys: (params) => [params.lease],
   args: (params) => [String(params.claimIdle), String(params.timeToLive)]

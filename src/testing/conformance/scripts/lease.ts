@@ -92,6 +92,15 @@ export const leaseCases: ReadonlyArray<Case> = cases("scripts: lease", (test) =>
       assert.equal(yield* hold(60_000), 60_000)
     }))
 
+  test("holdLease replaces the longest lease by the next one while less than the next is left of it", () =>
+    Effect.gen(function*() {
+      const { names } = yield* Place
+      yield* hold(90_000, 50_000)
+      assert.equal(yield* hold(40_000), 90_000)
+      assert.equal(yield* hold(60_000), 60_000)
+      assert.equal(yield* send("GET", names.lease), "60000")
+    }))
+
   test("renew resets idle times and counts no delivery", () =>
     Effect.gen(function*() {
       yield* group
