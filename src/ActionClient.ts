@@ -418,4 +418,14 @@ export const layer: Layer.Layer<ActionClient, never, Redis | QueueNaming | Setti
 
 export { InvalidOption } from "./internal/base/invalidOption.ts"
 
-export { EncodeError, RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"
+export {
+  EncodeError,
+  EncodeErrorReason,
+  InvalidAction,
+  InvalidConfig,
+  InvalidPayload,
+  NoStream,
+  RemoteFailure,
+  RequestTimeout,
+  TooLarge
+} from "./internal/client/errors.ts"

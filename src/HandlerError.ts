@@ -4,10 +4,10 @@
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
 import type { ErrorDetail } from "./DomainAction.ts"
 import { invalid, time } from "./internal/base/options.ts"
 import { textOr } from "./internal/wire/errorText.ts"
@@ -73,17 +73,19 @@ const afterOf = (input: Duration.Input): Duration.Duration =>
  * @since 0.1.0
  * @category errors
  */
-export class RetryLater extends Data.TaggedError("RetryLater")<{
-  readonly cause?: unknown
-  readonly after?: Duration.Duration | undefined
-}> {
+export class RetryLater extends Schema.TaggedError<RetryLater>(RetryLaterTypeId)("RetryLater", {
+  cause: Schema.optionalKey(Schema.Defect()),
+  after: Schema.optionalKey(Schema.Duration)
+}) {
   readonly [RetryLaterTypeId] = RetryLaterTypeId
 
-  constructor(options: RetryLaterOptions = {}) {
-    super({
-      ...("cause" in options ? { cause: options.cause } : undefined),
-      after: options.after === undefined ? undefined : afterOf(options.after)
-    })
+  // @effect-diagnostics-next-line overriddenSchemaConstructor:off
+  constructor({ after, ...options }: RetryLaterOptions = {}, make?: Schema.MakeOptions) {
+    super(after === undefined ? options : { ...options, after: afterOf(after) }, make)
+  }
+
+  override get name(): string {
+    return this._tag
   }
 
   override get message(): string {
@@ -134,23 +136,30 @@ export interface RejectedOptions {
  * @since 0.1.0
  * @category errors
  */
-export class Rejected extends Data.TaggedError("Rejected")<{
-  readonly message: string
-  readonly errorType: string
-  readonly errorCode: string
-  readonly details: { readonly [key: string]: unknown } | null
-  readonly cause?: unknown
-}> {
+export class Rejected extends Schema.TaggedError<Rejected>(RejectedTypeId)("Rejected", {
+  message: Schema.String,
+  errorType: Schema.String,
+  errorCode: Schema.String,
+  details: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown)),
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
   readonly [RejectedTypeId] = RejectedTypeId
 
-  constructor(options: RejectedOptions) {
+  // @effect-diagnostics-next-line overriddenSchemaConstructor:off
+  constructor(options: RejectedOptions, make?: Schema.MakeOptions) {
+    // The types promise texts and an object, but JavaScript handlers and casts can break that promise. A refusal must
+    // reach its caller all the same.
     super({
-      message: options.message,
-      errorType: options.errorType ?? "Rejected",
-      errorCode: options.errorCode ?? rejectedCode,
-      details: options.details ?? null,
+      message: textOr(options.message, "The action was refused"),
+      errorType: textOr(options.errorType, "Rejected"),
+      errorCode: textOr(options.errorCode, rejectedCode),
+      details: options.details === null || options.details === undefined ? null : objectOf(options.details),
       ...("cause" in options ? { cause: options.cause } : undefined)
-    })
+    }, make)
+  }
+
+  override get name(): string {
+    return this._tag
   }
 }
 
@@ -177,16 +186,8 @@ export const isRejected = (u: unknown): u is Rejected => Predicate.hasProperty(u
  * @category encoding
  */
 export const rejectedDetail = (self: Rejected): ErrorDetail => ({
-  error_type: textOr(self.errorType, "Rejected"),
-  error_code: textOr(self.errorCode, rejectedCode),
-  message: textOr(self.message, "The action was refused"),
-  details: detailsOf(self.details)
+  error_type: self.errorType,
+  error_code: self.errorCode,
+  message: self.message,
+  details: self.details
 })
-
-/**
- * A value that is not an object would make the answer unreadable. The types forbid it, but a cast can break that
- * promise.
- */
-const detailsOf = (details: unknown): ErrorDetail["details"] => {
-  return details === null || details === undefined ? null : objectOf(details)
-}

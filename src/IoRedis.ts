@@ -21,22 +21,21 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redacted from "effect/Redacted"
-import * as Result from "effect/Result"
+import type * as Result from "effect/Result"
 import type { Redis as Client, RedisOptions } from "ioredis"
 import { randomBytes } from "node:crypto"
 import type { InvalidOption } from "./internal/base/invalidOption.ts"
-import { withoutStack } from "./internal/base/withoutStack.ts"
 import { open, type OpenFailure } from "./internal/ioredis/client.ts"
 import { makeClients } from "./internal/ioredis/clients.ts"
 import { blockOf, makeConnection } from "./internal/ioredis/connection.ts"
 import { commandError, startFailure } from "./internal/ioredis/error.ts"
 import { openLasting } from "./internal/ioredis/lasting.ts"
-import { resolve, resolveClient, type Resolved, type Unsupported } from "./internal/ioredis/options.ts"
+import { resolve, resolveClient, type Resolved } from "./internal/ioredis/options.ts"
+import { type RedisStartError, startError } from "./internal/ioredis/startError.ts"
 import { later } from "./internal/ioredis/timer.ts"
 import { destroy } from "./internal/ioredis/watchdog.ts"
 import * as neighbours from "./internal/redis/neighbours.ts"
@@ -199,67 +198,22 @@ export class IoRedis extends Context.Service<IoRedis, {
 
 export { InvalidOption } from "./internal/base/invalidOption.ts"
 
-/**
- * Why the first connection failed.
- *
- * - `WrongPassword`: the server or a Sentinel rejected the user or password, or requires one and none was given.
- * - `PasswordUnavailable`: the effect that provides the password failed or took too long.
- * - `TooManyClients`: the server has reached its limit of connections (`maxclients`).
- * - `UnknownMaster`: the Sentinels do not know a master of that name.
- * - `NoPermission`: the user lacks a permission that the start needs, or the server is in protected mode.
- * - `UnknownHost`, `Refused`, `TimedOut`: the server was not found, does not listen, or did not answer in time.
- *   `Refused` also means that no Sentinel answered.
- * - `Tls`: the TLS connection failed.
- * - `Loading`: the server still reads its data from disk after `connectTimeout`.
- * - `Unsupported`: options that this module cannot work with (`keyPrefix`, Cluster, an invalid URL or time, options
- *   that contradict each other, a `Connector` that throws).
- *
- * @since 0.1.0
- * @category errors
- */
-export type RedisStartReason =
-  | "WrongPassword"
-  | "PasswordUnavailable"
-  | "NoPermission"
-  | "TooManyClients"
-  | "UnknownHost"
-  | "UnknownMaster"
-  | "Refused"
-  | "TimedOut"
-  | "Tls"
-  | "Loading"
-  | "Unsupported"
-  | "Other"
-
-/**
- * The first connection to Redis failed. The message says what happened and what to do.
- *
- * @since 0.1.0
- * @category errors
- */
-export class RedisStartError extends Data.TaggedError("RedisStartError")<{
-  readonly reason: RedisStartReason
-  /** Host and port, without user and password. */
-  readonly address: string
-  /** What happened, as the server or the system worded it. */
-  readonly detail: string
-  /** What to do about it. */
-  readonly advice: string
-}> {
-  constructor(options: {
-    readonly reason: RedisStartReason
-    readonly address: string
-    readonly detail: string
-    readonly advice: string
-  }) {
-    super(options)
-    withoutStack(this)
-  }
-
-  override get message(): string {
-    return `Cannot connect to Redis at ${this.address}: ${this.detail} (${this.advice})`
-  }
-}
+export {
+  Loading,
+  NoPermission,
+  Other,
+  PasswordUnavailable,
+  RedisStartError,
+  RedisStartReason,
+  Refused,
+  TimedOut,
+  Tls,
+  TooManyClients,
+  UnknownHost,
+  UnknownMaster,
+  Unsupported,
+  WrongPassword
+} from "./internal/ioredis/startError.ts"
 
 // -----------------------------------------------------------------------------
 // make
@@ -281,9 +235,7 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   let started = false
   const clients = makeClients(resolved, yield* Effect.context<never>(), () => started)
   const shared = yield* openLasting(clients, { name: nameOf("command"), patient: true }).pipe(
-    Effect.mapError(({ cause }) =>
-      new RedisStartError({ address: resolved.address, ...startFailure(cause, resolved.tls, resolved.client.db) })
-    )
+    Effect.mapError(({ cause }) => startError(resolved.address, startFailure(cause, resolved.tls, resolved.client.db)))
   )
   started = true
 
@@ -356,10 +308,8 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   )
 })
 
-const makeFrom = (resolved: Result.Result<Resolved, Unsupported | InvalidOption>) =>
-  Result.isSuccess(resolved)
-    ? make(resolved.success)
-    : Effect.fail("_tag" in resolved.failure ? resolved.failure : new RedisStartError(resolved.failure))
+const makeFrom = (resolved: Result.Result<Resolved, RedisStartError | InvalidOption>) =>
+  Effect.flatMap(Effect.fromResult(resolved), make)
 
 /** ioredis attaches the failed command to its error. */
 const commandOf = (cause: unknown): string | undefined => {

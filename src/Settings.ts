@@ -33,7 +33,6 @@
  */
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -233,11 +232,19 @@ export const defaults: Omit<Values, "serviceName"> = {
  * @since 0.1.0
  * @category errors
  */
-export interface SettingsProblem {
-  readonly name: string
-  readonly found: string
-  readonly expected: string
-}
+export type SettingsProblem = typeof SettingsProblem.Type
+
+/**
+ * The schema of {@link SettingsProblem}.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export const SettingsProblem: Schema.Struct<{
+  readonly name: Schema.String
+  readonly found: Schema.String
+  readonly expected: Schema.String
+}> = Schema.Struct({ name: Schema.String, found: Schema.String, expected: Schema.String })
 
 /**
  * Invalid settings. The error reports all invalid values together, and never includes a secret.
@@ -245,14 +252,9 @@ export interface SettingsProblem {
  * @since 0.1.0
  * @category errors
  */
-export class SettingsError extends Data.TaggedError("SettingsError")<{
-  readonly problems: ReadonlyArray<SettingsProblem>
-}> {
-  constructor(options: { readonly problems: ReadonlyArray<SettingsProblem> }) {
-    super(options)
-    withoutStack(this)
-  }
-
+export class SettingsError extends Schema.TaggedError<SettingsError>()("SettingsError", {
+  problems: Schema.Array(SettingsProblem)
+}) {
   override get message(): string {
     const lines = this.problems.map(({ expected, found, name }) => `${name} is ${found}: expected ${expected}`)
     return lines.length === 1 ? lines[0]! : `${lines.length} settings are wrong\n  ${lines.join("\n  ")}`
@@ -265,8 +267,10 @@ export class SettingsError extends Data.TaggedError("SettingsError")<{
 
 type Checked = Result.Result<Built, SettingsError>
 
-const check = (source: Source): Checked =>
-  Result.mapError(build(source, defaults), (problems) => new SettingsError({ problems }))
+const settingsError = (problems: ReadonlyArray<SettingsProblem>): SettingsError =>
+  withoutStack(new SettingsError({ problems }))
+
+const check = (source: Source): Checked => Result.mapError(build(source, defaults), settingsError)
 
 /** Logs the warnings and returns the values. */
 const settled = (built: Checked): Effect.Effect<Values, SettingsError> =>
@@ -350,9 +354,7 @@ const fromEnvironment = (fallback: Fallback): Layer.Layer<Settings, SettingsErro
     environment(fallback).pipe(
       // The source itself failed: a file that cannot be read, or a value that is not text.
       Effect.mapError((error) =>
-        new SettingsError({
-          problems: [{ name: "the configuration", found: `unreadable (${error.message})`, expected: "texts" }]
-        })
+        settingsError([{ name: "the configuration", found: `unreadable (${error.message})`, expected: "texts" }])
       ),
       Effect.flatMap(settled)
     )

@@ -34,7 +34,7 @@ import type { WorkerError } from "./WorkerError.ts"
 
 export { InvalidOption } from "./internal/base/invalidOption.ts"
 
-export { WorkerError } from "./WorkerError.ts"
+export { WorkerError, WorkerErrorReason } from "./WorkerError.ts"
 
 // -----------------------------------------------------------------------------
 // Options

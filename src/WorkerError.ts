@@ -3,28 +3,75 @@
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
+import * as Schema from "effect/Schema"
+
+const id = "effect-redis-workers/WorkerError"
+
+const fields = {
+  /** What the worker was doing, what the server said, and what to do about it. */
+  message: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}
 
 /**
- * The kind of failure that ended a worker.
+ * The server no longer accepts the user or the password. Check `REDIS_USERNAME` and `REDIS_PASSWORD`.
  *
- * | reason | what to do |
- * | --- | --- |
- * | `NotAuthenticated` | check `REDIS_USERNAME` and `REDIS_PASSWORD` |
- * | `NoPermission` | grant the user the command or key that the message names |
- * | `WrongType` | the key that the message names holds a value of another type: move or delete it |
- * | `Unsupported` | the server lacks, or forbids, a feature that the worker needs: the message quotes it and says what to do |
- * | `Unexpected` | a defect of this library, or of a layer that it runs on: please report it with its cause |
+ * @since 0.2.0
+ * @category errors
+ */
+export class NotAuthenticated
+  extends Schema.TaggedError<NotAuthenticated>(`${id}/NotAuthenticated`)("NotAuthenticated", fields)
+{}
+
+/**
+ * The user may not use a command or a key. Grant what the message names.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class NoPermission extends Schema.TaggedError<NoPermission>(`${id}/NoPermission`)("NoPermission", fields) {}
+
+/**
+ * A key of the worker holds a value of another type. Move or delete the key that the message names.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class WrongType extends Schema.TaggedError<WrongType>(`${id}/WrongType`)("WrongType", fields) {}
+
+/**
+ * The server lacks, or forbids, a feature that the worker needs. The message quotes the server and says what to do.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class Unsupported extends Schema.TaggedError<Unsupported>(`${id}/Unsupported`)("Unsupported", fields) {}
+
+/**
+ * A defect of this library, or of a layer below it. Please report it with its cause.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class Unexpected extends Schema.TaggedError<Unexpected>(`${id}/Unexpected`)("Unexpected", fields) {}
+
+/**
+ * The kinds of failure that end a worker.
  *
  * @since 0.1.0
  * @category errors
  */
-export type WorkerErrorReason =
-  | "NotAuthenticated"
-  | "NoPermission"
-  | "WrongType"
-  | "Unsupported"
-  | "Unexpected"
+export type WorkerErrorReason = NotAuthenticated | NoPermission | WrongType | Unsupported | Unexpected
+
+/**
+ * The schema of {@link WorkerErrorReason}.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export const WorkerErrorReason: Schema.Union<
+  [typeof NotAuthenticated, typeof NoPermission, typeof WrongType, typeof Unsupported, typeof Unexpected]
+> = Schema.Union([NotAuthenticated, NoPermission, WrongType, Unsupported, Unexpected])
 
 /**
  * A worker that cannot go on. Temporary failures (a lost connection, a server that is loading, a missing group) never
@@ -37,20 +84,20 @@ export type WorkerErrorReason =
  * import { Worker } from "effect-redis-workers"
  *
  * const program = Worker.run({ "user.ping": () => Effect.succeed({ pong: true }) }).pipe(
- *   Effect.tapError((error) =>
- *     error._tag === "WorkerError" && error.reason === "NoPermission"
- *       ? Effect.log("The ACL that a worker needs is in docs/redis.acl")
- *       : Effect.void
- *   )
+ *   Effect.catchReason("WorkerError", "NoPermission", (reason) =>
+ *     Effect.die(`Grant the rights that docs/redis.acl lists. ${reason.message}`))
  * )
  * ```
  *
  * @since 0.1.0
  * @category errors
  */
-export class WorkerError extends Data.TaggedError("WorkerError")<{
-  readonly reason: WorkerErrorReason
-  /** What the worker was doing, and what to do about it. */
-  readonly message: string
-  readonly cause?: unknown
-}> {}
+export class WorkerError extends Schema.TaggedError<WorkerError>()("WorkerError", { reason: WorkerErrorReason }) {
+  override get message(): string {
+    return this.reason.message
+  }
+
+  override get cause(): unknown {
+    return this.reason.cause
+  }
+}

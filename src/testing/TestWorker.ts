@@ -9,7 +9,6 @@
  */
 import * as Arbitrary from "effect/Arbitrary"
 import * as Clock from "effect/Clock"
-import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,7 +17,9 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import * as Tracer from "effect/Tracer"
 import * as Action from "../Action.ts"
@@ -199,10 +200,10 @@ export interface Options extends Worker.WorkerOptions {
  * @since 0.1.0
  * @category errors
  */
-export class NotSettled extends Data.TaggedError("NotSettled")<{
-  readonly settlements: ReadonlyArray<Settlement>
-  readonly within: Duration.Duration
-}> {
+export class NotSettled extends Schema.TaggedError<NotSettled>()("NotSettled", {
+  settlements: Schema.Array(Schema.declare((u): u is Settlement => Predicate.hasProperty(u, "_tag"))),
+  within: Schema.Duration
+}) {
   override get message(): string {
     const last = this.settlements.at(-1)
     return `The action was not settled within ${Duration.format(this.within)}` +
@@ -385,12 +386,12 @@ const readAnswers = Effect.gen(function*() {
  * @since 0.1.0
  * @category errors
  */
-export class NotIdempotent extends Data.TaggedError("NotIdempotent")<{
+export class NotIdempotent extends Schema.TaggedError<NotIdempotent>()("NotIdempotent", {
   /** What differs: the settlement, the answer, or the state. */
-  readonly what: "settlement" | "answer" | "state"
-  readonly first: unknown
-  readonly second: unknown
-}> {
+  what: Schema.Literals(["settlement", "answer", "state"]),
+  first: Schema.Unknown,
+  second: Schema.Unknown
+}) {
   override get message(): string {
     return `A second delivery of the action changed the ${this.what}`
   }

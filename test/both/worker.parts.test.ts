@@ -11,6 +11,7 @@ import type { MakePart, Part } from "../../src/internal/worker/part.ts"
 import { Parts, parts } from "../../src/internal/worker/parts.ts"
 import { Redis, RedisError } from "../../src/Redis.ts"
 import * as Worker from "../../src/Worker.ts"
+import { Unsupported } from "../../src/WorkerError.ts"
 import { eventually, inMemory, onBoth } from "../support/layers.ts"
 import { sendAction } from "../support/world.ts"
 
@@ -78,7 +79,7 @@ onBoth("A part that is added to the list", (test) => {
 })
 
 inMemory("A part that dies", (test) => {
-  const failed = new Worker.WorkerError({ reason: "Unsupported", message: "the part cannot go on" })
+  const failed = new Worker.WorkerError({ reason: new Unsupported({ message: "the part cannot go on" }) })
 
   for (const phase of ["takes", "keeps"] as const) {
     const startWith = (part: (die: Latch.Latch) => Part) =>
@@ -102,7 +103,7 @@ inMemory("A part that dies", (test) => {
       Effect.gen(function*() {
         const defect = new Error("a bug in the part")
         const error = yield* startWith((die) => ({ [phase]: Effect.andThen(die.await, Effect.die(defect)) }))
-        assert.strictEqual(error.reason, "Unexpected")
+        assert.strictEqual(error.reason._tag, "Unexpected")
         assert.strictEqual(error.cause, defect)
       }))
   }
@@ -115,7 +116,9 @@ inMemory("A part that dies", (test) => {
         adding(() => ({ starts: Effect.fail(refused), takes: noting(events, "takes") })),
         Effect.flip
       )
-      assert.deepInclude(error, { _tag: "WorkerError", reason: "NoPermission", cause: refused })
+      assert.instanceOf(error, Worker.WorkerError)
+      assert.strictEqual(error.reason._tag, "NoPermission")
+      assert.strictEqual(error.cause, refused)
       assert.deepStrictEqual(events, [])
     }))
 })

@@ -33,7 +33,7 @@ describe("a server that cannot do what a worker needs", () => {
         Effect.map(world.server.cli("CLUSTER", "INFO"), (info) => String(info).includes("cluster_state:ok"))
       )
       const error = yield* startError(world)
-      assert.strictEqual(error.reason, "Unsupported")
+      assert.strictEqual(error.reason._tag, "Unsupported")
       assert.match(error.message, /CROSSSLOT Keys in request.*connect to a server without cluster mode/)
     }), bound)
 
@@ -42,7 +42,7 @@ describe("a server that cannot do what a worker needs", () => {
       Effect.gen(function*() {
         const world = yield* Trouble.make({ config: [`rename-command ${command} ""`] })
         const error = yield* startError(world)
-        assert.strictEqual(error.reason, "Unsupported")
+        assert.strictEqual(error.reason._tag, "Unsupported")
         assert.match(error.message, /unknown (redis )?command.*allow it again/i)
       }), bound)
   }
@@ -54,7 +54,7 @@ describe("a server that cannot do what a worker needs", () => {
         const { worker } = yield* world.startWorker()
         const error = yield* Effect.flip(worker.await).pipe(Effect.timeout("20 seconds"))
         assert.instanceOf(error, WorkerError)
-        assert.strictEqual(error.reason, "Unsupported")
+        assert.strictEqual(error.reason._tag, "Unsupported")
         assert.match(error.message, /unknown (redis )?command/i)
       }), bound)
   }

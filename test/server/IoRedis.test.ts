@@ -311,7 +311,8 @@ describe("IoRedis.layerClient", () => {
     Effect.gen(function*() {
       const client = new Client({ keyPrefix: "x:", lazyConnect: true })
       const error = yield* Effect.flip(Effect.provide(Redis.Redis, IoRedis.layerClient(client)))
-      assert.deepInclude(error, { _tag: "RedisStartError", reason: "Unsupported" })
+      assert.instanceOf(error, IoRedis.RedisStartError)
+      assert.strictEqual(error.reason._tag, "Unsupported")
       assert.match(error.message, /keyPrefix.*QUEUE_PREFIX/)
     }))
 })

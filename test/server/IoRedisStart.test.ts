@@ -52,7 +52,7 @@ describe("a start of IoRedis that fails", () => {
     Effect.gen(function*() {
       const server = yield* Server.start({ password: "right" })
       const error = yield* failureOf({ url: server.url, password: "wrong" })
-      assert.strictEqual(error.reason, "WrongPassword")
+      assert.strictEqual(error.reason._tag, "WrongPassword")
       assert.match(error.message, /127\.0\.0\.1:\d+: WRONGPASS .*REDIS_PASSWORD/)
     }))
 
@@ -60,7 +60,7 @@ describe("a start of IoRedis that fails", () => {
     Effect.gen(function*() {
       const server = yield* Server.start({ password: "right" })
       const error = yield* failureOf({ url: server.url })
-      assert.strictEqual(error.reason, "WrongPassword")
+      assert.strictEqual(error.reason._tag, "WrongPassword")
       assert.match(error.message, /asks for a password: set REDIS_PASSWORD/)
     }))
 
@@ -68,14 +68,14 @@ describe("a start of IoRedis that fails", () => {
     Effect.gen(function*() {
       const server = yield* Server.start({ config: ["user worker on >pw ~* -@all"] })
       const error = yield* failureOf({ url: server.url, username: "worker", password: "pw" })
-      assert.strictEqual(error.reason, "NoPermission")
+      assert.strictEqual(error.reason._tag, "NoPermission")
       assert.match(error.message, /ACL/)
     }))
 
   it.live("reports an unknown host", () =>
     Effect.gen(function*() {
       const error = yield* failureOf({ url: "redis://redis.invalid:6379" })
-      assert.strictEqual(error.reason, "UnknownHost")
+      assert.strictEqual(error.reason._tag, "UnknownHost")
       assert.match(error.message, /redis\.invalid:6379/)
     }))
 
@@ -84,7 +84,7 @@ describe("a start of IoRedis that fails", () => {
       const { close, port } = yield* listener(() => {})
       close()
       const error = yield* failureOf({ url: `redis://127.0.0.1:${port}` })
-      assert.strictEqual(error.reason, "Refused")
+      assert.strictEqual(error.reason._tag, "Refused")
       assert.match(error.message, /check that the server runs/)
     }))
 
@@ -98,7 +98,7 @@ describe("a start of IoRedis that fails", () => {
     it.live(`reports a unix socket that ${what}`, () =>
       Effect.gen(function*() {
         const error = yield* failureOf({ url: `unix://${path}` })
-        assert.strictEqual(error.reason, "Refused")
+        assert.strictEqual(error.reason._tag, "Refused")
         assert.match(error.message, /check that the server runs, that its option unixsocket is this path/)
         assert.include(error.message, path)
       }))
@@ -108,7 +108,7 @@ describe("a start of IoRedis that fails", () => {
     Effect.gen(function*() {
       const { port } = yield* listener(() => {})
       const error = yield* failureOf({ url: `redis://127.0.0.1:${port}`, connectTimeout: "200 millis" })
-      assert.strictEqual(error.reason, "TimedOut")
+      assert.strictEqual(error.reason._tag, "TimedOut")
       assert.match(error.message, /no answer within 200 ms/)
     }))
 
@@ -119,7 +119,7 @@ describe("a start of IoRedis that fails", () => {
         url: server.url.replace("redis:", "rediss:"),
         connectTimeout: "500 millis"
       })
-      assert.strictEqual(error.reason, "Tls")
+      assert.strictEqual(error.reason._tag, "Tls")
       assert.match(error.message, /Use redis:\/\/ for a server without TLS/)
     }))
 
@@ -127,7 +127,7 @@ describe("a start of IoRedis that fails", () => {
     Effect.gen(function*() {
       const { tls } = yield* Server.start({ tls: true })
       const error = yield* failureOf({ url: tls!.url })
-      assert.strictEqual(error.reason, "Tls")
+      assert.strictEqual(error.reason._tag, "Tls")
       assert.match(error.message, /self.signed certificate/)
     }))
 
@@ -135,7 +135,7 @@ describe("a start of IoRedis that fails", () => {
     Effect.gen(function*() {
       const { tls } = yield* Server.start({ tls: true })
       const error = yield* failureOf({ url: tls!.url.replace("rediss:", "redis:") })
-      assert.strictEqual(error.reason, "Other")
+      assert.strictEqual(error.reason._tag, "Other")
       assert.match(error.message, /wants TLS/)
     }))
 
@@ -148,14 +148,14 @@ describe("a start of IoRedis that fails", () => {
         })
       })
       const error = yield* failureOf({ url: `redis://127.0.0.1:${port}`, connectTimeout: "300 millis" })
-      assert.strictEqual(error.reason, "Loading")
+      assert.strictEqual(error.reason._tag, "Loading")
     }))
 
   it.live("reports a server that is not Redis", () =>
     Effect.gen(function*() {
       const { port } = yield* listener((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"))
       const error = yield* failureOf({ url: `redis://127.0.0.1:${port}` })
-      assert.strictEqual(error.reason, "Other")
+      assert.strictEqual(error.reason._tag, "Other")
       assert.match(error.message, /does not answer as Redis does/)
     }))
 
@@ -163,7 +163,7 @@ describe("a start of IoRedis that fails", () => {
     Effect.gen(function*() {
       const server = yield* Server.start()
       const error = yield* failureOf({ url: `${server.url}/99` })
-      assert.strictEqual(error.reason, "Unsupported")
+      assert.strictEqual(error.reason._tag, "Unsupported")
       assert.match(error.message, /the server has no database 99: ERR DB index is out of range \(use a number below/)
     }))
 

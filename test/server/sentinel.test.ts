@@ -302,7 +302,7 @@ describe("while no Sentinel says anything", () => {
       const error = yield* Effect.flip(Effect.provide(send, layer))
       assert.instanceOf(error, IoRedis.RedisStartError)
       assert.match(error.message, /no Sentinel gave the address of "mymaster" .*knows no master of that name/)
-      assert.strictEqual(error.reason, "UnknownMaster")
+      assert.strictEqual(error.reason._tag, "UnknownMaster")
       assert.include(error.message, "check that ioredis.name is the name in `sentinel monitor <name>`")
     }))
 })

@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Metrics from "../../src/Metrics.ts"
-import type { WorkerErrorReason } from "../../src/WorkerError.ts"
+import { WorkerError, type WorkerErrorReason } from "../../src/WorkerError.ts"
 import * as Trouble from "../support/troubleWorld.ts"
 import { until } from "../support/until.ts"
 
@@ -23,9 +23,9 @@ const endOf = (world: Trouble.World, redis?: typeof user) =>
     Effect.timeoutOrElse({ duration: "15 seconds", orElse: () => Effect.die(new Error("the worker goes on")) })
   )
 
-const assertReason = (error: { readonly _tag: string; readonly message: string }, reason: WorkerErrorReason) => {
-  assert.strictEqual(error._tag, "WorkerError", error.message)
-  assert.strictEqual("reason" in error ? error.reason : undefined, reason, error.message)
+const assertReason = (error: Error, reason: WorkerErrorReason["_tag"]) => {
+  assert.instanceOf(error, WorkerError)
+  assert.strictEqual(error.reason._tag, reason, error.message)
 }
 
 const send = Effect.fnUntraced(function*(world: Trouble.World, count = 20) {
@@ -167,7 +167,7 @@ describe("credentials", () => {
       for (const wrong of [{ password: "wrong-password" }, { username: "nobody", password: "wrong-password" }, {}]) {
         const error = yield* Effect.flip(world.startWorker({}, wrong))
         assert.strictEqual(error._tag, "RedisStartError")
-        assert.strictEqual("reason" in error ? error.reason : "", "WrongPassword")
+        assert.strictEqual("reason" in error ? error.reason._tag : "", "WrongPassword")
         assert.notInclude(error.message, "wrong-password")
       }
     }))

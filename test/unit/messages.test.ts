@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
 import * as TestClock from "effect/testing/TestClock"
 import * as Action from "../../src/Action.ts"
 import * as ActionClient from "../../src/ActionClient.ts"
@@ -12,7 +13,7 @@ import { RetryLater } from "../../src/HandlerError.ts"
 import { timeText } from "../../src/internal/base/timeText.ts"
 import * as trouble from "../../src/internal/redis/trouble.ts"
 import { RedisError } from "../../src/Redis.ts"
-import { SettingsError } from "../../src/Settings.ts"
+import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
 import { eventually, inMemory, Place } from "../support/layers.ts"
 import { recording } from "../support/logs.ts"
@@ -176,8 +177,9 @@ inMemory("a worker", (test) => {
 
 describe("a settings error", () => {
   it("has no stack below its message", () => {
-    const error = new SettingsError({ problems: [{ name: "SERVICE_NAME", found: "not set", expected: "a name" }] })
-    assert.strictEqual(error.stack, "SettingsError: SERVICE_NAME is not set: expected a name")
+    const error = Result.getOrThrow(Result.flip(Settings.make({ serviceName: "" })))
+    assert.include(error.message, "serviceName is \"\": expected a name")
+    assert.strictEqual(error.stack, `SettingsError: ${error.message}`)
   })
 })
 

@@ -3,11 +3,10 @@
  */
 
 /** Leaves of the stack the first line, name and message, which is what loggers print. */
-export const withoutStack = (error: Error): void => {
+export const withoutStack = <E extends Error>(error: E): E =>
   Object.defineProperty(error, "stack", {
     value: `${error.name}: ${error.message}`,
     configurable: true,
     enumerable: false,
     writable: true
   })
-}

@@ -14,9 +14,9 @@ import { codecOf } from "../contract/codec.ts"
 import * as Configs from "../contract/configs.ts"
 import * as envelope from "../wire/envelope.ts"
 import { maxDigits } from "../wire/integers.ts"
-import { refusalOf } from "../wire/json.ts"
+import { isLarger, refusalOf } from "../wire/json.ts"
 import * as traceparent from "../wire/traceparent.ts"
-import { EncodeError } from "./errors.ts"
+import { EncodeError, InvalidAction, InvalidConfig, InvalidPayload, TooLarge } from "./errors.ts"
 
 /** The target of an answer, its kind, and the id to find it by. */
 export interface AnswerTarget {
@@ -69,7 +69,8 @@ const noMetadata = {}
 export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
   /** Rejects here what every worker would reject. The envelope is used only once. */
   const encode = (action: DomainAction.DomainAction): Effect.Effect<string, EncodeError> => {
-    const refuse = (message: string) => Effect.fail(new EncodeError({ actionType: action.action_type, message }))
+    const refuse = (message: string, Reason: typeof InvalidAction | typeof TooLarge = InvalidAction) =>
+      Effect.fail(new EncodeError({ actionType: action.action_type, reason: new Reason({ message }) }))
     const checked = envelope.action(action, true)
     if (checked._tag === "Failure") return refuse(withFound(action, checked.failure.text))
     let text: string
@@ -83,7 +84,8 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
       if (read._tag === "Failure") return refuse(`A toJSON of the action writes a malformed one: ${read.failure.text}`)
     }
     const refusal = refusalOf(text, payloadLimit)
-    return refusal === undefined ? Effect.succeed(text) : refuse(`The action ${refusal}`)
+    if (refusal === undefined) return Effect.succeed(text)
+    return refuse(`The action ${refusal}`, isLarger(text, payloadLimit) ? TooLarge : InvalidAction)
   }
 
   /** The text of an envelope with ids, payload and metadata. An `Exit` if the schemas are synchronous. */
@@ -98,11 +100,11 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
     timeout?: number
   ): Effect.Effect<string, EncodeError, unknown> => {
     const codec = codecOf(action)
-    const misfit = (error: Schema.SchemaError) =>
-      new EncodeError({
-        actionType: action.type,
-        message: `${Configs.misfitOf(error, action.type)}: ${Action.validationDetail(error).message}`
-      })
+    const misfit = (error: Schema.SchemaError) => {
+      const message = `${Configs.misfitOf(error, action.type)}: ${Action.validationDetail(error).message}`
+      const Reason = error instanceof Configs.ConfigsRefused ? InvalidConfig : InvalidPayload
+      return new EncodeError({ actionType: action.type, reason: new Reason({ message }) })
+    }
     const compose = (data: Schema.JsonObject, configs: Configs.OnWire) =>
       encode({
         action_id: actionId,

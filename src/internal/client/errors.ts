@@ -3,20 +3,104 @@
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import * as Schema from "effect/Schema"
+
+const id = "effect-redis-workers/ActionClient"
+
+/** What is wrong, what was found and what is expected. */
+const fields = { message: Schema.String }
 
 /**
- * The action was not sent: its payload or a config does not fit the contract, an id is not a UUID, or the action is
- * larger than the limit. The message names the fields and shows no value of the payload.
+ * The payload does not fit the contract.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class InvalidPayload
+  extends Schema.TaggedError<InvalidPayload>(`${id}/InvalidPayload`)("InvalidPayload", fields)
+{}
+
+/**
+ * A config does not fit the contract.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class InvalidConfig extends Schema.TaggedError<InvalidConfig>(`${id}/InvalidConfig`)("InvalidConfig", fields) {}
+
+/**
+ * No worker would accept the action: an id is not a UUID, it cannot be written as JSON, or it is nested too deeply.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class InvalidAction extends Schema.TaggedError<InvalidAction>(`${id}/InvalidAction`)("InvalidAction", fields) {}
+
+/**
+ * The action is larger than `WORKER_PAYLOAD_LIMIT`.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class TooLarge extends Schema.TaggedError<TooLarge>(`${id}/TooLarge`)("TooLarge", fields) {}
+
+/**
+ * There is no stream for the action: its service cannot be part of a name, or the naming has no stream for it.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class NoStream extends Schema.TaggedError<NoStream>(`${id}/NoStream`)("NoStream", fields) {}
+
+/**
+ * Why an action was not sent.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export type EncodeErrorReason = InvalidPayload | InvalidConfig | InvalidAction | TooLarge | NoStream
+
+/**
+ * The schema of {@link EncodeErrorReason}.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export const EncodeErrorReason: Schema.Union<
+  [typeof InvalidPayload, typeof InvalidConfig, typeof InvalidAction, typeof TooLarge, typeof NoStream]
+> = Schema.Union([InvalidPayload, InvalidConfig, InvalidAction, TooLarge, NoStream])
+
+/**
+ * The action was not sent: its payload or a config does not fit the contract, no worker would accept it, it is larger
+ * than the limit, or there is no stream for it. The message names the fields and shows no value of the payload.
+ *
+ * **Example** (Refuse input that is too large)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Action, ActionClient } from "effect-redis-workers"
+ *
+ * const Store = Action.make("files.store", { payload: { text: Schema.String } })
+ *
+ * const store = (text: string) =>
+ *   ActionClient.send(Store, { text }).pipe(
+ *     Effect.as("stored"),
+ *     Effect.catchReason("EncodeError", "TooLarge", () => Effect.succeed("too large"))
+ *   )
+ * ```
  *
  * @since 0.1.0
  * @category errors
  */
-export class EncodeError extends Data.TaggedError("EncodeError")<{
-  readonly actionType: string
-  readonly message: string
-}> {}
+export class EncodeError extends Schema.TaggedError<EncodeError>()("EncodeError", {
+  actionType: Schema.String,
+  reason: EncodeErrorReason
+}) {
+  override get message(): string {
+    return this.reason.message
+  }
+}
 
 /**
  * No answer arrived in time. The outcome is unknown: the action may be waiting, running or done. Repeat the request
@@ -40,12 +124,12 @@ export class EncodeError extends Data.TaggedError("EncodeError")<{
  * @since 0.1.0
  * @category errors
  */
-export class RequestTimeout extends Data.TaggedError("RequestTimeout")<{
-  readonly actionType: string
-  readonly actionId: string
-  readonly correlationId: string
-  readonly timeout: Duration.Duration
-}> {
+export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
+  actionType: Schema.String,
+  actionId: Schema.String,
+  correlationId: Schema.String,
+  timeout: Schema.Duration
+}) {
   override get message(): string {
     return `No answer to ${this.actionType} within ${Duration.format(this.timeout)}: its outcome is unknown. ` +
       `Check that a worker of its service runs, with the same QUEUE_PREFIX and ENVIRONMENT. ` +
@@ -59,12 +143,12 @@ export class RequestTimeout extends Data.TaggedError("RequestTimeout")<{
  * @since 0.1.0
  * @category errors
  */
-export class RemoteFailure extends Data.TaggedError("RemoteFailure")<{
-  readonly actionType: string
+export class RemoteFailure extends Schema.TaggedError<RemoteFailure>()("RemoteFailure", {
+  actionType: Schema.String,
   /** For example `ValidationError`, `ProcessingError` or `NotImplemented`. */
-  readonly errorType: string
+  errorType: Schema.String,
   /** For example `VALIDATION_ERROR`, `HANDLER_EXECUTION_ERROR` or `ACTION_NOT_IMPLEMENTED`. */
-  readonly errorCode: string | null
-  readonly message: string
-  readonly details: { readonly [key: string]: unknown } | null
-}> {}
+  errorCode: Schema.NullOr(Schema.String),
+  message: Schema.String,
+  details: Schema.NullOr(Schema.Record(Schema.String, Schema.Unknown))
+}) {}

@@ -18,7 +18,7 @@ import { strings } from "../redis/reply.ts"
 import { bytesOf, Load, scriptWords } from "../scripts/bounds.ts"
 import { append } from "../scripts/streams.ts"
 import type { AnswerTarget, Writing } from "./append.ts"
-import { EncodeError } from "./errors.ts"
+import { EncodeError, InvalidAction } from "./errors.ts"
 import type { Streams, Target } from "./streams.ts"
 import { traced } from "./telemetry.ts"
 
@@ -128,7 +128,7 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
     if (actionIds !== undefined && actionIds.length !== all.length) {
       const message =
         `The option actionIds has ${actionIds.length} ids for ${all.length} payloads: expected one for each`
-      return yield* new EncodeError({ actionType: action.type, message })
+      return yield* new EncodeError({ actionType: action.type, reason: new InvalidAction({ message }) })
     }
     const ids: Array<string> = []
     for (let index = 0; index < all.length; index++) {

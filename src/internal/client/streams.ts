@@ -6,7 +6,7 @@ import { Redis, type RedisError } from "../../Redis.ts"
 import { memo } from "../base/memo.ts"
 import { actionStream } from "../redis/names.ts"
 import { explain } from "../redis/streamIds.ts"
-import { EncodeError } from "./errors.ts"
+import { EncodeError, NoStream } from "./errors.ts"
 
 /** A service, and the stream of its actions. */
 export interface Target {
@@ -30,7 +30,7 @@ export const make = Effect.gen(function*() {
       const message = cause instanceof QueueNameError
         ? cause.message
         : "The naming has no stream for this action: give the option service, or correct the naming"
-      return Exit.fail(new EncodeError({ actionType: type, message }))
+      return Exit.fail(new EncodeError({ actionType: type, reason: new NoStream({ message }) }))
     }
   }
 

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import * as Data from "effect/Data"
+import * as Schema from "effect/Schema"
 
 /**
  * The letter does not exist: it was replayed, discarded or dropped already, or the id is wrong.
@@ -11,7 +11,9 @@ import * as Data from "effect/Data"
  * @since 0.1.0
  * @category errors
  */
-export class DeadLetterNotFound extends Data.TaggedError("DeadLetterNotFound")<{ readonly id: string }> {
+export class DeadLetterNotFound extends Schema.TaggedError<DeadLetterNotFound>()("DeadLetterNotFound", {
+  id: Schema.String
+}) {
   override get message(): string {
     return `There is no dead letter ${this.id}: it was replayed, discarded or dropped before, or the id is wrong`
   }
@@ -23,11 +25,11 @@ export class DeadLetterNotFound extends Data.TaggedError("DeadLetterNotFound")<{
  * @since 0.1.0
  * @category errors
  */
-export class TooManyHops extends Data.TaggedError("TooManyHops")<{
-  readonly id: string
-  readonly hops: number
-  readonly maxHops: number
-}> {
+export class TooManyHops extends Schema.TaggedError<TooManyHops>()("TooManyHops", {
+  id: Schema.String,
+  hops: Schema.Number,
+  maxHops: Schema.Number
+}) {
   override get message(): string {
     return `The dead letter ${this.id} was replayed ${this.hops} times, and ${this.maxHops} are allowed. ` +
       "Find out why it fails, then replay it with { force: true } or discard it"
@@ -40,10 +42,10 @@ export class TooManyHops extends Data.TaggedError("TooManyHops")<{
  * @since 0.1.0
  * @category errors
  */
-export class NotReplayable extends Data.TaggedError("NotReplayable")<{
-  readonly id: string
-  readonly message: string
-}> {}
+export class NotReplayable extends Schema.TaggedError<NotReplayable>()("NotReplayable", {
+  id: Schema.String,
+  message: Schema.String
+}) {}
 
 /**
  * The letter has no answer, or its list still cannot be written to. The message says which.
@@ -51,7 +53,7 @@ export class NotReplayable extends Data.TaggedError("NotReplayable")<{
  * @since 0.1.0
  * @category errors
  */
-export class NotDeliverable extends Data.TaggedError("NotDeliverable")<{
-  readonly id: string
-  readonly message: string
-}> {}
+export class NotDeliverable extends Schema.TaggedError<NotDeliverable>()("NotDeliverable", {
+  id: Schema.String,
+  message: Schema.String
+}) {}

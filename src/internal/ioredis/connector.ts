@@ -10,10 +10,11 @@
 import { Redis as Client, type RedisOptions, type SentinelAddress, SentinelConnector, SentinelIterator } from "ioredis"
 import { failureOfMessage } from "../redis/failure.ts"
 import type { Emit, Explaining, Stream } from "./attempt.ts"
-import { AttemptError, describe, type StartFailure } from "./error.ts"
+import { AttemptError, describe } from "./error.ts"
 import { type Handshake, judgeAuth } from "./handshake.ts"
 import type { Resolved } from "./options.ts"
 import { type Address, addressOf, makeOrder, type Order } from "./sentinelOrder.ts"
+import type { StartFailure } from "./startError.ts"
 import { patiently } from "./timer.ts"
 import { destroy } from "./watchdog.ts"
 

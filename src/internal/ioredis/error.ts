@@ -5,9 +5,9 @@
  * arguments. None of that may be logged, so errors of ioredis never leave the adapter: they are replaced by errors of
  * our own.
  */
-import type { RedisStartReason } from "../../IoRedis.ts"
 import * as Redis from "../../Redis.ts"
 import { failureOfMessage } from "../redis/failure.ts"
+import type { StartFailure } from "./startError.ts"
 
 /** The safe part of a failed command: enough to identify it. */
 export class CommandError extends Error {
@@ -24,12 +24,6 @@ export class CommandError extends Error {
     this.command = command
     this.numberOfArguments = numberOfArguments
   }
-}
-
-export interface StartFailure {
-  readonly reason: RedisStartReason
-  readonly detail: string
-  readonly advice: string
 }
 
 /** The code of failures that commands see as failures of their connection, whatever the message is. */
@@ -134,7 +128,11 @@ export const isAway = (cause: unknown): boolean => {
 export const startFailure = (cause: unknown, tls: boolean, db?: number | undefined): StartFailure => {
   if (cause instanceof AttemptError) return cause.failure
   const { code, message } = describe(cause)
-  const failure = (reason: RedisStartReason, advice: string): StartFailure => ({ reason, detail: message, advice })
+  const failure = (reason: StartFailure["reason"], advice: string): StartFailure => ({
+    reason,
+    detail: message,
+    advice
+  })
   const kind = failureOfMessage(message, code)
   switch (kind) {
     case "NotAuthenticated":

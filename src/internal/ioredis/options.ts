@@ -15,6 +15,7 @@ import type { ClientOptions } from "./client.ts"
 import { type Credentials, withPassword } from "./credentials.ts"
 import type { AttemptError } from "./error.ts"
 import { takeIoredis } from "./given.ts"
+import { type RedisStartError, startError } from "./startError.ts"
 
 /** Options with all defaults filled in, times in milliseconds. */
 export interface Resolved {
@@ -35,14 +36,6 @@ export interface Resolved {
   readonly blockGrace: number
   readonly healthCheckInterval: Duration.Duration
   readonly pool: Redis.PoolOptions & { readonly maxConnections: number }
-}
-
-/** Options that cannot work. */
-export interface Unsupported {
-  readonly reason: "Unsupported"
-  readonly address: string
-  readonly detail: string
-  readonly advice: string
 }
 
 /** The values that the options of a connection take. */
@@ -98,15 +91,11 @@ interface Where {
 const addressOf = ({ host, name, path, port, sentinels }: Where): string =>
   sentinels ? `Sentinel's ${name ?? "master"}` : path ?? `${host ?? "localhost"}:${port ?? 6379}`
 
-const unsupported = (address: string, detail: string, advice: string): Unsupported => ({
-  reason: "Unsupported",
-  address,
-  detail,
-  advice
-})
+const unsupported = (address: string, detail: string, advice: string): RedisStartError =>
+  startError(address, { reason: "Unsupported", detail, advice })
 
 /** Options given in code or taken from the settings. */
-export const resolve = (options: Options): Result.Result<Resolved, Unsupported | InvalidOption> => {
+export const resolve = (options: Options): Result.Result<Resolved, RedisStartError | InvalidOption> => {
   const parsed = options.url === undefined ? undefined : parseRedisUrl(options.url)
   if (parsed !== undefined && Result.isFailure(parsed)) {
     return Result.fail(new InvalidOption({ option: "url", found: parsed.failure, expected: expectedRedisUrl }))
@@ -176,7 +165,7 @@ const resolveTaken = (
 export const resolveClient = (
   client: Client,
   options: ConnectionOptions
-): Result.Result<Resolved, Unsupported | InvalidOption> => {
+): Result.Result<Resolved, RedisStartError | InvalidOption> => {
   const address = addressOf(client.options)
   // The compiler rejects a Cluster as a `Redis`, but a cast or plain JavaScript can pass one.
   if (client.isCluster) {

@@ -2,16 +2,16 @@
  * The rules for parts of names. A valid part contains no separator, brace, space, control character or glob, so
  * different parts give different names for any separator that a naming uses.
  */
-import * as Data from "effect/Data"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import { isActionType, maxActionTypeLength } from "../wire/fields.ts"
 
 /** Public as `QueueNaming.QueueNameError`, with its documentation there. */
-export class QueueNameError extends Data.TaggedError("QueueNameError")<{
-  readonly part: string
-  readonly found: string
-  readonly expected: string
-}> {
+export class QueueNameError extends Schema.TaggedError<QueueNameError>()("QueueNameError", {
+  part: Schema.String,
+  found: Schema.String,
+  expected: Schema.String
+}) {
   override get message(): string {
     return `${this.part} ${shown(this.found)} cannot be part of a name in Redis: expected ${this.expected}`
   }
@@ -21,7 +21,7 @@ const shown = (found: string): string =>
   found.length > 80 ? `${JSON.stringify(found.slice(0, 80))}… (${found.length} characters)` : JSON.stringify(found)
 
 /** A fault of a naming itself, with the type of every other invalid name. */
-export class NamingFault extends QueueNameError {
+export class NamingFault extends QueueNameError.extend<NamingFault>("effect-redis-workers/NamingFault")({}) {
   override get message(): string {
     return `The naming gives ${shown(this.found)} as ${this.part}: expected ${this.expected}`
   }

@@ -10,7 +10,14 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Random from "effect/Random"
 import type { RedisError } from "../../Redis.ts"
-import { WorkerError } from "../../WorkerError.ts"
+import {
+  NoPermission,
+  NotAuthenticated,
+  Unsupported,
+  WorkerError,
+  type WorkerErrorReason,
+  WrongType
+} from "../../WorkerError.ts"
 import { timeText } from "../base/timeText.ts"
 import { failureOf, type RedisFailure, saidBy } from "./failure.ts"
 
@@ -44,17 +51,19 @@ const reminder = 60_000
 const delayOf = (failures: number, random: number): number =>
   Math.min(longest, shortest * 2 ** Math.min(failures, 10)) * (0.5 + random / 2)
 
-const advice: { readonly [K in RedisFailure]?: readonly [WorkerError["reason"], string] } = {
-  NotAuthenticated: ["NotAuthenticated", "check the user and the password"],
-  NoPermission: ["NoPermission", "grant the user that command and the keys of this service"],
-  WrongType: ["WrongType", "a key of this service holds another type: move or delete it"],
+type Reason = new(fields: { readonly message: string; readonly cause: unknown }) => WorkerErrorReason
+
+const advice: { readonly [K in RedisFailure]?: readonly [Reason, string] } = {
+  NotAuthenticated: [NotAuthenticated, "check the user and the password"],
+  NoPermission: [NoPermission, "grant the user that command and the keys of this service"],
+  WrongType: [WrongType, "a key of this service holds another type: move or delete it"],
   Unsupported: [
-    "Unsupported",
+    Unsupported,
     "this server lacks a command or an option that the worker needs. If it was renamed or disabled (rename-command), " +
     "allow it again; otherwise use Redis 7.0.4 or later, or Valkey"
   ],
   Cluster: [
-    "Unsupported",
+    Unsupported,
     "this server is a node of a Redis Cluster, which this worker cannot use: connect to a server without cluster mode"
   ]
 }
@@ -101,11 +110,9 @@ export const make = (service = "this process"): Trouble => {
       const kind = failureOf(error)
       const fatal = advice[kind]
       if (fatal !== undefined) {
-        return yield* new WorkerError({
-          reason: fatal[0],
-          message: `Redis refused a command while ${doing} (${saidBy(error)}): ${fatal[1]}`,
-          cause: error
-        })
+        const [Reason, whatToDo] = fatal
+        const message = `Redis refused a command while ${doing} (${saidBy(error)}): ${whatToDo}`
+        return yield* new WorkerError({ reason: new Reason({ message, cause: error }) })
       }
       const before = failures.get(doing)
       const state = before?.kind === kind ? before : { kind, count: 0 }

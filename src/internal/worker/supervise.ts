@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Worker, WorkerState } from "../../Worker.ts"
-import { WorkerError } from "../../WorkerError.ts"
+import { Unexpected, WorkerError } from "../../WorkerError.ts"
 import type { Assembly } from "./assembly.ts"
 
 // Uninterruptible, because nothing owns the fibers before the finalizer is added. Nothing in here waits.
@@ -67,11 +67,12 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
       const isDefect = Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
       return fail(
         new WorkerError({
-          reason: "Unexpected",
-          message: isDefect
-            ? "A defect ended the worker. Please report it with its cause"
-            : "A part of the worker was interrupted from outside. Please report it, or look for a layer that interrupts fibers",
-          cause: error
+          reason: new Unexpected({
+            message: isDefect
+              ? "A defect ended the worker. Please report it with its cause"
+              : "A part of the worker was interrupted from outside. Please report it, or look for a layer that interrupts fibers",
+            cause: error
+          })
         })
       )
     })

@@ -2,11 +2,11 @@
  * What all cases of the conformance suite are made of: a place of their own, commands, expectations.
  */
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { AssertionError, deepStrictEqual } from "node:assert/strict"
 import { randomBytes } from "node:crypto"
@@ -20,12 +20,12 @@ import * as Redis from "../../Redis.ts"
 // cases
 // -----------------------------------------------------------------------------
 
-export class ConformanceFailure extends Data.TaggedError("ConformanceFailure")<{
-  readonly case: string
-  readonly message: string
-  readonly expected: unknown
-  readonly actual: unknown
-}> {}
+export class ConformanceFailure extends Schema.TaggedError<ConformanceFailure>()("ConformanceFailure", {
+  case: Schema.String,
+  message: Schema.String,
+  expected: Schema.Unknown,
+  actual: Schema.Unknown
+}) {}
 
 export interface Case {
   readonly behaviour: string
