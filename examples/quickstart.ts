@@ -104,8 +104,8 @@ const threeWaysToCall = Effect.gen(function*() {
   const client = yield* ActionClient.ActionClient
   yield* heading("Three ways to call a service")
 
-  const entry = yield* client.send(CountVisit, { page: "/" })
-  yield* line("send", `user.visit is entry ${entry} of the stream; there is no answer`)
+  const receipt = yield* client.send(CountVisit, { page: "/" })
+  yield* line("send", `user.visit is action ${receipt.actionId}; there is no answer`)
 
   const ana = { email: "ana@example.com" }
   const { userId } = yield* client.request(CreateUser, ana)

@@ -11,7 +11,7 @@ import { dirname, relative, resolve } from "node:path"
 /** The floors from the ground up, and the rooms on each: a folder of `src/internal`, then the public modules before it. */
 const floors: ReadonlyArray<Readonly<Record<string, ReadonlyArray<string>>>> = [
   { base: ["Redis", "WorkerError", "Metrics"] },
-  { wire: ["DomainAction", "HandlerError"] },
+  { wire: ["ActionId", "DomainAction", "HandlerError", "Receipt"] },
   {
     contract: ["Action", "ActionContext", "ActionGroup", "Delivery", "Settlement"],
     redis: ["QueueNaming", "Settings"]

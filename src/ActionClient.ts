@@ -26,6 +26,7 @@ import * as Request from "./internal/client/request.ts"
 import * as Sending from "./internal/client/send.ts"
 import * as Streams from "./internal/client/streams.ts"
 import { QueueNaming } from "./QueueNaming.ts"
+import type { Receipt } from "./Receipt.ts"
 import { Redis, type RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
 
@@ -41,8 +42,8 @@ import { Settings } from "./Settings.ts"
  */
 export interface SendOptions {
   /**
-   * The id of the action, a UUID. Repeat a call with the same id to let the handler recognize it as the same action.
-   * Default: a new UUID.
+   * The id of the action: a UUID, or any other text of 1 to 200 printable characters, which becomes one (see
+   * `ActionId`). Repeat a call with the same id to let the handler recognize it as the same action. Default: a new UUID.
    */
   readonly actionId?: string | undefined
   /**
@@ -89,8 +90,8 @@ export interface RequestOptions extends Omit<SendOptions, "correlationId"> {
  */
 export interface SendManyOptions extends Omit<SendOptions, "actionId" | "correlationId"> {
   /**
-   * A UUID for each payload, in the same order. Repeat a call with the same ids to send the same actions again.
-   * Default: new UUIDs.
+   * An id for each payload, in the same order, as in `actionId`. Repeat a call with the same ids to send the same
+   * actions again. Default: new UUIDs.
    */
   readonly actionIds?: ReadonlyArray<string> | undefined
 }
@@ -209,15 +210,15 @@ export interface Options {
  * @category services
  */
 export class ActionClient extends Context.Service<ActionClient, {
-  /** Appends an action to the stream of its service and returns the id of the entry. It does not wait for an answer. */
+  /** Appends an action to the stream of its service and returns its receipt. It does not wait for an answer. */
   readonly send: <A extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
     ...options: Action.OptionsOf<A, SendOptions>
-  ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
+  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, Action.ClientServices<A>>
 
   /**
-   * Appends many actions in order, one chunk for each Redis call, and returns the ids of the entries.
+   * Appends many actions in order, one chunk for each Redis call, and returns their receipts.
    *
    * Nothing is sent if one of the payloads does not fit the contract. After a `RedisError`, the earlier chunks are in
    * the stream, and the failing chunk may be. Repeat the call with the same `actionIds` so that handlers can recognize
@@ -227,7 +228,7 @@ export class ActionClient extends Context.Service<ActionClient, {
     action: A,
     payloads: Iterable<Action.PayloadInput<A>>,
     ...options: Action.OptionsOf<A, SendManyOptions>
-  ) => Effect.Effect<ReadonlyArray<string>, EncodeError | RedisError, Action.ClientServices<A>>
+  ) => Effect.Effect<ReadonlyArray<Receipt>, EncodeError | InvalidOption | RedisError, Action.ClientServices<A>>
 
   /**
    * Sends an action and waits for its answer.
@@ -246,22 +247,22 @@ export class ActionClient extends Context.Service<ActionClient, {
     Action.ClientServices<A>
   >
 
-  /** Sends an action whose success is sent back as another action. Returns the id of the entry. */
+  /** Sends an action whose success is sent back as another action. Returns the receipt of the first. */
   readonly sendWithCallback: <A extends Action.Any, C extends Action.Any>(
     action: A,
     payload: Action.PayloadInput<A>,
     options: Action.WithConfigs<A, CallbackOptions<A, C>>
-  ) => Effect.Effect<string, EncodeError | RedisError, Action.ClientServices<A>>
+  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, Action.ClientServices<A>>
 
   /**
-   * Appends an envelope without a contract and returns the id of the entry. The envelope is sent unchanged, with two
+   * Appends an envelope without a contract and returns its receipt. The envelope is sent unchanged, with two
    * exceptions: a `trace_id` of `null` becomes the id of the current span or a random one, and `metadata` of `null`
    * becomes `{}`.
    */
   readonly sendAction: (
     action: DomainAction.DomainAction,
     options?: Pick<SendOptions, "service">
-  ) => Effect.Effect<string, EncodeError | RedisError>
+  ) => Effect.Effect<Receipt, EncodeError | RedisError>
 }>()("effect-redis-workers/ActionClient") {}
 
 // -----------------------------------------------------------------------------
@@ -269,7 +270,7 @@ export class ActionClient extends Context.Service<ActionClient, {
 // -----------------------------------------------------------------------------
 
 /**
- * Appends an action to the stream of its service with the client in the context; returns the id of the entry.
+ * Appends an action to the stream of its service with the client in the context; returns its receipt.
  *
  * **Example** (Sending from anywhere in a program)
  *
@@ -289,11 +290,11 @@ export const send = <A extends Action.Any>(
   action: A,
   payload: Action.PayloadInput<A>,
   ...options: Action.OptionsOf<A, SendOptions>
-): Effect.Effect<string, EncodeError | RedisError, ActionClient | Action.ClientServices<A>> =>
+): Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, ActionClient | Action.ClientServices<A>> =>
   ActionClient.use((client) => client.send(action, payload, ...options))
 
 /**
- * Appends many actions in their order with the client in the context; returns the ids of the entries. See `sendMany` of
+ * Appends many actions in their order with the client in the context; returns their receipts. See `sendMany` of
  * {@link ActionClient}.
  *
  * @since 0.2.0
@@ -303,8 +304,11 @@ export const sendMany = <A extends Action.Any>(
   action: A,
   payloads: Iterable<Action.PayloadInput<A>>,
   ...options: Action.OptionsOf<A, SendManyOptions>
-): Effect.Effect<ReadonlyArray<string>, EncodeError | RedisError, ActionClient | Action.ClientServices<A>> =>
-  ActionClient.use((client) => client.sendMany(action, payloads, ...options))
+): Effect.Effect<
+  ReadonlyArray<Receipt>,
+  EncodeError | InvalidOption | RedisError,
+  ActionClient | Action.ClientServices<A>
+> => ActionClient.use((client) => client.sendMany(action, payloads, ...options))
 
 /**
  * Sends an action with the client in the context and waits for its answer. See `request` of {@link ActionClient}.
@@ -323,8 +327,8 @@ export const request = <A extends Action.Any>(
 > => ActionClient.use((client) => client.request(action, payload, ...options))
 
 /**
- * Sends an action with the client in the context, and lets its success arrive as another action. Returns the id of the
- * entry. See `sendWithCallback` of {@link ActionClient}.
+ * Sends an action with the client in the context, and lets its success arrive as another action. Returns the receipt of
+ * the first. See `sendWithCallback` of {@link ActionClient}.
  *
  * @since 0.2.0
  * @category accessors
@@ -333,11 +337,11 @@ export const sendWithCallback = <A extends Action.Any, C extends Action.Any>(
   action: A,
   payload: Action.PayloadInput<A>,
   options: Action.WithConfigs<A, CallbackOptions<A, C>>
-): Effect.Effect<string, EncodeError | RedisError, ActionClient | Action.ClientServices<A>> =>
+): Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, ActionClient | Action.ClientServices<A>> =>
   ActionClient.use((client) => client.sendWithCallback(action, payload, options))
 
 /**
- * Appends an envelope without a contract with the client in the context; returns the id of the entry.
+ * Appends an envelope without a contract with the client in the context; returns its receipt.
  *
  * @since 0.2.0
  * @category accessors
@@ -345,7 +349,7 @@ export const sendWithCallback = <A extends Action.Any, C extends Action.Any>(
 export const sendAction = (
   action: DomainAction.DomainAction,
   options?: Pick<SendOptions, "service">
-): Effect.Effect<string, EncodeError | RedisError, ActionClient> =>
+): Effect.Effect<Receipt, EncodeError | RedisError, ActionClient> =>
   ActionClient.use((client) => client.sendAction(action, options))
 
 // -----------------------------------------------------------------------------

@@ -30,6 +30,7 @@ import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
 import { counted } from "../support/counted.ts"
 import { describeInMemory, layerOnServer } from "../support/place.ts"
+import { entryIdOf } from "../support/receipts.ts"
 import * as Server from "../support/redisServer.ts"
 import { until } from "../support/until.ts"
 
@@ -131,12 +132,18 @@ const creating = Users.handlers({
 // -----------------------------------------------------------------------------
 
 const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
-  "send appends one action and returns its id": Effect.gen(function*() {
+  "send appends one action and returns its receipt": Effect.gen(function*() {
     const { send } = yield* client
-    const id = yield* send(CreateUser, { email: "a" })
+    const receipt = yield* send(CreateUser, { email: "a" })
     const [entry, ...more] = yield* sent
     assert.lengthOf(more, 0)
-    assert.strictEqual(entry?.id, id)
+    assert.deepStrictEqual(receipt, {
+      _tag: "Sent",
+      actionId: entry!.action.action_id,
+      service: "user",
+      stream: actionStream(yield* QueueNaming.QueueNaming, "user"),
+      entryId: entry!.id
+    })
     assert.deepInclude(entry?.action, {
       action_type: "user.create",
       data: { email: "a" },
@@ -152,7 +159,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     const actionId = "00000000-0000-4000-8000-00000000000a"
     const correlationId = "00000000-0000-4000-8000-00000000000b"
     const tenantId = "00000000-0000-4000-8000-00000000000c"
-    const id = yield* sendAction(CreateUser, { email: "a" }, {
+    const receipt = yield* sendAction(CreateUser, { email: "a" }, {
       actionId,
       correlationId,
       context: { tenantId },
@@ -167,7 +174,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       "-",
       "+"
     )
-    assert.strictEqual(there, id)
+    assert.deepInclude(receipt, { actionId, service: "accounts", entryId: there })
     assert.deepInclude(JSON.parse(text), {
       action_id: actionId,
       correlation_id: correlationId,
@@ -176,12 +183,15 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     })
   }),
 
-  "sendMany keeps the order over all chunks and returns the ids in it": Effect.gen(function*() {
+  "sendMany keeps the order over all chunks and returns the receipts in it": Effect.gen(function*() {
     const { sendMany } = yield* client
     const emails = Array.from({ length: 1_201 }, (_, index) => `m${index}`)
-    const ids = yield* sendMany(CreateUser, emails.map((email) => ({ email })))
+    const receipts = yield* sendMany(CreateUser, emails.map((email) => ({ email })))
     const entries = yield* sent
-    assert.deepStrictEqual(entries.map(({ id }) => id), ids)
+    assert.deepStrictEqual(
+      entries.map(({ action, id }) => [id, action.action_id]),
+      receipts.map((receipt) => [entryIdOf(receipt), receipt.actionId])
+    )
     assert.deepStrictEqual(entries.map(({ action }) => action.data["email"]), emails)
     assert.strictEqual(new Set(entries.map(({ action }) => action.action_id)).size, emails.length)
   }),
@@ -669,12 +679,12 @@ function callback(to: "list" | "stream"): Effect.Effect<void, unknown, Services>
     const { sendWithCallback } = yield* client
     const correlationId = "00000000-0000-4000-8000-00000000000b"
     const tenantId = "00000000-0000-4000-8000-00000000000c"
-    const id = yield* sendWithCallback(CreateUser, { email: "a" }, {
+    const receipt = yield* sendWithCallback(CreateUser, { email: "a" }, {
       callback: { action: UserCreated, to },
       correlationId,
       context: { tenantId }
     })
-    assert.match(id, /^\d+-\d+$/)
+    assert.match(entryIdOf(receipt), /^\d+-\d+$/)
     assert.deepInclude(yield* Queue.take(got), {
       action_type: "user.created",
       data: { userId: "id of a" },

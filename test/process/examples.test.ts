@@ -21,7 +21,7 @@ const runToEnd = Effect.fnUntraced(function*(name: string, env?: Processes.Optio
 })
 
 const assertQuickstart = (output: string): void => {
-  assert.match(output, /^ {2}send +user\.visit is entry \d+-\d+/m)
+  assert.match(output, /^ {2}send +user\.visit is action [0-9a-f-]{36};/m)
   assert.match(output, /^ {2}request +user\.create ana@example\.com → success: user-1$/m)
   assert.match(output, /^ {2}request +user\.create ana@example\.com → error: EmailTaken \(ana@example\.com\)$/m)
   assert.match(output, /^ {2}sendWithCallback +user\.create eva@example\.com → signup\.user_created: user-2$/m)

@@ -10,10 +10,12 @@ import * as ActionClient from "../../src/ActionClient.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
+import type { Receipt } from "../../src/Receipt.ts"
 import { Redis, type RedisError } from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
+import { entryIdOf } from "../support/receipts.ts"
 
 class Taken extends Schema.TaggedError<Taken>()("Taken", { email: Schema.String }) {}
 
@@ -46,7 +48,7 @@ describe("the accessors of ActionClient", () => {
         data: { email: "e" }
       }))
       const entries = yield* redis.send<ReadonlyArray<[string, unknown]>>("XRANGE", stream, "-", "+")
-      assert.deepStrictEqual(entries.map(([id]) => id), [one, ...many, callback, envelope])
+      assert.deepStrictEqual(entries.map(([id]) => id), [one, ...many, callback, envelope].map(entryIdOf))
     }).pipe(Effect.provide(AppLayer)))
 
   it.live("request the answer, or the declared error", () =>
@@ -64,8 +66,8 @@ describe("the accessors of ActionClient", () => {
 
   it("need the client, require what a contract requires, and have its types", () => {
     const sending: Effect.Effect<
-      string,
-      ActionClient.EncodeError | RedisError,
+      Receipt,
+      ActionClient.EncodeError | ActionClient.InvalidOption | RedisError,
       ActionClient.ActionClient
     > = ActionClient.send(CreateUser, { email: "a" })
     const asking = ActionClient.request(CreateUser, { email: "a" })

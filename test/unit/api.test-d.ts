@@ -23,6 +23,7 @@ import {
   makeWorker,
   type QueueNaming,
   QueueNamingLayer,
+  type Receipt,
   type Redis,
   RedisLayer,
   type RedisMemory,
@@ -54,7 +55,7 @@ type OfRequest =
   | ActionClient.EncodeError
   | ActionClient.InvalidOption
   | Redis.RedisError
-type OfSend = ActionClient.EncodeError | Redis.RedisError
+type OfSend = ActionClient.EncodeError | ActionClient.InvalidOption | Redis.RedisError
 type WorkerFailure = Worker.WorkerError | Worker.InvalidOption
 type OfWorker = Redis.Redis | QueueNaming.QueueNaming | Settings.Settings
 
@@ -112,9 +113,9 @@ describe("the client", () => {
   })
 
   it("sends without an answer: neither the error of the contract nor a timeout", () => {
-    expectTypeOf(client.send(CreateUser, { email: "a" })).toEqualTypeOf<Effect.Effect<string, OfSend>>()
+    expectTypeOf(client.send(CreateUser, { email: "a" })).toEqualTypeOf<Effect.Effect<Receipt.Receipt, OfSend>>()
     expectTypeOf(client.sendMany(CreateUser, [{ email: "a" }])).toEqualTypeOf<
-      Effect.Effect<ReadonlyArray<string>, OfSend>
+      Effect.Effect<ReadonlyArray<Receipt.Receipt>, OfSend>
     >()
   })
 

@@ -130,7 +130,9 @@ inMemory("The reasons of an EncodeError", (test) => {
       const client = yield* ActionClient.ActionClient
       // SAFETY: what the compiler refuses, and plain JavaScript does all the same.
       const unchecked = (value: unknown): never => value as never
-      const reasonOf = <A, R>(call: Effect.Effect<A, ActionClient.EncodeError | { readonly _tag: "RedisError" }, R>) =>
+      const reasonOf = <A, R>(
+        call: Effect.Effect<A, ActionClient.EncodeError | { readonly _tag: "InvalidOption" | "RedisError" }, R>
+      ) =>
         Effect.map(
           Effect.flip(call),
           (error) => error._tag === "EncodeError" ? error.reason._tag : error._tag

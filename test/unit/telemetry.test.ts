@@ -19,6 +19,7 @@ import * as Redis from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
+import { entryIdOf } from "../support/receipts.ts"
 import { until } from "../support/until.ts"
 
 class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
@@ -153,7 +154,7 @@ describe("spans", () => {
     Effect.gen(function*() {
       const client = yield* ActionClient.ActionClient
       const redis = yield* Redis.Redis
-      const id = yield* client.send(CreateUser, { email: "a" })
+      const id = entryIdOf(yield* client.send(CreateUser, { email: "a" }))
       const [entry] = yield* redis.send<ReadonlyArray<[string, ReadonlyArray<string>]>>("XRANGE", stream, id, id)
       assert.deepStrictEqual(entry?.[1].filter((_, index) => index % 2 === 0), ["data"])
     }).pipe(Effect.scoped, Effect.provide(services)))

@@ -21,7 +21,7 @@ import * as AskAlone from "./askAlone.ts"
 import { RequestTimeout } from "./errors.ts"
 import * as Inboxes from "./inboxes.ts"
 import { callRows } from "./options.ts"
-import { contextFor } from "./send.ts"
+import { actionIdOf, contextFor } from "./send.ts"
 import type { Streams } from "./streams.ts"
 import { requestMetrics, traced } from "./telemetry.ts"
 
@@ -62,7 +62,9 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
       if (timeout === undefined) return Effect.fail(invalid("timeout", callRows.timeout, options.timeout))
       const millis = Duration.toMillis(timeout)
       const correlationId = uuid()
-      const actionId = options.actionId ?? uuid()
+      const id = actionIdOf(action.type, options.actionId)
+      if (Exit.isFailure(id)) return id
+      const actionId = id.value
       const answers = streams.namesFor<Inboxes.AnswerList>(
         action.type,
         options.service,
@@ -77,14 +79,14 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
         Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
       )
       const asking = traced(
-        { operation: "request", actionType: action.type, stream: stream.value, actionId, count: 1 },
+        { operation: "request", actionType: action.type, stream: stream.value.stream, actionId, count: 1 },
         (trace) => {
           const answer = { list, type: null, correlationId }
           const written = (millis: number) => {
             const limit = Number.isFinite(millis) ? millis : undefined
             return writing.write(action, payload, context, actionId, options, trace, answer, limit)
           }
-          const send = (text: string) => streams.add(stream.value, text, trace)
+          const send = (text: string) => streams.add(stream.value.stream, text, trace)
           const alone = () => {
             const deadline = monotonicMillis(clock) + millis
             // Built when it can be sent, so that waiting for a connection does not shorten the handler's time.
@@ -100,7 +102,9 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
         }
       )
       const slot = fiber.getRef(Slot)
-      return slot?.asks(stream.value) === true ? Effect.ensuring(asking, Effect.sync(() => slot.answered())) : asking
+      return slot?.asks(stream.value.stream) === true
+        ? Effect.ensuring(asking, Effect.sync(() => slot.answered()))
+        : asking
     })
 
   return (action: Action.Any, payload: unknown, options: RequestOptions = {}) =>

@@ -5,10 +5,13 @@ import type * as Fiber from "effect/Fiber"
 import * as Action from "../../Action.ts"
 import type { SendManyOptions, SendOptions } from "../../ActionClient.ts"
 import * as ActionContext from "../../ActionContext.ts"
+import * as ActionId from "../../ActionId.ts"
 import type { DomainAction } from "../../DomainAction.ts"
 import type { QueueNaming } from "../../QueueNaming.ts"
-import type { Redis } from "../../Redis.ts"
+import type { Receipt } from "../../Receipt.ts"
+import type { Redis, RedisError } from "../../Redis.ts"
 import { exitOf } from "../base/exit.ts"
+import type { InvalidOption } from "../base/invalidOption.ts"
 import { uuid } from "../base/uuid.ts"
 import { callbackInbox } from "../redis/names.ts"
 import { strings } from "../redis/reply.ts"
@@ -16,7 +19,7 @@ import { bytesOf, Load, scriptWords } from "../scripts/bounds.ts"
 import { append } from "../scripts/streams.ts"
 import type { AnswerTarget, Writing } from "./append.ts"
 import { EncodeError, InvalidAction } from "./errors.ts"
-import type { Streams } from "./streams.ts"
+import type { Streams, Target } from "./streams.ts"
 import { traced } from "./telemetry.ts"
 
 export interface SendingOptions {
@@ -50,22 +53,40 @@ export const contextFor = (
   return over === undefined ? context : ActionContext.merge(context, over)
 }
 
+/** The id of an action: the caller's own as a UUID, or a new one. */
+export const actionIdOf = (actionType: string, own: string | undefined): Exit.Exit<string, InvalidOption> => {
+  if (own === undefined) return Exit.succeed(uuid())
+  const id = ActionId.from(actionType, own)
+  return id._tag === "Success" ? Exit.succeed(id.success) : Exit.fail(id.failure)
+}
+
+const sent = ({ service, stream }: Target, actionId: string, entryId: string): Receipt => ({
+  _tag: "Sent",
+  actionId,
+  service,
+  stream,
+  entryId
+})
+
 export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOptions) => {
   const appendMany = redis.eval(append.script)
 
   /** Sends one action, with or without a callback. */
   const sendOne = (action: Action.Any, payload: unknown, options: SendOptions, answer?: AnswerTarget) =>
-    Effect.withFiber((fiber) => {
-      const stream = streams.of(action.type, options.service)
-      if (Exit.isFailure(stream)) return stream
-      const actionId = options.actionId ?? uuid()
+    Effect.withFiber((fiber): Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, unknown> => {
+      const target = streams.of(action.type, options.service)
+      if (Exit.isFailure(target)) return Effect.failCause(target.cause)
+      const id = actionIdOf(action.type, options.actionId)
+      if (Exit.isFailure(id)) return Effect.failCause(id.cause)
+      const { stream } = target.value
+      const actionId = id.value
       const context = contextFor(fiber, options)
       return traced(
-        { operation: "send", actionType: action.type, stream: stream.value, actionId, count: 1 },
+        { operation: "send", actionType: action.type, stream, actionId, count: 1 },
         (trace) =>
           Effect.flatMapEager(
             writing.write(action, payload, context, actionId, options, trace, answer),
-            (text) => streams.add(stream.value, text, trace)
+            (text) => Effect.map(streams.add(stream, text, trace), (entryId) => sent(target.value, actionId, entryId))
           )
       )
     })
@@ -99,7 +120,8 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
     payloads: Iterable<unknown>,
     options: SendManyOptions = {}
   ) {
-    const stream = yield* streams.of(action.type, options.service)
+    const target = yield* streams.of(action.type, options.service)
+    const { stream } = target
     const context = yield* Effect.withFiber((fiber) => Effect.succeed(contextFor(fiber, options)))
     const all = [...payloads]
     const { actionIds } = options
@@ -108,12 +130,16 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
         `The option actionIds has ${actionIds.length} ids for ${all.length} payloads: expected one for each`
       return yield* new EncodeError({ actionType: action.type, reason: new InvalidAction({ message }) })
     }
+    const ids: Array<string> = []
+    for (let index = 0; index < all.length; index++) {
+      ids.push(yield* actionIdOf(action.type, actionIds?.[index]))
+    }
     return yield* traced(
       { operation: "send", actionType: action.type, stream, actionId: undefined, count: all.length },
       Effect.fnUntraced(function*(trace) {
         const chunks = yield* writeChunks(
           all.length,
-          (index) => writing.write(action, all[index], context, actionIds?.[index] ?? uuid(), options, trace)
+          (index) => writing.write(action, all[index], context, ids[index]!, options, trace)
         )
         const appendChunks = Effect.forEach(
           (texts: ReadonlyArray<string>) =>
@@ -123,7 +149,7 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
         // The first chunk goes alone, since the server may not have the script yet: the next chunk would overtake it.
         const first = yield* appendChunks(chunks.slice(0, 1))
         const others = yield* appendChunks(chunks.slice(1))
-        return [...first, ...others].flatMap(strings)
+        return [...first, ...others].flatMap(strings).map((entryId, index) => sent(target, ids[index]!, entryId))
       })
     )
   })
@@ -138,7 +164,7 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
     const list = streams.namesFor(
       type,
       target.service,
-      (service) => target.to === "stream" ? streams.ofService(service) : callbackInbox(naming, service, type)
+      (service) => target.to === "stream" ? streams.ofService(service).stream : callbackInbox(naming, service, type)
     )
     return Exit.isFailure(list)
       ? list
@@ -146,10 +172,19 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
   }
 
   const sendAction = Effect.fnUntraced(function*(envelope: DomainAction, options: Pick<SendOptions, "service"> = {}) {
-    const stream = yield* streams.of(envelope.action_type, options.service)
+    const target = yield* streams.of(envelope.action_type, options.service)
+    const { stream } = target
     return yield* traced(
       { operation: "send", actionType: envelope.action_type, stream, actionId: envelope.action_id, count: 1 },
-      (trace) => Effect.flatMapEager(writing.refill(envelope, trace), (text) => streams.add(stream, text, trace))
+      (trace) =>
+        Effect.flatMapEager(
+          writing.refill(envelope, trace),
+          (text) =>
+            Effect.map(
+              streams.add(stream, text, trace),
+              (entryId) => sent(target, envelope.action_id.toLowerCase(), entryId)
+            )
+        )
     )
   })
 

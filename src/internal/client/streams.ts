@@ -8,6 +8,12 @@ import { actionStream } from "../redis/names.ts"
 import { explain } from "../redis/streamIds.ts"
 import { EncodeError, NoStream } from "./errors.ts"
 
+/** A service, and the stream of its actions. */
+export interface Target {
+  readonly service: string
+  readonly stream: string
+}
+
 export const make = Effect.gen(function*() {
   const redis = yield* Redis
   const naming = yield* QueueNaming
@@ -28,12 +34,13 @@ export const make = Effect.gen(function*() {
     }
   }
 
-  // Caches one name for each service and one function for each stream, so that a send creates neither.
-  const ofService = memo((service: string) => actionStream(naming, service))
+  // Caches one target for each service and one function for each stream, so that a send creates neither.
+  const ofService = memo((service: string): Target => ({ service, stream: actionStream(naming, service) }))
   const explained = memo((stream: string) => (error: RedisError) => explain(stream, error))
 
   const of = (type: string, service: string | undefined) => namesFor(type, service, ofService)
 
+  /** Appends a text to a stream and returns the id of the entry. */
   const add = (stream: string, text: string, trace: string | undefined): Effect.Effect<string, RedisError> =>
     Effect.mapError(
       trace === undefined
