@@ -92,7 +92,7 @@ interface State {
   count: number
 }
 
-/** `service` names the worker in the log. What it shares with other parts of the process is the outage. */
+/** `service` names the worker in the log. The parts of a process share the outage. */
 export const make = (service = "this process", outage: Outage = new Outage()): Trouble => {
   const failures = new Map<string, State>()
 
