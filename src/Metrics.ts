@@ -7,38 +7,7 @@
  * @since 0.1.0
  */
 import * as Metric from "effect/Metric"
-
-/**
- * Histogram boundaries of durations, in milliseconds, from 1 ms to 1 minute and beyond.
- *
- * @since 0.1.0
- * @category constants
- */
-export const durationBoundaries: ReadonlyArray<number> = Metric.boundariesFromIterable([
-  1,
-  2,
-  5,
-  10,
-  25,
-  50,
-  100,
-  250,
-  500,
-  1_000,
-  2_500,
-  5_000,
-  10_000,
-  30_000,
-  60_000
-])
-
-/**
- * Histogram boundaries of attempts.
- *
- * @since 0.1.0
- * @category constants
- */
-export const attemptBoundaries: ReadonlyArray<number> = Metric.boundariesFromIterable([1, 2, 3, 4, 5, 7, 10, 20])
+import { attemptBoundaries, durationBoundaries } from "./internal/base/boundaries.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })

@@ -3,7 +3,6 @@ import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import type { Route } from "../../ActionGroup.ts"
 import * as Metrics from "../../Metrics.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
@@ -11,6 +10,7 @@ import type { Values } from "../../Settings.ts"
 import type { WorkerOptions } from "../../Worker.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
+import type { Route } from "../contract/route.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { type Names, namesOf } from "../redis/names.ts"
 import * as serverClock from "../redis/serverClock.ts"
@@ -19,6 +19,7 @@ import * as arrivals from "./arrivals.ts"
 import { type Options, resolve } from "./options.ts"
 import { goneWarning } from "./report.ts"
 import * as serverChecks from "./serverChecks.ts"
+import * as settled from "./settled.ts"
 import * as telemetry from "./telemetry.ts"
 
 export interface HostInput extends Pick<Host, "redis" | "naming" | "routes" | "context" | "clock"> {
@@ -44,6 +45,8 @@ export interface Host {
   readonly paused: Latch.Latch
   readonly trouble: trouble.Trouble
   readonly telemetry: telemetry.Telemetry
+  /** `undefined` without the option `onSettled`. */
+  readonly observing: settled.Observing | undefined
   readonly arrivals: arrivals.Arrivals
   /** Creates the missing group again. */
   readonly restoreGroup: Effect.Effect<void, WorkerError>
@@ -123,6 +126,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     routes,
     context,
     clock,
+    observing: settled.make({ clock, context, names, options }),
     server: serverClock.make(redis, clock),
     options,
     serviceFrom: input.options.service === undefined ? "SERVICE_NAME" : "the option service",

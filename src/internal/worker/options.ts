@@ -25,6 +25,14 @@ import { distinct } from "../schedules/declare.ts"
 import type { Declared } from "../schedules/spec.ts"
 import { defaultSchedule } from "./backoff.ts"
 
+/** Its parameters and its result cannot be seen in a function; the type of the option demands them. */
+const observer: Kind<NonNullable<WorkerOptions["onSettled"]>> = {
+  expected: "a function (settlement, delivery) => Effect",
+  decode: (value) => typeof value === "function" ? value as NonNullable<WorkerOptions["onSettled"]> : undefined,
+  show: (value) => typeof value,
+  fromText: () => undefined
+}
+
 /** Options without a setting. A worker's `readAhead` has a default that depends on another option. */
 export const workerRows = {
   consumers: fields.consumers,
@@ -47,7 +55,8 @@ export const workerRows = {
   responseTimeToLive,
   "deadLetters.maxCount": row(wholeNumber(1, undefined, { orInfinity: true }), 100_000),
   "deadLetters.maxAge": row(time("1 millis", undefined, { example: "30 days" }), Duration.days(30)),
-  retain: time(0, undefined, { example: "1 hour" })
+  retain: time(0, undefined, { example: "1 hour" }),
+  onSettled: observer
 } as const
 
 /** With times in milliseconds. */
@@ -110,6 +119,7 @@ const over = (read: Reader, options: WorkerOptions, settings: Values) => {
       read.take("responseTimeToLive", rows.responseTimeToLive, options.responseTimeToLive)
     ),
     retain: retain && wholeMillis(retain),
+    onSettled: read.optional("onSettled", rows.onSettled, options.onSettled),
     handlerTimeout: handlerTimeout && wholeMillis(handlerTimeout),
     // SAFETY: every schedule is made by `Schedules.cron` or `Schedules.every`, which return the whole of it.
     schedules: (options.schedules ?? []) as ReadonlyArray<Schedule & Declared>,

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import { eventLoop } from "./eventLoop.ts"
 import type { MakePart } from "./part.ts"
+import { observing } from "./settled.ts"
 import { callbacks } from "./upkeep/callbacks.ts"
 import { deadLetterBounds } from "./upkeep/deadLetterBounds.ts"
 import { due } from "./upkeep/due.ts"
@@ -24,7 +25,8 @@ export const parts: ReadonlyArray<MakePart> = [
   callbacks,
   sampler,
   eventLoop,
-  serverTime
+  serverTime,
+  observing
 ]
 
 /** The parts of workers that start in a context. Tests add their own. */
