@@ -5,6 +5,7 @@ import * as DomainAction from "../../DomainAction.ts"
 import type { RedisError } from "../../Redis.ts"
 import { uuid } from "../base/uuid.ts"
 import { pages } from "../scripts/bounds.ts"
+import { timestampOf } from "../wire/timestamp.ts"
 import { planOf } from "./plan.ts"
 import { recurrenceOf, type Spec, type State, type Stored } from "./spec.ts"
 import type { Found, Store } from "./store.ts"
@@ -32,7 +33,7 @@ export const textOf = (
   text: DomainAction.encode(DomainAction.make({
     action_id: actionId,
     action_type: spec.actionType,
-    timestamp: DomainAction.timestamp(now),
+    timestamp: timestampOf(now),
     origin_service: service,
     trace_id: uuid(),
     data: spec.data,

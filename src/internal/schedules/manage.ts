@@ -43,7 +43,7 @@ const statusOf = ({ name, state }: Store.Found, { origin, spec, version }: Store
   skipped: state.skipped
 })
 
-/** The slots of a schedule that no version of this library understands are none. */
+/** A schedule that this version cannot read has no slots. */
 const never: Recurrence = { next: () => undefined, lastUntil: () => undefined }
 
 const recurrenceIn = (stored: Stored): Recurrence => {

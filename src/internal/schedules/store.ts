@@ -1,4 +1,4 @@
-/** The schedules of a service in Redis: reading them, and changing one that nobody else has changed meanwhile. */
+/** The schedules of a service in Redis: reading them, and changing one unless another process has changed it meanwhile. */
 import * as Effect from "effect/Effect"
 import type { Redis, RedisError } from "../../Redis.ts"
 import type { Names } from "../redis/names.ts"
