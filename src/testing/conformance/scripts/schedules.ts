@@ -92,6 +92,6 @@ export const scheduleCases: ReadonlyArray<Case> = cases("scripts: schedules", (t
       yield* evaluate(renewSchedules, { ...names, versions: [["nightly", "v2"], ["other", "v1"]] })
       assert.equal(yield* stored, spec)
       const time = yield* evaluate(renewSchedules, { ...names, versions: [["nightly", "v1"]] })
-      assert.equal(yield* stored, `v1 declared ${time}\n{}`)
+      assert.equal(yield* stored, `v1 declared ${Number(time)}\n{}`)
     }))
 })
