@@ -65,6 +65,10 @@ export interface Signals {
   readonly renew: Latch.Latch
   /** A retry was written, and its due time may be the earliest. */
   readonly due: Latch.Latch
+  /** Schedules are due. */
+  readonly schedules: Latch.Latch
+  /** Their names, as they were last seen. */
+  dueSchedules: ReadonlyArray<string>
   /** An entry was left to a worker that knows its type. */
   yielded: boolean
 }
@@ -138,7 +142,13 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
         return goneWarning(names, ids)
       }),
     sawId: serverChecks.watchIds(names.stream),
-    signals: { renew: Latch.makeUnsafe(false), due: Latch.makeUnsafe(false), yielded: false },
+    signals: {
+      renew: Latch.makeUnsafe(false),
+      due: Latch.makeUnsafe(false),
+      schedules: Latch.makeUnsafe(false),
+      dueSchedules: [],
+      yielded: false
+    },
     vitals: {
       startedAt,
       lastRenewed: startedAt,
