@@ -2,7 +2,6 @@
  * One consumer of the group: a runner, the settler of its decisions, and a reader, unless it gets only claimed entries.
  */
 import * as Effect from "effect/Effect"
-import type { Policy, Subject } from "../../Settlement.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { uuid } from "../base/uuid.ts"
 import { accepts } from "../redis/names.ts"
@@ -12,6 +11,7 @@ import type { Host } from "./host.ts"
 import * as intake from "./intake.ts"
 import * as reader from "./reader.ts"
 import * as runner from "./runner.ts"
+import type { Policy, Subject } from "./settlementOf.ts"
 import * as settler from "./settler.ts"
 
 export interface Consumer {
