@@ -17,7 +17,7 @@ const keysOf = (service: string): ReadonlyArray<string> => {
 describe("names with hash tags", () => {
   it("put all keys of a service, and the answers that it gives, into one slot", () => {
     for (const service of ["user", "mail", "a", "b_c"]) {
-      assert.deepStrictEqual([...new Set(keysOf(service).map(slotOf))].length, 1, service)
+      assert.strictEqual(new Set(keysOf(service).map(slotOf)).size, 1, service)
     }
     assert.notStrictEqual(slotOf(keysOf("user")[0]!), slotOf(keysOf("mail")[0]!))
   })

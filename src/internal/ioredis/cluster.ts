@@ -12,6 +12,7 @@ import { randomBytes } from "node:crypto"
 import * as Redis from "../../Redis.ts"
 import * as clusters from "../redis/cluster.ts"
 import * as neighbours from "../redis/neighbours.ts"
+import { outageAt, share } from "../redis/outage.ts"
 import { addressOf, type Endpoint, makeNodes, type Nodes } from "./clusterNodes.ts"
 import type { ResolvedCluster } from "./clusterOptions.ts"
 import { makeReserved } from "./clusterReserved.ts"
@@ -32,7 +33,7 @@ interface StartFailures {
   readonly failures: ReadonlyArray<readonly [Endpoint, unknown]>
 }
 
-/** What one node says clearly is worth more than that another one is away. */
+/** A node that answered explains more than one that is away. */
 const startErrorOf = (resolved: Resolved, { failures }: StartFailures) => {
   const explained = failures.map(([endpoint, cause]) => ({ endpoint, ...startFailure(cause, resolved.tls) }))
   const away = new Set(["Refused", "TimedOut", "UnknownHost"])
@@ -77,6 +78,7 @@ export const openCluster = Effect.fnUntraced(function*({ resolved, seeds, transl
   yield* Effect.forEach(resolved.warnings, (warning) => Effect.logWarning(warning))
   const instance = randomBytes(4).toString("hex")
   const nameOf = (role: string) => `effect-redis-workers:${role}:${resolved.name}:${instance}`
+  const outage = outageAt(resolved.address)
   let started = false
   const nodes = yield* makeNodes({
     resolved,
@@ -84,7 +86,8 @@ export const openCluster = Effect.fnUntraced(function*({ resolved, seeds, transl
     translate,
     name: nameOf("command"),
     context: yield* Effect.context<never>(),
-    started: () => started
+    started: () => started,
+    outage
   }).pipe(Effect.mapError((failures) => startErrorOf(resolved, failures)))
   // Opened now, so that a user without permissions, and a node that cannot be reached, are found out at the start.
   let latest = yield* Effect.mapError(
@@ -119,6 +122,7 @@ export const openCluster = Effect.fnUntraced(function*({ resolved, seeds, transl
     subscribe: makeSubscribe(nodes, nameOf("subscriber")),
     pool: resolved.pool
   })
+  share(redis, outage)
   clusters.register(redis)
   neighbours.register(redis, {
     address: `cluster ${nodes.masters().map(({ address }) => address).sort()[0] ?? ""}`,

@@ -13,6 +13,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import { isIP } from "node:net"
 import type * as Redis from "../../Redis.ts"
+import type { Outage } from "../redis/outage.ts"
 import { array } from "../redis/reply.ts"
 import { slotCount } from "../redis/slot.ts"
 import { open, type OpenFailure } from "./client.ts"
@@ -124,11 +125,13 @@ export interface NodesOptions {
   readonly name: string
   readonly context: Context.Context<never>
   readonly started: () => boolean
+  /** What the layer has logged of an outage. */
+  readonly outage: Outage
 }
 
 /** Opens the first table. The failure is that of the first node that said more than nothing. */
 export const makeNodes = Effect.fnUntraced(function*(options: NodesOptions) {
-  const { context, resolved, seeds, started, translate } = options
+  const { context, outage, resolved, seeds, started, translate } = options
   const scope = yield* Effect.scope
   const run = Effect.runForkWith(context)
   const held = new Map<string, Held>()
@@ -138,7 +141,7 @@ export const makeNodes = Effect.fnUntraced(function*(options: NodesOptions) {
   let known: ReadonlyArray<Endpoint> = seeds
 
   const make = (endpoint: Endpoint): Held => {
-    const clients = makeClients(resolvedAt(resolved, endpoint), context, started)
+    const clients = makeClients(resolvedAt(resolved, endpoint), context, started, outage)
     let own: Scope.Closeable | undefined
     let lasting: Lasting | undefined
     let opening: Deferred.Deferred<Lasting, Redis.RedisError> | undefined
@@ -219,7 +222,7 @@ export const makeNodes = Effect.fnUntraced(function*(options: NodesOptions) {
     }
     masters = [...owners.values()]
     known = [...rows.flatMap(({ master, replicas }) => [master, ...replicas].map(translate)), ...seeds]
-    for (const node of [...held.values()]) {
+    for (const node of held.values()) {
       node.missing = owners.has(node.address) ? 0 : node.missing + 1
       // A table may be old. A node that is missing twice owns nothing any more, and may never answer again.
       if (node.missing < 2) continue

@@ -126,7 +126,7 @@ export const makeReserved = (options: ReservedOptions): Pick<Connection, "send" 
     const what = `${command} ${args[0] ?? ""}`.toUpperCase()
     return Effect.map(sent, ({ node, reply }): unknown => {
       if (what === "CLIENT ID") identified = true
-      // Without a name, nobody looks for it any more.
+      // Without a name, it cannot be found by its id any more.
       if (what === "CLIENT SETNAME" && args[1] === "") identified = false
       return what === "CLIENT ID" ? `${node.address}/${String(reply)}` : reply
     })

@@ -47,7 +47,7 @@ export const makePatience = () => {
   }
 }
 
-/** A redirection is no error of the caller's: what it gets is the kind of trouble. */
+/** The caller cannot follow a redirection, so it gets the kind of trouble instead. */
 const spent = (turn: Turn, error: Redis.RedisError): Redis.RedisError =>
   turn === "MOVED" || turn === "ASK"
     ? ownError(`Too many Cluster redirections: ${describe(error.cause).message}`, "CLUSTERDOWN")

@@ -165,7 +165,7 @@ export const startFailure = (cause: unknown, tls: boolean, db?: number | undefin
       advice: "use a number below the server's option databases (16 by default) at the end of REDIS_URL"
     }
   }
-  if (/^ERR This instance has cluster support disabled/.test(message)) {
+  if (message.startsWith("ERR This instance has cluster support disabled")) {
     return failure("Unsupported", "this server is not a node of a cluster: use IoRedis.layerOptions (or IoRedis.layer)")
   }
   if (/^CLUSTERDOWN|^the cluster has no slots/.test(message)) {

@@ -48,9 +48,9 @@ const start = Effect.fnUntraced(function*({ names, redis, server }: Host.Host, p
 export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   const host = yield* Host.make(input)
   const { context, names, options, redis, routes } = host
-  const problem = problemOfNames(redis, host.naming, names)
-  if (problem !== undefined) {
-    return yield* new WorkerError({ reason: new Unsupported({ message: problem, cause: undefined }) })
+  const spread = problemOfNames(redis, host.naming, names)
+  if (spread !== undefined) {
+    return yield* new WorkerError({ reason: new Unsupported({ message: spread, cause: undefined }) })
   }
   yield* neighbours.seat(redis, options.consumers)
   const place = yield* neighbours.join(redis, names.stream, routes.keys())
