@@ -21,7 +21,8 @@ export const withDue = Effect.fnUntraced(function*(count: number) {
     "all are due",
     Effect.gen(function*() {
       const [seconds] = (yield* server.cli("TIME")) as [string]
-      return Number(yield* server.cli("ZCOUNT", names.parkedDue, "-inf", `${seconds}000`)) === count
+      const due = yield* server.cli("ZCOUNT", names.parkedDue, "-inf", `${seconds}000`)
+    return due === count
     })
   )
   return { client, keys, world }
