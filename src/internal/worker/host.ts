@@ -13,6 +13,7 @@ import { InvalidOption } from "../base/invalidOption.ts"
 import type { Route } from "../contract/route.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { type Names, namesOf } from "../redis/names.ts"
+import { outageOf } from "../redis/outage.ts"
 import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import * as arrivals from "./arrivals.ts"
@@ -116,9 +117,10 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
   const shared = {
     redis,
     names,
-    trouble: trouble.make(options.service),
+    trouble: trouble.make(options.service, outageOf(redis)),
     telemetry: telemetry.make({ names, context, clock, types: new Set(routes.keys()) })
   }
+  yield* Effect.addFinalizer(() => Effect.sync(shared.trouble.forget))
   const startedAt = clock.currentTimeMillisUnsafe()
   const host: Host = {
     ...shared,
@@ -127,7 +129,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     context,
     clock,
     observing: settled.make({ clock, context, names, options }),
-    server: serverClock.make(redis, clock),
+    server: serverClock.make(redis, clock, names.stream),
     options,
     serviceFrom: input.options.service === undefined ? "SERVICE_NAME" : "the option service",
     gate: Latch.makeUnsafe(true),
