@@ -13,7 +13,7 @@ const slowCalls = Effect.fnUntraced(function*(server: Server.Server) {
   const rows = (yield* server.cli("SLOWLOG", "GET", "-1")) as ReadonlyArray<
     readonly [id: number, at: number, micros: number, command: ReadonlyArray<string>]
   >
-  return rows.filter(([, , , [name]]) => /^eval/i.test(name ?? "")).map(([, , micros]) => Number(micros))
+  return rows.filter(([, , , [name]]) => /^eval/i.test(name ?? "")).map(([, , micros]) => micros)
 })
 
 describe("100,000 parked actions that are due at once", () => {

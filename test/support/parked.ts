@@ -22,7 +22,7 @@ export const withDue = Effect.fnUntraced(function*(count: number) {
     Effect.gen(function*() {
       const [seconds] = (yield* server.cli("TIME")) as [string]
       const due = yield* server.cli("ZCOUNT", names.parkedDue, "-inf", `${seconds}000`)
-    return due === count
+      return due === count
     })
   )
   return { client, keys, world }
