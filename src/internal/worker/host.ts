@@ -83,6 +83,8 @@ export interface Vitals {
   /** When a read of each consumer was last sent or returned. */
   readonly lastReads: Map<string, number>
   eventLoopDelay: () => number
+  /** The schedules that this worker declares, and whether their stored form is this worker's. */
+  readonly schedules: Map<string, boolean>
 }
 
 const namesFor = (naming: QueueNamingShape, service: string) =>
@@ -154,7 +156,8 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
       lastRenewed: startedAt,
       lease: options.claimIdle,
       lastReads: new Map(),
-      eventLoopDelay: () => 0
+      eventLoopDelay: () => 0,
+      schedules: new Map()
     }
   }
   return host
