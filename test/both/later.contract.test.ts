@@ -93,6 +93,6 @@ onBoth("A contract with a unique key", (test) => {
       const { client } = yield* start
       const error = yield* Effect.flip(client.send(Import, { shop: "", reason: "none" }))
       assert.strictEqual(error._tag, "InvalidOption")
-      assert.include(String(error.message), "\"unique.key\" is \"\"")
+      assert.include(error.message, "\"unique.key\" is \"\"")
     }))
 })
