@@ -70,6 +70,13 @@ export const actionIdOf = (actionType: string, own: string | undefined): Exit.Ex
   return id._tag === "Success" ? Exit.succeed(id.success) : Exit.fail(id.failure)
 }
 
+/** The options of a call with the key of the contract. The caller's own key comes first. */
+const keyed = (action: Action.Any, payload: unknown, options: SendOptions): SendOptions =>
+  options.unique !== undefined || options.debounce !== undefined
+    ? options
+    // SAFETY: the caller's payload is that of this contract.
+    : { ...options, unique: action.unique!(payload as never) }
+
 const sent = ({ service, stream }: Target, actionId: string, entryId: string): Receipt => ({
   _tag: "Sent",
   actionId,
@@ -95,8 +102,9 @@ export const make = ({ chunkSize, later, naming, redis, streams, writing }: Send
   })
 
   /** Sends one action, with or without a callback. */
-  const sendOne = (action: Action.Any, payload: unknown, options: SendOptions, answer?: AnswerTarget) =>
+  const sendOne = (action: Action.Any, payload: unknown, given: SendOptions, answer?: AnswerTarget) =>
     Effect.withFiber((fiber): Effect.Effect<Receipt, SendFailure, unknown> => {
+      const options = action.unique !== undefined && answer === undefined ? keyed(action, payload, given) : given
       const target = streams.of(action.type, options.service)
       if (Exit.isFailure(target)) return Effect.failCause(target.cause)
       const id = actionIdOf(action.type, options.actionId)
