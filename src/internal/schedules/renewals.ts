@@ -2,7 +2,7 @@
  * Notices that a declaration is not renewed any more.
  *
  * It counts looks, and compares what they found. It compares no clocks: the clock of the server may be set, and during an outage
- * nobody can renew anything.
+ * no worker can renew anything.
  */
 import type { Stored } from "./spec.ts"
 
@@ -28,7 +28,7 @@ export class Renewals {
     }
   }
 
-  /** Whether nobody renews what was found. */
+  /** Whether no worker renews what was found. */
   isOver(name: string, stored: Stored): boolean {
     return this.isSame(name, stored) && this.look - this.seen.get(name)!.since >= looks
   }
