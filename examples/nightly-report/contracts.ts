@@ -1,5 +1,6 @@
-import { Schema } from "effect"
-import { Action, Schedules } from "effect-redis-workers"
+import * as Schema from "effect/Schema"
+import * as Action from "../../src/Action.ts"
+import * as Schedules from "../../src/Schedules.ts"
 
 export const Report = Action.make("reports.daily", { payload: { region: Schema.String } })
 

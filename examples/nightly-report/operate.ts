@@ -4,14 +4,20 @@
  * `SERVICE_NAME=reports node examples/nightly-report/operate.ts`, or with two times to send the nights between them again:
  * `node examples/nightly-report/operate.ts 2026-01-01T00:00:00Z 2026-02-01T00:00:00Z`.
  */
-import { NodeRuntime } from "@effect/platform-node"
-import { Console, DateTime, Effect, Layer } from "effect"
-import { QueueNamingLayer, RedisLayer, Schedules, SettingsLayer } from "effect-redis-workers"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Console from "effect/Console"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as IoRedis from "../../src/IoRedis.ts"
+import * as QueueNaming from "../../src/QueueNaming.ts"
+import * as Schedules from "../../src/Schedules.ts"
+import * as Settings from "../../src/Settings.ts"
 import { nightly } from "./contracts.ts"
 
 const AppLayer = Schedules.layer.pipe(
-  Layer.provide(Layer.mergeAll(RedisLayer, QueueNamingLayer)),
-  Layer.provide(SettingsLayer)
+  Layer.provide(Layer.mergeAll(IoRedis.layer, QueueNaming.layer)),
+  Layer.provide(Settings.layer)
 )
 
 const program = Effect.gen(function*() {

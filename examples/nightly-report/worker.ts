@@ -3,9 +3,15 @@
  *
  * `SERVICE_NAME=reports node examples/nightly-report/worker.ts`. With `REPORT_CRON="* * * * * *"` nights are seconds.
  */
-import { NodeRuntime } from "@effect/platform-node"
-import { DateTime, Effect, Layer } from "effect"
-import { ActionGroup, makeWorker, QueueNamingLayer, RedisLayer, SettingsLayer, Worker } from "effect-redis-workers"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ActionGroup from "../../src/ActionGroup.ts"
+import * as IoRedis from "../../src/IoRedis.ts"
+import * as QueueNaming from "../../src/QueueNaming.ts"
+import * as Settings from "../../src/Settings.ts"
+import * as Worker from "../../src/Worker.ts"
 import { nightly, Report } from "./contracts.ts"
 
 /** In a database this would be a table whose key is the day: a report that is made twice replaces itself. */
@@ -22,8 +28,8 @@ const handlers = ActionGroup.make(Report).handlers({
     })
 })
 
-const AppLayer = Layer.mergeAll(RedisLayer, QueueNamingLayer).pipe(Layer.provideMerge(SettingsLayer))
+const AppLayer = Layer.mergeAll(IoRedis.layer, QueueNaming.layer).pipe(Layer.provideMerge(Settings.layer))
 
-const program = makeWorker(handlers, { schedules: [nightly] }).pipe(Effect.provide(AppLayer))
+const program = Worker.run(handlers, { schedules: [nightly] }).pipe(Effect.provide(AppLayer))
 
 NodeRuntime.runMain(program, { teardown: Worker.teardown })

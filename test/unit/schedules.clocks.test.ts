@@ -43,7 +43,7 @@ const skewed = Effect.gen(function*() {
       subscribe: redis.subscribe,
       reserve: Effect.map(redis.reserve, connection)
     }),
-    now: own.currentTimeMillisUnsafe,
+    now: () => own.currentTimeMillisUnsafe(),
     set: (millis: number) => {
       skew += millis
     }
