@@ -251,6 +251,40 @@ export const parkedExpired: Metric.Counter<number> = counter(
 )
 
 /**
+ * Slots of schedules that this worker fired, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const schedulesFired: Metric.Counter<number> = counter(
+  "redis_workers_schedules_fired_total",
+  "Slots of schedules that were fired"
+)
+
+/**
+ * Slots of schedules that were missed and skipped, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const schedulesSkipped: Metric.Counter<number> = counter(
+  "redis_workers_schedules_skipped_total",
+  "Slots of schedules that were missed and skipped"
+)
+
+/**
+ * How long after its slot a schedule fired, in milliseconds, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const scheduleDelay: Metric.Histogram<number> = histogram(
+  "redis_workers_schedule_delay_ms",
+  "How long after its slot a schedule fired, in milliseconds",
+  durationBoundaries
+)
+
+/**
  * Requests waiting for their answer now, by `service`.
  *
  * @since 0.1.0
@@ -325,6 +359,9 @@ export const all: ReadonlyArray<Metric.Metric<never, unknown>> = [
   promoted,
   promotionDelay,
   parkedExpired,
+  schedulesFired,
+  schedulesSkipped,
+  scheduleDelay,
   requestsOpen,
   requests,
   requestDuration,

@@ -31,6 +31,7 @@ import { assemble } from "./internal/worker/assembly.ts"
 import { supervise } from "./internal/worker/supervise.ts"
 import { QueueNaming } from "./QueueNaming.ts"
 import { Redis } from "./Redis.ts"
+import type * as Schedules from "./Schedules.ts"
 import { Settings } from "./Settings.ts"
 import type { Settlement } from "./Settlement.ts"
 import type { WorkerError } from "./WorkerError.ts"
@@ -70,6 +71,8 @@ export interface WorkerOptions {
    * `Settings.claimIdle` (60 seconds).
    */
   readonly claimIdle?: Duration.Input | undefined
+  /** Actions that recur, made with `Schedules.cron` and `Schedules.every`. Default: none. */
+  readonly schedules?: ReadonlyArray<Schedules.Schedule> | undefined
   /**
    * How often a handler runs, the first time included, before an action becomes a dead letter. Default:
    * `Settings.maxAttempts` (5).

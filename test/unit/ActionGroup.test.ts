@@ -59,6 +59,7 @@ const deliveryOf = (action: DomainAction): Delivery => ({
   attempt: 1,
   deliveries: 1,
   consumer: "user-worker",
+  scheduledFor: undefined,
   remaining: Effect.succeed(Duration.infinity)
 })
 

@@ -174,6 +174,7 @@ const delivery: Delivery = {
   action: actionOf(),
   entryId: "1-0",
   consumer: "me",
+  scheduledFor: undefined,
   attempt: 1,
   deliveries: 1,
   remaining: Effect.succeed(Duration.infinity)

@@ -5,7 +5,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { WorkerStatus } from "../../Worker.ts"
-import type { WorkerError } from "../../WorkerError.ts"
+import { Unsupported, WorkerError } from "../../WorkerError.ts"
+import { problemOfNames } from "../redis/cluster.ts"
 import { ensureGroup } from "../redis/group.ts"
 import * as neighbours from "../redis/neighbours.ts"
 import { rehearse } from "../scripts/rehearse.ts"
@@ -37,13 +38,20 @@ const start = Effect.fnUntraced(function*({ names, redis, server }: Host.Host, p
   yield* server.sample
   yield* ensureGroup(redis, names)
   const newestId = String(yield* redis.eval(rehearse.script)(names))
-  for (const { starts } of parts) if (starts !== undefined) yield* starts
-  return newestId
+  for (const { starts } of parts) {
+    const problem = starts === undefined ? undefined : yield* starts
+    if (problem !== undefined) return { newestId, problem }
+  }
+  return { newestId }
 })
 
 export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   const host = yield* Host.make(input)
   const { context, names, options, redis, routes } = host
+  const spread = problemOfNames(redis, host.naming, names)
+  if (spread !== undefined) {
+    return yield* new WorkerError({ reason: new Unsupported({ message: spread, cause: undefined }) })
+  }
   yield* neighbours.seat(redis, options.consumers)
   const place = yield* neighbours.join(redis, names.stream, routes.keys())
   Context.get(context, StartObserver)?.(host.trouble)
@@ -52,10 +60,11 @@ export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   yield* Crew.registerInFlight(host, crew)
   const parts = Context.get(context, Parts).flatMap((make) => make(host, crew) ?? [])
 
-  const newestId = yield* host.trouble.around(
+  const { newestId, problem } = yield* host.trouble.around(
     `starting the worker of ${names.stream}`,
     start(host, parts)
   )
+  if (problem !== undefined) return yield* problem
   const found = { newestId, shared: place.shared }
   for (const hint of hints) yield* hint(host, found)
   yield* started(host)

@@ -13,6 +13,7 @@ import { InvalidOption } from "../base/invalidOption.ts"
 import type { Route } from "../contract/route.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { type Names, namesOf } from "../redis/names.ts"
+import { outageOf } from "../redis/outage.ts"
 import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import * as arrivals from "./arrivals.ts"
@@ -64,6 +65,10 @@ export interface Signals {
   readonly renew: Latch.Latch
   /** A retry was written, and its due time may be the earliest. */
   readonly due: Latch.Latch
+  /** Schedules are due. */
+  readonly schedules: Latch.Latch
+  /** Their names, as they were last seen. */
+  dueSchedules: ReadonlyArray<string>
   /** An entry was left to a worker that knows its type. */
   yielded: boolean
 }
@@ -112,9 +117,10 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
   const shared = {
     redis,
     names,
-    trouble: trouble.make(options.service),
+    trouble: trouble.make(options.service, outageOf(redis)),
     telemetry: telemetry.make({ names, context, clock, types: new Set(routes.keys()) })
   }
+  yield* Effect.addFinalizer(() => Effect.sync(shared.trouble.forget))
   const startedAt = clock.currentTimeMillisUnsafe()
   const host: Host = {
     ...shared,
@@ -123,7 +129,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     context,
     clock,
     observing: settled.make({ clock, context, names, options }),
-    server: serverClock.make(redis, clock),
+    server: serverClock.make(redis, clock, names.stream),
     options,
     serviceFrom: input.options.service === undefined ? "SERVICE_NAME" : "the option service",
     gate: Latch.makeUnsafe(true),
@@ -136,7 +142,13 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
         return goneWarning(names, ids)
       }),
     sawId: serverChecks.watchIds(names.stream),
-    signals: { renew: Latch.makeUnsafe(false), due: Latch.makeUnsafe(false), yielded: false },
+    signals: {
+      renew: Latch.makeUnsafe(false),
+      due: Latch.makeUnsafe(false),
+      schedules: Latch.makeUnsafe(false),
+      dueSchedules: [],
+      yielded: false
+    },
     vitals: {
       startedAt,
       lastRenewed: startedAt,

@@ -11,6 +11,7 @@ import { leases } from "./upkeep/leases.ts"
 import { recovery } from "./upkeep/recovery.ts"
 import { retention } from "./upkeep/retention.ts"
 import { sampler } from "./upkeep/sampler.ts"
+import { schedules } from "./upkeep/schedules.ts"
 import { serverTime } from "./upkeep/serverTime.ts"
 
 export const parts: ReadonlyArray<MakePart> = [
@@ -18,6 +19,7 @@ export const parts: ReadonlyArray<MakePart> = [
   leases,
   due,
   recovery,
+  schedules,
   retention,
   deadLetterBounds,
   callbacks,
