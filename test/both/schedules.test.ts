@@ -11,7 +11,7 @@ import { entriesOf, eventually, inMemory, onBoth, Place, send } from "../support
 
 const Report = Action.make("user.report", { payload: { kind: Schema.String } })
 
-const options = { block: "200 millis", shutdownGrace: 0 } satisfies Worker.WorkerOptions
+const options = { block: "1 second", shutdownGrace: 0 } satisfies Worker.WorkerOptions
 
 interface Ran {
   readonly kind: string
