@@ -20,7 +20,7 @@ const floors: ReadonlyArray<Readonly<Record<string, ReadonlyArray<string>>>> = [
   { schedules: ["Schedules"] },
   { worker: ["Worker", "Health"], client: ["ActionClient"], deadLetter: ["DeadLetter"], memory: ["RedisMemory"] },
   { testing: ["testing"] },
-  { everything: ["index"] }
+  { everything: ["index"], cli: ["cli"] }
 ]
 
 interface Room {

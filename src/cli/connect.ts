@@ -39,5 +39,7 @@ export const service = Effect.gen(function*() {
   if (Option.isSome(flag)) return flag.value
   const variable = yield* Effect.orDie(Config.option(Config.String("SERVICE_NAME")))
   if (Option.isSome(variable)) return variable.value
-  return yield* invalid("Which service? Pass --service <name>, or set SERVICE_NAME. \"redis-workers services\" lists them")
+  return yield* invalid(
+    "Which service? Pass --service <name>, or set SERVICE_NAME. \"redis-workers services\" lists them"
+  )
 })

@@ -18,12 +18,13 @@ const hex = (character: string): string => {
 /** Text with everything escaped that a terminal would act on. */
 export const safe = (text: string): string => text.replace(unsafe, (found) => named[found] ?? hex(found))
 
-/** JSON keeps its meaning: what is left unescaped by `JSON.stringify` is inside of strings. */
+/** Escapes the same in JSON, which keeps its meaning: such characters occur only inside of strings. */
 export const safeJson = (json: string): string =>
   json.replace(
     /[\u007f-\u009f\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (found) => Array.from({ length: found.length }, (_, i) => `\\u${found.charCodeAt(i).toString(16).padStart(4, "0")}`)
-      .join("")
+    (found) =>
+      Array.from({ length: found.length }, (_, i) => `\\u${found.charCodeAt(i).toString(16).padStart(4, "0")}`)
+        .join("")
   )
 
 /** A value as plain JSON: times in ISO 8601, durations in milliseconds, `null` for what is absent. */
