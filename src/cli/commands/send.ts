@@ -139,7 +139,8 @@ export const request = Command.make("request", {
     // SAFETY: see `prepare`.
     const answer = yield* (client.request(action, payload, options) as Effect.Effect<unknown, object>)
     // SAFETY: see `prepare`.
-    const encoded = yield* Action.encodeSuccess(action, answer) as Effect.Effect<unknown>
+    const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(action.successSchema))
+    const encoded = yield* encode(answer) as Effect.Effect<unknown>
     yield* show({ dryRun: false, type, answer: encoded }, () => [safeJson(JSON.stringify(encoded, null, 2))])
   }).pipe(Effect.provide(ActionClient.layer), Effect.provide(connection))).pipe(
     Command.withDescription("Send an action, wait for its answer and print it. An error as the answer is status 1"),
