@@ -187,6 +187,8 @@ export interface WorkerStatus {
   readonly lease: Duration.Duration
   /** When held entries were last renewed, by this process's clock. */
   readonly lastRenewed: DateTime.Utc
+  /** When it last took what is due (parked actions, retries and schedules), by this process's clock. */
+  readonly lastDue: DateTime.Utc
   /** When the worker started, by this process's clock. */
   readonly startedAt: DateTime.Utc
   /** How long one read waits. */

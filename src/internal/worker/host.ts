@@ -78,6 +78,8 @@ export interface Vitals {
   readonly startedAt: number
   /** When held entries were last renewed. */
   lastRenewed: number
+  /** When what is due was last taken. */
+  lastDue: number
   /** The lease that the group uses, in milliseconds. */
   lease: number
   /** When a read of each consumer was last sent or returned. */
@@ -152,6 +154,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     vitals: {
       startedAt,
       lastRenewed: startedAt,
+      lastDue: startedAt,
       lease: options.claimIdle,
       lastReads: new Map(),
       eventLoopDelay: () => 0

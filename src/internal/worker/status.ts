@@ -30,6 +30,7 @@ export const statusOf = (host: Host, { everyone }: Crew): Omit<WorkerStatus, "st
     group: names.group,
     lease: Duration.millis(vitals.lease),
     lastRenewed: DateTime.makeUnsafe(vitals.lastRenewed),
+    lastDue: DateTime.makeUnsafe(vitals.lastDue),
     startedAt: DateTime.makeUnsafe(vitals.startedAt),
     block: Duration.millis(options.block),
     eventLoopDelay: Duration.millis(vitals.eventLoopDelay()),
