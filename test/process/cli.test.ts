@@ -74,10 +74,10 @@ layer(Server.layer(), { excludeTestServices: true, timeout: 60_000 })("the comma
             ["dead", "discard", "-s", "shop", "--error", "Declined"],
             ["request", "shop.add", "{\"a\":1,\"b\":2}", "--json"]
           )
-          assert.strictEqual(list!.status, 0, list!.stderr)
-          assertPlain(list!.stdout)
-          assert.include(list!.stdout, "\\x1b[2J\\x1b[31mred\\x07\\u{202e}desrever\\u{2069}\\x9b1m\\nsecond line")
-          assert.notInclude(list!.stdout, "4111")
+          assert.strictEqual(list.status, 0, list.stderr)
+          assertPlain(list.stdout)
+          assert.include(list.stdout, "\\x1b[2J\\x1b[31mred\\x07\\u{202e}desrever\\u{2069}\\x9b1m\\nsecond line")
+          assert.notInclude(list.stdout, "4111")
 
           const page = jsonOf(json!) as { readonly letters: ReadonlyArray<object>; readonly cursor: string }
           assert.deepStrictEqual(keysOf(page), ["cursor", "letters"])
@@ -167,8 +167,8 @@ layer(Server.layer(), { excludeTestServices: true, timeout: 60_000 })("the comma
           ["dead", "ls", "-s", "shop", "-e", "a b"],
           ["dead", "dry-run", "-s", "shop", "--contracts", "./not-there.ts"]
         )
-        assert.strictEqual(help!.status, 0)
-        assert.include(help!.stdout, "replay")
+        assert.strictEqual(help.status, 0)
+        assert.include(help.stdout, "replay")
         const statuses = [noService, unknown, notJson, notThere, badTime, badSettings, missingContracts]
           .map((result) => result!.status)
         assert.deepStrictEqual(statuses, [2, 2, 2, 1, 2, 2, 2])
@@ -250,8 +250,8 @@ layer(Server.layer(), { excludeTestServices: true, timeout: 60_000 })("the comma
           ["--completions", "zsh"],
           ["--completions", "fish"]
         )
-        assert.deepStrictEqual(keysOf(jsonOf(sent!)), ["actionId", "dryRun", "receipt", "state", "type"])
-        assert.strictEqual((jsonOf(sent!) as { state: string }).state, "sent")
+        assert.deepStrictEqual(keysOf(jsonOf(sent)), ["actionId", "dryRun", "receipt", "state", "type"])
+        assert.strictEqual((jsonOf(sent) as { state: string }).state, "sent")
         assert.strictEqual((jsonOf(dry!) as { dryRun: boolean }).dryRun, true)
         assert.strictEqual(yield* cli("XLEN", "nooble4:dev:mail:streams:main"), 1)
         assert.strictEqual(early!.status, 1)
