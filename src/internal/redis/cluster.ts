@@ -40,17 +40,9 @@ export const problemOfNames = (
 export const problemOfAnswers = (
   redis: Redis["Service"],
   naming: QueueNamingShape,
-  service: string,
-  kind: string
+  service: string
 ): InvalidOption | undefined => {
   if (!isCluster(redis)) return undefined
-  if (kind !== "shared") {
-    return new InvalidOption({
-      option: "inbox",
-      found: kind,
-      expected: "\"shared\" on a Redis Cluster, where an answer is written in the slot of the service that answers"
-    })
-  }
   const spread = spreadOf([actionStream(naming, service), inbox(naming, service, service, "a")])
   return spread === undefined ? undefined : new InvalidOption({
     option: "naming",
