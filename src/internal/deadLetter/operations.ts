@@ -21,9 +21,9 @@ import * as DomainAction from "../../DomainAction.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import { type Redis, RedisError } from "../../Redis.ts"
 import type { InvalidOption } from "../base/invalidOption.ts"
+import { slotsOf } from "../redis/cluster.ts"
 import { accepts, type Names } from "../redis/names.ts"
 import { array, strings } from "../redis/reply.ts"
-import { tagOf } from "../redis/slot.ts"
 import { explainText } from "../redis/streamIds.ts"
 import { maxBytes } from "../scripts/bounds.ts"
 import { countLetters, readLetter, type ScanParams } from "../scripts/deadLetter.ts"
@@ -323,7 +323,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   // ---------------------------------------------------------------------------
 
   /** An answer for another slot goes there by way of a worker. */
-  const reroute = rerouteFor(tagOf(key), names.outbound, tagOf, () => {}) ?? identity
+  const reroute = rerouteFor(slotsOf(redis, key), names.outbound, () => {}) ?? identity
 
   const redeliver = Effect.fn("DeadLetter.redeliver")(function*(id: string) {
     const refuse = (message: string) => Effect.fail(new NotDeliverable({ id, message }))

@@ -35,6 +35,17 @@ export const learn = (nodes: Nodes, error: Redis.RedisError): void => {
   if (failureOf(error) === "Connection") nodes.doubt()
 }
 
+/** The connections of all masters. */
+const allConnections = (nodes: Nodes): Effect.Effect<string, Redis.RedisError> =>
+  Effect.map(
+    Effect.forEach(nodes.masters(), ({ address, connection }) =>
+      Effect.map(
+        Effect.flatMap(connection, ({ send }) => send("CLIENT", "LIST")),
+        (list) => String(list).replace(/^id=/gm, `id=${address}/`)
+      )),
+    (lists) => lists.join("")
+  )
+
 /**
  * A connection is known as `address/id` here, because each node counts its own. Commands about it go to its node. A node
  * that owns nothing any more serves none of our reads.
@@ -45,7 +56,9 @@ const aboutConnection = (
   args: ReadonlyArray<string>
 ): Effect.Effect<unknown, Redis.RedisError> | undefined => {
   const [verb = "", by = "", name = "", ...more] = args
-  if (command.toUpperCase() !== "CLIENT" || by.toUpperCase() !== "ID") return undefined
+  if (command.toUpperCase() !== "CLIENT") return undefined
+  if (verb.toUpperCase() === "LIST" && args.length === 1) return allConnections(nodes)
+  if (by.toUpperCase() !== "ID") return undefined
   const slash = name.lastIndexOf("/")
   if (slash < 0) return undefined
   const node = nodes.master(name.slice(0, slash))

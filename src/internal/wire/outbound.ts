@@ -9,17 +9,16 @@ import type { PushTarget } from "./answerTarget.ts"
 export type Address = Pick<PushTarget, "kind" | "key" | "timeToLive" | "atLeast" | "traceparent">
 
 /**
- * Sends answers for other slots through the outbound stream. `undefined` for a naming without hash tags: its keys are on one
- * server. `onRerouted` is called for each.
+ * Sends answers for other slots through the outbound stream. `isElsewhere` is `undefined` for a single server, where nothing
+ * is rerouted. `onRerouted` is called for each answer.
  */
 export const rerouteFor = (
-  own: string | undefined,
+  isElsewhere: ((key: string) => boolean) | undefined,
   outbound: string,
-  tagOf: (key: string) => string | undefined,
   onRerouted: () => void
 ): ((push: PushTarget) => PushTarget) | undefined =>
-  own === undefined ? undefined : (push) => {
-    if (tagOf(push.key) === own) return push
+  isElsewhere === undefined ? undefined : (push) => {
+    if (!isElsewhere(push.key)) return push
     onRerouted()
     return outboundOf(outbound, push)
   }

@@ -4,8 +4,8 @@
 import * as Effect from "effect/Effect"
 import type { WorkerError } from "../../WorkerError.ts"
 import { uuid } from "../base/uuid.ts"
+import { slotsOf } from "../redis/cluster.ts"
 import { accepts } from "../redis/names.ts"
-import { tagOf } from "../redis/slot.ts"
 import { release } from "../scripts/lease.ts"
 import { rerouteFor } from "../wire/outbound.ts"
 import type { Decision, Written } from "./decision.ts"
@@ -75,7 +75,7 @@ const makeSettler = (
   onWritten: (decision: Decision, written: Written) => void
 ): settler.Settler => {
   let rerouted = false
-  const reroute = rerouteFor(tagOf(names.stream), names.outbound, tagOf, () => {
+  const reroute = rerouteFor(slotsOf(redis, names.stream), names.outbound, () => {
     rerouted = true
   })
   return settler.make({

@@ -10,10 +10,10 @@ import { createHash } from "node:crypto"
 import * as DomainAction from "../../../DomainAction.ts"
 import type { QueueNamingShape } from "../../../QueueNaming.ts"
 import type { RedisError } from "../../../Redis.ts"
+import { isCluster } from "../../redis/cluster.ts"
 import { failureOf, saidBy } from "../../redis/failure.ts"
 import { actionStream, uniqueKey } from "../../redis/names.ts"
 import { array, entries, type RawEntry, record, streamEntries, strings } from "../../redis/reply.ts"
-import { tagOf } from "../../redis/slot.ts"
 import { forward, type ForwardParams } from "../../scripts/forward.ts"
 import { type Address, addressIn } from "../../wire/outbound.ts"
 import type { MakePart } from "../part.ts"
@@ -47,7 +47,7 @@ const guardOf = (naming: QueueNamingShape, address: Address, payload: string): F
 
 export const outbound: MakePart = (host) => {
   const { naming, names, redis, signals, trouble } = host
-  if (tagOf(names.stream) === undefined) return undefined
+  if (!isCluster(redis)) return undefined
   const key = names.outbound
   const doing = `forwarding answers from ${key}`
 
