@@ -35,13 +35,15 @@ export const learn = (nodes: Nodes, error: Redis.RedisError): void => {
   if (failureOf(error) === "Connection") nodes.doubt()
 }
 
+const withNode = (address: string) => (list: unknown): string => String(list).replace(/^id=/gm, `id=${address}/`)
+
 /** The connections of all masters. */
 const allConnections = (nodes: Nodes): Effect.Effect<string, Redis.RedisError> =>
   Effect.map(
     Effect.forEach(nodes.masters(), ({ address, connection }) =>
       Effect.map(
         Effect.flatMap(connection, ({ send }) => send("CLIENT", "LIST")),
-        (list) => String(list).replace(/^id=/gm, `id=${address}/`)
+        withNode(address)
       )),
     (lists) => lists.join("")
   )
@@ -64,7 +66,10 @@ const aboutConnection = (
   const node = nodes.master(name.slice(0, slash))
   if (node === undefined) return Effect.succeed(verb.toUpperCase() === "LIST" ? "" : 0)
   return Effect.tapError(
-    Effect.flatMap(node.connection, ({ send }) => send("CLIENT", verb, by, name.slice(slash + 1), ...more)),
+    Effect.map(
+      Effect.flatMap(node.connection, ({ send }) => send("CLIENT", verb, by, name.slice(slash + 1), ...more)),
+      (reply): unknown => verb.toUpperCase() === "LIST" ? withNode(node.address)(reply) : reply
+    ),
     (error) => Effect.sync(() => learn(nodes, error))
   )
 }

@@ -326,6 +326,8 @@ export const block = (
     const redis = yield* Redis.Redis
     const scope = yield* Scope.fork(yield* Effect.scope)
     const connection = yield* Scope.provide(redis.reserve, scope)
+    // On a cluster, a connection is at a node.
+    if (isCluster(yield* Redis.Redis)) yield* connection.send("CLUSTER", "KEYSLOT", yield* key("any"))
     const id = String(yield* connection.send("CLIENT", "ID"))
     const fiber = yield* Effect.forkIn(connection.send(command, ...args.map(String)), scope, { startImmediately: true })
     yield* eventually(`${line(command, args)} waits at the server`, isBlocked(id))
