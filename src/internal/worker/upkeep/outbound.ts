@@ -122,7 +122,7 @@ export const outbound: MakePart = (host) => {
 
   const look = Effect.gen(function*() {
     const found = yield* trouble.around(doing, take)
-    // Each is tried until it is written: what this worker has taken no other one will take for a while.
+    // Each is tried until it is written, because no other worker takes it over for a while.
     yield* Effect.forEach(
       found,
       (one) => trouble.around(doing, deliver(one)),
