@@ -195,6 +195,11 @@ export interface WorkerStatus {
   readonly block: Duration.Duration
   /** How late the event loop was at most in the last 10 seconds. */
   readonly eventLoopDelay: Duration.Duration
+  /**
+   * The schedules that this worker declares. `isSent` is false while the service sends the schedule in the form of another worker,
+   * which started later.
+   */
+  readonly schedules: ReadonlyArray<{ readonly name: string; readonly isSent: boolean }>
   readonly consumers: ReadonlyArray<ConsumerStatus>
   /** Current failures: the operation, and how it failed. */
   readonly trouble: ReadonlyMap<string, string>

@@ -92,13 +92,16 @@ const inSources = (): ReadonlySet<string> => {
   const root = join(import.meta.dirname, "../../src")
   const found = new Set<string>()
   for (const file of readdirSync(root, { recursive: true, encoding: "utf8" })) {
-    if (!file.endsWith(".ts") || /^testing|^cli|memory|RedisMemory|faulty/.test(file)) continue
+    if (!file.endsWith(".ts") || /^testing|^cli|memory|RedisMemory|faulty|ioredis\/cluster/.test(file)) continue
     const text = readFileSync(join(root, file), "utf8").replace(/^\s*\*.*$/gm, "")
     for (
       const [, command, subcommand] of text.matchAll(
         /\b(?:send|p?call)\b[^("']*\(\s*["']([A-Z]{2,})["'](?:,\s*["']([A-Z]+)["'])?/g
       )
     ) found.add(nameOf(command!, subcommand))
+    // The adapter of a cluster answers it.
+    found.delete("CLUSTER KEYSLOT")
+    found.delete("CLUSTER")
   }
   return found
 }

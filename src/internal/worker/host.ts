@@ -65,6 +65,8 @@ export interface Signals {
   readonly renew: Latch.Latch
   /** A retry was written, and its due time may be the earliest. */
   readonly due: Latch.Latch
+  /** An answer for another slot was written. */
+  readonly outbound: Latch.Latch
   /** Schedules are due. */
   readonly schedules: Latch.Latch
   /** Their names, as they were last seen. */
@@ -85,6 +87,8 @@ export interface Vitals {
   /** When a read of each consumer was last sent or returned. */
   readonly lastReads: Map<string, number>
   eventLoopDelay: () => number
+  /** The schedules that this worker declares, and whether their stored form is this worker's. */
+  readonly schedules: Map<string, boolean>
 }
 
 const namesFor = (naming: QueueNamingShape, service: string) =>
@@ -147,6 +151,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     signals: {
       renew: Latch.makeUnsafe(false),
       due: Latch.makeUnsafe(false),
+      outbound: Latch.makeUnsafe(false),
       schedules: Latch.makeUnsafe(false),
       dueSchedules: [],
       yielded: false
@@ -157,7 +162,8 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
       lastDue: startedAt,
       lease: options.claimIdle,
       lastReads: new Map(),
-      eventLoopDelay: () => 0
+      eventLoopDelay: () => 0,
+      schedules: new Map()
     }
   }
   return host

@@ -34,6 +34,7 @@ export const statusOf = (host: Host, { everyone }: Crew): Omit<WorkerStatus, "st
     startedAt: DateTime.makeUnsafe(vitals.startedAt),
     block: Duration.millis(options.block),
     eventLoopDelay: Duration.millis(vitals.eventLoopDelay()),
+    schedules: [...vitals.schedules].map(([name, isSent]) => ({ name, isSent })),
     consumers: everyone.map((consumer) => consumerStatus(host, consumer)),
     trouble: trouble.current()
   }
