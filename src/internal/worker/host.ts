@@ -67,6 +67,8 @@ export interface Signals {
   readonly renew: Latch.Latch
   /** A retry was written, and its due time may be the earliest. */
   readonly due: Latch.Latch
+  /** An answer for another slot was written. */
+  readonly outbound: Latch.Latch
   /** Schedules are due. */
   readonly schedules: Latch.Latch
   /** Their names, as they were last seen. */
@@ -154,6 +156,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     signals: {
       renew: Latch.makeUnsafe(false),
       due: Latch.makeUnsafe(false),
+      outbound: Latch.makeUnsafe(false),
       schedules: Latch.makeUnsafe(false),
       dueSchedules: [],
       yielded: false
