@@ -11,6 +11,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -20,13 +21,20 @@ import type * as DomainAction from "./DomainAction.ts"
 import type { InvalidOption } from "./internal/base/invalidOption.ts"
 import { checkRow } from "./internal/base/options.ts"
 import * as Writing from "./internal/client/append.ts"
-import type { EncodeError, RemoteFailure, RequestTimeout } from "./internal/client/errors.ts"
+import type {
+  EncodeError,
+  NotScheduled,
+  NotSupported,
+  RemoteFailure,
+  RequestTimeout
+} from "./internal/client/errors.ts"
+import * as Later from "./internal/client/later.ts"
 import { clientRows } from "./internal/client/options.ts"
 import * as Request from "./internal/client/request.ts"
 import * as Sending from "./internal/client/send.ts"
 import * as Streams from "./internal/client/streams.ts"
 import { QueueNaming } from "./QueueNaming.ts"
-import type { Receipt } from "./Receipt.ts"
+import type { Receipt, Scheduled } from "./Receipt.ts"
 import { Redis, type RedisError } from "./Redis.ts"
 import { Settings } from "./Settings.ts"
 
@@ -37,10 +45,10 @@ import { Settings } from "./Settings.ts"
 /**
  * The options of every call.
  *
- * @since 0.1.0
+ * @since 0.2.0
  * @category options
  */
-export interface SendOptions {
+export interface CallOptions {
   /**
    * The id of the action: a UUID, or any other text of 1 to 200 printable characters, which becomes one (see
    * `ActionId`). Repeat a call with the same id to let the handler recognize it as the same action. Default: a new UUID.
@@ -69,12 +77,57 @@ export interface SendOptions {
 }
 
 /**
+ * When an action is due. A time that is past is now.
+ *
+ * @since 0.2.0
+ * @category options
+ */
+export interface When {
+  /** How long to wait before the action runs, at most 366 days. Default: none. */
+  readonly delay?: Duration.Input | undefined
+  /** When to run the action, at most 366 days ahead; instead of `delay`. Default: now. */
+  readonly at?: DateTime.DateTime | undefined
+}
+
+/**
+ * When an action runs, and when it is over. Workers of version 0.2 or newer must run first: see {@link NotSupported}.
+ *
+ * @since 0.2.0
+ * @category options
+ */
+export interface LaterOptions extends When {
+  /** An action that has not started after this time is dropped, at most 366 days. Default: never. */
+  readonly expiresIn?: Duration.Input | undefined
+}
+
+/**
+ * Options of `send`.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export interface SendOptions extends CallOptions, LaterOptions {
+  /**
+   * Sends only the first of several actions of one type with the same key within a time. The receipt of another is a
+   * `Duplicate` with the ids of the first. Default: none.
+   */
+  readonly unique?: { readonly key: string; readonly within: Duration.Input } | undefined
+  /**
+   * Of several actions of one type with the same key, runs only the last, once none was sent for the time `quiet`, and at
+   * most `maxWait` after the first. Default: none.
+   */
+  readonly debounce?:
+    | { readonly key: string; readonly quiet: Duration.Input; readonly maxWait: Duration.Input }
+    | undefined
+}
+
+/**
  * Options of `request`.
  *
  * @since 0.1.0
  * @category options
  */
-export interface RequestOptions extends Omit<SendOptions, "correlationId"> {
+export interface RequestOptions extends Omit<CallOptions, "correlationId"> {
   /**
    * How long to wait for the answer; must be greater than zero. Workers skip the action once this time is over.
    * Default: `Settings.requestTimeout` (30 seconds); in a handler at most the time that the handler has left.
@@ -88,7 +141,7 @@ export interface RequestOptions extends Omit<SendOptions, "correlationId"> {
  * @since 0.1.0
  * @category options
  */
-export interface SendManyOptions extends Omit<SendOptions, "actionId" | "correlationId"> {
+export interface SendManyOptions extends Omit<CallOptions, "actionId" | "correlationId">, LaterOptions {
   /**
    * An id for each payload, in the same order, as in `actionId`. Repeat a call with the same ids to send the same
    * actions again. Default: new UUIDs.
@@ -102,7 +155,7 @@ export interface SendManyOptions extends Omit<SendOptions, "actionId" | "correla
  * @since 0.1.0
  * @category options
  */
-export interface CallbackOptions<A extends Action.Any, C extends Action.Any> extends SendOptions {
+export interface CallbackOptions<A extends Action.Any, C extends Action.Any> extends CallOptions, LaterOptions {
   /**
    * The contract of the action that carries the answer. A worker of the service named by its type handles it. Its
    * payload is the success: unchanged if that is an object, `{}` if there is no value, otherwise `{ value }`. `{
@@ -156,6 +209,14 @@ type Methods<A> = A extends ReadonlyArray<unknown> ? never
   : A extends object
     ? { [K in keyof A]: unknown extends A[K] ? never : A[K] extends (...args: never) => unknown ? K : never }[keyof A]
   : never
+
+/**
+ * An action that was sent: its receipt, or its id and service.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export type Target = Receipt | { readonly actionId: string; readonly service: string }
 
 /**
  * Options of a client.
@@ -215,7 +276,7 @@ export class ActionClient extends Context.Service<ActionClient, {
     action: A,
     payload: Action.PayloadInput<A>,
     ...options: Action.OptionsOf<A, SendOptions>
-  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, Action.ClientServices<A>>
+  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | NotSupported | RedisError, Action.ClientServices<A>>
 
   /**
    * Appends many actions in order, one chunk for each Redis call, and returns their receipts.
@@ -228,7 +289,11 @@ export class ActionClient extends Context.Service<ActionClient, {
     action: A,
     payloads: Iterable<Action.PayloadInput<A>>,
     ...options: Action.OptionsOf<A, SendManyOptions>
-  ) => Effect.Effect<ReadonlyArray<Receipt>, EncodeError | InvalidOption | RedisError, Action.ClientServices<A>>
+  ) => Effect.Effect<
+    ReadonlyArray<Receipt>,
+    EncodeError | InvalidOption | NotSupported | RedisError,
+    Action.ClientServices<A>
+  >
 
   /**
    * Sends an action and waits for its answer.
@@ -252,7 +317,7 @@ export class ActionClient extends Context.Service<ActionClient, {
     action: A,
     payload: Action.PayloadInput<A>,
     options: Action.WithConfigs<A, CallbackOptions<A, C>>
-  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, Action.ClientServices<A>>
+  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | NotSupported | RedisError, Action.ClientServices<A>>
 
   /**
    * Appends an envelope without a contract and returns its receipt. The envelope is sent unchanged, with two
@@ -261,8 +326,20 @@ export class ActionClient extends Context.Service<ActionClient, {
    */
   readonly sendAction: (
     action: DomainAction.DomainAction,
-    options?: Pick<SendOptions, "service">
+    options?: Pick<CallOptions, "service">
   ) => Effect.Effect<Receipt, EncodeError | RedisError>
+
+  /**
+   * Gives a scheduled action another time. Fails with {@link NotScheduled} if it became due or was removed. An action that
+   * was sent with `debounce` cannot be found by its id.
+   */
+  readonly reschedule: (
+    target: Target,
+    when: When
+  ) => Effect.Effect<Scheduled, NotScheduled | EncodeError | InvalidOption | RedisError>
+
+  /** Removes a scheduled action. Fails with {@link NotScheduled} if it became due or was removed. */
+  readonly remove: (target: Target) => Effect.Effect<void, NotScheduled | EncodeError | RedisError>
 }>()("effect-redis-workers/ActionClient") {}
 
 // -----------------------------------------------------------------------------
@@ -290,8 +367,11 @@ export const send = <A extends Action.Any>(
   action: A,
   payload: Action.PayloadInput<A>,
   ...options: Action.OptionsOf<A, SendOptions>
-): Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, ActionClient | Action.ClientServices<A>> =>
-  ActionClient.use((client) => client.send(action, payload, ...options))
+): Effect.Effect<
+  Receipt,
+  EncodeError | InvalidOption | NotSupported | RedisError,
+  ActionClient | Action.ClientServices<A>
+> => ActionClient.use((client) => client.send(action, payload, ...options))
 
 /**
  * Appends many actions in their order with the client in the context; returns their receipts. See `sendMany` of
@@ -306,7 +386,7 @@ export const sendMany = <A extends Action.Any>(
   ...options: Action.OptionsOf<A, SendManyOptions>
 ): Effect.Effect<
   ReadonlyArray<Receipt>,
-  EncodeError | InvalidOption | RedisError,
+  EncodeError | InvalidOption | NotSupported | RedisError,
   ActionClient | Action.ClientServices<A>
 > => ActionClient.use((client) => client.sendMany(action, payloads, ...options))
 
@@ -337,8 +417,11 @@ export const sendWithCallback = <A extends Action.Any, C extends Action.Any>(
   action: A,
   payload: Action.PayloadInput<A>,
   options: Action.WithConfigs<A, CallbackOptions<A, C>>
-): Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, ActionClient | Action.ClientServices<A>> =>
-  ActionClient.use((client) => client.sendWithCallback(action, payload, options))
+): Effect.Effect<
+  Receipt,
+  EncodeError | InvalidOption | NotSupported | RedisError,
+  ActionClient | Action.ClientServices<A>
+> => ActionClient.use((client) => client.sendWithCallback(action, payload, options))
 
 /**
  * Appends an envelope without a contract with the client in the context; returns its receipt.
@@ -351,6 +434,41 @@ export const sendAction = (
   options?: Pick<SendOptions, "service">
 ): Effect.Effect<Receipt, EncodeError | RedisError, ActionClient> =>
   ActionClient.use((client) => client.sendAction(action, options))
+
+/**
+ * Gives a scheduled action another time with the client in the context. See `reschedule` of {@link ActionClient}.
+ *
+ * **Example** (Postpone a reminder)
+ *
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Action, ActionClient } from "effect-redis-workers"
+ *
+ * const Remind = Action.make("mail.remind", { payload: { user: Schema.String } })
+ *
+ * const program = Effect.gen(function*() {
+ *   const receipt = yield* ActionClient.send(Remind, { user: "ana" }, { delay: "2 days" })
+ *   yield* ActionClient.reschedule(receipt, { delay: "1 week" })
+ * })
+ * ```
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const reschedule = (
+  target: Target,
+  when: When
+): Effect.Effect<Scheduled, NotScheduled | EncodeError | InvalidOption | RedisError, ActionClient> =>
+  ActionClient.use((client) => client.reschedule(target, when))
+
+/**
+ * Removes a scheduled action with the client in the context. See `remove` of {@link ActionClient}.
+ *
+ * @since 0.2.0
+ * @category accessors
+ */
+export const remove = (target: Target): Effect.Effect<void, NotScheduled | EncodeError | RedisError, ActionClient> =>
+  ActionClient.use((client) => client.remove(target))
 
 // -----------------------------------------------------------------------------
 // make
@@ -370,8 +488,10 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const chunkSize = yield* Effect.fromResult(checkRow("chunkSize", clientRows.chunkSize, options.chunkSize))
   const inbox = yield* Effect.fromResult(checkRow("inbox", clientRows.inbox, options.inbox))
   const streams = yield* Streams.make
-  const writing = Writing.make({ service, payloadLimit, clock: yield* Clock.Clock })
-  const sending = Sending.make({ redis, naming, streams, writing, chunkSize })
+  const clock = yield* Clock.Clock
+  const writing = Writing.make({ service, payloadLimit, clock })
+  const later = Later.make({ redis, naming, clock })
+  const sending = Sending.make({ redis, naming, streams, writing, later, chunkSize })
   const asking = yield* Request.make(streams, writing, inbox === "shared")
   // SAFETY: each method runs the codecs of the very action it is given, so that payload, success, error and services
   // are those of its contract; inside they are unknown.
@@ -425,6 +545,8 @@ export {
   InvalidConfig,
   InvalidPayload,
   NoStream,
+  NotScheduled,
+  NotSupported,
   RemoteFailure,
   RequestTimeout,
   TooLarge

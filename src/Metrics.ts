@@ -240,6 +240,48 @@ export const reconnects: Metric.Counter<number> = counter(
 )
 
 /**
+ * Actions that are not due yet, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const parked: Metric.Gauge<number> = gauge("redis_workers_parked", "Actions that are not due yet")
+
+/**
+ * Parked actions that this worker let into the stream, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const promoted: Metric.Counter<number> = counter(
+  "redis_workers_promoted_total",
+  "Parked actions that went into the stream"
+)
+
+/**
+ * How long after its time the latest action of a call went into the stream, in milliseconds, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const promotionDelay: Metric.Histogram<number> = histogram(
+  "redis_workers_promotion_delay_ms",
+  "How long after its time the latest parked action of a call went into the stream, in milliseconds",
+  durationBoundaries
+)
+
+/**
+ * Parked actions that were dropped when they were due, because their `expiresIn` was over, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const parkedExpired: Metric.Counter<number> = counter(
+  "redis_workers_parked_expired_total",
+  "Parked actions that were over before they were due"
+)
+
+/**
  * Requests waiting for their answer now, by `service`.
  *
  * @since 0.1.0
@@ -310,6 +352,10 @@ export const all: ReadonlyArray<Metric.Metric<never, unknown>> = [
   entriesLost,
   groupsRestored,
   reconnects,
+  parked,
+  promoted,
+  promotionDelay,
+  parkedExpired,
   requestsOpen,
   requests,
   requestDuration,

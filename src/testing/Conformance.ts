@@ -37,6 +37,7 @@ import { groupCases, pendingCases } from "./conformance/groups.ts"
 import { scriptingCases } from "./conformance/scripting.ts"
 import { deadLetterCases } from "./conformance/scripts/deadLetters.ts"
 import { leaseCases } from "./conformance/scripts/lease.ts"
+import { parkCases } from "./conformance/scripts/park.ts"
 import { rehearseCases } from "./conformance/scripts/rehearse.ts"
 import { settleCases } from "./conformance/scripts/settle.ts"
 import { streamCases as streamScriptCases } from "./conformance/scripts/streams.ts"
@@ -98,7 +99,8 @@ export const cases: ReadonlyArray<internal.Case> = [
   ...leaseCases,
   ...streamScriptCases,
   ...deadLetterCases,
-  ...rehearseCases
+  ...rehearseCases,
+  ...parkCases
 ]
 
 /**

@@ -13,6 +13,7 @@ import * as Result from "effect/Result"
 import * as ActionClient from "../ActionClient.ts"
 import * as ActionGroup from "../ActionGroup.ts"
 import * as DomainAction from "../DomainAction.ts"
+import { debounce, park } from "../internal/scripts/park.ts"
 import { append } from "../internal/scripts/streams.ts"
 import * as QueueNaming from "../QueueNaming.ts"
 import * as Redis from "../Redis.ts"
@@ -59,6 +60,22 @@ export interface Options<H extends ActionGroup.AnyHandlers> {
 
 const naming = QueueNaming.make({ prefix: "test", environment: "test" })
 
+interface Sending {
+  readonly stream: string
+  readonly texts: ReadonlyArray<string>
+}
+
+/** The scripts that send actions, and what their parameters send. */
+const senders = new Map<unknown, (params: ReadonlyArray<unknown>) => Sending>([
+  // SAFETY: each is asked only about calls of its own script, whose parameters have these types.
+  [append.script, ([params]) => params as Sending],
+  [park.script, ([params]) => params as Sending],
+  [debounce.script, ([params]) => {
+    const { stream, text } = params as { readonly stream: string; readonly text: string }
+    return { stream, texts: [text] }
+  }]
+])
+
 /** Records each message before it is appended to a stream. */
 const recording = (
   redis: Redis.Redis["Service"],
@@ -73,14 +90,13 @@ const recording = (
   },
   eval: (script) => {
     const run = redis.eval(script)
-    if ((script as unknown) !== append.script) return run
+    const sends = senders.get(script)
+    if (sends === undefined) return run
     return (...params) => {
-      // SAFETY: the script is the one that appends messages, so its parameters have this type.
-      const [{ stream, texts, traceparent }] = params as unknown as [Parameters<typeof append.script.params>[0]]
-      const trace = traceparent === undefined ? [] : ["traceparent", traceparent]
+      const { stream, texts } = sends(params)
       return Effect.tap(run(...params), () =>
         Effect.sync(() => {
-          for (const text of texts) note(stream, ["data", text, ...trace])
+          for (const text of texts) note(stream, ["data", text])
         }))
     }
   }

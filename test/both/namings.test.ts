@@ -281,13 +281,7 @@ for (const [title, make, lists] of [["backwards", backwards, 1], ["tagged", tagg
 
         const keys = (yield* send<ReadonlyArray<string>>("KEYS", `*${environment}*`)).toSorted()
         const services = ["user", "mail", "order"].map((service) => namesOf(naming, service))
-        const known = new Set(services.flatMap(({ deadLetters, lease, retryDue, retryRecords, stream }) => [
-          deadLetters,
-          lease,
-          retryDue,
-          retryRecords,
-          stream
-        ]))
+        const known = new Set(services.flatMap((names) => Object.values(names)))
         assert.deepStrictEqual(keys.filter((key) => !known.has(key) && !accepts(naming)(key, "response")), [])
       })))
 

@@ -4,6 +4,7 @@
 import { type Names, namesOf } from "../../src/internal/redis/names.ts"
 import { firstRead } from "../../src/internal/scripts/firstRead.ts"
 import { holdLease, release, renew } from "../../src/internal/scripts/lease.ts"
+import { debounce, declareFeatures, park, reschedule, uniqueHashOf, unpark } from "../../src/internal/scripts/park.ts"
 import { rehearse } from "../../src/internal/scripts/rehearse.ts"
 import { settle, type SettleEntry, targetOf } from "../../src/internal/scripts/settle.ts"
 import { append, countReplacements, moveCallbacks, trim } from "../../src/internal/scripts/streams.ts"
@@ -112,6 +113,9 @@ return #near`,
 
 /** Everything that scripts write. */
 const state: ReadonlyArray<Command> = [
+  command("HGETALL", worldNames.parkedEntries),
+  command("ZRANGE", worldNames.parkedDue, 0, -1, "WITHSCORES"),
+  command("GET", "unique"),
   command("XRANGE", worldNames.stream, "-", "+"),
   command("XPENDING", worldNames.stream, worldNames.group, "-", "+", 1_000),
   command("XPENDING", worldNames.stream, worldNames.group),
@@ -131,6 +135,9 @@ const idIn = (world: World) =>
   world.chance.oneIn(15) ? "99-9" : world.ids[world.chance.below(world.ids.length)] ?? "1-0"
 
 const some = (world: World, most: number) => world.chance.times(most, () => idIn(world))
+
+/** As action ids are, so that the text of a deduplication is read the same way. */
+const parkingIds = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"] as const
 
 const common = ({ names }: World) => ({
   stream: names.stream,
@@ -192,7 +199,7 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
       entries
     })
   },
-  takeDue: (world) => evaluate(takeDue, { ...common(world), ...takers(world) }),
+  takeDue: (world) => evaluate(takeDue, { ...world.names, ...takers(world) }),
   takeIdle: (world) =>
     evaluate(takeIdle, {
       ...common(world),
@@ -265,6 +272,42 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
       retain: chance.pick([0, 2_000 * step])
     }),
   countReplacements: (world) => evaluate(countReplacements, { stream: world.names.stream, ids: some(world, 8) }),
+  declareFeatures: ({ chance, names }) =>
+    evaluate(declareFeatures, { features: names.features, names: chance.pick([["parked"], ["parked", "unique"]]) }),
+  park: (world) => {
+    const { chance, names } = world
+    const ids = chance.times(4, () => chance.pick(parkingIds))
+    return evaluate(park, {
+      ...names,
+      uniqueKey: chance.oneIn(3) ? "unique" : undefined,
+      uniqueHash: chance.pick(["", "f".repeat(40)]),
+      within: step,
+      when: chance.pick(["", "@0", `+${step}`, `+${3 * step}`]),
+      expiresIn: chance.pick([undefined, step, 5 * step]),
+      traceparent: chance.pick([undefined, "trace"]),
+      ids,
+      texts: ids.map(() => chance.pick(values))
+    })
+  },
+  debounce: ({ chance, names }) =>
+    evaluate(debounce, {
+      ...names,
+      parkingId: chance.pick(parkingIds),
+      quiet: chance.pick([step, 4 * step]),
+      maxWait: 2 * step,
+      expiresIn: chance.pick([undefined, step]),
+      traceparent: chance.pick([undefined, "trace"]),
+      text: chance.pick(values)
+    }),
+  reschedule: ({ chance, names }) =>
+    evaluate(reschedule, { ...names, parkingId: chance.pick(parkingIds), when: chance.pick(["", `+${2 * step}`]) }),
+  uniqueHashOf: ({ chance, names }) => evaluate(uniqueHashOf, { ...names, parkingId: chance.pick(parkingIds) }),
+  unpark: ({ chance, names }) =>
+    evaluate(unpark, {
+      ...names,
+      uniqueKey: chance.oneIn(2) ? "unique" : undefined,
+      parkingId: chance.pick(parkingIds)
+    }),
   rehearse: ({ chance, names, targets }) =>
     evaluate(rehearse, {
       ...names,

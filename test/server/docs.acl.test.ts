@@ -35,7 +35,7 @@ const ServerLayer = Layer.unwrap(Effect.gen(function*() {
   return Server.layer({ config: [`aclfile ${file}`] })
 }))
 
-const as = Effect.fnUntraced(function*(role: "producer" | "worker" | "admin", serviceName: string) {
+const as = Effect.fnUntraced(function*(role: "producer" | "scheduler" | "worker" | "admin", serviceName: string) {
   const { url } = yield* Server.RedisServer
   const SettingsLayer = Settings.layerOf({
     serviceName,
@@ -64,7 +64,7 @@ const Greeted = Action.make("user.greeted", { payload: { text: Schema.String } }
 const Actions = ActionGroup.make(Greet, Stumble, Fail, Greeted)
 
 layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.acl", (it) => {
-  it.effect("lets producer, worker and admin do all that they are for", () =>
+  it.effect("lets producer, scheduler, worker and admin do all that they are for", () =>
     Effect.gen(function*() {
       const greeted: Array<string> = []
       let failing = true
@@ -92,6 +92,20 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
       )
       assert.deepStrictEqual(yield* alone.request(Greet, { name: "eva" }), { text: "hello eva" })
 
+      const scheduling = Context.get(
+        yield* Layer.build(Layer.provide(ActionClient.layer, yield* as("scheduler", "orchestrator"))),
+        ActionClient.ActionClient
+      )
+      const later = { delay: "1 hour", unique: { key: "a", within: "1 hour" } } as const
+      const parked = yield* scheduling.send(Greet, { name: "ana" }, later)
+      assert.strictEqual((yield* scheduling.send(Greet, { name: "eva" }, later))._tag, "Duplicate")
+      yield* scheduling.reschedule(parked, { delay: "2 hours" })
+      yield* scheduling.remove(parked)
+      const debounce = { key: "a", quiet: "10 millis", maxWait: "1 second" } as const
+      yield* scheduling.send(Greeted, { text: "debounced" }, { debounce })
+      yield* scheduling.send(Greeted, { text: "at once" }, { expiresIn: "1 hour" })
+      yield* until("both ran", Effect.sync(() => greeted.length === 2))
+
       // A callback into the stream of another service, and one that came to a list of this one.
       yield* client.sendWithCallback(Greet, { name: "ida" }, {
         callback: { action: Greeted, to: "stream", service: "orchestrator" }
@@ -105,7 +119,7 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
         data: { text: "from a list" }
       })
       yield* cli("LPUSH", "nooble4:dev:user:callbacks:user_greeted:inbox", DomainAction.encode(callback))
-      yield* until("the callback is handled", Effect.sync(() => greeted.length === 1))
+      yield* until("the callback is handled", Effect.sync(() => greeted.length === 3))
 
       const deadLetters = Context.get(
         yield* Layer.build(Layer.provide(DeadLetter.layer, yield* as("admin", "user"))),
@@ -162,7 +176,7 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
   it.effect("refuses everything else", () =>
     Effect.gen(function*() {
       const others = "nooble4:dev:other:streams:main"
-      for (const user of ["producer", "worker", "admin"]) {
+      for (const user of ["producer", "scheduler", "worker", "admin"]) {
         for (
           const command of [
             ["FLUSHALL"],
@@ -185,6 +199,10 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
           ["producer", "XRANGE", stream, "-", "+"],
           ["producer", "XDEL", stream, "1-0"],
           ["producer", "DEL", stream],
+          ["producer", "HSET", "nooble4:dev:user:parked:entries", "a", "b"],
+          ["scheduler", "DEL", stream],
+          ["scheduler", "HSET", "nooble4:dev:user:features", "parked", "1"],
+          ["scheduler", "XRANGE", "nooble4:dev:user:streams:dead", "-", "+"],
           ["producer", "XRANGE", "nooble4:dev:user:streams:dead", "-", "+"],
           ["producer", "RPOP", "nooble4:dev:other:responses:inbox:1"],
           ["worker", "RPOP", "nooble4:dev:other:callbacks:other_done:inbox"],

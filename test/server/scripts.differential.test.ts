@@ -39,7 +39,9 @@ const withoutTimes = (reply: unknown, now: number): unknown => {
   if (typeof reply === "number") return timeless(reply, now)
   if (typeof reply !== "string") return reply
   if (newId.test(reply)) return "new id"
-  return /^-?\d{6,}(?:\.\d+)?$/.test(reply) ? String(timeless(Number(reply), now)) : reply
+  return /^-?\d{6,}(?:\.\d+)?$/.test(reply)
+    ? String(timeless(Number(reply), now))
+    : reply.replace(/(?<!\d)\d{13}(?!\d)/g, (time) => String(timeless(Number(time), now)))
 }
 
 /** Pairs of a flat list, in an order that no clock and no hash function has a part in. */

@@ -150,7 +150,7 @@ describe("idle workers", () => {
         "&*",
         "+@all",
         "-exists",
-        "(~*:retries:* +exists)"
+        "(~*:retries:* ~*:parked:* ~*:schedules:* ~*:paused +exists)"
       )
       const handled = yield* start(server, ["user"], ["created"], {}, "worker")
       for (let count = 1; count <= 3; count++) {

@@ -67,7 +67,7 @@ describe("the accessors of ActionClient", () => {
   it("need the client, require what a contract requires, and have its types", () => {
     const sending: Effect.Effect<
       Receipt,
-      ActionClient.EncodeError | ActionClient.InvalidOption | RedisError,
+      ActionClient.EncodeError | ActionClient.InvalidOption | ActionClient.NotSupported | RedisError,
       ActionClient.ActionClient
     > = ActionClient.send(CreateUser, { email: "a" })
     const asking = ActionClient.request(CreateUser, { email: "a" })

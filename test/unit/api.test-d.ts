@@ -55,7 +55,11 @@ type OfRequest =
   | ActionClient.EncodeError
   | ActionClient.InvalidOption
   | Redis.RedisError
-type OfSend = ActionClient.EncodeError | ActionClient.InvalidOption | Redis.RedisError
+type OfSend =
+  | ActionClient.EncodeError
+  | ActionClient.InvalidOption
+  | ActionClient.NotSupported
+  | Redis.RedisError
 type WorkerFailure = Worker.WorkerError | Worker.InvalidOption
 type OfWorker = Redis.Redis | QueueNaming.QueueNaming | Settings.Settings
 

@@ -10,7 +10,7 @@ import { dirname, join, relative } from "node:path"
 import { assert, describe, it } from "vitest"
 import * as library from "../../src/index.ts"
 import type { Kind } from "../../src/internal/base/options.ts"
-import { callRows, clientRows } from "../../src/internal/client/options.ts"
+import { callRows, clientRows, laterRows } from "../../src/internal/client/options.ts"
 import { filterRows, listRows, manyRows, replayRows, serviceRows } from "../../src/internal/deadLetter/options.ts"
 import { connectionRows } from "../../src/internal/ioredis/options.ts"
 import { defaultUrl, expectedPassword, fields, passwordName, urlName } from "../../src/internal/redis/settingsFields.ts"
@@ -81,6 +81,13 @@ type Rows = Readonly<Record<string, Kind<unknown> & { readonly fallback?: unknow
 /** The values that options take, by interface: the rows that the code checks them with. */
 const rowsOf: Readonly<Record<string, Rows>> = {
   "src/Worker.ts WorkerOptions": workerRows,
+  "src/ActionClient.ts When": { delay: laterRows.times.delay, at: laterRows.at(0) },
+  "src/ActionClient.ts LaterOptions": { expiresIn: laterRows.times.expiresIn },
+  "src/ActionClient.ts SendOptions": {
+    ...laterRows.times,
+    "unique.key": laterRows.key,
+    "debounce.key": laterRows.key
+  },
   "src/ActionClient.ts RequestOptions": callRows,
   "src/ActionClient.ts Options": clientRows,
   "src/IoRedis.ts Options": connectionRows,
@@ -183,6 +190,9 @@ describe("docs/configuration.md", () => {
   const options = {
     worker: [["src/Worker.ts", "WorkerOptions"]],
     calls: [
+      ["src/ActionClient.ts", "CallOptions"],
+      ["src/ActionClient.ts", "When"],
+      ["src/ActionClient.ts", "LaterOptions"],
       ["src/ActionClient.ts", "SendOptions"],
       ["src/ActionClient.ts", "SendManyOptions"],
       ["src/ActionClient.ts", "RequestOptions"],

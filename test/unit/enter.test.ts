@@ -14,7 +14,15 @@ const foreignAppends = (lua: string): ReadonlyArray<string> =>
 describe("the way into an action stream", () => {
   it("is the same text in every script that appends an action", () => {
     const names = libraryScripts.filter(({ lua }) => lua.includes(luaEnter)).map(({ name }) => name)
-    assert.sameMembers(names, ["append", "moveCallbacks", "redeliverAnswer", "replayLetters", "settle"])
+    assert.sameMembers(names, [
+      "append",
+      "moveCallbacks",
+      "park",
+      "redeliverAnswer",
+      "replayLetters",
+      "settle",
+      "takeDue"
+    ])
   })
 
   it("is the only place where a script runs XADD on anything but the dead letters", () => {
@@ -24,6 +32,7 @@ describe("the way into an action stream", () => {
 
   it("takes the fields in their order, however a script lists them, and no field that is left out", () => {
     assert.strictEqual(luaFields({ traceparent: "t", data: "d" }), "'data', d, 'traceparent', t")
+    assert.strictEqual(luaFields({ expires: "e", data: "d" }), "'data', d, 'expires', e")
     assert.strictEqual(luaFields({ data: "ARGV[i]" }), "'data', ARGV[i]")
   })
 })

@@ -131,7 +131,11 @@ inMemory("The reasons of an EncodeError", (test) => {
       // SAFETY: what the compiler refuses, and plain JavaScript does all the same.
       const unchecked = (value: unknown): never => value as never
       const reasonOf = <A, R>(
-        call: Effect.Effect<A, ActionClient.EncodeError | { readonly _tag: "InvalidOption" | "RedisError" }, R>
+        call: Effect.Effect<
+          A,
+          ActionClient.EncodeError | { readonly _tag: "InvalidOption" | "NotSupported" | "RedisError" },
+          R
+        >
       ) =>
         Effect.map(
           Effect.flip(call),

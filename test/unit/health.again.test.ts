@@ -10,7 +10,6 @@ import { namesOf } from "../../src/internal/redis/names.ts"
 import { boundLetters } from "../../src/internal/scripts/deadLetterMoves.ts"
 import { settle } from "../../src/internal/scripts/settle.ts"
 import { trim } from "../../src/internal/scripts/streams.ts"
-import { takeDue, takeIdle } from "../../src/internal/scripts/take.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import { Redis } from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
@@ -65,7 +64,7 @@ describe("a worker is ready within seconds once Redis works again", () => {
     const [what, match] of [
       ["reading", RedisFaults.blockingReads],
       ["claiming", { lua: takeIdle.lua }],
-      ["looking for due entries", { lua: takeDue.lua }],
+      ["looking for what is due", "EXISTS"],
       ["bounding dead letters", { lua: boundLetters.lua }],
       ["trimming", { lua: trim.lua }]
     ] as const

@@ -103,6 +103,40 @@ export class EncodeError extends Schema.TaggedError<EncodeError>()("EncodeError"
 }
 
 /**
+ * The service has no worker that understands what a call needs, so nothing was sent. Workers of 0.1 do not know about
+ * actions that are due later.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class NotSupported extends Schema.TaggedError<NotSupported>()("NotSupported", {
+  service: Schema.String,
+  /** What the call needs, such as `parked` or `unique`. */
+  needs: Schema.String
+}) {
+  override get message(): string {
+    return `No worker of ${this.service} supports "${this.needs}", so nothing was sent: start a worker of version 0.2 or ` +
+      "newer with the same QUEUE_PREFIX and ENVIRONMENT first, and then the senders"
+  }
+}
+
+/**
+ * The action is not scheduled: it became due and was sent, was removed, or never was scheduled.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class NotScheduled extends Schema.TaggedError<NotScheduled>()("NotScheduled", {
+  service: Schema.String,
+  actionId: Schema.String
+}) {
+  override get message(): string {
+    return `The action ${this.actionId} is not scheduled in ${this.service}: it became due, was removed, or was never ` +
+      "scheduled. Check the service and the id"
+  }
+}
+
+/**
  * No answer arrived in time. The outcome is unknown: the action may be waiting, running or done. Repeat the request
  * with the same `actionId` if its handler is idempotent.
  *

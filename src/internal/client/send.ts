@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Action from "../../Action.ts"
-import type { SendManyOptions, SendOptions } from "../../ActionClient.ts"
+import type { SendManyOptions, SendOptions, Target as SentTarget, When } from "../../ActionClient.ts"
 import * as ActionContext from "../../ActionContext.ts"
 import * as ActionId from "../../ActionId.ts"
 import type { DomainAction } from "../../DomainAction.ts"
@@ -18,15 +18,19 @@ import { strings } from "../redis/reply.ts"
 import { bytesOf, Load, scriptWords } from "../scripts/bounds.ts"
 import { append } from "../scripts/streams.ts"
 import type { AnswerTarget, Writing } from "./append.ts"
-import { EncodeError, InvalidAction } from "./errors.ts"
+import { EncodeError, InvalidAction, type NotSupported } from "./errors.ts"
+import { isPlain, type Later } from "./later.ts"
 import type { Streams, Target } from "./streams.ts"
 import { traced } from "./telemetry.ts"
+
+type SendFailure = EncodeError | InvalidOption | NotSupported | RedisError
 
 export interface SendingOptions {
   readonly redis: Redis["Service"]
   readonly naming: QueueNaming["Service"]
   readonly streams: Streams
   readonly writing: Writing
+  readonly later: Later
   /** The maximum number of actions that one call appends. */
   readonly chunkSize: number
 }
@@ -38,8 +42,14 @@ interface CallbackTarget {
   readonly service?: string | undefined
 }
 
-/** Words of a call of the script that appends nothing: the key and the trace context. */
-const appendWords = scriptWords + 2
+/** Texts of one call, and the place of the first among all. */
+interface Chunk {
+  readonly from: number
+  readonly texts: ReadonlyArray<string>
+}
+
+/** Words of a call that appends nothing: the keys, and what is the same for all actions. */
+const appendWords = scriptWords + 10
 
 /** The number of chunks of `sendMany` in flight: the server appends one while the next is sent. */
 const chunksAtOnce = 2
@@ -68,12 +78,25 @@ const sent = ({ service, stream }: Target, actionId: string, entryId: string): R
   entryId
 })
 
-export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOptions) => {
+export const make = ({ chunkSize, later, naming, redis, streams, writing }: SendingOptions) => {
   const appendMany = redis.eval(append.script)
+
+  const sendLater = Effect.fnUntraced(function*(
+    target: Target,
+    actionType: string,
+    actionId: string,
+    options: SendOptions,
+    text: string,
+    traceparent: string | undefined
+  ) {
+    const terms = yield* later.terms(options)
+    const [receipt] = yield* later.add(target, actionType, terms, { ids: [actionId], texts: [text], traceparent })
+    return receipt!
+  })
 
   /** Sends one action, with or without a callback. */
   const sendOne = (action: Action.Any, payload: unknown, options: SendOptions, answer?: AnswerTarget) =>
-    Effect.withFiber((fiber): Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, unknown> => {
+    Effect.withFiber((fiber): Effect.Effect<Receipt, SendFailure, unknown> => {
       const target = streams.of(action.type, options.service)
       if (Exit.isFailure(target)) return Effect.failCause(target.cause)
       const id = actionIdOf(action.type, options.actionId)
@@ -86,14 +109,21 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
         (trace) =>
           Effect.flatMapEager(
             writing.write(action, payload, context, actionId, options, trace, answer),
-            (text) => Effect.map(streams.add(stream, text, trace), (entryId) => sent(target.value, actionId, entryId))
+            (text) =>
+              isPlain(options)
+                ? Effect.map(streams.add(stream, text, trace), (entryId) => sent(target.value, actionId, entryId))
+                : sendLater(target.value, action.type, actionId, options, text, trace)
           )
       )
     })
 
   /** Splits texts into chunks for one call each. */
-  const writeChunks = Effect.fnUntraced(function*(count: number, write: (index: number) => Written) {
-    const chunks: Array<ReadonlyArray<string>> = []
+  const writeChunks = Effect.fnUntraced(function*(
+    count: number,
+    words: number,
+    write: (index: number) => Written
+  ) {
+    const chunks: Array<Chunk> = []
     let chunk: Array<string> = []
     let load = new Load(appendWords)
     for (let index = 0; index < count; index++) {
@@ -101,13 +131,13 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
       const exit = exitOf(text)
       const data = exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text
       const bytes = bytesOf(data)
-      const fits = chunk.length < chunkSize && load.add(1, bytes)
+      const fits = chunk.length < chunkSize && load.add(words, bytes)
       if (!fits || chunk.length === 0) {
         chunk = []
-        chunks.push(chunk)
+        chunks.push({ from: index, texts: chunk })
         if (!fits) {
           load = new Load(appendWords)
-          load.add(1, bytes)
+          load.add(words, bytes)
         }
       }
       chunk.push(data)
@@ -134,22 +164,34 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
     for (let index = 0; index < all.length; index++) {
       ids.push(yield* actionIdOf(action.type, actionIds?.[index]))
     }
+    const terms = isPlain(options) ? undefined : yield* later.terms(options)
     return yield* traced(
       { operation: "send", actionType: action.type, stream, actionId: undefined, count: all.length },
       Effect.fnUntraced(function*(trace) {
         const chunks = yield* writeChunks(
           all.length,
+          // A parked action needs its id as well.
+          terms === undefined ? 1 : 2,
           (index) => writing.write(action, all[index], context, ids[index]!, options, trace)
         )
+        const append = ({ from, texts }: Chunk) =>
+          Effect.map(
+            appendMany({ stream, texts, traceparent: trace }),
+            (reply) => strings(reply).map((entryId, index) => sent(target, ids[from + index]!, entryId))
+          )
+        const park = ({ from, texts }: Chunk) => {
+          const written = { ids: ids.slice(from, from + texts.length), texts, traceparent: trace }
+          return later.add(target, action.type, terms!, written)
+        }
         const appendChunks = Effect.forEach(
-          (texts: ReadonlyArray<string>) =>
-            Effect.mapError(appendMany({ stream, texts, traceparent: trace }), streams.explained(stream)),
+          (chunk: Chunk) =>
+            terms === undefined ? Effect.mapError(append(chunk), streams.explained(stream)) : park(chunk),
           { concurrency: chunksAtOnce }
         )
         // The first chunk goes alone, since the server may not have the script yet: the next chunk would overtake it.
         const first = yield* appendChunks(chunks.slice(0, 1))
         const others = yield* appendChunks(chunks.slice(1))
-        return [...first, ...others].flatMap(strings).map((entryId, index) => sent(target, ids[index]!, entryId))
+        return [...first, ...others].flat()
       })
     )
   })
@@ -192,7 +234,15 @@ export const make = ({ chunkSize, naming, redis, streams, writing }: SendingOpti
     send: (action: Action.Any, payload: unknown, options: SendOptions = {}) => sendOne(action, payload, options),
     sendMany,
     sendWithCallback,
-    sendAction
+    sendAction,
+    reschedule: Effect.fnUntraced(function*({ actionId, service }: SentTarget, when: When) {
+      const target = yield* streams.of("", service)
+      return yield* later.reschedule(target, actionId.toLowerCase(), when)
+    }),
+    remove: Effect.fnUntraced(function*({ actionId, service }: SentTarget) {
+      const target = yield* streams.of("", service)
+      return yield* later.remove(target, actionId.toLowerCase())
+    })
   }
 }
 

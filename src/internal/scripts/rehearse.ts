@@ -12,17 +12,22 @@ export const rehearse = define<{
   readonly retryDue: string
   readonly retryRecords: string
   readonly deadLetters: string
+  readonly parkedEntries: string
+  readonly parkedDue: string
+  readonly scheduleNext: string
+  readonly paused: string
   readonly group: string
   readonly waitingConsumer: string
 }>({
   lua: `local stream, due, records, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local parkedEntries, parkedDue, scheduleNext, paused = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local group, waiting, nothing = ARGV[1], ARGV[2], '0-0'
 local held = redis.call('TYPE', dead).ok
 if held ~= 'none' and held ~= 'stream' then
   return redis.error_reply('WRONGTYPE ' .. dead .. ' holds a ' .. held)
 end
 -- These cannot be run on nothing. Without arguments a server refuses them, in other words when it lacks one.
-for _, name in ipairs({ 'GET', 'SET', 'PEXPIRE', 'HSET', 'ZADD', 'XADD', 'LPUSH', 'LPOP' }) do
+for _, name in ipairs({ 'GET', 'SET', 'PEXPIRE', 'HSET', 'HEXISTS', 'ZADD', 'XADD', 'LPUSH', 'LPOP' }) do
   local refused = redis.pcall(name)
   if type(refused) == 'table' and refused.err and refused.err:find('nknown') then
     return redis.error_reply("ERR unknown command '" .. name .. "' in a script")
@@ -33,7 +38,7 @@ redis.call('XINFO', 'CONSUMERS', stream, group)
 redis.call('XPENDING', stream, group, nothing, nothing, 1)
 redis.call('XRANGE', stream, nothing, nothing)
 redis.call('HGET', records, nothing)
-redis.call('EXISTS', records)
+redis.call('EXISTS', due, parkedDue, scheduleNext, paused)
 redis.call('ZRANGE', due, 0, 0)
 redis.call('ZSCORE', due, nothing)
 redis.call('XCLAIM', stream, group, waiting, 0, nothing, 'JUSTID')
@@ -42,6 +47,12 @@ redis.call('XDEL', stream, nothing)
 redis.call('XTRIM', stream, 'MINID', nothing)
 redis.call('HDEL', records, nothing)
 redis.call('ZREM', due, nothing)
+redis.call('HGET', parkedEntries, nothing)
+redis.call('HDEL', parkedEntries, nothing)
+redis.call('ZRANGE', parkedDue, 0, 0)
+redis.call('ZREM', parkedDue, nothing)
+redis.call('ZRANGE', scheduleNext, 0, 0)
+redis.call('HGETALL', paused)
 -- A hint and no need. In here its entries, which may be large, are not sent.
 local info = redis.pcall('XINFO', 'STREAM', stream)
 for i = 1, #info, 2 do
@@ -49,6 +60,15 @@ for i = 1, #info, 2 do
 end
 return ''
 `,
-  keys: (params) => [params.stream, params.retryDue, params.retryRecords, params.deadLetters],
+  keys: (params) => [
+    params.stream,
+    params.retryDue,
+    params.retryRecords,
+    params.deadLetters,
+    params.parkedEntries,
+    params.parkedDue,
+    params.scheduleNext,
+    params.paused
+  ],
   args: (params) => [params.group, params.waitingConsumer]
 })

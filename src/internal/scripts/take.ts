@@ -6,6 +6,7 @@
  * given only to `aloneConsumer`, one at a time in each process, so that a crash counts against no other entry.
  */
 import { decodeRecord, replaysField, type RetryRecord } from "../wire/entry.ts"
+import { luaPromote } from "./park.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 
 interface TakeParams {
@@ -24,6 +25,10 @@ interface TakeParams {
 
 export interface TakeDueParams extends TakeParams {
   readonly waitingConsumer: string
+  readonly parkedEntries: string
+  readonly parkedDue: string
+  readonly scheduleNext: string
+  readonly paused: string
 }
 
 export interface TakeIdleParams extends TakeParams {
@@ -51,6 +56,9 @@ export interface TakeOwnParams {
 
 /** How long a suspect without a free place is postponed, in milliseconds. */
 export const putOff = 1000
+
+/** Names of due schedules in one reply. */
+const maxSchedules = 20
 
 const luaBudget = `local function spend(fields)
   for i = 1, #fields do budget = budget - #fields[i] end
@@ -95,12 +103,16 @@ const takeArgs = (params: TakeParams): Array<string> => [
 ]
 
 /**
- * Replies with taken entries, lost ids, the number of waiting suspects, and milliseconds to the next due time (-1:
- * none).
+ * Everything that is due: lets parked actions into the stream, takes entries that are due for a retry, at most `limit` of
+ * them, and names the schedules that are due. Replies with taken entries, lost ids, the number of waiting suspects, the
+ * milliseconds to the next due retry and to whatever else is due next (-1: none), what {@link luaPromote} did, the schedules,
+ * and the pauses. {@link decodeDue} reads what follows the third.
  */
 export const takeDue = define<TakeDueParams>({
-  lua: `${luaClaim}
+  lua: `${luaClaim}${luaPromote}
+local parkedEntries, parkedDue, scheduleNext, paused = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local waiting, time = ARGV[7], now()
+local promoted, over, late = promote(stream, parkedEntries, parkedDue, time)
 local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do
   if budget <= 0 then break end
@@ -117,12 +129,26 @@ for _, id in ipairs(ids) do
     redis.call('ZADD', due, integer(time + ${putOff}), id)
   end
 end
-local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
-local wait = -1
-if first[2] then wait = math.max(0, tonumber(first[2]) - time) end
-return { taken, lost, suspects, wait }
+local schedules = redis.call('ZRANGE', scheduleNext, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, ${maxSchedules})
+local function wait(key)
+  local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
+  return first[2] and math.max(0, tonumber(first[2]) - time) or -1
+end
+local parkedWait, scheduleWait = wait(parkedDue), wait(scheduleNext)
+if parkedWait < 0 or (scheduleWait >= 0 and scheduleWait < parkedWait) then parkedWait = scheduleWait end
+return {
+  taken, lost, suspects, wait(due), parkedWait, { promoted, over, late }, schedules, redis.call('HGETALL', paused)
+}
 `,
-  keys: (params) => [params.stream, params.retryDue, params.retryRecords],
+  keys: (params) => [
+    params.stream,
+    params.retryDue,
+    params.retryRecords,
+    params.parkedEntries,
+    params.parkedDue,
+    params.scheduleNext,
+    params.paused
+  ],
   args: (params) => [...takeArgs(params), params.waitingConsumer]
 })
 
@@ -295,6 +321,39 @@ export interface TakenEntry {
   readonly deliveries: number
   readonly record: RetryRecord
   readonly consumer: string
+}
+
+/** What {@link takeDue} replies besides entries. */
+export interface Due {
+  /** Milliseconds to the next retry that is due; `undefined` if none waits. */
+  readonly nextRetry: number | undefined
+  /** Milliseconds to the next parked action or schedule; `undefined` if there is none. */
+  readonly nextOther: number | undefined
+  /** Parked actions that went into the stream. */
+  readonly promoted: number
+  /** Parked actions that were dropped, because they were over. */
+  readonly over: number
+  /** How late the latest of them was, in milliseconds. */
+  readonly late: number
+  /** The names of schedules whose next slot is due. */
+  readonly schedules: ReadonlyArray<string>
+  /** Pauses: what is paused, then until when and why. */
+  readonly pauses: ReadonlyArray<string>
+}
+
+const waitOf = (value: unknown): number | undefined => Number(value) < 0 ? undefined : Number(value)
+
+export const decodeDue = ([nextRetry, nextOther, counts, schedules, pauses]: ReadonlyArray<unknown>): Due => {
+  const [promoted = 0, over = 0, late = 0] = array(counts).map(Number)
+  return {
+    nextRetry: waitOf(nextRetry),
+    nextOther: waitOf(nextOther),
+    promoted,
+    over,
+    late,
+    schedules: array(schedules).map(String),
+    pauses: array(pauses).map(String)
+  }
 }
 
 export interface TakeReply {

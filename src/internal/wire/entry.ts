@@ -8,6 +8,12 @@ import * as DomainAction from "../../DomainAction.ts"
  */
 export const replaysField = "replays"
 
+/**
+ * The field with the time by the server's clock, in milliseconds, after which an action that has not started is dropped. It is
+ * before `replays`.
+ */
+export const expiresField = "expires"
+
 /** The record of an entry that had an outcome before. */
 export interface RetryRecord {
   /** The number of failures of its handler. */
@@ -56,6 +62,8 @@ export class Entry {
   readonly traceparent: string | undefined
   /** How many times it was replayed from the dead letters. */
   readonly replays: number
+  /** When it is over unless it has started, by the server's clock; `Infinity` if never. */
+  readonly expires: number
   /** The number of characters of all its fields, an approximation of its memory. */
   readonly size: number
   /** Redis's own count, this delivery included. */
@@ -69,6 +77,7 @@ export class Entry {
     data: string | undefined,
     traceparent: string | undefined,
     replays: number,
+    expires: number,
     size: number,
     deliveries: number,
     record: RetryRecord,
@@ -78,6 +87,7 @@ export class Entry {
     this.data = data
     this.traceparent = traceparent
     this.replays = replays
+    this.expires = expires
     this.size = size
     this.deliveries = deliveries
     this.record = record
@@ -86,6 +96,7 @@ export class Entry {
 }
 
 const replaysPattern = /^\d{1,9}$/
+const timePattern = /^\d{1,15}$/
 
 export const make = (
   id: string,
@@ -96,6 +107,7 @@ export const make = (
   let data: string | undefined
   let traceparent: string | undefined
   let replays = 0
+  let expires = Infinity
   let size = 0
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i]
@@ -104,14 +116,15 @@ export const make = (
     if (name === "data") data ??= value
     else if (name === "traceparent") traceparent ??= value
     else if (name === replaysField && i + 2 >= fields.length && replaysPattern.test(value)) replays = Number(value)
+    else if (name === expiresField && timePattern.test(value)) expires = Number(value)
   }
-  return new Entry(id, data, traceparent, replays, size, deliveries, record, false)
+  return new Entry(id, data, traceparent, replays, expires, size, deliveries, record, false)
 }
 
 /** The same delivery, with the knowledge whether its bytes are UTF-8. */
 export const withBroken = (entry: Entry, broken: boolean): Entry => {
-  const { data, deliveries, id, record, replays, size, traceparent } = entry
-  return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
+  const { data, deliveries, expires, id, record, replays, size, traceparent } = entry
+  return new Entry(id, data, traceparent, replays, expires, size, deliveries, record, broken)
 }
 
 /**
@@ -119,12 +132,22 @@ export const withBroken = (entry: Entry, broken: boolean): Entry => {
  * malformed.
  */
 export const unread = (id: string, deliveries: number, record: RetryRecord, replays: string): Entry =>
-  new Entry(id, undefined, undefined, replaysPattern.test(replays) ? Number(replays) : 0, 0, deliveries, record, true)
+  new Entry(
+    id,
+    undefined,
+    undefined,
+    replaysPattern.test(replays) ? Number(replays) : 0,
+    Infinity,
+    0,
+    deliveries,
+    record,
+    true
+  )
 
 /** The same delivery, with the record of earlier runs. */
 export const withRecord = (entry: Entry, record: RetryRecord): Entry => {
-  const { broken, data, deliveries, id, replays, size, traceparent } = entry
-  return new Entry(id, data, traceparent, replays, size, deliveries, record, broken)
+  const { broken, data, deliveries, expires, id, replays, size, traceparent } = entry
+  return new Entry(id, data, traceparent, replays, expires, size, deliveries, record, broken)
 }
 
 /**

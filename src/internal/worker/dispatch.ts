@@ -103,7 +103,8 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
   if (entry.deliveries - entry.record.outcomes > options.maxDeliveries) {
     return { _tag: "Decided", subject, outcome: poison }
   }
-  if (subject.deadline !== undefined && subject.deadline <= now) {
+  const isFirst = entry.record.outcomes === 0
+  if ((subject.deadline !== undefined && subject.deadline <= now) || (isFirst && entry.expires <= now)) {
     return { _tag: "Decided", subject, outcome: expired }
   }
   if (route === undefined) {

@@ -4,6 +4,8 @@ import { eventLoop } from "./eventLoop.ts"
 import type { MakePart } from "./part.ts"
 import { callbacks } from "./upkeep/callbacks.ts"
 import { deadLetterBounds } from "./upkeep/deadLetterBounds.ts"
+import { due } from "./upkeep/due.ts"
+import { features } from "./upkeep/features.ts"
 import { leases } from "./upkeep/leases.ts"
 import { recovery } from "./upkeep/recovery.ts"
 import { retention } from "./upkeep/retention.ts"
@@ -11,7 +13,9 @@ import { sampler } from "./upkeep/sampler.ts"
 import { serverTime } from "./upkeep/serverTime.ts"
 
 export const parts: ReadonlyArray<MakePart> = [
+  features,
   leases,
+  due,
   recovery,
   retention,
   deadLetterBounds,

@@ -40,7 +40,7 @@ export interface Telemetry {
   readonly settled: (span: Tracer.Span | undefined, failed: boolean) => void
   readonly written: (decision: Decision, written: Written) => void
   readonly count: (counter: Metric.Counter<number>, amount: number) => void
-  readonly measure: (gauge: Metric.Gauge<number>, value: number) => void
+  readonly measure: (metric: Metric.Gauge<number> | Metric.Histogram<number>, value: number) => void
 }
 
 export interface TelemetryOptions {
@@ -201,7 +201,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
       if (action !== undefined && isFinal(settlement)) metrics.attempts.updateUnsafe(attempt, context)
     },
     count: (counter, amount) => withService(counter).updateUnsafe(amount, context),
-    measure: (gauge, value) => withService(gauge).updateUnsafe(value, context)
+    measure: (metric, value) => withService(metric).updateUnsafe(value, context)
   }
 }
 

@@ -87,7 +87,8 @@ const place = Effect.gen(function*() {
   const environment = randomBytes(6).toString("hex")
   const prefix = `conformance:${environment}:`
   const names = namesOf(QueueNaming.make({ prefix: "conformance", environment }), "user")
-  const used = new Set([names.stream, names.lease, names.retryDue, names.retryRecords, names.deadLetters])
+  const { group: _, service: __, waitingConsumer: ___, ...keysOfService } = names
+  const used = new Set(Object.values(keysOfService))
   const context = yield* Effect.context<Redis.Redis>()
   yield* Effect.addFinalizer(() => Effect.ignore(Effect.provideContext(send("DEL", ...used), context)))
   yield* enoughTime

@@ -24,6 +24,17 @@ export const hashCases: ReadonlyArray<Case> = cases("hashes", (test) => {
       yield* expect(0, "HDEL", none, "a")
     }))
 
+  test("HEXISTS and HGETALL tell what a hash has", () =>
+    Effect.gen(function*() {
+      const [hash, none] = yield* keys("hash", "none")
+      yield* send("HSET", hash, "a", "1", "b", "2")
+      yield* expect(1, "HEXISTS", hash, "a")
+      yield* expect(0, "HEXISTS", hash, "c")
+      yield* expect(0, "HEXISTS", none, "a")
+      yield* expect(["a", "1", "b", "2"], "HGETALL", hash)
+      yield* expect([], "HGETALL", none)
+    }))
+
   test("a name without a value is refused", () =>
     Effect.gen(function*() {
       yield* refuse("ERR wrong number of arguments for 'hset' command", "HSET", yield* key("hash"), "a", "1", "b")

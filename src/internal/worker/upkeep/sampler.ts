@@ -13,6 +13,7 @@ export const sampler: MakePart = ({ names, redis, sawId, telemetry }) => {
     telemetry.measure(Metrics.streamLength, Number(yield* redis.send("XLEN", names.stream)))
     telemetry.measure(Metrics.deadLetterLength, Number(yield* redis.send("XLEN", names.deadLetters)))
     telemetry.measure(Metrics.waiting, Number(yield* redis.send("ZCARD", names.retryDue)))
+    telemetry.measure(Metrics.parked, Number(yield* redis.send("ZCARD", names.parkedDue)))
     const groups = yield* redis.send("XINFO", "GROUPS", names.stream)
     const own = groupIn(groups, names.group)
     if (own === undefined) return

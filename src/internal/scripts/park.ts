@@ -1,0 +1,297 @@
+/**
+ * Parked actions: accepted, but not in the stream before they are due. The record of an action is a line of notes, and the
+ * fields of the entry to be, each with its length in front.
+ */
+import { expiresField } from "../wire/entry.ts"
+import { luaEnter, luaFields } from "./enter.ts"
+import { define, luaInteger, luaNow } from "./script.ts"
+
+/** Parked actions that one call lets into the stream. */
+export const maxPromoted = 100
+
+/** The number of bytes of records after which a call lets in no more. A larger record is let in alone. */
+export const maxPromotedBytes = 1024 * 1024
+
+/** Lua: `packed(...)` joins texts, and `unpacked(record)` returns those of a record. */
+export const luaRecords = `local function packed(...)
+  local parts = { ... }
+  for i = 1, #parts do parts[i] = #parts[i] .. ':' .. parts[i] end
+  return table.concat(parts)
+end
+local function unpacked(record)
+  local parts, at = {}, record:find('\\n', 1, true) + 1
+  while at <= #record do
+    local colon = record:find(':', at, true)
+    local size = tonumber(record:sub(at, colon - 1))
+    parts[#parts + 1] = record:sub(colon + 1, colon + size)
+    at = colon + size + 1
+  end
+  return parts
+end
+`
+
+/** Lua: the time in a text: `+` milliseconds from now, or `@` a time. Nothing is now. */
+const luaWhen = `local function timeOf(when, time)
+  if when == '' then return time end
+  local number = tonumber(when:sub(2))
+  return when:sub(1, 1) == '+' and time + number or number
+end
+`
+
+/** Lua: the name of the first capability that no worker of the service has. */
+const luaLacks = `local function lacks(features, needs)
+  for name in needs:gmatch('%a+') do
+    if redis.call('HEXISTS', features, name) == 0 then return name end
+  end
+end
+`
+
+const fields = luaFields({ data: "text", traceparent: "traceparent", expires: "expires" })
+const untraced = luaFields({ data: "text", expires: "expires" })
+const unlimited = luaFields({ data: "text", traceparent: "traceparent" })
+const plain = luaFields({ data: "text" })
+
+/** Lua: calls a function with the fields of an entry. Empty ones are left out. */
+const luaWithFields = `local function withFields(call, text, traceparent, expires)
+  if expires == '' then
+    if traceparent == '' then return call(${plain}) end
+    return call(${unlimited})
+  end
+  if traceparent == '' then return call(${untraced}) end
+  return call(${fields})
+end
+`
+
+export interface ParkParams {
+  readonly features: string
+  readonly stream: string
+  readonly parkedEntries: string
+  readonly parkedDue: string
+  /** The key of a deduplication; `undefined` without one. */
+  readonly uniqueKey: string | undefined
+  /** Milliseconds for which a second action with the key is a duplicate. */
+  readonly within: number
+  /** The SHA-1 in the key, so that a removal can free it. */
+  readonly uniqueHash: string
+  /** `+` milliseconds, `@` a time by the server's clock, or nothing for now. */
+  readonly when: string
+  /** Milliseconds after which an action that has not started is dropped. */
+  readonly expiresIn: number | undefined
+  readonly traceparent: string | undefined
+  readonly ids: ReadonlyArray<string>
+  readonly texts: ReadonlyArray<string>
+}
+
+/**
+ * Accepts actions: those that are due go into the stream, others are parked. Replies with the name of a capability that no
+ * worker of the service has, or with a reply for each action: `sent` and the entry id, `scheduled` and the time, or
+ * `duplicate` and the ids of the first.
+ *
+ * The first write needs memory, so that a full server refuses the action and the sender learns of it.
+ */
+export const park = define<ParkParams>({
+  lua: `${luaNow}${luaInteger}${luaRecords}${luaWhen}${luaLacks}${luaWithFields}${luaEnter}
+local features, stream, entries, due, unique = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local needs, within, hash, when, traceparent = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6]
+local missing = lacks(features, needs)
+if missing then return missing end
+local time, expires, replies = now(), '', {}
+local at = timeOf(when, time)
+if ARGV[5] ~= '' then expires = integer(time + tonumber(ARGV[5])) end
+local function append(...) return enter(redis.call, stream, ...) end
+for i = 7, #ARGV, 2 do
+  local id, text = ARGV[i], ARGV[i + 1]
+  local first = unique and redis.call('GET', unique)
+  local reply
+  if first then
+    reply = { 'duplicate', first:sub(1, 36), first:sub(38) }
+  elseif at <= time then
+    reply = { 'sent', withFields(append, text, traceparent, expires) }
+  elseif redis.call('HEXISTS', entries, id) == 1 then
+    reply = { 'duplicate', id, '' }
+  else
+    redis.call('HSET', entries, id, hash .. '\\n' .. withFields(packed, text, traceparent, expires))
+    redis.call('ZADD', due, integer(at), id)
+    reply = { 'scheduled', integer(at) }
+  end
+  -- After the append: where that fails, the key is not taken.
+  if unique and reply[1] ~= 'duplicate' then
+    redis.call('SET', unique, reply[1] == 'sent' and id .. ' ' .. reply[2] or id, 'PX', within)
+  end
+  replies[#replies + 1] = reply
+end
+return replies
+`,
+  keys: ({ features, parkedDue, parkedEntries, stream, uniqueKey }) =>
+    uniqueKey === undefined
+      ? [features, stream, parkedEntries, parkedDue]
+      : [features, stream, parkedEntries, parkedDue, uniqueKey],
+  args: (params) => [
+    params.uniqueKey === undefined ? "parked" : "parked unique",
+    String(params.within),
+    params.uniqueHash,
+    params.when,
+    params.expiresIn === undefined ? "" : String(params.expiresIn),
+    params.traceparent ?? "",
+    ...params.ids.flatMap((id, index) => [id, params.texts[index]!])
+  ]
+})
+
+/**
+ * Parks the newest of several actions until things have been quiet. It replaces the one before, but never later than
+ * `maxWait` after the first. Replies like {@link park}.
+ */
+export const debounce = define<{
+  readonly features: string
+  readonly stream: string
+  readonly parkedEntries: string
+  readonly parkedDue: string
+  readonly parkingId: string
+  /** Milliseconds. */
+  readonly quiet: number
+  /** Milliseconds. */
+  readonly maxWait: number
+  readonly expiresIn: number | undefined
+  readonly traceparent: string | undefined
+  readonly text: string
+}>({
+  lua: `${luaNow}${luaInteger}${luaRecords}${luaLacks}${luaWithFields}
+local features, entries, due, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
+local missing = lacks(features, 'parked unique')
+if missing then return missing end
+local time, expires = now(), ''
+local since = tonumber((redis.call('HGET', entries, id) or ''):match('^since=(%d+)')) or time
+local at = math.max(time, math.min(since + tonumber(ARGV[3]), time + tonumber(ARGV[2])))
+if ARGV[4] ~= '' then expires = integer(time + tonumber(ARGV[4])) end
+redis.call('HSET', entries, id, 'since=' .. integer(since) .. '\\n' .. withFields(packed, ARGV[6], ARGV[5], expires))
+redis.call('ZADD', due, integer(at), id)
+return { { 'scheduled', integer(at) } }
+`,
+  keys: (params) => [params.features, params.parkedEntries, params.parkedDue],
+  args: (params) => [
+    params.parkingId,
+    String(params.quiet),
+    String(params.maxWait),
+    params.expiresIn === undefined ? "" : String(params.expiresIn),
+    params.traceparent ?? "",
+    params.text
+  ]
+})
+
+/** Gives a parked action another due time. Replies with the time, or nothing if the action is not parked. */
+export const reschedule = define<{
+  readonly parkedEntries: string
+  readonly parkedDue: string
+  readonly parkingId: string
+  readonly when: string
+}>({
+  lua: `${luaNow}${luaInteger}${luaWhen}
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return false end
+local time = now()
+local at = integer(math.max(time, timeOf(ARGV[2], time)))
+redis.call('ZADD', KEYS[2], at, ARGV[1])
+return at
+`,
+  keys: (params) => [params.parkedEntries, params.parkedDue],
+  args: (params) => [params.parkingId, params.when]
+})
+
+/** Replies with the hash of the key of a parked action, an empty text without one, or nothing if it is not parked. */
+export const uniqueHashOf = define<{ readonly parkedEntries: string; readonly parkingId: string }>({
+  lua: `local record = redis.call('HGET', KEYS[1], ARGV[1])
+return record and (record:match('^(%x+)\\n') or '')
+`,
+  keys: (params) => [params.parkedEntries],
+  args: (params) => [params.parkingId]
+})
+
+/** Removes a parked action and frees its key. Replies with 1, or 0 if the action is not parked. */
+export const unpark = define<{
+  readonly parkedEntries: string
+  readonly parkedDue: string
+  readonly uniqueKey: string | undefined
+  readonly parkingId: string
+}>({
+  lua: `local entries, due, unique, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
+local removed = redis.call('HDEL', entries, id)
+if removed == 0 then return 0 end
+redis.call('ZREM', due, id)
+if unique and redis.call('GET', unique) == id then redis.call('DEL', unique) end
+return 1
+`,
+  keys: ({ parkedDue, parkedEntries, uniqueKey }) =>
+    uniqueKey === undefined ? [parkedEntries, parkedDue] : [parkedEntries, parkedDue, uniqueKey],
+  args: (params) => [params.parkingId]
+})
+
+/**
+ * Lua: lets what is due into the stream. Returns how many went in, how many were over, and how late the latest was.
+ *
+ * The first write needs no memory, so that a full server can be worked off.
+ */
+export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream, entries, due, time)
+  local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, ${maxPromoted}, 'WITHSCORES')
+  local promoted, over, late, bytes = 0, 0, 0, 0
+  if #ids > 0 then redis.call('XDEL', stream, '0-0') end
+  for i = 1, #ids, 2 do
+    local id = ids[i]
+    local record = redis.call('HGET', entries, id)
+    if record then
+      if bytes > 0 and bytes + #record > ${maxPromotedBytes} then break end
+      bytes = bytes + #record
+      local values = unpacked(record)
+      local expires = values[#values - 1] == '${expiresField}' and tonumber(values[#values]) or nil
+      if expires and expires <= time then
+        over = over + 1
+      else
+        enter(redis.call, stream, unpack(values))
+        promoted = promoted + 1
+        late = math.max(late, time - tonumber(ids[i + 1]))
+      end
+      redis.call('HDEL', entries, id)
+    end
+    redis.call('ZREM', due, id)
+  end
+  return promoted, over, late
+end
+`
+
+/**
+ * Records the capabilities of the workers of a service. They are written together, so the last one tells whether they are there,
+ * and a full server is asked for no memory then.
+ */
+export const declareFeatures = define<{ readonly features: string; readonly names: ReadonlyArray<string> }>({
+  lua: `if redis.call('HEXISTS', KEYS[1], ARGV[#ARGV]) == 0 then
+  local pairs = {}
+  for _, name in ipairs(ARGV) do
+    pairs[#pairs + 1] = name
+    pairs[#pairs + 1] = '1'
+  end
+  redis.call('HSET', KEYS[1], unpack(pairs))
+end
+return redis.status_reply('OK')
+`,
+  keys: (params) => [params.features],
+  args: (params) => params.names
+})
+
+// -----------------------------------------------------------------------------
+// replies
+// -----------------------------------------------------------------------------
+
+/** What became of an action that was sent with {@link park} or {@link debounce}. */
+export type Parked =
+  | { readonly _tag: "Sent"; readonly entryId: string }
+  | { readonly _tag: "Scheduled"; readonly at: number }
+  | { readonly _tag: "Duplicate"; readonly actionId: string; readonly entryId: string | undefined }
+
+const parkedOf = (row: unknown): Parked => {
+  const [status, first, second] = Array.isArray(row) ? row.map(String) : []
+  if (status === "sent") return { _tag: "Sent", entryId: first ?? "" }
+  if (status === "scheduled") return { _tag: "Scheduled", at: Number(first) }
+  return { _tag: "Duplicate", actionId: first ?? "", entryId: second === "" ? undefined : second }
+}
+
+/** The replies for all actions, or the name of the capability that is missing. */
+export const decodeParked = (reply: unknown): ReadonlyArray<Parked> | string =>
+  Array.isArray(reply) ? reply.map(parkedOf) : String(reply)
