@@ -26,7 +26,7 @@ export const luaFields = (fields: EntryFields): string =>
 
 /**
  * Lua: sets the field `replays` of a list of names and values. It is the last field, whatever the sender wrote before it.
- * The field `expires` is dropped: who replays an action wants it to run.
+ * The field `expires` is dropped, because a replayed action is meant to run.
  */
 export const luaReplayed = `local function replayed(values, replays)
   for i = #values - 1, 1, -2 do
@@ -47,8 +47,8 @@ end
  * Lua: appends an entry to an action stream and returns its id. `call` is `redis.call`, which ends the script when the server
  * refuses the entry, or `redis.pcall`, which returns the refusal.
  *
- * What is not appended at once is decided before this is called: `park` answers a key that was used, and parks what is due
- * later; `promote` drops what is over.
+ * Some actions are not appended at once, and scripts decide that before they call this. `park` answers a key that was used, and
+ * keeps actions that are due later. `promote` drops actions that are over.
  *
  * The fields are arguments and not a table: `sendMany` calls this for each action, and a table costs the server 2 %.
  */

@@ -54,7 +54,7 @@ export const laneKeys = (keys: LaneKeys): ReadonlyArray<string> => [
  */
 export const luaLanes =
   `local function lanesOf(stream, entries, due, held, waiting, sequence, rules, rates, time, most)
-  local lanes, known, groups = { letIn = 0, over = 0, marked = false }, {}, nil
+  local lanes, known, groups = { note = '', letIn = 0, over = 0, superseded = 0, marked = false }, {}, nil
   local work, bytes = 0, 0
 
   -- A lane is a range of members that begin with its name.
@@ -196,7 +196,7 @@ export const luaLanes =
           if i then values[i], values[i + 1] = '${supersededField}', '1' end
           enter(redis.call, stream, unpack(values))
         end
-        lanes.superseded = (lanes.superseded or 0) + 1
+        lanes.superseded = lanes.superseded + 1
       end
       member = first(waiting, lane)
     end
@@ -239,7 +239,7 @@ export const luaLanes =
         return 'full'
       end
     end
-    queue(lane, id, '\\n' .. packed(...), false)
+    queue(lane, id, lanes.note .. '\\n' .. packed(...), false)
     if free then lanes.fill(lane) elseif isFirst then later(lane, rule, at, isForAll) end
     return 'waiting'
   end
@@ -305,7 +305,7 @@ export const luaLanes =
     end
   end
 
-  -- Takes a place for an entry that is in the stream already, if there is one. \`isBehind\` is whether it has to queue.
+  -- Takes a place for an entry that is in the stream already, if there is one.
   function lanes.take(lane, brought, id)
     local rule = ruleOf(lane, brought)
     if not isFree(lane, rule) or first(waiting, lane) or (rule.hasAll and first(waiting, rule.all)) then return false end

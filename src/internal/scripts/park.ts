@@ -2,8 +2,9 @@
  * Parked actions: accepted, but not in the stream before they are due. The record of an action is a line of notes, and the
  * fields of the entry to be, each with its length in front.
  */
-import { expiresField } from "../wire/entry.ts"
+import { expiresField, laneField } from "../wire/entry.ts"
 import { luaEnter, luaFields } from "./enter.ts"
+import { luaLanes } from "./lanes.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 
 /** Parked actions that one call lets into the stream. */
@@ -30,7 +31,7 @@ local function unpacked(record)
 end
 `
 
-/** Lua: the time in a text: `+` milliseconds from now, or `@` a time. Nothing is now. */
+/** Lua: the time in a text. It is `+` and milliseconds from now, or `@` and a time. An empty text is now. */
 const luaWhen = `local function timeOf(when, time)
   if when == '' then return time end
   local number = tonumber(when:sub(2))
@@ -186,7 +187,7 @@ export const reschedule = define<{
   readonly when: string
 }>({
   lua: `${luaNow}${luaInteger}${luaWhen}
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return false end
+if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return false end
 local time = now()
 local at = integer(math.max(time, timeOf(ARGV[2], time)))
 redis.call('ZADD', KEYS[2], at, ARGV[1])
@@ -225,33 +226,58 @@ return 1
 })
 
 /**
- * Lua: lets what is due into the stream. Returns how many went in, how many were over, and how late the latest was.
+ * Lua: lets what is due into the stream, or into its lane. Returns how many went in, how many were over, and how late the latest
+ * was. `laneKeys` are the last six keys of {@link luaLanes}.
  *
  * The first write needs no memory, so that a full server can be worked off.
  */
-export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream, entries, due, time)
+export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream, entries, due, time, laneKeys)
   local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, ${maxPromoted}, 'WITHSCORES')
   local promoted, over, late, bytes = 0, 0, 0, 0
   if #ids > 0 then redis.call('XDEL', stream, '0-0') end
+  -- Made when it is needed.
+  local made
+  local function lanes()
+    if not made then
+      ${luaLanes}
+      made = lanesOf(stream, entries, due, laneKeys[1], laneKeys[2], laneKeys[3], laneKeys[4], laneKeys[5], time, ${maxPromoted})
+    end
+    return made
+  end
   for i = 1, #ids, 2 do
     local id = ids[i]
-    local record = redis.call('HGET', entries, id)
-    if record then
-      if bytes > 0 and bytes + #record > ${maxPromotedBytes} then break end
-      bytes = bytes + #record
-      local values = unpacked(record)
-      local expires = values[#values - 1] == '${expiresField}' and tonumber(values[#values]) or nil
-      if expires and expires <= time then
-        over = over + 1
-      else
-        enter(redis.call, stream, unpack(values))
-        promoted = promoted + 1
-        late = math.max(late, time - tonumber(ids[i + 1]))
+    if id:sub(1, 5) == 'lane\\0' then
+      -- Before it may be marked again.
+      redis.call('ZREM', due, id)
+      lanes().fill(id:sub(6))
+    else
+      local record = redis.call('HGET', entries, id)
+      if record then
+        if bytes > 0 and bytes + #record > ${maxPromotedBytes} then break end
+        bytes = bytes + #record
+        local values = unpacked(record)
+        local last, lane = #values - 1, nil
+        local expires = values[last] == '${expiresField}' and tonumber(values[last + 1]) or nil
+        for j = 3, last, 2 do
+          if values[j] == '${laneField}' then lane = values[j + 1] end
+        end
+        redis.call('HDEL', entries, id)
+        if expires and expires <= time then
+          over = over + 1
+        else
+          if lane then
+            lanes().enter(lane, nil, id, true, unpack(values))
+          else
+            enter(redis.call, stream, unpack(values))
+          end
+          promoted = promoted + 1
+          late = math.max(late, time - tonumber(ids[i + 1]))
+        end
       end
-      redis.call('HDEL', entries, id)
+      redis.call('ZREM', due, id)
     end
-    redis.call('ZREM', due, id)
   end
+  if made then over = over + made.over end
   return promoted, over, late
 end
 `
