@@ -91,6 +91,7 @@ export const luaLanes =
     if found[3] then
       rule.paused = tonumber(found[3]:match('^%d+')) or 0
       rule.isHalted = found[3]:sub(1, 6) == 'halted'
+      rule.isOver = not rule.isHalted and rule.paused <= time
     end
     known[lane] = rule
     return rule
@@ -275,6 +276,10 @@ export const luaLanes =
   function lanes.fill(lane, isNext)
     if lane:byte(-1) == 0 then return fillAll(lane) end
     local rule = ruleOf(lane)
+    if rule.isOver then
+      redis.call('HDEL', rules, 'pause:' .. lane)
+      rule.isOver = false
+    end
     local member = first(waiting, lane)
     while member do
       local id = member:sub(#lane + ${digits + 3})
@@ -314,6 +319,12 @@ export const luaLanes =
     takeToken(lane, rule.limit, rule.period)
     takeToken(rule.all, rule.allLimit, rule.allPeriod)
     return true
+  end
+
+  -- Moves an entry that was in the stream behind its lane.
+  function lanes.queue(lane, id, values)
+    queue(lane, id, '\\n' .. packed(unpack(values)), false)
+    lanes.fill(lane)
   end
 
   function lanes.leave(lane, id, gaveUp)

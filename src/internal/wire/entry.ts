@@ -156,6 +156,8 @@ export const unread = (id: string, deliveries: number, record: RetryRecord, repl
     undefined,
     replaysPattern.test(replays) ? Number(replays) : 0,
     Infinity,
+    undefined,
+    false,
     0,
     deliveries,
     record,
