@@ -17,6 +17,7 @@ import type { Part } from "./part.ts"
 import { Parts } from "./parts.ts"
 import { started } from "./reading.ts"
 import { StartObserver } from "./startObserver.ts"
+import { needOneGroup } from "./upkeep/lanes.ts"
 import { statusOf } from "./status.ts"
 
 export interface Assembly extends End.End {
@@ -56,6 +57,7 @@ export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
     `starting the worker of ${names.stream}`,
     start(host, parts)
   )
+  yield* needOneGroup(host)
   const found = { newestId, shared: place.shared }
   for (const hint of hints) yield* hint(host, found)
   yield* started(host)

@@ -2,6 +2,7 @@
  * One consumer of the group: a runner, the settler of its decisions, and a reader, unless it gets only claimed entries.
  */
 import * as Effect from "effect/Effect"
+import * as Metrics from "../../Metrics.ts"
 import type { Policy, Subject } from "../../Settlement.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { uuid } from "../base/uuid.ts"
@@ -68,7 +69,7 @@ const makeRunner = (host: Host, own: ConsumerOptions, decided: (decision: Decisi
 }
 
 const makeSettler = (
-  { clock, naming, names, options, redis, restoreGroup, telemetry, trouble }: Host,
+  { clock, naming, names, options, redis, restoreGroup, signals, telemetry, trouble }: Host,
   consumer: string,
   onWritten: (decision: Decision, written: Written) => void
 ): settler.Settler =>
@@ -88,6 +89,10 @@ const makeSettler = (
     trouble,
     telemetry,
     onWritten,
+    onLanes: (isDue, over) => {
+      if (isDue) signals.due.openUnsafe()
+      if (over > 0) telemetry.count(Metrics.parkedExpired, over)
+    },
     restoreGroup
   })
 

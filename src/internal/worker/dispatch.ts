@@ -84,6 +84,21 @@ const poison: Outcome = { _tag: "Poison" }
 const expired: Outcome = { _tag: "Expired" }
 const leaseLost: Outcome = { _tag: "LeaseLost" }
 const timedOut: Outcome = { _tag: "TimedOut" }
+/** A newer action of its lane replaced it before it ran. */
+const superseded: Outcome = {
+  _tag: "Failed",
+  failure: {
+    error: undefined,
+    disposition: "rejected",
+    detail: {
+      error_type: "Superseded",
+      error_code: "ACTION_SUPERSEDED",
+      message: "A newer action with the same key replaced this one before it ran",
+      details: null
+    },
+    after: undefined
+  }
+}
 /** Released without costing an attempt. */
 export const interrupted: Outcome = { _tag: "Interrupted" }
 
@@ -107,6 +122,7 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
   if ((subject.deadline !== undefined && subject.deadline <= now) || (isFirst && entry.expires <= now)) {
     return { _tag: "Decided", subject, outcome: expired }
   }
+  if (entry.superseded) return { _tag: "Decided", subject, outcome: superseded }
   if (route === undefined) {
     return { _tag: "Decided", subject, outcome: { _tag: "Unknown", since: entry.record.unknownSince || now } }
   }

@@ -6,6 +6,7 @@ import { callbacks } from "./upkeep/callbacks.ts"
 import { deadLetterBounds } from "./upkeep/deadLetterBounds.ts"
 import { due } from "./upkeep/due.ts"
 import { features } from "./upkeep/features.ts"
+import { lanes } from "./upkeep/lanes.ts"
 import { leases } from "./upkeep/leases.ts"
 import { recovery } from "./upkeep/recovery.ts"
 import { retention } from "./upkeep/retention.ts"
@@ -15,6 +16,7 @@ import { serverTime } from "./upkeep/serverTime.ts"
 export const parts: ReadonlyArray<MakePart> = [
   features,
   leases,
+  lanes,
   due,
   recovery,
   retention,
