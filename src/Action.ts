@@ -10,24 +10,18 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import type * as Option from "effect/Option"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
-import * as SchemaIssue from "effect/SchemaIssue"
-import type { StandardSchemaV1 } from "effect/StandardSchema"
 import type * as Types from "effect/Types"
-import { type DomainAction, type ErrorDetail, isActionType } from "./DomainAction.ts"
-import { isRejected, isRetryLater } from "./HandlerError.ts"
+import { isActionType } from "./DomainAction.ts"
 import * as Kinds from "./internal/base/options.ts"
 import * as ActionCodec from "./internal/contract/codec.ts"
 import { type ConfigName, configNames } from "./internal/contract/configs.ts"
-import { hintFor } from "./internal/contract/exact.ts"
 import * as LaneOf from "./internal/contract/lane.ts"
 import { contractRows } from "./internal/contract/options.ts"
-import { bounded } from "./internal/wire/errorText.ts"
 
 const TypeId = "~effect-redis-workers/Action"
 
@@ -609,15 +603,6 @@ export { InvalidOption } from "./internal/base/invalidOption.ts"
 // -----------------------------------------------------------------------------
 
 /**
- * The effect of a failure on an action. `rejected` is answered with an error; `retryable` and `undeclared` are run
- * again.
- *
- * @since 0.1.0
- * @category disposition
- */
-export type Disposition = "rejected" | "retryable" | "undeclared"
-
-/**
  * Dispositions that a worker uses instead of those in the contract, by tag (or identifier) of the error.
  *
  * @since 0.1.0
@@ -664,32 +649,6 @@ export const disposition = (value: "rejected" | "retryable"): { readonly [key: s
  * @category disposition
  */
 export const retryable = <S extends Schema.Top>(schema: S): S["Rebuild"] => schema.annotate(disposition("retryable"))
-
-/**
- * Returns the disposition of a handler's error.
- *
- * **Details**
- *
- * `Rejected` is always `rejected` and `RetryLater` is always `retryable`. A declared error has the disposition that its
- * schema is annotated with, by default `rejected`. In a union, each member has its own. Any other error, and any error
- * without a contract (`undefined`), is `undeclared`.
- *
- * @since 0.1.0
- * @category disposition
- */
-export const dispositionOf = (
-  action: Any | undefined,
-  error: unknown,
-  overrides?: DispositionOverrides | undefined
-): Disposition => {
-  if (isRetryLater(error)) return "retryable"
-  if (isRejected(error)) return "rejected"
-  const member = action === undefined ? undefined : ActionCodec.codecOf(action).memberOf(error)
-  if (member === undefined) return "undeclared"
-  return overrides !== undefined && Object.hasOwn(overrides, member.label)
-    ? overrides[member.label] ?? member.disposition
-    : member.disposition
-}
 
 // -----------------------------------------------------------------------------
 // Schemas of exact JSON
@@ -754,158 +713,62 @@ export {
 } from "./internal/contract/exact.ts"
 
 // -----------------------------------------------------------------------------
-// Codecs
+// Payloads and results as JSON
 // -----------------------------------------------------------------------------
 
 /**
- * The JSON codec of a contract. Synchronous schemas return an `Exit`, which costs nothing to run.
+ * Encodes a payload to the `data` of an action, as `ActionClient.send` does. Constructor defaults are filled in.
  *
- * @since 0.1.0
- * @category codecs
+ * **When to use**
+ *
+ * Use it to store an action before it is sent, such as in an outbox table.
+ *
+ * @since 0.2.0
+ * @category encoding
  */
-export interface Codec<A extends Any> {
-  /** `data` of an action → payload. */
-  readonly decodePayload: (
-    data: unknown
-  ) => Effect.Effect<Payload<A>, Schema.SchemaError, A["payloadSchema"]["DecodingServices"]>
-
-  /** Payload → `data` of an action; constructor defaults are filled in. */
-  readonly encodePayload: (
-    payload: PayloadInput<A>
-  ) => Effect.Effect<Schema.JsonObject, Schema.SchemaError, A["payloadSchema"]["EncodingServices"]>
-
-  /** `data` of a response → success. */
-  readonly decodeSuccess: (
-    data: unknown
-  ) => Effect.Effect<Success<A>, Schema.SchemaError, A["successSchema"]["DecodingServices"]>
-
-  /** Success → `data` of a response: `{}` for `Schema.Void`, `null` if the contract accepts `null` or an object. */
-  readonly encodeSuccess: (
-    success: Success<A>
-  ) => Effect.Effect<Schema.JsonObject | null, Schema.SchemaError, A["successSchema"]["EncodingServices"]>
-
-  /**
-   * Declared error → `error` of a response. Its tag is the `error_type` (without a tag: the identifier of its schema,
-   * or `Error`), and `details` holds the whole encoded error.
-   */
-  readonly encodeError: (
-    error: Error<A>
-  ) => Effect.Effect<ErrorDetail, Schema.SchemaError, A["errorSchema"]["EncodingServices"]>
-
-  /**
-   * `error` of a response → declared error, or `None` if the contract does not declare it. For a tagged error,
-   * `error_type` alone is enough, so that answers of workers in other languages are understood.
-   */
-  readonly decodeError: (
-    detail: ErrorDetail
-  ) => Effect.Effect<Option.Option<Error<A>>, never, A["errorSchema"]["DecodingServices"]>
-
-  /** Decodes the configs that have a schema in the contract, by name. */
-  readonly decodeConfigs: (
-    action: Pick<DomainAction, "execution_config" | "query_config" | "rag_config">
-  ) => Effect.Effect<Configs<A>, Schema.SchemaError, A["configSchema"]["DecodingServices"]>
-
-  /** Configs by name → the three keys of an action, `null` for an absent config. Constructor defaults are filled in. */
-  readonly encodeConfigs: (
-    configs: ConfigsInput<A>
-  ) => Effect.Effect<
-    Pick<DomainAction, "execution_config" | "query_config" | "rag_config">,
-    Schema.SchemaError,
-    A["configSchema"]["EncodingServices"]
-  >
-}
+export const encodePayload = <A extends Any>(
+  action: A,
+  payload: PayloadInput<A>
+): Effect.Effect<Schema.JsonObject, Schema.SchemaError, A["payloadSchema"]["EncodingServices"]> =>
+  ActionCodec.codecOf(action).encodePayload(payload)
 
 /**
- * Returns the codec of a contract. It is built on the first call and cached.
+ * Decodes the `data` of an action to its payload, as a worker does.
  *
- * @since 0.1.0
- * @category codecs
+ * @since 0.2.0
+ * @category decoding
  */
-export const codec = <A extends Any>(action: A): Codec<A> => ActionCodec.codecOf(action)
-
-/** The maximum number of issues in an answer. */
-const maxIssues = 20
-
-// The JSON codec of a number says that it also takes these three. That is true, but does not help the sender.
-const notFinite = /( \| )?"Infinity" \| "-Infinity" \| "NaN"/
-
-const toKey = (key: PropertyKey | StandardSchemaV1.PathSegment): PropertyKey => typeof key === "object" ? key.key : key
-
-const toPathKey = (key: PropertyKey | StandardSchemaV1.PathSegment): string | number => {
-  const name = toKey(key)
-  return typeof name === "number" ? name : bounded(String(name))
-}
-
-const formatIssue = SchemaIssue.makeFormatterStandardSchemaV1()
+export const decodePayload = <A extends Any>(
+  action: A,
+  data: unknown
+): Effect.Effect<Payload<A>, Schema.SchemaError, A["payloadSchema"]["DecodingServices"]> =>
+  ActionCodec.codecOf(action).decodePayload(data)
 
 /**
- * The path of the first issue, with `*` for each key that the schema does not name: keys of records are payload data.
+ * Encodes a result to the `data` of an answer, as a worker does: `{}` for `Schema.Void`, and `null` where the contract
+ * accepts `null` or an object.
+ *
+ * **When to use**
+ *
+ * Use it to store the result of an action, such as in an inbox table.
+ *
+ * @since 0.2.0
+ * @category encoding
  */
-const declaredPath = (issue: SchemaIssue.Issue): ReadonlyArray<string | number> => {
-  const path: Array<string | number> = []
-  // The node whose keys the next pointer names.
-  let parent: SchemaAST.AST | undefined
-  for (let next = issue;;) {
-    switch (next._tag) {
-      case "Pointer": {
-        const [first, ...rest] = next.path
-        if (first !== undefined) path.push(isDeclared(parent, first) ? toPathKey(first) : "*", ...rest.map(toPathKey))
-        parent = undefined
-        next = next.issue
-        break
-      }
-      case "Composite":
-        parent = next.ast
-        next = next.issues[0]
-        break
-      case "AnyOf":
-        if (next.issues[0] === undefined) return path
-        next = next.issues[0]
-        break
-      case "Filter":
-      case "Encoding":
-        next = next.issue
-        break
-      default:
-        return path
-    }
-  }
-}
-
-const isDeclared = (parent: SchemaAST.AST | undefined, key: PropertyKey): boolean =>
-  parent === undefined || !SchemaAST.isObjects(parent) || parent.propertySignatures.some(({ name }) => name === key)
+export const encodeSuccess = <A extends Any>(
+  action: A,
+  success: Success<A>
+): Effect.Effect<Schema.JsonObject | null, Schema.SchemaError, A["successSchema"]["EncodingServices"]> =>
+  ActionCodec.codecOf(action).encodeSuccess(success)
 
 /**
- * Builds the `error` of the response to an action with an invalid payload.
+ * Decodes the `data` of an answer to the result, as `ActionClient.request` does.
  *
- * **Details**
- *
- * It has at most 20 issues with their paths, and none of the payload's values. The message is logged, so it replaces
- * the keys of records by `*`. The paths show those keys, because the sender needs them to find the issue.
- *
- * @since 0.1.0
- * @category codecs
+ * @since 0.2.0
+ * @category decoding
  */
-export const validationDetail = (error: Schema.SchemaError): ErrorDetail => {
-  const { issues } = formatIssue(error.issue)
-  const shown = issues.slice(0, maxIssues).map((issue) => {
-    const path = issue.path ?? []
-    const message = issue.message.replace(
-      notFinite,
-      (_, other: string | undefined) => other === undefined ? "number" : ""
-    )
-    return {
-      path: path.map(toPathKey),
-      message: bounded(message + hintFor(error.issue, path.map(toKey), message))
-    }
-  })
-  const path = declaredPath(error.issue)
-  return {
-    error_type: "ValidationError",
-    error_code: "VALIDATION_ERROR",
-    message: shown[0] === undefined
-      ? "The payload does not fit the contract"
-      : bounded(`${path.length === 0 ? "payload" : path.join(".")}: ${shown[0].message}`),
-    details: { issues: shown, total: issues.length }
-  }
-}
+export const decodeSuccess = <A extends Any>(
+  action: A,
+  data: unknown
+): Effect.Effect<Success<A>, Schema.SchemaError, A["successSchema"]["DecodingServices"]> =>
+  ActionCodec.codecOf(action).decodeSuccess(data)

@@ -10,13 +10,13 @@ import * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Predicate from "effect/Predicate"
-import type * as Schema from "effect/Schema"
 import type { Scope } from "effect/Scope"
+import type * as EffectTypes from "effect/Types"
 import type * as Action from "./Action.ts"
 import type { Delivery } from "./Delivery.ts"
-import { type DomainAction, type ErrorDetail, isActionType } from "./DomainAction.ts"
+import { type DomainAction, isActionType } from "./DomainAction.ts"
 import type { Rejected, RetryLater } from "./HandlerError.ts"
-import { type AnyHandler, contractRoute, rawRoute } from "./internal/contract/route.ts"
+import { type AnyHandler, contractRoute, rawRoute, type Route } from "./internal/contract/route.ts"
 
 const TypeId = "~effect-redis-workers/ActionGroup"
 
@@ -73,36 +73,6 @@ export interface RawHandlers<E = unknown, R = unknown> {
 }
 
 /**
- * How a worker runs one type of action, from the `data` of an envelope to the `data` or `error` of the answer.
- *
- * **Details**
- *
- * Synchronous schemas return an `Exit`. Run the effects in the fiber that ran `build` or in one of its children,
- * because they use its context.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Route {
-  readonly actionType: string
-  /** The contract, or `undefined` for a handler without one. */
-  readonly action: Action.Any | undefined
-  /**
-   * Decodes the argument of `handler`: the payload and configs of the contract, or the envelope if there is no
-   * contract.
-   */
-  readonly decodePayload: (action: DomainAction) => Effect.Effect<unknown, Schema.SchemaError>
-  /** Runs the handler in its own scope. If the handler throws, the effect dies. */
-  readonly handler: (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown>
-  /** Encodes the `data` of the answer. */
-  readonly encodeSuccess: (
-    success: unknown
-  ) => Effect.Effect<{ readonly [key: string]: unknown } | null, Schema.SchemaError>
-  /** Encodes the `error` of the answer, for a declared error or `Rejected`. */
-  readonly encodeError: (error: unknown) => Effect.Effect<ErrorDetail, Schema.SchemaError>
-}
-
-/**
  * Handlers that a worker can run.
  *
  * **Details**
@@ -113,10 +83,14 @@ export interface Route {
  * @category models
  */
 export interface Handlers<out E = never, out R = never, out Types extends string = string> extends Pipeable {
-  readonly [HandlersTypeId]: typeof HandlersTypeId
+  readonly [HandlersTypeId]: { readonly _E: EffectTypes.Covariant<E>; readonly _R: EffectTypes.Covariant<R> }
   /** The action types that the handlers are for. */
   readonly types: ReadonlySet<Types>
-  /** Builds the routes, by action type. It runs once, when a worker starts, in the scope of the worker. */
+  /**
+   * Builds the routes, by action type. It runs once, when a worker starts, in the scope of the worker.
+   *
+   * @internal
+   */
   readonly build: Effect.Effect<ReadonlyMap<string, Route>, E, R | Scope>
 }
 
@@ -436,7 +410,7 @@ export const make = <const Actions extends ReadonlyArray<Action.Any>>(
 // -----------------------------------------------------------------------------
 
 const HandlersProto = {
-  [HandlersTypeId]: HandlersTypeId,
+  [HandlersTypeId]: { _E: identity, _R: identity },
   pipe() {
     return pipeArguments(this, arguments)
   }

@@ -62,14 +62,16 @@ export const from = (actionType: string, text: string): Result.Result<string, In
  *
  * ```ts
  * import { Effect, Schema } from "effect"
- * import { Action, ActionClient, ActionGroup, ActionId } from "effect-redis-workers"
+ * import { Action, ActionClient, ActionGroup, ActionId, RetryLater } from "effect-redis-workers"
  *
  * const Charge = Action.make("payment.charge", { payload: { cents: Schema.Int } })
  * const PlaceOrder = Action.make("order.place", { payload: { cents: Schema.Int } })
  *
  * const handlers = ActionGroup.make(PlaceOrder).handlers({
  *   "order.place": ({ cents }, { action }) =>
- *     Effect.asVoid(ActionClient.send(Charge, { cents }, { actionId: ActionId.derive(action.action_id, "charge") }))
+ *     ActionClient.send(Charge, { cents }, { actionId: ActionId.derive(action.action_id, "charge") }).pipe(
+ *       Effect.mapError((cause) => new RetryLater({ cause }))
+ *     )
  * })
  * ```
  *

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { DomainAction } from "./DomainAction.ts"
@@ -42,6 +43,8 @@ export interface Delivery {
   readonly deliveries: number
   /** The name of the consumer that runs the action. */
   readonly consumer: string
+  /** The time of the slot, if a schedule sent the action: the time at which it should run, however late it is. */
+  readonly scheduledFor: DateTime.Utc | undefined
   /** The time left until the deadline of the request, by the server's clock. `Duration.infinity` without a deadline. */
   readonly remaining: Effect.Effect<Duration.Duration>
 }

@@ -10,12 +10,14 @@
  *
  * @since 0.1.0
  */
+import * as DateTime from "effect/DateTime"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as envelope from "./internal/wire/envelope.ts"
 import * as Fields from "./internal/wire/fields.ts"
 import { maxDepth } from "./internal/wire/json.ts"
+import { timestampOf } from "./internal/wire/timestamp.ts"
 
 // -----------------------------------------------------------------------------
 // Schemas
@@ -143,14 +145,6 @@ export interface MalformedReason {
 }
 
 /**
- * Builds a {@link MalformedReason}.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const malformed = (tag: MalformedReason["_tag"], text: string): MalformedReason => ({ _tag: tag, text })
-
-/**
  * Returns `true` if a value is an action type: `service.verb` or `service.entity.verb`, with parts of letters, digits,
  * `_` and `-`, at most 128 characters in all.
  *
@@ -171,7 +165,7 @@ export const isActionType: (value: unknown) => value is string = Fields.isAction
  * **Gotchas**
  *
  * A client that decodes bytes to strings replaces invalid UTF-8 by U+FFFD, so the text alone cannot show whether the
- * sender wrote that character. {@link mayBeBroken} tells when you should look at the bytes.
+ * sender wrote that character.
  *
  * An integer beyond 2^53 becomes a `bigint`, digit for digit. An integer of more than 4300 digits is rejected. Every
  * other number is a double: `30.0` becomes `30`.
@@ -201,14 +195,6 @@ export const parseResponse = (
  * @category decoding
  */
 export const check = (value: unknown): Result.Result<DomainAction, MalformedReason> => envelope.action(value)
-
-/**
- * Returns `true` if a text contains U+FFFD, which either replaces invalid UTF-8 or was sent by the caller.
- *
- * @since 0.1.0
- * @category decoding
- */
-export const mayBeBroken = (text: string): boolean => text.includes("\uFFFD")
 
 // -----------------------------------------------------------------------------
 // Writing
@@ -264,12 +250,13 @@ export type Input =
  * **Example** (An action as a client sends it)
  *
  * ```ts
+ * import { DateTime } from "effect"
  * import { DomainAction } from "effect-redis-workers"
  *
  * const action = DomainAction.make({
  *   action_id: "3f0c1b9e-6f0a-4d8e-9a53-2b1f6f0a77aa",
  *   action_type: "user.create",
- *   timestamp: DomainAction.timestamp(1751169780000),
+ *   timestamp: DomainAction.timestamp(DateTime.makeUnsafe("2025-06-29T04:03:00Z")),
  *   origin_service: "orchestrator",
  *   data: { email: "ana@example.com" }
  * })
@@ -288,17 +275,7 @@ export const make = (input: Input): DomainAction =>
  * @since 0.1.0
  * @category constructors
  */
-export const timestamp = (millis: number): string => {
-  if (millis !== lastMillis) {
-    lastMillis = millis
-    lastTimestamp = new Date(millis).toISOString()
-  }
-  return lastTimestamp
-}
-
-// Thousands of messages can be written in one millisecond, and formatting takes half a microsecond.
-let lastMillis = Number.NaN
-let lastTimestamp = ""
+export const timestamp = (time: DateTime.DateTime): string => timestampOf(DateTime.toEpochMillis(time))
 
 /**
  * The id and the time of a new answer.

@@ -8,7 +8,6 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import type { ErrorDetail } from "./DomainAction.ts"
 import { invalid, time } from "./internal/base/options.ts"
 import { textOr } from "./internal/wire/errorText.ts"
 import { objectOf } from "./internal/wire/plainJson.ts"
@@ -178,16 +177,3 @@ export const isRetryLater = (u: unknown): u is RetryLater => Predicate.hasProper
  * @category guards
  */
 export const isRejected = (u: unknown): u is Rejected => Predicate.hasProperty(u, RejectedTypeId)
-
-/**
- * Converts a {@link Rejected} to the error that its caller gets.
- *
- * @since 0.1.0
- * @category encoding
- */
-export const rejectedDetail = (self: Rejected): ErrorDetail => ({
-  error_type: self.errorType,
-  error_code: self.errorCode,
-  message: self.message,
-  details: self.details
-})

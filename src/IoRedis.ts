@@ -39,6 +39,7 @@ import { type RedisStartError, startError } from "./internal/ioredis/startError.
 import { later } from "./internal/ioredis/timer.ts"
 import { destroy } from "./internal/ioredis/watchdog.ts"
 import * as neighbours from "./internal/redis/neighbours.ts"
+import { outageAt, share } from "./internal/redis/outage.ts"
 import * as Redis from "./Redis.ts"
 import * as Settings from "./Settings.ts"
 
@@ -232,8 +233,9 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   const instance = randomBytes(4).toString("hex")
   const nameOf = (role: string) => `effect-redis-workers:${role}:${resolved.name}:${instance}`
 
+  const outage = outageAt(resolved.address)
   let started = false
-  const clients = makeClients(resolved, yield* Effect.context<never>(), () => started)
+  const clients = makeClients(resolved, yield* Effect.context<never>(), () => started, outage)
   const shared = yield* openLasting(clients, { name: nameOf("command"), patient: true }).pipe(
     Effect.mapError(({ cause }) => startError(resolved.address, startFailure(cause, resolved.tls, resolved.client.db)))
   )
@@ -289,6 +291,7 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
   )
 
   const redis = yield* Redis.make({ send: shared.send, connect, subscribe, pool: resolved.pool })
+  share(redis, outage)
   neighbours.register(redis, {
     address: `${resolved.address}/${shared.client().options.db ?? 0}`,
     maxConnections: resolved.pool.maxConnections

@@ -7,38 +7,7 @@
  * @since 0.1.0
  */
 import * as Metric from "effect/Metric"
-
-/**
- * Histogram boundaries of durations, in milliseconds, from 1 ms to 1 minute and beyond.
- *
- * @since 0.1.0
- * @category constants
- */
-export const durationBoundaries: ReadonlyArray<number> = Metric.boundariesFromIterable([
-  1,
-  2,
-  5,
-  10,
-  25,
-  50,
-  100,
-  250,
-  500,
-  1_000,
-  2_500,
-  5_000,
-  10_000,
-  30_000,
-  60_000
-])
-
-/**
- * Histogram boundaries of attempts.
- *
- * @since 0.1.0
- * @category constants
- */
-export const attemptBoundaries: ReadonlyArray<number> = Metric.boundariesFromIterable([1, 2, 3, 4, 5, 7, 10, 20])
+import { attemptBoundaries, durationBoundaries } from "./internal/base/boundaries.ts"
 
 const counter = (name: string, description: string) => Metric.counter(name, { description, incremental: true })
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })
@@ -282,6 +251,40 @@ export const parkedExpired: Metric.Counter<number> = counter(
 )
 
 /**
+ * Slots of schedules that this worker fired, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const schedulesFired: Metric.Counter<number> = counter(
+  "redis_workers_schedules_fired_total",
+  "Slots of schedules that were fired"
+)
+
+/**
+ * Slots of schedules that were missed and skipped, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const schedulesSkipped: Metric.Counter<number> = counter(
+  "redis_workers_schedules_skipped_total",
+  "Slots of schedules that were missed and skipped"
+)
+
+/**
+ * How long after its slot a schedule fired, in milliseconds, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const scheduleDelay: Metric.Histogram<number> = histogram(
+  "redis_workers_schedule_delay_ms",
+  "How long after its slot a schedule fired, in milliseconds",
+  durationBoundaries
+)
+
+/**
  * Places of lanes that were released because others had deleted or acknowledged their actions, by `service`.
  *
  * @since 0.2.0
@@ -368,6 +371,9 @@ export const all: ReadonlyArray<Metric.Metric<never, unknown>> = [
   promotionDelay,
   parkedExpired,
   lanesHealed,
+  schedulesFired,
+  schedulesSkipped,
+  scheduleDelay,
   requestsOpen,
   requests,
   requestDuration,

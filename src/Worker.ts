@@ -24,12 +24,16 @@ import * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { DispositionOverrides } from "./Action.ts"
 import * as ActionGroup from "./ActionGroup.ts"
+import type { Delivery } from "./Delivery.ts"
+import type { DomainAction } from "./DomainAction.ts"
 import type { InvalidOption } from "./internal/base/invalidOption.ts"
 import { assemble } from "./internal/worker/assembly.ts"
 import { supervise } from "./internal/worker/supervise.ts"
 import { QueueNaming } from "./QueueNaming.ts"
 import { Redis } from "./Redis.ts"
+import type * as Schedules from "./Schedules.ts"
 import { Settings } from "./Settings.ts"
+import type { Settlement } from "./Settlement.ts"
 import type { WorkerError } from "./WorkerError.ts"
 
 export { InvalidOption } from "./internal/base/invalidOption.ts"
@@ -67,6 +71,8 @@ export interface WorkerOptions {
    * `Settings.claimIdle` (60 seconds).
    */
   readonly claimIdle?: Duration.Input | undefined
+  /** Actions that recur, made with `Schedules.cron` and `Schedules.every`. Default: none. */
+  readonly schedules?: ReadonlyArray<Schedules.Schedule> | undefined
   /**
    * How often a handler runs, the first time included, before an action becomes a dead letter. Default:
    * `Settings.maxAttempts` (5).
@@ -132,6 +138,26 @@ export interface WorkerOptions {
    * group is done.
    */
   readonly retain?: Duration.Input | undefined
+  /**
+   * Called for each delivery once its settlement is written, for an audit entry or a metric of your own. The effect that
+   * it returns runs beside the worker, which neither waits for it nor fails with it. Default: none.
+   */
+  readonly onSettled?:
+    | ((settlement: Settlement, delivery: SettledDelivery) => Effect.Effect<unknown, unknown> | void)
+    | undefined
+}
+
+/**
+ * What the option `onSettled` gets of a delivery.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface SettledDelivery extends Pick<Delivery, "entryId" | "attempt" | "deliveries" | "consumer"> {
+  /** The envelope as received; `undefined` if the entry is malformed. */
+  readonly action: DomainAction | undefined
+  /** What the handler failed with; `undefined` if it succeeded or did not run. */
+  readonly cause: unknown
 }
 
 // -----------------------------------------------------------------------------

@@ -16,7 +16,6 @@ export const once = Effect.fnUntraced(
     work: Effect.Effect<Action.Success<A>, E, R>
   ) {
     const sql = yield* SqlClient.SqlClient
-    const codec = Action.codec(action)
     const id = delivery.action.action_id
     return yield* sql.withTransaction(Effect.gen(function*() {
       // Where transactions run concurrently, a second run of the same action waits here for the first to end.
@@ -24,10 +23,10 @@ export const once = Effect.fnUntraced(
         yield* sql`INSERT INTO inbox (action_id) VALUES (${id}) ON CONFLICT DO NOTHING RETURNING action_id`
       if (inserted.length === 0) {
         const [row] = yield* sql<{ result: string }>`SELECT result FROM inbox WHERE action_id = ${id}`
-        return yield* Effect.orDie(codec.decodeSuccess(JSON.parse(row!.result)))
+        return yield* Effect.orDie(Action.decodeSuccess(action, JSON.parse(row!.result)))
       }
       const success = yield* work
-      const result = yield* Effect.orDie(codec.encodeSuccess(success))
+      const result = yield* Effect.orDie(Action.encodeSuccess(action, success))
       yield* sql`UPDATE inbox SET result = ${JSON.stringify(result)} WHERE action_id = ${id}`
       return success
     }))

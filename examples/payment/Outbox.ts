@@ -1,5 +1,5 @@
 /** Actions that are sent when, and only when, a transaction is committed. */
-import { Clock, Effect } from "effect"
+import { DateTime, Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { Action, ActionClient, ActionContext, DomainAction, type Settings } from "../../src/index.ts"
 
@@ -18,10 +18,10 @@ export const enqueue = Effect.fnUntraced(function*<A extends Action.Any>(
   const envelope = DomainAction.make({
     action_id: crypto.randomUUID(),
     action_type: action.type,
-    timestamp: DomainAction.timestamp(yield* Clock.currentTimeMillis),
+    timestamp: DomainAction.timestamp(yield* DateTime.now),
     origin_service: origin.serviceName,
     ...ActionContext.toFields(yield* ActionContext.ActionContext),
-    data: yield* Effect.orDie(Action.codec(action).encodePayload(payload))
+    data: yield* Effect.orDie(Action.encodePayload(action, payload))
   })
   const text = DomainAction.encode(envelope)
   // What no worker would take ends the transaction here: in the outbox it would hold up all that is behind it.

@@ -39,6 +39,7 @@ import { deadLetterCases } from "./conformance/scripts/deadLetters.ts"
 import { leaseCases } from "./conformance/scripts/lease.ts"
 import { parkCases } from "./conformance/scripts/park.ts"
 import { rehearseCases } from "./conformance/scripts/rehearse.ts"
+import { scheduleCases } from "./conformance/scripts/schedules.ts"
 import { settleCases } from "./conformance/scripts/settle.ts"
 import { streamCases as streamScriptCases } from "./conformance/scripts/streams.ts"
 import { takeCases } from "./conformance/scripts/take.ts"
@@ -100,7 +101,8 @@ export const cases: ReadonlyArray<internal.Case> = [
   ...streamScriptCases,
   ...deadLetterCases,
   ...rehearseCases,
-  ...parkCases
+  ...parkCases,
+  ...scheduleCases
 ]
 
 /**

@@ -22,19 +22,21 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import * as Tracer from "effect/Tracer"
-import * as Action from "../Action.ts"
+import type * as Action from "../Action.ts"
 import * as ActionGroup from "../ActionGroup.ts"
 import * as DeadLetter from "../DeadLetter.ts"
 import * as DomainAction from "../DomainAction.ts"
+import { codecOf } from "../internal/contract/codec.ts"
 import { actionStream, callbackList, responseList } from "../internal/redis/names.ts"
 import { spanRecorder } from "../internal/testing/spanRecorder.ts"
+import { timestampOf } from "../internal/wire/timestamp.ts"
 import { SettlementObserver } from "../internal/worker/observer.ts"
-import { isFinal } from "../internal/worker/telemetry.ts"
+import { settledAs } from "../internal/worker/settled.ts"
 import * as QueueNaming from "../QueueNaming.ts"
 import * as Redis from "../Redis.ts"
 import * as RedisMemory from "../RedisMemory.ts"
 import * as Settings from "../Settings.ts"
-import type { Settlement } from "../Settlement.ts"
+import { isFinal, type Settlement } from "../Settlement.ts"
 import * as Worker from "../Worker.ts"
 
 // -----------------------------------------------------------------------------
@@ -104,7 +106,7 @@ export const action = <A extends Action.Any>(
   payload: Action.PayloadInput<A>,
   ...[given]: Action.OptionsOf<A, ActionOptions>
 ): Effect.Effect<DomainAction.DomainAction, never, Action.ClientServices<A>> => {
-  const codec = Action.codec(contract)
+  const codec = codecOf(contract)
   // SAFETY: the options of a contract are these, plus its configs if it has any.
   const options: ActionOptions = given ?? {}
   const parts = Effect.all([codec.encodePayload(payload), codec.encodeConfigs(options as Action.ConfigsInput<A>)])
@@ -113,7 +115,7 @@ export const action = <A extends Action.Any>(
     return DomainAction.make({
       action_id: anId,
       action_type: contract.type,
-      timestamp: DomainAction.timestamp(0),
+      timestamp: timestampOf(0),
       correlation_id: expects === "none" ? null : anId,
       callback_queue_name: expects === "none" ? null : expects === "response" ? answerList : listOfCallback,
       callback_action_type: typeof expects === "string" ? null : expects.callback.type,
@@ -179,8 +181,8 @@ export interface Report {
   readonly deadLetter: Option.Option<DeadLetter.Details>
   /** The spans that ended, including the worker's own. */
   readonly spans: ReadonlyArray<Tracer.Span>
-  /** How long it took by the test's clock, in milliseconds. */
-  readonly elapsed: number
+  /** How long it took by the test's clock. */
+  readonly elapsed: Duration.Duration
 }
 
 /**
@@ -277,7 +279,7 @@ const deliverAll = <HE, HR, E, R>(
   const limit = Duration.toMillis(within)
   let attempts = 0
   const observer: SettlementObserver = (decision, written) => {
-    const settlement = written === "undeliverable" || written === "unwritable" ? undeliverable : decision.settlement
+    const settlement = settledAs(decision, written)
     settlements.push(settlement)
     if (decision.span !== undefined) attempts++
     if (isFinal(settlement)) Deferred.doneUnsafe(outcome, Exit.void)
@@ -300,13 +302,14 @@ const deliverAll = <HE, HR, E, R>(
     const sentAt = yield* Clock.currentTimeMillis
     yield* Effect.orDie(redis.send("XADD", actionStream(naming, service), "*", "data", DomainAction.encode(message)))
     yield* Deferred.await(outcome)
-    const elapsed = (yield* Clock.currentTimeMillis) - sentAt
+    const elapsed = Duration.millis((yield* Clock.currentTimeMillis) - sentAt)
     const answers = yield* Effect.orDie(readAnswers)
     const letters = yield* DeadLetter.DeadLetter
     const { letters: [newest] } = yield* Effect.orDie(letters.list({ order: "newest", limit: 1 }))
     const buried = newest !== undefined && newest.actionId === message.action_id
     return {
-      settlement: settlements.at(-1) ?? undeliverable,
+      // The outcome is known by a settlement.
+      settlement: settlements.at(-1)!,
       settlements: [...settlements],
       attempts,
       ...answers,
@@ -348,14 +351,6 @@ const deliverAll = <HE, HR, E, R>(
     Effect.provideService(Tracer.Tracer, spanRecorder(spans)),
     Effect.provide(TestClock.layer())
   )
-}
-
-/** An answer that no list accepts is the only settlement that the pure table cannot predict. */
-const undeliverable: Settlement = {
-  _tag: "DeadLetter",
-  reason: "undeliverable",
-  error: { error_type: "Undeliverable", error_code: null, message: "The answer could not be pushed", details: null },
-  answer: false
 }
 
 /** The test's own server, names and settings. */

@@ -20,6 +20,7 @@ import * as ActionContext from "../../src/ActionContext.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { actionStream } from "../../src/internal/redis/names.ts"
+import { timestampOf } from "../../src/internal/wire/timestamp.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as Metrics from "../../src/Metrics.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
@@ -111,7 +112,7 @@ const watched = Effect.map(Redis, (redis) => {
 const answer = Effect.fnUntraced(function*(action: DomainAction.DomainAction, userId: string) {
   const response = DomainAction.response(action, { userId }, {
     actionId: "00000000-0000-4000-8000-000000000001",
-    timestamp: DomainAction.timestamp(0)
+    timestamp: timestampOf(0)
   })
   return yield* send("LPUSH", String(action.callback_queue_name), DomainAction.encodeResponse(response))
 })
@@ -256,7 +257,7 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
     const action = yield* firstSent
     const response = DomainAction.response(action, { id: 7 }, {
       actionId: "00000000-0000-4000-8000-000000000001",
-      timestamp: DomainAction.timestamp(0)
+      timestamp: timestampOf(0)
     })
     yield* send("LPUSH", String(action.callback_queue_name), DomainAction.encodeResponse(response))
     const error = yield* Fiber.join(asking)

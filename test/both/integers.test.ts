@@ -15,12 +15,14 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DeadLetter from "../../src/DeadLetter.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected } from "../../src/HandlerError.ts"
+import { validationDetail } from "../../src/internal/contract/validationDetail.ts"
 import * as Integers from "../../src/internal/wire/integers.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as TestWorker from "../../src/testing/TestWorker.ts"
 import * as Worker from "../../src/Worker.ts"
 import { entriesOf, eventually, fieldsOf, onBoth, Place, send } from "../support/layers.ts"
 import { describeInMemory } from "../support/place.ts"
+import { codecOf } from "../support/typedCodec.ts"
 
 const big = 9007199254740993n
 const bigger = -(10n ** 30n)
@@ -226,10 +228,10 @@ const Typed = Action.make("user.typed", {
 })
 
 const refusal = (payload: Schema.Struct.Fields, data: string) => {
-  const codec = Action.codec(Action.make("user.refuses", { payload }))
+  const codec = codecOf(Action.make("user.refuses", { payload }))
   // SAFETY: none of the schemas here needs a service.
   const decoding = codec.decodePayload(dataOf(data)) as Effect.Effect<unknown, Schema.SchemaError>
-  return Action.validationDetail(Effect.runSync(Effect.flip(decoding)))
+  return validationDetail(Effect.runSync(Effect.flip(decoding)))
 }
 
 describeInMemory("a contract", () => {
@@ -267,7 +269,7 @@ describeInMemory("a contract", () => {
   })
 
   it("reads Action.BigInt from any JSON integer, and from nothing else", () => {
-    const codec = Action.codec(Action.make("user.reads", { payload: { id: Action.BigInt } }))
+    const codec = codecOf(Action.make("user.reads", { payload: { id: Action.BigInt } }))
     const decode = (data: string) => Effect.runSyncExit(codec.decodePayload(dataOf(data)))
     for (const [text, value] of [["0", 0n], ["-7", -7n], ["9007199254740993", big], ["1.0", 1n]] as const) {
       assert.deepStrictEqual(decode(`{"id":${text}}`), Effect.runSyncExit(Effect.succeed({ id: value })), text)
@@ -279,7 +281,7 @@ describeInMemory("a contract", () => {
   })
 
   it("takes Action.BigInt where any schema may stand", () => {
-    const codec = Action.codec(Action.make("user.everywhere", {
+    const codec = codecOf(Action.make("user.everywhere", {
       payload: {
         positive: Action.BigInt.check(Schema.isGreaterThanBigInt(0n)),
         absent: Schema.optionalKey(Schema.NullOr(Action.BigInt)),
@@ -300,7 +302,7 @@ describeInMemory("a contract", () => {
   })
 
   it("refuses for Action.Unknown what is not JSON", () => {
-    const codec = Action.codec(Action.make("user.any", { payload: { any: Action.Unknown } }))
+    const codec = codecOf(Action.make("user.any", { payload: { any: Action.Unknown } }))
     const circle: { self?: unknown } = {}
     circle.self = [circle, circle]
     for (const any of [undefined, Number.NaN, () => 1, new Map(), Symbol("x"), circle, [undefined]]) {
@@ -310,12 +312,12 @@ describeInMemory("a contract", () => {
 
   it("made with Action.closed refuses a key that it does not name, and names it only to the sender", () => {
     const payload = Action.closed({ id: Action.BigInt, at: Schema.optionalKey(Schema.DateTimeUtc) })
-    const codec = Action.codec(Action.make("user.closed", { payload }))
+    const codec = codecOf(Action.make("user.closed", { payload }))
     assert.deepStrictEqual(Effect.runSync(codec.decodePayload({ id: 7 })), { id: 7n })
-    const detail = Action.validationDetail(Effect.runSync(Effect.flip(codec.decodePayload({ id: 7, hunter2: 1 }))))
+    const detail = validationDetail(Effect.runSync(Effect.flip(codec.decodePayload({ id: 7, hunter2: 1 }))))
     assert.strictEqual(detail.message, "*: Unexpected key")
     assert.deepStrictEqual(detail.details, { issues: [{ path: ["hunter2"], message: "Unexpected key" }], total: 1 })
-    const wrong = Action.validationDetail(Effect.runSync(Effect.flip(codec.decodePayload({ id: "7" }))))
+    const wrong = validationDetail(Effect.runSync(Effect.flip(codec.decodePayload({ id: "7" }))))
     assert.include(wrong.message, "id: Expected an integer")
   })
 })

@@ -116,7 +116,7 @@ describe("a server that refuses for a while", () => {
       assert.lengthOf(lines, 4)
       assert.match(
         lines[0]!,
-        /^Redis failed: MISCONF .* \(while starting\)\. The worker of user tries again until it works$/
+        /^Redis failed: MISCONF .* \(while starting\)\. This process tries again until it works$/
       )
       for (const line of lines.slice(1)) {
         assert.match(line, /^Redis still fails after \d+ (s|min): MISCONF Redis is configured/)

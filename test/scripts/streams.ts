@@ -6,6 +6,13 @@ import { firstRead } from "../../src/internal/scripts/firstRead.ts"
 import { holdLease, release, renew } from "../../src/internal/scripts/lease.ts"
 import { debounce, declareFeatures, park, reschedule, uniqueHashOf, unpark } from "../../src/internal/scripts/park.ts"
 import { rehearse } from "../../src/internal/scripts/rehearse.ts"
+import {
+  fireSchedule,
+  readSchedules,
+  renewSchedules,
+  scheduleNames,
+  writeSchedule
+} from "../../src/internal/scripts/schedules.ts"
 import { settle, type SettleEntry, targetOf } from "../../src/internal/scripts/settle.ts"
 import { append, countReplacements, moveCallbacks, trim } from "../../src/internal/scripts/streams.ts"
 import { passOver, takeDue, takeIdle, takeOwn } from "../../src/internal/scripts/take.ts"
@@ -116,6 +123,9 @@ const state: ReadonlyArray<Command> = [
   command("HGETALL", worldNames.parkedEntries),
   command("ZRANGE", worldNames.parkedDue, 0, -1, "WITHSCORES"),
   command("GET", "unique"),
+  command("HGETALL", worldNames.scheduleSpecs),
+  command("HGETALL", worldNames.scheduleState),
+  command("ZRANGE", worldNames.scheduleNext, 0, -1, "WITHSCORES"),
   command("XRANGE", worldNames.stream, "-", "+"),
   command("XPENDING", worldNames.stream, worldNames.group, "-", "+", 1_000),
   command("XPENDING", worldNames.stream, worldNames.group),
@@ -138,6 +148,9 @@ const some = (world: World, most: number) => world.chance.times(most, () => idIn
 
 /** As action ids are, so that the text of a deduplication is read the same way. */
 const parkingIds = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"] as const
+
+/** Specifications as they begin. */
+const specs = ["v1 declared 1\n{}", "v2 runtime 1\n{}"] as const
 
 const common = ({ names }: World) => ({
   stream: names.stream,
@@ -308,6 +321,30 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
       uniqueKey: chance.oneIn(2) ? "unique" : undefined,
       parkingId: chance.pick(parkingIds)
     }),
+  readSchedules: ({ names }) => evaluate(readSchedules, { ...names, names: ["one", "two"] }),
+  scheduleNames: ({ names }) => evaluate(scheduleNames, names),
+  writeSchedule: ({ chance, names }) =>
+    evaluate(writeSchedule, {
+      ...names,
+      name: chance.pick(["one", "two"]),
+      specBefore: chance.pick(["", "", specs[0]]),
+      stateBefore: chance.pick(["", "", "1"]),
+      spec: chance.pick(["", ...specs]),
+      state: chance.pick(["1", "2"]),
+      due: chance.pick(["", "1", "2"])
+    }),
+  fireSchedule: ({ chance, names }) =>
+    evaluate(fireSchedule, {
+      ...names,
+      name: chance.pick(["one", "two"]),
+      version: chance.pick(["v1", "v2"]),
+      stateBefore: chance.pick(["1", "2"]),
+      state: chance.pick(["1", "2"]),
+      due: chance.pick(["", "3"]),
+      texts: chance.times(3, () => chance.pick(values))
+    }),
+  renewSchedules: ({ chance, names }) =>
+    evaluate(renewSchedules, { ...names, versions: [["one", chance.pick(["v1", "v2"])], ["two", "v1"]] }),
   rehearse: ({ chance, names, targets }) =>
     evaluate(rehearse, {
       ...names,

@@ -14,6 +14,7 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DeadLetter from "../../src/DeadLetter.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
+import { timestampOf } from "../../src/internal/wire/timestamp.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Settings from "../../src/Settings.ts"
@@ -115,7 +116,7 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
       const callback = DomainAction.make({
         action_id: crypto.randomUUID(),
         action_type: "user.greeted",
-        timestamp: DomainAction.timestamp(0),
+        timestamp: timestampOf(0),
         data: { text: "from a list" }
       })
       yield* cli("LPUSH", "nooble4:dev:user:callbacks:user_greeted:inbox", DomainAction.encode(callback))

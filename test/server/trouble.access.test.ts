@@ -70,7 +70,9 @@ describe("a user who may not", () => {
     Effect.gen(function*() {
       const world = yield* Trouble.make()
       yield* world.server.cli("ACL", "SETUSER", "worker", "on", ">secret", "&*", "+@all", "~*:streams:*")
-      yield* world.server.cli("ACL", "SETUSER", "worker", "~*:retries:*", "~*:callbacks:*")
+      for (const keys of ["retries:*", "callbacks:*", "parked:*", "schedules:*", "lanes:*", "paused", "features"]) {
+        yield* world.server.cli("ACL", "SETUSER", "worker", `~*:${keys}`)
+      }
       const process = yield* world.startWorker({}, user)
       const client = yield* world.startClient()
       const load = yield* Trouble.startLoad(client)

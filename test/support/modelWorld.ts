@@ -19,6 +19,7 @@ import * as DomainAction from "../../src/DomainAction.ts"
 import type { RetryLater } from "../../src/HandlerError.ts"
 import { callbackInbox, namesOf, responseList } from "../../src/internal/redis/names.ts"
 import { takeDue, takeIdle } from "../../src/internal/scripts/take.ts"
+import { timestampOf } from "../../src/internal/wire/timestamp.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
@@ -324,7 +325,7 @@ export const makeWorld = Effect.fnUntraced(function*(handle: Handle) {
     const action = DomainAction.make({
       action_id: id,
       action_type: "work.do",
-      timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
+      timestamp: timestampOf(clock.currentTimeMillisUnsafe()),
       correlation_id: id,
       callback_queue_name: list,
       data: { key }

@@ -17,6 +17,7 @@ import * as ActionClient from "../../src/ActionClient.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
 import type { Delivery } from "../../src/Delivery.ts"
 import { type Names, namesOf } from "../../src/internal/redis/names.ts"
+import { outageOf, share } from "../../src/internal/redis/outage.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as Metrics from "../../src/Metrics.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
@@ -75,11 +76,13 @@ const counted = (redis: Redis.Redis["Service"], calls: Calls): Redis.Redis["Serv
       return (...params) => count(run(...params))
     }
   })
-  return {
+  const own: Redis.Redis["Service"] = {
     ...connection(redis),
     subscribe: redis.subscribe,
     reserve: count(Effect.map(redis.reserve, connection))
   }
+  share(own, outageOf(redis))
+  return own
 }
 
 export interface World {

@@ -8,7 +8,11 @@ import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as SchemaGetter from "effect/SchemaGetter"
 import * as Action from "../../src/Action.ts"
-import { isRejected, isRetryLater, Rejected, rejectedDetail, RetryLater } from "../../src/HandlerError.ts"
+import { isRejected, isRetryLater, Rejected, RetryLater } from "../../src/HandlerError.ts"
+import { dispositionOf } from "../../src/internal/contract/disposition.ts"
+import { validationDetail } from "../../src/internal/contract/validationDetail.ts"
+import { rejectedDetail } from "../../src/internal/wire/rejectedDetail.ts"
+import { codecOf } from "../support/typedCodec.ts"
 
 class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String, at: Schema.Date }) {}
 
@@ -26,7 +30,7 @@ const CreateUser = Action.make("user.create", {
   error: Schema.Union([EmailTaken, Busy, Action.retryable(Locked)])
 })
 
-const codec = Action.codec(CreateUser)
+const codec = codecOf(CreateUser)
 
 const born = new Date("2000-02-29T00:00:00.000Z")
 const at = new Date("2025-06-29T04:03:00.123Z")
@@ -112,7 +116,7 @@ describe("payload", () => {
 
   it.effect.prop("comes out as it went in", { payload: Anything }, ({ payload }) =>
     Effect.gen(function*() {
-      const any = Action.codec(Action.make("user.any", { payload: Anything }))
+      const any = codecOf(Action.make("user.any", { payload: Anything }))
       const wire = JSON.stringify(yield* any.encodePayload(payload))
       assert.deepStrictEqual(yield* any.decodePayload(JSON.parse(wire)), payload)
     }))
@@ -124,7 +128,7 @@ describe("payload", () => {
 
   it.effect("of an action without one is an object", () =>
     Effect.gen(function*() {
-      const Ping = Action.codec(Action.make("user.ping"))
+      const Ping = codecOf(Action.make("user.ping"))
       assert.deepStrictEqual(yield* Ping.encodePayload({}), {})
       assert.deepStrictEqual(yield* Ping.decodePayload({ extra: true }), { extra: true })
     }))
@@ -134,13 +138,13 @@ describe("payload", () => {
       const Count = Action.make("user.count", {
         payload: { by: Schema.Int.pipe(Schema.withConstructorDefault(Effect.succeed(1))) }
       })
-      assert.deepStrictEqual(yield* Action.codec(Count).encodePayload({}), { by: 1 })
+      assert.deepStrictEqual(yield* codecOf(Count).encodePayload({}), { by: 1 })
     }))
 
   it.effect("may be a class, sent from its fields", () =>
     Effect.gen(function*() {
       class User extends Schema.Class<User>("User")({ id: Schema.String }) {}
-      const Get = Action.codec(Action.make("user.get", { payload: User }))
+      const Get = codecOf(Action.make("user.get", { payload: User }))
       assert.deepStrictEqual(yield* Get.encodePayload(new User({ id: "1" })), { id: "1" })
       assert.instanceOf(yield* Get.decodePayload({ id: "1" }), User)
     }))
@@ -155,14 +159,14 @@ describe("payload", () => {
         })
       )
       const action = Action.make("user.shift", { payload: { n: Shifted } })
-      const payload = yield* Action.codec(action).decodePayload({ n: 1 }).pipe(Effect.provideService(Offset, 41))
+      const payload = yield* codecOf(action).decodePayload({ n: 1 }).pipe(Effect.provideService(Offset, 41))
       assert.deepStrictEqual(payload, { n: 42 })
     }))
 
   it.effect("that is refused names all its faults, without the values", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(codec.decodePayload({ email: 5, born: "secret", age: 1.5, limit: "secret" }))
-      assert.deepStrictEqual(Action.validationDetail(error), {
+      assert.deepStrictEqual(validationDetail(error), {
         error_type: "ValidationError",
         error_code: "VALIDATION_ERROR",
         message: "email: Expected string",
@@ -181,17 +185,17 @@ describe("payload", () => {
   it.effect("that is refused shows none of the keys that it chose itself in the message", () =>
     Effect.gen(function*() {
       const refused = (decoding: Effect.Effect<unknown, Schema.SchemaError>) =>
-        Effect.map(Effect.flip(decoding), Action.validationDetail)
+        Effect.map(Effect.flip(decoding), validationDetail)
       const Mails = Schema.Record(Schema.String, Schema.Struct({ sent: Schema.Number }))
       const Days = Schema.NullOr(Schema.Array(Schema.Struct({ mails: Mails })))
-      const Report = Action.codec(Action.make("user.report", { payload: { days: Days } }))
+      const Report = codecOf(Action.make("user.report", { payload: { days: Days } }))
       const detail = yield* refused(Report.decodePayload({ days: [{ mails: { "ana@example.com": { sent: "no" } } }] }))
       assert.strictEqual(detail.message, "days.0.mails.*.sent: Expected number")
       assert.deepStrictEqual(detail.details?.["issues"], [
         { path: ["days", 0, "mails", "ana@example.com", "sent"], message: "Expected number" }
       ])
 
-      const Rest = Action.codec(Action.make("user.rest", {
+      const Rest = codecOf(Action.make("user.rest", {
         payload: Schema.StructWithRest(Schema.Struct({ id: Schema.String }), [
           Schema.Record(Schema.String, Schema.String)
         ])
@@ -203,9 +207,9 @@ describe("payload", () => {
 
   it.effect("of a hostile size is refused at its first fault", () =>
     Effect.gen(function*() {
-      const List = Action.codec(Action.make("user.list", { payload: { ids: Schema.Array(Schema.String) } }))
+      const List = codecOf(Action.make("user.list", { payload: { ids: Schema.Array(Schema.String) } }))
       const error = yield* Effect.flip(List.decodePayload({ ids: Array.from({ length: 5_000 }, (_, i) => i) }))
-      assert.deepStrictEqual(Action.validationDetail(error).details, {
+      assert.deepStrictEqual(validationDetail(error).details, {
         issues: [{ path: ["ids", 0], message: "Expected string" }],
         total: 1
       })
@@ -213,16 +217,16 @@ describe("payload", () => {
 
   it.effect("with many faults reports twenty", () =>
     Effect.gen(function*() {
-      const List = Action.codec(Action.make("user.list", { payload: { ids: Schema.Array(Schema.String) } }))
+      const List = codecOf(Action.make("user.list", { payload: { ids: Schema.Array(Schema.String) } }))
       const error = yield* Effect.flip(List.decodePayload({ ids: Array.from({ length: 100 }, (_, i) => i) }))
-      const details = Action.validationDetail(error).details
+      const details = validationDetail(error).details
       assert.strictEqual(details?.["total"], 100)
       assert.lengthOf(details?.["issues"] as ReadonlyArray<unknown>, 20)
     }))
 })
 
 describe("success", () => {
-  const successCodec = <S extends Schema.Top>(success: S) => Action.codec(Action.make("user.get", { success }))
+  const successCodec = <S extends Schema.Top>(success: S) => codecOf(Action.make("user.get", { success }))
 
   const roundTrip = (name: string, schema: Schema.Codec<unknown>, value: unknown, data: unknown) =>
     it.effect(`${name} is sent as ${JSON.stringify(data)}`, () =>
@@ -248,7 +252,7 @@ describe("success", () => {
 
   it.effect("of an action that promises nothing is whatever comes", () =>
     Effect.gen(function*() {
-      const { decodeSuccess } = Action.codec(Action.make("user.ping"))
+      const { decodeSuccess } = codecOf(Action.make("user.ping"))
       assert.isUndefined(yield* decodeSuccess({ status: "ok" }))
       assert.isUndefined(yield* decodeSuccess(undefined))
     }))
@@ -304,7 +308,7 @@ describe("declared errors", () => {
       assert.deepStrictEqual(yield* codec.decodeError(detail("Timeout", lookalike)), Option.none())
       assert.deepStrictEqual(yield* codec.decodeError(detail("EmailTaken", { email: 5 })), Option.none())
       assert.deepStrictEqual(yield* codec.decodeError(detail("EmailTaken", null)), Option.none())
-      const untagged = Action.codec(Action.make("user.get", { error: Schema.Struct({ issues: Schema.Unknown }) }))
+      const untagged = codecOf(Action.make("user.get", { error: Schema.Struct({ issues: Schema.Unknown }) }))
       assert.deepStrictEqual(
         yield* untagged.decodeError(detail("ValidationError", { issues: [] }, "VALIDATION_ERROR")),
         Option.none()
@@ -326,7 +330,7 @@ describe("declared errors", () => {
           encode: SchemaGetter.transformEffect((s: string) => Effect.as(Effect.yieldNow, s))
         })
       )
-      const { encodeError } = Action.codec(
+      const { encodeError } = codecOf(
         Action.make("user.get", { error: Schema.Struct({ salted: Salted, slow: Slow }) })
       )
       const sent = yield* encodeError({ salted: "a", slow: "b" }).pipe(Effect.provideService(Salt, "!"))
@@ -336,7 +340,7 @@ describe("declared errors", () => {
   it.effect("without a tag go by the identifier of their schema", () =>
     Effect.gen(function*() {
       const Reason = Schema.Struct({ reason: Schema.String }).annotate({ identifier: "Reason" })
-      const { decodeError, encodeError } = Action.codec(Action.make("user.get", { error: Reason }))
+      const { decodeError, encodeError } = codecOf(Action.make("user.get", { error: Reason }))
       const sent = yield* encodeError({ reason: "why" })
       assert.deepStrictEqual(sent, {
         error_type: "Reason",
@@ -349,7 +353,7 @@ describe("declared errors", () => {
 
   it.effect("that are no objects are wrapped", () =>
     Effect.gen(function*() {
-      const { decodeError, encodeError } = Action.codec(Action.make("user.get", { error: Schema.String }))
+      const { decodeError, encodeError } = codecOf(Action.make("user.get", { error: Schema.String }))
       const sent = yield* encodeError("no")
       assert.deepStrictEqual(sent, {
         error_type: "Error",
@@ -366,7 +370,7 @@ describe("declared errors", () => {
       const encoded = codec.encodeError(broken)
       assert.isTrue(Exit.isExit(encoded))
       assert.strictEqual((yield* Effect.flip(encoded))._tag, "SchemaError")
-      assert.strictEqual(Action.dispositionOf(CreateUser, broken), "rejected")
+      assert.strictEqual(dispositionOf(CreateUser, broken), "rejected")
     }))
 })
 
@@ -374,38 +378,38 @@ describe("dispositionOf", () => {
   const emailTaken = new EmailTaken({ email: "a@b.c", at })
 
   it("answers a declared error unless its schema says otherwise", () => {
-    assert.strictEqual(Action.dispositionOf(CreateUser, emailTaken), "rejected")
-    assert.strictEqual(Action.dispositionOf(CreateUser, new Busy()), "retryable")
-    assert.strictEqual(Action.dispositionOf(CreateUser, new Locked({ by: "me" })), "retryable")
+    assert.strictEqual(dispositionOf(CreateUser, emailTaken), "rejected")
+    assert.strictEqual(dispositionOf(CreateUser, new Busy()), "retryable")
+    assert.strictEqual(dispositionOf(CreateUser, new Locked({ by: "me" })), "retryable")
   })
 
   it("hands the annotation of a union down to members without their own", () => {
     const action = Action.make("user.get", {
       error: Action.retryable(Schema.Union([EmailTaken, Locked.annotate(Action.disposition("rejected"))]))
     })
-    assert.strictEqual(Action.dispositionOf(action, emailTaken), "retryable")
-    assert.strictEqual(Action.dispositionOf(action, new Locked({ by: "me" })), "rejected")
+    assert.strictEqual(dispositionOf(action, emailTaken), "retryable")
+    assert.strictEqual(dispositionOf(action, new Locked({ by: "me" })), "rejected")
   })
 
   it("knows the two errors of every handler, with and without a contract", () => {
     for (const action of [CreateUser, undefined]) {
-      assert.strictEqual(Action.dispositionOf(action, new RetryLater()), "retryable")
-      assert.strictEqual(Action.dispositionOf(action, new Rejected({ message: "no" })), "rejected")
+      assert.strictEqual(dispositionOf(action, new RetryLater()), "retryable")
+      assert.strictEqual(dispositionOf(action, new Rejected({ message: "no" })), "rejected")
     }
   })
 
   it("leaves the rest undeclared", () => {
     for (const error of [new Error("boom"), "boom", undefined, null, { _tag: "Other" }]) {
-      assert.strictEqual(Action.dispositionOf(CreateUser, error), "undeclared")
-      assert.strictEqual(Action.dispositionOf(undefined, error), "undeclared")
+      assert.strictEqual(dispositionOf(CreateUser, error), "undeclared")
+      assert.strictEqual(dispositionOf(undefined, error), "undeclared")
     }
-    assert.strictEqual(Action.dispositionOf(Action.make("user.ping"), emailTaken), "undeclared")
+    assert.strictEqual(dispositionOf(Action.make("user.ping"), emailTaken), "undeclared")
   })
 
   it("lets a worker decide by tag", () => {
-    assert.strictEqual(Action.dispositionOf(CreateUser, emailTaken, { EmailTaken: "retryable" }), "retryable")
-    assert.strictEqual(Action.dispositionOf(CreateUser, new Busy(), { Busy: "rejected" }), "rejected")
-    assert.strictEqual(Action.dispositionOf(CreateUser, new Busy(), { EmailTaken: "rejected" }), "retryable")
+    assert.strictEqual(dispositionOf(CreateUser, emailTaken, { EmailTaken: "retryable" }), "retryable")
+    assert.strictEqual(dispositionOf(CreateUser, new Busy(), { Busy: "rejected" }), "rejected")
+    assert.strictEqual(dispositionOf(CreateUser, new Busy(), { EmailTaken: "rejected" }), "retryable")
   })
 })
 

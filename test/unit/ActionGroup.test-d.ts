@@ -13,8 +13,9 @@ import { describe, expectTypeOf, it } from "vitest"
 import * as Action from "../../src/Action.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
 import type { Delivery } from "../../src/Delivery.ts"
-import type { DomainAction, ErrorDetail } from "../../src/DomainAction.ts"
+import type { DomainAction } from "../../src/DomainAction.ts"
 import { Rejected, RetryLater } from "../../src/HandlerError.ts"
+import type { Route } from "../../src/internal/contract/route.ts"
 
 class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
 class Busy extends Schema.TaggedError<Busy>()("Busy", {}, Action.disposition("retryable")) {}
@@ -162,16 +163,21 @@ describe("Action.make", () => {
   })
 })
 
-describe("Action.codec", () => {
-  it("speaks the types of the contract", () => {
-    const codec = Action.codec(CreateUser)
-    expectTypeOf(codec.decodePayload).returns.toEqualTypeOf<
+describe("a payload and a result as JSON", () => {
+  it("have the types of the contract", () => {
+    expectTypeOf(Action.decodePayload(CreateUser, {})).toEqualTypeOf<
       Effect.Effect<{ readonly email: string }, Schema.SchemaError>
     >()
-    expectTypeOf(codec.encodePayload).parameter(0).toEqualTypeOf<{ readonly email: string }>()
-    expectTypeOf(codec.encodeError).parameter(0).toEqualTypeOf<EmailTaken | Busy>()
-    expectTypeOf(codec.decodeError).toEqualTypeOf<
-      (detail: ErrorDetail) => Effect.Effect<Option.Option<EmailTaken | Busy>>
+    expectTypeOf(Action.encodePayload(CreateUser, { email: "a" })).toEqualTypeOf<
+      Effect.Effect<Schema.JsonObject, Schema.SchemaError>
+    >()
+    // @ts-expect-error Type 'number' is not assignable to type 'string'
+    void Action.encodePayload(CreateUser, { email: 1 })
+    expectTypeOf(Action.decodeSuccess(CreateUser, {})).toEqualTypeOf<
+      Effect.Effect<Action.Success<typeof CreateUser>, Schema.SchemaError>
+    >()
+    expectTypeOf(Action.encodeSuccess<typeof CreateUser>).parameter(1).toEqualTypeOf<
+      Action.Success<typeof CreateUser>
     >()
   })
 })
@@ -385,7 +391,7 @@ describe("a plain record", () => {
   const start = <H extends ActionGroup.AnyHandlers>(
     handlers: H & ActionGroup.Runnable<H>
   ): Effect.Effect<
-    ReadonlyMap<string, ActionGroup.Route>,
+    ReadonlyMap<string, Route>,
     ActionGroup.BuildError<H>,
     ActionGroup.Services<H> | Scope
   > => ActionGroup.toHandlers<H>(handlers).build
@@ -396,10 +402,10 @@ describe("a plain record", () => {
         "user.create": (action) => Effect.as(Db, { type: action.action_type }),
         "user.update": () => Effect.andThen(Mailer, Effect.fail(new Undeclared()))
       })
-    ).toEqualTypeOf<Effect.Effect<ReadonlyMap<string, ActionGroup.Route>, never, Db | Mailer | Scope>>()
+    ).toEqualTypeOf<Effect.Effect<ReadonlyMap<string, Route>, never, Db | Mailer | Scope>>()
     expectTypeOf(
       start(UserActions.handlers({ "user.create": createUser, "user.update": updateUser }))
-    ).toEqualTypeOf<Effect.Effect<ReadonlyMap<string, ActionGroup.Route>, never, Scope>>()
+    ).toEqualTypeOf<Effect.Effect<ReadonlyMap<string, Route>, never, Scope>>()
   })
 
   it("gets envelope and delivery, and may fail with anything", () => {
@@ -444,7 +450,7 @@ describe("a plain record", () => {
 
 describe("a route", () => {
   it("needs nothing more", () => {
-    expectTypeOf<ActionGroup.Route["handler"]>().returns.toEqualTypeOf<Effect.Effect<unknown, unknown>>()
-    expectTypeOf<Exit<unknown, Schema.SchemaError>>().toExtend<ReturnType<ActionGroup.Route["decodePayload"]>>()
+    expectTypeOf<Route["handler"]>().returns.toEqualTypeOf<Effect.Effect<unknown, unknown>>()
+    expectTypeOf<Exit<unknown, Schema.SchemaError>>().toExtend<ReturnType<Route["decodePayload"]>>()
   })
 })

@@ -12,6 +12,7 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import type { Delivery } from "../../src/Delivery.ts"
 import type { DomainAction } from "../../src/DomainAction.ts"
 import { Rejected } from "../../src/HandlerError.ts"
+import type { Route } from "../../src/internal/contract/route.ts"
 
 class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
 
@@ -58,11 +59,12 @@ const deliveryOf = (action: DomainAction): Delivery => ({
   attempt: 1,
   deliveries: 1,
   consumer: "user-worker",
+  scheduledFor: undefined,
   remaining: Effect.succeed(Duration.infinity)
 })
 
 /** Decode, run, encode: what a worker does with a route. */
-const run = (routes: ReadonlyMap<string, ActionGroup.Route>, action: DomainAction) =>
+const run = (routes: ReadonlyMap<string, Route>, action: DomainAction) =>
   Effect.gen(function*() {
     const route = routes.get(action.action_type)
     assert.isDefined(route)

@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
@@ -314,7 +315,7 @@ describe("RedisMemory", () => {
         yield* run("ZADD z 2 b 1 a")
         const memory = yield* RedisMemory.RedisMemory
         assert.deepStrictEqual<unknown>(yield* memory.dump, {
-          k: { type: "string", value: "v", expiresAt: 500 },
+          k: { type: "string", value: "v", expiresAt: DateTime.makeUnsafe(500) },
           s: {
             type: "stream",
             entries: [{ id: "1-1", fields: ["a", "1"] }],
@@ -325,8 +326,8 @@ describe("RedisMemory", () => {
               name: "g",
               lastDeliveredId: "1-1",
               entriesRead: 1,
-              consumers: [{ name: "c", seenAt: 0, pending: 1 }],
-              pending: [{ id: "1-1", consumer: "c", deliveredAt: 0, deliveries: 1 }]
+              consumers: [{ name: "c", seenAt: DateTime.makeUnsafe(0), pending: 1 }],
+              pending: [{ id: "1-1", consumer: "c", deliveredAt: DateTime.makeUnsafe(0), deliveries: 1 }]
             }],
             expiresAt: null
           },

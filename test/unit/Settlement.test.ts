@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected, RetryLater } from "../../src/HandlerError.ts"
-import * as Settlement from "../../src/Settlement.ts"
+import * as Decide from "../../src/internal/worker/settlementOf.ts"
+import type * as Settlement from "../../src/Settlement.ts"
 
 // -----------------------------------------------------------------------------
 // what the rows are made of
@@ -23,7 +25,7 @@ const actionOf = (expectation: Expectation): DomainAction.DomainAction =>
     callback_action_type: expectation === "callback" ? "client.created" : null
   })
 
-const subjectOf = (expectation: Expectation, change: Partial<Settlement.Subject> = {}): Settlement.Subject => ({
+const subjectOf = (expectation: Expectation, change: Partial<Decide.Subject> = {}): Decide.Subject => ({
   action: actionOf(expectation),
   attempt: 1,
   deadline: undefined,
@@ -32,7 +34,7 @@ const subjectOf = (expectation: Expectation, change: Partial<Settlement.Subject>
   ...change
 })
 
-const standard: Settlement.Policy = {
+const standard: Decide.Policy = {
   maxAttempts: 5,
   unknownFor: 600_000,
   retryDelay: (attempts) => 1_000 * attempts,
@@ -44,7 +46,7 @@ const refusal = { error_type: "EmailTaken", error_code: "ACTION_REJECTED", messa
 const trouble = { error_type: "Busy", error_code: "HANDLER_EXECUTION_ERROR", message: "busy", details: null }
 const invalid = { error_type: "ValidationError", error_code: "VALIDATION_ERROR", message: "email", details: {} }
 
-const failed = (disposition: "rejected" | "retryable", after?: number): Settlement.Outcome => ({
+const failed = (disposition: "rejected" | "retryable", after?: number): Decide.Outcome => ({
   _tag: "Failed",
   failure: { error: "e", disposition, detail: disposition === "rejected" ? refusal : trouble, after }
 })
@@ -65,7 +67,7 @@ const short = (settlement: Settlement.Settlement): string => {
     case "Reject":
       return `Reject ${settlement.error.error_code}`
     case "Retry":
-      return `Retry in ${settlement.delay}${settlement.answer ? " + error response" : ""}`
+      return `Retry in ${Duration.toMillis(settlement.delay)}${settlement.answer ? " + error response" : ""}`
     case "DeadLetter":
       return `DeadLetter ${settlement.reason} ${settlement.error.error_code}${
         settlement.answer ? " + error response" : ""
@@ -75,24 +77,24 @@ const short = (settlement: Settlement.Settlement): string => {
           : ` + ${settlement.failureAction.actionType} with payload ${settlement.failureAction.payload}`
       }`
     case "Yield":
-      return `Yield for ${settlement.delay} since ${settlement.since}`
+      return `Yield for ${Duration.toMillis(settlement.delay)} since ${settlement.since.epochMilliseconds}`
     default:
       return settlement._tag
   }
 }
 
 const decide = (
-  outcome: Settlement.Outcome,
+  outcome: Decide.Outcome,
   expectation: Expectation,
-  change: Partial<Settlement.Subject> = {},
-  policy: Partial<Settlement.Policy> = {}
-): string => short(Settlement.settlementOf(outcome, subjectOf(expectation, change), { ...standard, ...policy }, now))
+  change: Partial<Decide.Subject> = {},
+  policy: Partial<Decide.Policy> = {}
+): string => short(Decide.settlementOf(outcome, subjectOf(expectation, change), { ...standard, ...policy }, now))
 
 interface Row {
   readonly row: string
-  readonly outcome: Settlement.Outcome
-  readonly subject?: Partial<Settlement.Subject>
-  readonly policy?: Partial<Settlement.Policy>
+  readonly outcome: Decide.Outcome
+  readonly subject?: Partial<Decide.Subject>
+  readonly policy?: Partial<Decide.Policy>
   /** No answer, response, callback. */
   readonly settlements: readonly [none: string, response: string, callback: string]
 }
@@ -101,9 +103,9 @@ const same = (text: string): readonly [string, string, string] => [text, text, t
 
 const answeredOnResponse = (text: string): readonly [string, string, string] => [text, `${text} + error response`, text]
 
-const unencodable: Settlement.Outcome = { _tag: "Unencodable", message: "no" }
-const succeeded: Settlement.Outcome = { _tag: "Succeeded", data: { userId: "1" } }
-const unknownSince = (age: number): Settlement.Outcome => ({ _tag: "Unknown", since: now - age })
+const unencodable: Decide.Outcome = { _tag: "Unencodable", message: "no" }
+const succeeded: Decide.Outcome = { _tag: "Succeeded", data: { userId: "1" } }
+const unknownSince = (age: number): Decide.Outcome => ({ _tag: "Unknown", since: now - age })
 const failureAction = { failureAction: "client.failed" }
 const failureLetter = (letter: string, payload = "none") =>
   `DeadLetter ${letter} + client.failed with payload ${payload}`
@@ -331,7 +333,7 @@ const pythonTable: ReadonlyArray<Row> = [
   { row: "12: interrupted by shutdown", outcome: { _tag: "Interrupted" }, settlements: same("Release") }
 ]
 
-const check = ({ outcome, policy, settlements, subject }: Row, base: Partial<Settlement.Policy> = {}) =>
+const check = ({ outcome, policy, settlements, subject }: Row, base: Partial<Decide.Policy> = {}) =>
   expectations.forEach((expectation, index) =>
     assert.strictEqual(decide(outcome, expectation, subject, { ...base, ...policy }), settlements[index], expectation)
   )
@@ -372,7 +374,7 @@ const AnyCase = {
 const Case = Schema.Struct(AnyCase)
 type Case = typeof Case.Type
 
-const outcomeOf = (given: Case): Settlement.Outcome => {
+const outcomeOf = (given: Case): Decide.Outcome => {
   switch (given.tag) {
     case "Malformed":
       return { _tag: "Malformed", message: "no" }
@@ -394,7 +396,7 @@ const outcomeOf = (given: Case): Settlement.Outcome => {
 }
 
 const settlementOf = (given: Case): Settlement.Settlement =>
-  Settlement.settlementOf(
+  Decide.settlementOf(
     outcomeOf(given),
     subjectOf(given.expectation, {
       attempt: given.attempt,
@@ -453,7 +455,7 @@ describe("Settlement", () => {
   describe("the error that is written", () => {
     it("is the handler's own", () => {
       for (const outcome of [failed("rejected"), failed("retryable")]) {
-        const settlement = Settlement.settlementOf(outcome, subjectOf("none", { attempt: 5 }), standard, now)
+        const settlement = Decide.settlementOf(outcome, subjectOf("none", { attempt: 5 }), standard, now)
         assert.strictEqual(settlement._tag, "DeadLetter")
         if (settlement._tag !== "DeadLetter" || outcome._tag !== "Failed") return
         assert.deepStrictEqual(settlement.error, outcome.failure.detail)
@@ -461,7 +463,7 @@ describe("Settlement", () => {
     })
 
     it("names the type that no handler knows", () => {
-      const settlement = Settlement.settlementOf(unknownSince(600_000), subjectOf("response"), standard, now)
+      const settlement = Decide.settlementOf(unknownSince(600_000), subjectOf("response"), standard, now)
       assert.deepInclude(settlement, {
         _tag: "DeadLetter",
         error: {
@@ -490,7 +492,7 @@ describe("Settlement", () => {
         1n,
         Symbol("s")
       ]
-      for (const failure of causes.flatMap((cause) => [Settlement.defect(cause), Settlement.undeclared(cause)])) {
+      for (const failure of causes.flatMap((cause) => [Decide.defect(cause), Decide.undeclared(cause)])) {
         assert.match(
           failure.detail.message,
           /^The handler (failed|died) with (an error without a message|an object without a message|a (bigint|symbol) instead of an error)$/
@@ -504,9 +506,9 @@ describe("Settlement", () => {
       const error = Object.assign(new Error(long), { _tag: long })
       for (
         const detail of [
-          Settlement.defect(error).detail,
-          Settlement.undeclared(error).detail,
-          Settlement.undeclared(new Rejected({ message: long, errorType: long, errorCode: long })).detail
+          Decide.defect(error).detail,
+          Decide.undeclared(error).detail,
+          Decide.undeclared(new Rejected({ message: long, errorType: long, errorCode: long })).detail
         ]
       ) {
         for (const text of [detail.error_type, detail.error_code, detail.message]) {
@@ -517,7 +519,7 @@ describe("Settlement", () => {
 
     it("is not cut in the middle of a character", () => {
       for (const start of ["", "x"]) {
-        const { message } = Settlement.defect(new Error(start + "\u{1F600}".repeat(10_000))).detail
+        const { message } = Decide.defect(new Error(start + "\u{1F600}".repeat(10_000))).detail
         assert.isTrue(message.isWellFormed())
       }
     })
@@ -525,7 +527,7 @@ describe("Settlement", () => {
     it("is that of a refusal, made readable", () => {
       // SAFETY: what a handler without types could give.
       const odd = { message: { a: 1 }, errorType: 1, errorCode: [], details: "text" } as unknown as { message: string }
-      assert.deepStrictEqual(Settlement.undeclared(new Rejected(odd)).detail, {
+      assert.deepStrictEqual(Decide.undeclared(new Rejected(odd)).detail, {
         error_type: "Rejected",
         error_code: "ACTION_REJECTED",
         message: "The action was refused",
@@ -534,7 +536,7 @@ describe("Settlement", () => {
     })
 
     it("says what was wrong with a malformed entry", () => {
-      const settlement = Settlement.settlementOf(
+      const settlement = Decide.settlementOf(
         { _tag: "Malformed", message: "The entry has no field data" },
         subjectOf("none", { action: undefined }),
         standard,
@@ -561,7 +563,7 @@ describe("Settlement", () => {
     it.prop("is never run again at or after its deadline", AnyCase, (given) => {
       const settlement = settlementOf(given)
       if (settlement._tag !== "Retry" || given.deadline === null) return
-      assert.isBelow(settlement.delay, given.deadline)
+      assert.isBelow(Duration.toMillis(settlement.delay), given.deadline)
     }, many)
 
     it.prop("is lost only with its lease", AnyCase, (given) => {
@@ -597,8 +599,12 @@ describe("Settlement", () => {
 
     it.prop("that waits has a time to wait that is whole and not negative, or the one asked for", AnyCase, (given) => {
       const settlement = settlementOf(given)
-      if (settlement._tag === "Retry") assert.strictEqual(settlement.delay, failedAfter(given) ?? given.delay)
-      if (settlement._tag === "Yield") assert.isTrue(Number.isInteger(settlement.delay) && settlement.delay > 0)
+      if (settlement._tag === "Retry") {
+        assert.strictEqual(Duration.toMillis(settlement.delay), failedAfter(given) ?? given.delay)
+      }
+      if (settlement._tag !== "Yield") return
+      const delay = Duration.toMillis(settlement.delay)
+      assert.isTrue(Number.isInteger(delay) && delay > 0)
     }, many)
 
     it.prop("of an unknown type is a dead letter from its time on, and not before", AnyCase, (given) => {
@@ -606,15 +612,15 @@ describe("Settlement", () => {
       const settlement = settlementOf(given)
       assert.strictEqual(settlement._tag, given.age >= standard.unknownFor ? "DeadLetter" : "Yield")
       if (settlement._tag !== "Yield") return
-      assert.strictEqual(settlement.since, now - given.age)
-      assert.isAtMost(given.age + settlement.delay, Math.max(standard.unknownFor, given.age + 250))
+      assert.strictEqual(settlement.since.epochMilliseconds, now - given.age)
+      assert.isAtMost(given.age + Duration.toMillis(settlement.delay), Math.max(standard.unknownFor, given.age + 250))
     }, many)
   })
 
   describe("defect", () => {
     it("is run again, and tells its message but not its stack", () => {
       const error = new Error("no such table")
-      assert.deepStrictEqual(Settlement.defect(error), {
+      assert.deepStrictEqual(Decide.defect(error), {
         error,
         disposition: "retryable",
         detail: {
@@ -638,14 +644,14 @@ describe("Settlement", () => {
           [new Error(""), "an error without a message"]
         ] as const
       ) {
-        assert.strictEqual(Settlement.defect(thrown).detail.message, `The handler died with ${kind}`)
+        assert.strictEqual(Decide.defect(thrown).detail.message, `The handler died with ${kind}`)
       }
     })
   })
 
   describe("undeclared", () => {
     it("takes Rejected for what it says", () => {
-      const failure = Settlement.undeclared(
+      const failure = Decide.undeclared(
         new Rejected({ message: "no such user", errorType: "NotFound", errorCode: "USER", details: { id: 1 } })
       )
       assert.strictEqual(failure.disposition, "rejected")
@@ -659,7 +665,7 @@ describe("Settlement", () => {
 
     it("tells a handler that took too long from a caller whose time was over", () => {
       const messageAt = (deadline: number | undefined) => {
-        const settlement = Settlement.settlementOf(
+        const settlement = Decide.settlementOf(
           { _tag: "TimedOut" },
           subjectOf("none", { attempt: 5, deadline }),
           standard,
@@ -673,15 +679,15 @@ describe("Settlement", () => {
     })
 
     it("takes the time of RetryLater", () => {
-      const failure = Settlement.undeclared(new RetryLater({ after: "90 seconds" }))
+      const failure = Decide.undeclared(new RetryLater({ after: "90 seconds" }))
       assert.strictEqual(failure.disposition, "retryable")
       assert.strictEqual(failure.after, 90_000)
     })
 
     it("leaves the time to the schedule when RetryLater names none that comes", () => {
-      assert.strictEqual(Settlement.undeclared(new RetryLater()).after, undefined)
-      assert.strictEqual(Settlement.undeclared(new RetryLater({ after: "Infinity" })).after, undefined)
-      assert.strictEqual(Settlement.undeclared(new RetryLater({ after: -1 })).after, 0)
+      assert.strictEqual(Decide.undeclared(new RetryLater()).after, undefined)
+      assert.strictEqual(Decide.undeclared(new RetryLater({ after: "Infinity" })).after, undefined)
+      assert.strictEqual(Decide.undeclared(new RetryLater({ after: -1 })).after, 0)
     })
 
     it("runs everything else again, under the name that it has", () => {
@@ -697,7 +703,7 @@ describe("Settlement", () => {
         [null, "ProcessingError", "The handler failed with null"]
       ]
       for (const [error, type, message] of cases) {
-        const failure = Settlement.undeclared(error)
+        const failure = Decide.undeclared(error)
         assert.strictEqual(failure.disposition, "retryable")
         assert.strictEqual(failure.detail.error_type, type)
         assert.strictEqual(failure.detail.message, message)

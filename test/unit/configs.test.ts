@@ -14,11 +14,13 @@ import * as DeadLetter from "../../src/DeadLetter.ts"
 import type { Delivery } from "../../src/Delivery.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { deadLetterStream } from "../../src/internal/redis/names.ts"
+import { timestampOf } from "../../src/internal/wire/timestamp.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import { Redis } from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
 import { RecordedClient, TestWorker } from "../../src/testing/index.ts"
+import { codecOf } from "../support/typedCodec.ts"
 
 const RagConfig = Schema.Struct({ embedding_model: Schema.String, since: Schema.Date })
 class QueryConfig extends Schema.Class<QueryConfig>("QueryConfig")({ temperature: Schema.Number }) {}
@@ -192,7 +194,7 @@ describe("A handler", () => {
     const message = DomainAction.make({
       action_id: "00000000-0000-4000-8000-0000000000aa",
       action_type: action.type,
-      timestamp: DomainAction.timestamp(0),
+      timestamp: timestampOf(0),
       correlation_id: "00000000-0000-4000-8000-0000000000aa",
       callback_queue_name: "test:test:test-client:responses:test_answer:test",
       data: { text: "a" },
@@ -314,7 +316,7 @@ describe("A contract", () => {
 
   it.effect("reads and writes configs by its codec", () =>
     Effect.gen(function*() {
-      const codec = Action.codec(Embed)
+      const codec = codecOf(Embed)
       const written = yield* codec.encodeConfigs({ rag })
       assert.deepStrictEqual(written, { ...none, rag_config: ragOnWire })
       assert.deepStrictEqual(yield* codec.decodeConfigs(written), { rag })
@@ -339,7 +341,7 @@ describe("A contract", () => {
           const action = DomainAction.make({
             action_id: "00000000-0000-4000-8000-0000000000aa",
             action_type: "embedding.generate",
-            timestamp: DomainAction.timestamp(0),
+            timestamp: timestampOf(0),
             data: { text: "a" },
             rag_config
           })

@@ -12,6 +12,7 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import type { Delivery } from "../../src/Delivery.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected, RetryLater } from "../../src/HandlerError.ts"
+import type { Route } from "../../src/internal/contract/route.ts"
 import * as entry from "../../src/internal/wire/entry.ts"
 import {
   dispatch,
@@ -21,7 +22,7 @@ import {
   outcomeOf,
   type Stop
 } from "../../src/internal/worker/dispatch.ts"
-import type { Outcome } from "../../src/Settlement.ts"
+import type { Outcome } from "../../src/internal/worker/settlementOf.ts"
 
 // -----------------------------------------------------------------------------
 // a group with one contract, and a handler without one
@@ -173,13 +174,14 @@ const delivery: Delivery = {
   action: actionOf(),
   entryId: "1-0",
   consumer: "me",
+  scheduledFor: undefined,
   attempt: 1,
   deliveries: 1,
   remaining: Effect.succeed(Duration.infinity)
 }
 
 /** Decoding, handler and encoding, as the runner strings them together. */
-const runRoute = (route: ActionGroup.Route, action: DomainAction.DomainAction, to: Delivery) =>
+const runRoute = (route: Route, action: DomainAction.DomainAction, to: Delivery) =>
   Effect.flatMap(handle(route, action, to), (success) => encodeSuccess(route, success))
 
 type Word = "rejected" | "retryable"

@@ -17,7 +17,8 @@ import { defaultUrl, expectedPassword, fields, passwordName, urlName } from "../
 import { expectedRedisUrl } from "../../src/internal/redis/url.ts"
 import { healthRows } from "../../src/internal/worker/healthOptions.ts"
 import { workerRows } from "../../src/internal/worker/options.ts"
-import { type Outcome, type Policy, type Settlement, settlementOf, type Subject } from "../../src/Settlement.ts"
+import { type Outcome, type Policy, settlementOf, type Subject } from "../../src/internal/worker/settlementOf.ts"
+import type { Settlement } from "../../src/Settlement.ts"
 import { anchors, docstrings, prose, rowsAfter, table } from "../support/markdown.ts"
 import { files, pages, read, root, sources } from "../support/repository.ts"
 
@@ -398,7 +399,13 @@ describe("docs/errors.md", () => {
   }
 
   it("has every code of an answer", () => {
-    const codes = ["Settlement", "HandlerError", "Action", "internal/client/answer", "internal/worker/settleBatch"]
+    const codes = [
+      "internal/worker/settlementOf",
+      "HandlerError",
+      "internal/contract/validationDetail",
+      "internal/client/answer",
+      "internal/worker/settleBatch"
+    ]
       .flatMap((
         module
       ) => [...read(`src/${module}.ts`).matchAll(/"([A-Z]+_[A-Z_]+)"/g)].map(([, code]) => `\`${code}\``))

@@ -1,4 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
 import { actionStream, callbackList, deadLetterStream, namesOf, responseList } from "../../src/internal/redis/names.ts"
@@ -222,7 +224,7 @@ describe("encodeSettlement", () => {
   })
 
   it("counts a retry as a failed attempt and an outcome, and waits whole milliseconds", () => {
-    const encoded = encode({ _tag: "Retry", delay: 10.2, error, answer: false })
+    const encoded = encode({ _tag: "Retry", delay: Duration.millis(10.2), error, answer: false })
     assert.strictEqual(encoded?.wait?.delay, 11)
     assert.deepStrictEqual(decodeRecord(encoded?.wait?.record ?? ""), { ...record, attempts: 2, outcomes: 3 })
     assert.isFalse(encoded?.dead)
@@ -230,7 +232,7 @@ describe("encodeSettlement", () => {
   })
 
   it("answers a failed attempt where each one is answered, and keeps silent where the list may not be written", () => {
-    const retry: Settlement = { _tag: "Retry", delay: 10, error, answer: true }
+    const retry: Settlement = { _tag: "Retry", delay: Duration.millis(10), error, answer: true }
     assert.strictEqual(encode(retry, actionOf(responses))?.push?.key, responses)
     const refused = encode(retry, actionOf("secret"))
     assert.strictEqual(refused?.push, undefined)
@@ -246,14 +248,18 @@ describe("encodeSettlement", () => {
 
   it("forgets since when a type was unknown once it was run", () => {
     const yielded = { entry: entry.make("5-1", ["data", "{}"], 4, { ...record, unknownSince: 17 }) }
-    for (const settlement of [{ _tag: "Retry", delay: 10, error, answer: false }, { _tag: "Release" }] as const) {
+    for (
+      const settlement of [{ _tag: "Retry", delay: Duration.millis(10), error, answer: false }, {
+        _tag: "Release"
+      }] as const
+    ) {
       const encoded = encode(settlement, undefined, yielded)
       assert.strictEqual(decodeRecord(encoded?.wait?.record ?? "").unknownSince, 0)
     }
   })
 
   it("records since when a type is unknown", () => {
-    const encoded = encode({ _tag: "Yield", delay: 250, since: 17 })
+    const encoded = encode({ _tag: "Yield", delay: Duration.millis(250), since: DateTime.makeUnsafe(17) })
     assert.strictEqual(encoded?.wait?.delay, 250)
     assert.deepStrictEqual(decodeRecord(encoded?.wait?.record ?? ""), { ...record, outcomes: 3, unknownSince: 17 })
   })

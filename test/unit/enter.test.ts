@@ -16,6 +16,7 @@ describe("the way into an action stream", () => {
     const names = libraryScripts.filter(({ lua }) => lua.includes(luaEnter)).map(({ name }) => name)
     assert.sameMembers(names, [
       "append",
+      "fireSchedule",
       "moveCallbacks",
       "park",
       "redeliverAnswer",

@@ -4,8 +4,8 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import { runInNewContext } from "node:vm"
 import { messageOf, nameOf } from "../../src/internal/wire/errorText.ts"
+import * as Settlement from "../../src/internal/worker/settlementOf.ts"
 import { RedisError } from "../../src/Redis.ts"
-import * as Settlement from "../../src/Settlement.ts"
 
 class GatewayDown extends Data.TaggedError("GatewayDown")<{}> {}
 

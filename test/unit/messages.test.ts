@@ -11,6 +11,7 @@ import * as Action from "../../src/Action.ts"
 import * as ActionClient from "../../src/ActionClient.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
 import { timeText } from "../../src/internal/base/timeText.ts"
+import { Outage } from "../../src/internal/redis/outage.ts"
 import * as trouble from "../../src/internal/redis/trouble.ts"
 import { RedisError } from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
@@ -48,9 +49,54 @@ describe("an outage", () => {
       assert.strictEqual(lines.length, 2, lines.join("\n"))
       assert.strictEqual(
         lines[0],
-        "Warn Redis failed: Connection is closed (while reading). The worker of payment tries again until it works"
+        "Warn Redis failed: Connection is closed (while reading). This process tries again until it works"
       )
-      assert.match(lines[1]!, /^Info Redis works again for the worker of payment, after \d+ s$/)
+      assert.match(lines[1]!, /^Info Redis works again, after \d+ s$/)
+    }))
+
+  it.effect("of two workers of a process is one line down, and one up when the last of them works", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const outage = new Outage()
+      const away = new Set(["payment", "mail"])
+      yield* Effect.gen(function*() {
+        const fibers = yield* Effect.forEach(["payment", "mail"], (service) =>
+          Effect.forkChild(
+            trouble.make(service, outage).around(
+              "reading",
+              Effect.suspend(() => away.has(service) ? Effect.fail(closed) : Effect.void)
+            )
+          ))
+        yield* TestClock.adjust("12 seconds")
+        away.delete("payment")
+        yield* TestClock.adjust("10 seconds")
+        assert.strictEqual(lines.length, 1, lines.join("\n"))
+        away.delete("mail")
+        yield* TestClock.adjust("10 seconds")
+        yield* Effect.forEach(fibers, Fiber.join)
+      }).pipe(Effect.provide(recording(lines, levelled)))
+      assert.strictEqual(lines.length, 2, lines.join("\n"))
+      assert.match(lines[1]!, /^Info Redis works again, after 2\d s$/)
+    }))
+
+  it.effect("ends with the last part that fails, also when another ends without having worked again", () =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const outage = new Outage()
+      let away = true
+      const call = Effect.suspend(() => away ? Effect.fail(closed) : Effect.void)
+      yield* Effect.gen(function*() {
+        const [left, stays] = [trouble.make("mail", outage), trouble.make("payment", outage)]
+        const fiber = yield* Effect.forkChild(stays.around("reading", call))
+        const other = yield* Effect.forkChild(left.around("reading", call))
+        yield* TestClock.adjust("5 seconds")
+        yield* Fiber.interrupt(other)
+        left.forget()
+        away = false
+        yield* TestClock.adjust("10 seconds")
+        yield* Fiber.join(fiber)
+      }).pipe(Effect.provide(recording(lines, levelled)))
+      assert.strictEqual(lines.length, 2, lines.join("\n"))
     }))
 
   it.effect("whose server loads and is read-only before it works is the same outage", () =>

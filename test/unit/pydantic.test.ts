@@ -15,9 +15,11 @@ import { readFileSync, writeFileSync } from "node:fs"
 import * as Action from "../../src/Action.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
+import { validationDetail } from "../../src/internal/contract/validationDetail.ts"
 import * as TestWorker from "../../src/testing/TestWorker.ts"
 import { golden } from "../fixtures/index.ts"
 import { rowsAfter } from "../support/markdown.ts"
+import { codecOf } from "../support/typedCodec.ts"
 
 interface Dumped {
   /** By `model_dump_json()`. */
@@ -48,7 +50,7 @@ const schemaOf = (source: string): Schema.Top => {
 const contractOf = (source: string) => {
   const contract = Action.make("user.typed", { payload: { value: schemaOf(source) } })
   // SAFETY: none of the schemas of the table needs a service.
-  return Action.codec(contract) as unknown as {
+  return codecOf(contract) as unknown as {
     readonly decodePayload: (data: unknown) => Effect.Effect<{ readonly value: unknown }, Schema.SchemaError>
     readonly encodePayload: (payload: unknown) => Effect.Effect<Schema.JsonObject, Schema.SchemaError>
   }
@@ -168,7 +170,7 @@ describe("a value from pydantic", () => {
   it("with another key is refused where pydantic forbids it, and kept where pydantic allows it", () => {
     const data = { value: { id: 1, other: 2 } }
     const closed = Effect.runSync(Effect.flip(contractOf(sourceOf("extra=\"forbid\"")).decodePayload(data)))
-    assert.strictEqual(Action.validationDetail(closed).message, "value.*: Unexpected key")
+    assert.strictEqual(validationDetail(closed).message, "value.*: Unexpected key")
     assert.deepStrictEqual(Effect.runSync(contractOf(sourceOf("extra=\"allow\"")).decodePayload(data)), data)
     assert.deepStrictEqual(Effect.runSync(contractOf(sourceOf("BaseModel")).decodePayload(data)), { value: { id: 1 } })
   })

@@ -9,7 +9,9 @@ import * as ActionContext from "../../src/ActionContext.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { Rejected } from "../../src/HandlerError.ts"
+import { validationDetail } from "../../src/internal/contract/validationDetail.ts"
 import { RecordedClient, TestWorker } from "../../src/testing/index.ts"
+import { codecOf } from "../support/typedCodec.ts"
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const someId = "00000008-0000-4000-8000-000000000008"
@@ -171,7 +173,7 @@ describe("An answer without a result", () => {
   for (const [name, success, decoded] of cases) {
     it.effect(`is read alike as {} and as null by a client whose contract promises ${name}`, () =>
       Effect.gen(function*() {
-        const codec = Action.codec(Action.make("user.get", { success }))
+        const codec = codecOf(Action.make("user.get", { success }))
         assert.deepStrictEqual(yield* codec.decodeSuccess({}), decoded)
         assert.deepStrictEqual(yield* codec.decodeSuccess(null), decoded)
       }))
@@ -179,13 +181,13 @@ describe("An answer without a result", () => {
 
   it.effect("is refused by a client whose contract promises a result, with the issue of what came", () =>
     Effect.gen(function*() {
-      const codec = Action.codec(Action.make("user.get", { success: User }))
+      const codec = codecOf(Action.make("user.get", { success: User }))
       const missing = yield* Effect.flip(codec.decodeSuccess({}))
-      assert.include(Action.validationDetail(missing).message, "id: Missing key")
+      assert.include(validationDetail(missing).message, "id: Missing key")
       const none = yield* Effect.flip(codec.decodeSuccess(null))
-      assert.include(Action.validationDetail(none).message, "Expected object")
+      assert.include(validationDetail(none).message, "Expected object")
       // An object that is not empty is never taken for nothing.
-      const NullOr = Action.codec(Action.make("user.get", { success: Schema.NullOr(User) }))
+      const NullOr = codecOf(Action.make("user.get", { success: Schema.NullOr(User) }))
       yield* Effect.flip(NullOr.decodeSuccess({ name: "ana" }))
     }))
 })

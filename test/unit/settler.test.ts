@@ -2,6 +2,7 @@
  * How decisions are gathered into calls, and what becomes of those that a server does not take.
  */
 import { assert, describe, it } from "@effect/vitest"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
@@ -206,7 +207,7 @@ describe("an answer that a server does not take", () => {
       const { calls, settler, written } = yield* start((call) =>
         textOf(call).length > 1_000_000 ? closed : Effect.succeed([])
       )
-      settler.offer(decided(1, { _tag: "Retry", delay: 5, error, answer: true }))
+      settler.offer(decided(1, { _tag: "Retry", delay: Duration.millis(5), error, answer: true }))
       yield* flush(settler)
       assert.deepStrictEqual([...written], [["1-0", "unwritable"]])
       const [entry] = calls.at(-1)?.entries ?? []

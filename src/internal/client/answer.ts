@@ -1,8 +1,10 @@
 /** Interprets the answer to a request by its contract: a success, a declared error, or an undeclared failure. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import * as Action from "../../Action.ts"
+import type * as Action from "../../Action.ts"
 import type { DomainActionResponse } from "../../DomainAction.ts"
+import { codecOf } from "../contract/codec.ts"
+import { validationDetail } from "../contract/validationDetail.ts"
 import { RemoteFailure } from "./errors.ts"
 
 /** An answer that cannot be read. The reason is a sentence without any part of the answer. */
@@ -29,11 +31,11 @@ export const answerOf = (action: Action.Any, response: Answer) => {
   if (response instanceof Unreadable) {
     return Effect.fail(unreadable(action, `The answer cannot be read: ${response.reason}`))
   }
-  const codec = Action.codec(action)
+  const codec = codecOf(action)
   if (response.success) {
     return Effect.mapErrorEager(
       codec.decodeSuccess(response.data),
-      (error) => unreadable(action, `The answer does not fit the contract: ${Action.validationDetail(error).message}`)
+      (error) => unreadable(action, `The answer does not fit the contract: ${validationDetail(error).message}`)
     )
   }
   const detail = response.error ?? {

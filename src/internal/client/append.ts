@@ -5,16 +5,18 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
-import * as Action from "../../Action.ts"
+import type * as Action from "../../Action.ts"
 import type { SendOptions } from "../../ActionClient.ts"
 import type * as ActionContext from "../../ActionContext.ts"
 import * as DomainAction from "../../DomainAction.ts"
 import { uuid } from "../base/uuid.ts"
 import { codecOf } from "../contract/codec.ts"
 import * as Configs from "../contract/configs.ts"
+import { validationDetail } from "../contract/validationDetail.ts"
 import * as envelope from "../wire/envelope.ts"
 import { maxDigits } from "../wire/integers.ts"
 import { isLarger, refusalOf } from "../wire/json.ts"
+import { timestampOf } from "../wire/timestamp.ts"
 import * as traceparent from "../wire/traceparent.ts"
 import { EncodeError, InvalidAction, InvalidConfig, InvalidPayload, TooLarge } from "./errors.ts"
 
@@ -101,7 +103,7 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
   ): Effect.Effect<string, EncodeError, unknown> => {
     const codec = codecOf(action)
     const misfit = (error: Schema.SchemaError) => {
-      const message = `${Configs.misfitOf(error, action.type)}: ${Action.validationDetail(error).message}`
+      const message = `${Configs.misfitOf(error, action.type)}: ${validationDetail(error).message}`
       const Reason = error instanceof Configs.ConfigsRefused ? InvalidConfig : InvalidPayload
       return new EncodeError({ actionType: action.type, reason: new Reason({ message }) })
     }
@@ -109,7 +111,7 @@ export const make = ({ clock, payloadLimit, service }: WritingOptions) => {
       encode({
         action_id: actionId,
         action_type: action.type,
-        timestamp: DomainAction.timestamp(clock.currentTimeMillisUnsafe()),
+        timestamp: timestampOf(clock.currentTimeMillisUnsafe()),
         // Key by key in the order of the wire, so that the envelope need not be copied to reorder it.
         tenant_id: context.tenantId ?? null,
         session_id: context.sessionId ?? null,

@@ -6,9 +6,11 @@ import { type Limits, parseResponse } from "../../DomainAction.ts"
 import type { Connection, Redis, RedisError } from "../../Redis.ts"
 import * as batchSize from "../redis/batchSize.ts"
 import * as blockingRead from "../redis/blockingRead.ts"
-import { failureOf, isFatal, saidBy } from "../redis/failure.ts"
+import { failureOf, isFatal } from "../redis/failure.ts"
+import { outageOf } from "../redis/outage.ts"
 import * as ownConnections from "../redis/ownConnections.ts"
 import { strings } from "../redis/reply.ts"
+import * as trouble from "../redis/trouble.ts"
 import { correlationIdOf } from "../wire/envelope.ts"
 import { Unreadable } from "./answer.ts"
 import type { Waiters } from "./waiters.ts"
@@ -51,6 +53,7 @@ export const make = (options: InboxOptions): Inbox => {
   const needed = Latch.makeUnsafe(false)
   const seconds = String(options.block / 1000)
   const own = ownConnections.make(redis, key)
+  const outage = outageOf(redis)
   let renewAt = 0
 
   const takeMany: Take = (connection, count) =>
@@ -132,8 +135,10 @@ export const make = (options: InboxOptions): Inbox => {
       read.start(take(connection, count()))
       const answers = (yield* read.reply) ?? []
       sizes.learn(answers.length, answers.reduce((sum, answer) => sum + answer.length, 0))
-      if (failures > 0) yield* Effect.logInfo("Redis works again for the answers to this client")
-      failures = 0
+      if (failures > 0) {
+        failures = 0
+        yield* trouble.passed(outage, own)
+      }
       for (const reason of deliver(answers)) {
         yield* Effect.logWarning(`Dropped an answer that cannot be read: ${reason}`)
       }
@@ -149,17 +154,17 @@ export const make = (options: InboxOptions): Inbox => {
       // Waiting would not help, so all waiting requests fail now.
       waiters.failAll(error)
     }
-    if (failures++ === 0) {
-      yield* Effect.logWarning(
-        `Redis failed: ${saidBy(error)} (while reading answers). The client tries again until it works`
-      )
-    }
+    failures++
+    yield* trouble.failed(outage, own, "reading answers", error)
     yield* Effect.sleep(Duration.millis(Math.min(longestRetry, shortestRetry * 2 ** Math.min(failures, 6))))
   })
 
   return {
     key,
-    run: Effect.forever(Effect.catch(session, recover)),
+    run: Effect.ensuring(
+      Effect.forever(Effect.catch(session, recover)),
+      Effect.sync(() => outage.forget(own))
+    ),
     wake: () => {
       needed.openUnsafe()
     }

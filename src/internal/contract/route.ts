@@ -6,12 +6,38 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import type { Any } from "../../Action.ts"
-import type { Route } from "../../ActionGroup.ts"
 import type { Delivery } from "../../Delivery.ts"
-import { isRejected, rejectedDetail } from "../../HandlerError.ts"
+import type { DomainAction, ErrorDetail } from "../../DomainAction.ts"
+import { isRejected } from "../../HandlerError.ts"
 import type { JsonObject } from "../wire/json.ts"
 import { faultOf, writtenAs } from "../wire/plainJson.ts"
+import { rejectedDetail } from "../wire/rejectedDetail.ts"
 import { type AnyCodec, codecOf, Configured } from "./codec.ts"
+
+/**
+ * How a worker runs one type of action, from the `data` of an envelope to the `data` or `error` of the answer.
+ *
+ * Synchronous schemas return an `Exit`. Run the effects in the fiber that ran `build` or in one of its children,
+ * because they use its context.
+ */
+export interface Route {
+  readonly actionType: string
+  /** The contract, or `undefined` for a handler without one. */
+  readonly action: Any | undefined
+  /**
+   * Decodes the argument of `handler`: the payload and configs of the contract, or the envelope if there is no
+   * contract.
+   */
+  readonly decodePayload: (action: DomainAction) => Effect.Effect<unknown, Schema.SchemaError>
+  /** Runs the handler in its own scope. If the handler throws, the effect dies. */
+  readonly handler: (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown>
+  /** Encodes the `data` of the answer. */
+  readonly encodeSuccess: (
+    success: unknown
+  ) => Effect.Effect<{ readonly [key: string]: unknown } | null, Schema.SchemaError>
+  /** Encodes the `error` of the answer, for a declared error or `Rejected`. */
+  readonly encodeError: (error: unknown) => Effect.Effect<ErrorDetail, Schema.SchemaError>
+}
 
 export type AnyHandler = (payload: unknown, delivery: Delivery) => Effect.Effect<unknown, unknown, unknown>
 

@@ -2,6 +2,7 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Redis as Client, RedisOptions } from "ioredis"
+import type { Outage as Shared } from "../redis/outage.ts"
 import { makeClient } from "./client.ts"
 import { makeServers } from "./connector.ts"
 import { makeAsk } from "./credentials.ts"
@@ -29,7 +30,8 @@ export interface Clients {
 export const makeClients = (
   resolved: Resolved,
   context: Context.Context<never>,
-  started: () => boolean
+  started: () => boolean,
+  shared: Shared
 ): Clients => {
   const { credentials } = resolved
   const run = Effect.runForkWith(context)
@@ -45,7 +47,7 @@ export const makeClients = (
   return {
     resolved,
     run,
-    outage: makeOutages(resolved.address, resolved.tls, run),
+    outage: makeOutages(resolved.address, resolved.tls, run, shared),
     doubt: servers.doubt,
     make: (name, { pause, ...differing }, onError) =>
       makeClient(

@@ -1,8 +1,10 @@
 /**
- * Logs outages: one line for the loss and one for the return, however many connections of a layer are affected, and one
- * for each reason that waiting does not remove.
+ * Logs outages: one line for the loss and one for the return, however many connections of a layer are affected, unless a
+ * part of the process that met the outage first has logged it, and one for each reason that waiting does not remove.
  */
 import * as Effect from "effect/Effect"
+import { timeText } from "../base/timeText.ts"
+import type { Outage as Shared } from "../redis/outage.ts"
 import { describe, isAway, startFailure } from "./error.ts"
 
 /** The reports of one connection. */
@@ -18,8 +20,21 @@ export interface Outage {
 export const makeOutages = (
   address: string,
   tls: boolean,
-  run: (effect: Effect.Effect<void>) => unknown
+  run: (effect: Effect.Effect<void>) => unknown,
+  shared: Shared
 ): () => Outage => {
+  const loss = (why: string) =>
+    Effect.clockWith((clock) =>
+      shared.failed(away, "Connection", clock.currentTimeMillisUnsafe()) === undefined
+        ? Effect.void
+        : Effect.logWarning(`Lost the Redis connection to ${address}: ${why}. Reconnecting`)
+    )
+  const back = Effect.clockWith((clock) => {
+    const lasted = shared.passed(away, clock.currentTimeMillisUnsafe())
+    return lasted === undefined
+      ? Effect.void
+      : Effect.logInfo(`Reconnected to Redis at ${address}, after ${timeText(lasted)}`)
+  })
   const away = new Set<Outage>()
   let told: string | undefined
   return () => {
@@ -30,7 +45,7 @@ export const makeOutages = (
         if (away.size > 1) return
         told = undefined
         const why = cause === undefined ? "closed by the server" : describe(cause).message.replace(/\.$/, "")
-        run(Effect.logWarning(`Lost the Redis connection to ${address}: ${why}. Reconnecting`))
+        run(loss(why))
       },
       failed: (cause) => {
         if (!away.has(own) || isAway(cause)) return
@@ -43,9 +58,11 @@ export const makeOutages = (
         )
       },
       back: () => {
-        if (away.delete(own) && away.size === 0) run(Effect.logInfo(`Reconnected to Redis at ${address}`))
+        if (away.delete(own) && away.size === 0) run(back)
       },
-      forget: () => void away.delete(own)
+      forget: () => {
+        if (away.delete(own) && away.size === 0) shared.forget(away)
+      }
     }
     return own
   }

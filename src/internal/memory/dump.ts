@@ -1,6 +1,7 @@
 /**
  * The key space as plain data, for assertions.
  */
+import * as DateTime from "effect/DateTime"
 import { sortedByName } from "./arguments.ts"
 import { fromBytes } from "./bytes.ts"
 import * as Deque from "./deque.ts"
@@ -13,13 +14,13 @@ import type * as Stream from "./stream.ts"
 export interface DumpedPending {
   readonly id: string
   readonly consumer: string
-  readonly deliveredAt: number
+  readonly deliveredAt: DateTime.Utc
   readonly deliveries: number
 }
 
 export interface DumpedConsumer {
   readonly name: string
-  readonly seenAt: number
+  readonly seenAt: DateTime.Utc
   readonly pending: number
 }
 
@@ -53,8 +54,13 @@ export type DumpedValue =
   | { readonly type: "zset"; readonly value: ReadonlyArray<readonly [member: string, score: number]> }
   | DumpedStream
 
-/** A key's value, with when it expires (milliseconds since the epoch, `null` for never). */
-export type DumpedKey = DumpedValue & { readonly expiresAt: number | null }
+/** A key's value, with when it expires (`null` for never). */
+export type DumpedKey = DumpedValue & { readonly expiresAt: DateTime.Utc | null }
+
+/** The latest time that a date can be, in milliseconds. A key may expire later. */
+const latest = 8_640_000_000_000_000
+
+const timeOf = (millis: number): DateTime.Utc => DateTime.makeUnsafe(Math.min(millis, latest))
 
 const everything = <A>(ordered: Ordered.Ordered<A>): Array<Ordered.Cell<A>> =>
   Ordered.range(ordered, Ids.zero, Ids.max, undefined)
@@ -65,13 +71,13 @@ const dumpGroup = (group: Stream.Group): DumpedGroup => ({
   entriesRead: group.entriesRead ?? null,
   consumers: sortedByName(group.consumers.values()).map((consumer) => ({
     name: consumer.name,
-    seenAt: consumer.seenAt,
+    seenAt: timeOf(consumer.seenAt),
     pending: Ordered.size(consumer.pending)
   })),
   pending: everything(group.pending).map(({ value }) => ({
     id: value.text,
     consumer: value.consumer?.name ?? "",
-    deliveredAt: value.deliveredAt,
+    deliveredAt: timeOf(value.deliveredAt),
     deliveries: value.deliveries
   }))
 })
@@ -107,7 +113,7 @@ const textOf = <A>(data: A): A => {
       ? fromBytes(value)
       : Array.isArray(value)
       ? value.map(convert)
-      : typeof value === "object" && value !== null
+      : typeof value === "object" && value !== null && !DateTime.isDateTime(value)
       ? Object.fromEntries(Object.entries(value).map(([name, item]) => [fromBytes(name), convert(item)]))
       : value
   // SAFETY: only the characters of strings change.
@@ -119,6 +125,8 @@ export const dump = (store: Store.Store): Record<string, DumpedKey> => {
   const names = [...store.values.keys()].sort()
   return textOf(Object.fromEntries(names.flatMap((name) => {
     const value = store.values.get(name)
-    return value === undefined ? [] : [[name, { ...dumpValue(value), expiresAt: store.expires.get(name) ?? null }]]
+    if (value === undefined) return []
+    const expires = store.expires.get(name)
+    return [[name, { ...dumpValue(value), expiresAt: expires === undefined ? null : timeOf(expires) }]]
   })))
 }

@@ -1,10 +1,9 @@
 /**
  * Handles failed calls of a worker: wait and continue, or end with a typed error.
  *
- * An outage is logged when it begins, once a minute while it lasts, and when it ends: one line for everything that a worker
- * does at the same time, not one for each part and not one for each try.
+ * An outage is logged when it begins, once a minute while it lasts, and when it ends: one line for everything that this
+ * process does with the server, see `outage.ts`.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
@@ -20,6 +19,7 @@ import {
 } from "../../WorkerError.ts"
 import { timeText } from "../base/timeText.ts"
 import { failureOf, type RedisFailure, saidBy } from "./failure.ts"
+import { Outage } from "./outage.ts"
 
 export interface Trouble {
   /** Logs the first failure of an outage, and waits longer after each failure in a row. Fails if waiting would not help. */
@@ -37,15 +37,14 @@ export interface Trouble {
   ) => Effect.Effect<A, WorkerError, R>
   /** Whether this operation is failing now. */
   readonly failing: (doing: string) => boolean
+  /** Nothing is tried again. What failed is no longer part of an outage. */
+  readonly forget: () => void
   /** The operations that are failing now. */
   readonly current: () => ReadonlyMap<string, RedisFailure>
 }
 
 const shortest = 50
 const longest = 5_000
-
-/** How often lasting trouble is logged again, in milliseconds. */
-const reminder = 60_000
 
 /** Jitter between half and the whole of an exponential delay, so that many workers do not retry at once. */
 const delayOf = (failures: number, random: number): number =>
@@ -68,40 +67,34 @@ const advice: { readonly [K in RedisFailure]?: readonly [Reason, string] } = {
   ]
 }
 
+/** A part of the process fails: logged unless the log says so already. */
+export const failed = (outage: Outage, part: object, doing: string, error: RedisError): Effect.Effect<void> =>
+  Effect.clockWith((clock) => {
+    const failure = failureOf(error)
+    const lasted = outage.failed(part, failure, clock.currentTimeMillisUnsafe())
+    if (lasted === undefined) return Effect.void
+    const fails = lasted === 0 ? "Redis failed" : `Redis still fails after ${timeText(lasted)}`
+    return Effect.annotateLogs(
+      Effect.logWarning(`${fails}: ${saidBy(error)} (while ${doing}). This process tries again until it works`),
+      { failure }
+    )
+  })
+
+/** A part of the process that failed works: logged if it was the last. */
+export const passed = (outage: Outage, part: object): Effect.Effect<void> =>
+  Effect.clockWith((clock) => {
+    const lasted = outage.passed(part, clock.currentTimeMillisUnsafe())
+    return lasted === undefined ? Effect.void : Effect.logInfo(`Redis works again, after ${timeText(lasted)}`)
+  })
+
 interface State {
-  readonly kind: RedisFailure
+  kind: RedisFailure
   count: number
 }
 
-/** What fails at the same time. Times are milliseconds. */
-interface Outage {
-  readonly since: number
-  readonly kinds: Set<RedisFailure>
-  told: number
-}
-
-/** Steps of a server that is lost and comes back: one outage, whichever of them a call meets. */
-const isAway = (kind: RedisFailure): boolean =>
-  kind === "Connection" || kind === "Loading" || kind === "MasterDown" || kind === "ReadOnly"
-
-/** `service` names the worker in the log. */
-export const make = (service = "this process"): Trouble => {
+/** `service` names the worker in the log. The parts of a process share the outage. */
+export const make = (service = "this process", outage: Outage = new Outage()): Trouble => {
   const failures = new Map<string, State>()
-  let outage: Outage | undefined
-
-  /** What the log says of a failure, if anything. */
-  const lineFor = (kind: RedisFailure, doing: string, error: RedisError, now: number): string | undefined => {
-    if (outage === undefined) {
-      outage = { since: now, kinds: new Set([kind]), told: now }
-      return `Redis failed: ${saidBy(error)} (while ${doing}). The worker of ${service} tries again until it works`
-    }
-    const isNews = !outage.kinds.has(kind) && !(isAway(kind) && [...outage.kinds].some(isAway))
-    outage.kinds.add(kind)
-    if (!isNews && now - outage.told < reminder) return undefined
-    outage.told = now
-    return `Redis still fails after ${timeText(now - outage.since)}: ${saidBy(error)} (while ${doing}). ` +
-      `The worker of ${service} tries again until it works`
-  }
 
   /** Lets those try again at once that wait. */
   const again = Latch.makeUnsafe(false)
@@ -114,32 +107,27 @@ export const make = (service = "this process"): Trouble => {
         const message = `Redis refused a command while ${doing} (${saidBy(error)}): ${whatToDo}`
         return yield* new WorkerError({ reason: new Reason({ message, cause: error }) })
       }
-      const before = failures.get(doing)
-      const state = before?.kind === kind ? before : { kind, count: 0 }
-      if (state !== before) failures.set(doing, state)
-      const line = lineFor(kind, doing, error, yield* Clock.currentTimeMillis)
-      if (line !== undefined) yield* Effect.logWarning(line).pipe(Effect.annotateLogs({ failure: kind, service }))
+      const state = failures.get(doing) ?? { kind, count: 0 }
+      failures.set(doing, state)
+      if (state.kind !== kind) {
+        state.kind = kind
+        state.count = 0
+      }
+      yield* Effect.annotateLogs(failed(outage, state, doing, error), { service })
       const random = yield* Random.next
       yield* Effect.raceFirst(Effect.sleep(Duration.millis(delayOf(state.count++, random))), again.await)
     }),
-    passed: (doing) =>
-      !failures.has(doing) ? Effect.void : Effect.clockWith((clock) => {
+    passed: (doing) => {
+      const state = failures.get(doing)
+      return state === undefined ? Effect.void : Effect.suspend(() => {
         failures.delete(doing)
-        const over = failures.size === 0 ? outage : undefined
-        if (over !== undefined) outage = undefined
         // The other parts usually wait for the same reason.
-        return over === undefined ? again.release : Effect.andThen(
-          again.release,
-          Effect.annotateLogs(
-            Effect.logInfo(
-              `Redis works again for the worker of ${service}, after ${
-                timeText(clock.currentTimeMillisUnsafe() - over.since)
-              }`
-            ),
-            { service }
-          )
-        )
-      }),
+        return Effect.andThen(again.release, Effect.annotateLogs(passed(outage, state), { service }))
+      })
+    },
+    forget: () => {
+      for (const state of failures.values()) outage.forget(state)
+    },
     around: <A, R>(
       doing: string,
       effect: Effect.Effect<A, RedisError, R>,

@@ -63,7 +63,7 @@ export interface TakeOwnParams {
 export const putOff = 1000
 
 /** Names of due schedules in one reply. */
-const maxSchedules = 20
+const maxSchedules = 100
 
 const luaBudget = `local function spend(fields)
   for i = 1, #fields do budget = budget - #fields[i] end
@@ -136,14 +136,15 @@ for _, id in ipairs(ids) do
   end
 end
 local schedules = redis.call('ZRANGE', scheduleNext, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, ${maxSchedules})
-local function wait(key)
-  local first = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
+local function wait(key, from)
+  local first = redis.call('ZRANGE', key, from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')
   return first[2] and math.max(0, tonumber(first[2]) - time) or -1
 end
-local parkedWait, scheduleWait = wait(parkedDue), wait(scheduleNext)
+-- Schedules that are due wait for a worker that may fire them, and are named each time.
+local parkedWait, scheduleWait = wait(parkedDue, '-inf'), wait(scheduleNext, '(' .. integer(time))
 if parkedWait < 0 or (scheduleWait >= 0 and scheduleWait < parkedWait) then parkedWait = scheduleWait end
 return {
-  taken, lost, suspects, wait(due), parkedWait, { promoted, over, late }, schedules, redis.call('HGETALL', paused)
+  taken, lost, suspects, wait(due, '-inf'), parkedWait, { promoted, over, late }, schedules, redis.call('HGETALL', paused)
 }
 `,
   keys: (params) => [

@@ -38,8 +38,11 @@ const start = Effect.fnUntraced(function*({ names, redis, server }: Host.Host, p
   yield* server.sample
   yield* ensureGroup(redis, names)
   const newestId = String(yield* redis.eval(rehearse.script)(names))
-  for (const { starts } of parts) if (starts !== undefined) yield* starts
-  return newestId
+  for (const { starts } of parts) {
+    const problem = starts === undefined ? undefined : yield* starts
+    if (problem !== undefined) return { newestId, problem }
+  }
+  return { newestId }
 })
 
 export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
@@ -53,10 +56,11 @@ export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   yield* Crew.registerInFlight(host, crew)
   const parts = Context.get(context, Parts).flatMap((make) => make(host, crew) ?? [])
 
-  const newestId = yield* host.trouble.around(
+  const { newestId, problem } = yield* host.trouble.around(
     `starting the worker of ${names.stream}`,
     start(host, parts)
   )
+  if (problem !== undefined) return yield* problem
   yield* needOneGroup(host)
   const found = { newestId, shared: place.shared }
   for (const hint of hints) yield* hint(host, found)

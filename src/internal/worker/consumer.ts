@@ -3,7 +3,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as Metrics from "../../Metrics.ts"
-import type { Policy, Subject } from "../../Settlement.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { uuid } from "../base/uuid.ts"
 import { accepts } from "../redis/names.ts"
@@ -13,6 +12,7 @@ import type { Host } from "./host.ts"
 import * as intake from "./intake.ts"
 import * as reader from "./reader.ts"
 import * as runner from "./runner.ts"
+import type { Policy, Subject } from "./settlementOf.ts"
 import * as settler from "./settler.ts"
 
 export interface Consumer {

@@ -22,13 +22,14 @@ export interface Crew {
   readonly everyone: ReadonlyArray<consumer.Consumer>
 }
 
-const writtenObserver = ({ context, names, signals, telemetry }: Host) => {
+const writtenObserver = ({ context, names, observing, signals, telemetry }: Host) => {
   const log = settlementLogger(names, context)
   const observer = Context.get(context, SettlementObserver)
   return (decision: Decision, written: Written, name: string): void => {
     telemetry.written(decision, written)
     log(decision, written, name)
     observer?.(decision, written)
+    observing?.notify(decision, written, name)
     const { _tag } = decision.settlement
     if (_tag === "Retry" || _tag === "Release") signals.due.openUnsafe()
     else if (_tag === "Yield") signals.yielded = true

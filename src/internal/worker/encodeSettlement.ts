@@ -1,4 +1,5 @@
 /** The pure step from a decision to the entry of the settle script. */
+import * as Duration from "effect/Duration"
 import type * as Tracer from "effect/Tracer"
 import * as DomainAction from "../../DomainAction.ts"
 import { isRetryLater } from "../../HandlerError.ts"
@@ -7,6 +8,7 @@ import type { SettleEntry } from "../scripts/settle.ts"
 import { type PushTarget, target, type TargetOptions } from "../wire/answerTarget.ts"
 import { encodeRecord, type Entry } from "../wire/entry.ts"
 import { messageOf, nameOf, textAt } from "../wire/errorText.ts"
+import { timestampOf } from "../wire/timestamp.ts"
 import * as traceparent from "../wire/traceparent.ts"
 import type { Decision } from "./decision.ts"
 import { encodeFailure } from "./failureAction.ts"
@@ -77,12 +79,14 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
     case "Retry": {
       const answer = settlement.answer ? failureText(decision, settlement.error, options) : undefined
       const push = answer === undefined ? undefined : target(action, answer, options, "response")
-      return waiting(decision, settlement.delay, { attempts: attempt }, push)
+      return waiting(decision, Duration.toMillis(settlement.delay), { attempts: attempt }, push)
     }
     case "Release":
       return waiting(decision, 0, {}, undefined)
     case "Yield":
-      return waiting(decision, settlement.delay, { unknownSince: settlement.since }, undefined)
+      return waiting(decision, Duration.toMillis(settlement.delay), {
+        unknownSince: settlement.since.epochMilliseconds
+      }, undefined)
   }
 }
 
@@ -129,7 +133,7 @@ const waiting = (
 
 const answerOptions = ({ action, span }: Decision, options: EncodeOptions): DomainAction.AnswerOptions => ({
   actionId: options.uuid(),
-  timestamp: DomainAction.timestamp(options.now()),
+  timestamp: timestampOf(options.now()),
   // Python clients cannot parse an answer without a trace id, and Python workers cannot answer a callback without one.
   traceId: action?.trace_id === null ? traceIdOf(span) ?? options.uuid() : undefined
 })

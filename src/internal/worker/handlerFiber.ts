@@ -1,8 +1,10 @@
 /** The inputs of a handler: its delivery, and the context of its fiber. */
 import * as Context from "effect/Context"
+import * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
 import * as ActionContext from "../../ActionContext.ts"
@@ -10,6 +12,7 @@ import type { Delivery } from "../../Delivery.ts"
 import type { DomainAction } from "../../DomainAction.ts"
 import { Deadline } from "../base/deadline.ts"
 import { Slot } from "../base/slot.ts"
+import { scheduledForKey } from "../schedules/firing.ts"
 import type { Entry } from "../wire/entry.ts"
 import type { Start } from "./dispatch.ts"
 
@@ -33,6 +36,13 @@ export class Delivered implements Delivery {
     this.deliveries = entry.deliveries
     this.consumer = consumer
     this.remaining = remaining
+  }
+  /** Read only when it is asked for. */
+  get scheduledFor(): DateTime.Utc | undefined {
+    const slot = this.action.metadata?.[scheduledForKey]
+    if (typeof slot !== "string") return undefined
+    const time = Option.getOrUndefined(DateTime.make(slot))
+    return time && DateTime.toUtc(time)
   }
 }
 

@@ -3,7 +3,6 @@ import type * as Clock from "effect/Clock"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
-import type { Route } from "../../ActionGroup.ts"
 import * as Metrics from "../../Metrics.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
@@ -12,14 +11,17 @@ import type { WorkerOptions } from "../../Worker.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
 import { laneRule, makeRegistry } from "../contract/lane.ts"
+import type { Route } from "../contract/route.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { type Names, namesOf } from "../redis/names.ts"
+import { outageOf } from "../redis/outage.ts"
 import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import * as arrivals from "./arrivals.ts"
 import { type Options, resolve } from "./options.ts"
 import { goneWarning } from "./report.ts"
 import * as serverChecks from "./serverChecks.ts"
+import * as settled from "./settled.ts"
 import * as telemetry from "./telemetry.ts"
 
 export interface HostInput extends Pick<Host, "redis" | "naming" | "routes" | "context" | "clock"> {
@@ -45,6 +47,8 @@ export interface Host {
   readonly paused: Latch.Latch
   readonly trouble: trouble.Trouble
   readonly telemetry: telemetry.Telemetry
+  /** `undefined` without the option `onSettled`. */
+  readonly observing: settled.Observing | undefined
   readonly arrivals: arrivals.Arrivals
   /** Creates the missing group again. */
   readonly restoreGroup: Effect.Effect<void, WorkerError>
@@ -62,6 +66,10 @@ export interface Signals {
   readonly renew: Latch.Latch
   /** A retry was written, and its due time may be the earliest. */
   readonly due: Latch.Latch
+  /** Schedules are due. */
+  readonly schedules: Latch.Latch
+  /** Their names, as they were last seen. */
+  dueSchedules: ReadonlyArray<string>
   /** An entry was left to a worker that knows its type. */
   yielded: boolean
 }
@@ -116,9 +124,10 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
   const shared = {
     redis,
     names,
-    trouble: trouble.make(options.service),
+    trouble: trouble.make(options.service, outageOf(redis)),
     telemetry: telemetry.make({ names, context, clock, types: new Set(routes.keys()) })
   }
+  yield* Effect.addFinalizer(() => Effect.sync(shared.trouble.forget))
   const startedAt = clock.currentTimeMillisUnsafe()
   const host: Host = {
     ...shared,
@@ -126,6 +135,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     routes,
     context,
     clock,
+    observing: settled.make({ clock, context, names, options }),
     server: serverClock.make(redis, clock),
     options,
     serviceFrom: input.options.service === undefined ? "SERVICE_NAME" : "the option service",
@@ -139,7 +149,13 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
         return goneWarning(names, ids)
       }),
     sawId: serverChecks.watchIds(names.stream),
-    signals: { renew: Latch.makeUnsafe(false), due: Latch.makeUnsafe(false), yielded: false },
+    signals: {
+      renew: Latch.makeUnsafe(false),
+      due: Latch.makeUnsafe(false),
+      schedules: Latch.makeUnsafe(false),
+      dueSchedules: [],
+      yielded: false
+    },
     vitals: {
       startedAt,
       lastRenewed: startedAt,

@@ -2,6 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { defaultLimits } from "../../DomainAction.ts"
+import type { Schedule } from "../../Schedules.ts"
 import type { Values } from "../../Settings.ts"
 import type { WorkerOptions } from "../../Worker.ts"
 import type { InvalidOption } from "../base/invalidOption.ts"
@@ -20,7 +21,17 @@ import {
 } from "../base/options.ts"
 import { responseTimeToLive } from "../redis/responseTimeToLive.ts"
 import { fields } from "../redis/settingsFields.ts"
+import { distinct } from "../schedules/declare.ts"
+import type { Declared } from "../schedules/spec.ts"
 import { defaultSchedule } from "./backoff.ts"
+
+/** Its parameters and its result cannot be seen in a function; the type of the option demands them. */
+const observer: Kind<NonNullable<WorkerOptions["onSettled"]>> = {
+  expected: "a function (settlement, delivery) => Effect",
+  decode: (value) => typeof value === "function" ? value as NonNullable<WorkerOptions["onSettled"]> : undefined,
+  show: (value) => typeof value,
+  fromText: () => undefined
+}
 
 /** Options without a setting. A worker's `readAhead` has a default that depends on another option. */
 export const workerRows = {
@@ -44,7 +55,8 @@ export const workerRows = {
   responseTimeToLive,
   "deadLetters.maxCount": row(wholeNumber(1, undefined, { orInfinity: true }), 100_000),
   "deadLetters.maxAge": row(time("1 millis", undefined, { example: "30 days" }), Duration.days(30)),
-  retain: time(0, undefined, { example: "1 hour" })
+  retain: time(0, undefined, { example: "1 hour" }),
+  onSettled: observer
 } as const
 
 /** With times in milliseconds. */
@@ -107,7 +119,10 @@ const over = (read: Reader, options: WorkerOptions, settings: Values) => {
       read.take("responseTimeToLive", rows.responseTimeToLive, options.responseTimeToLive)
     ),
     retain: retain && wholeMillis(retain),
+    onSettled: read.optional("onSettled", rows.onSettled, options.onSettled),
     handlerTimeout: handlerTimeout && wholeMillis(handlerTimeout),
+    // SAFETY: every schedule is made by `Schedules.cron` or `Schedules.every`, which return the whole of it.
+    schedules: (options.schedules ?? []) as ReadonlyArray<Schedule & Declared>,
     maxDeadLetters: read.take("deadLetters.maxCount", rows["deadLetters.maxCount"], deadLetters?.maxCount),
     deadLetterAge: wholeMillis(read.take("deadLetters.maxAge", rows["deadLetters.maxAge"], deadLetters?.maxAge))
   }
@@ -116,5 +131,6 @@ const over = (read: Reader, options: WorkerOptions, settings: Values) => {
 export const resolve = Effect.fnUntraced(function*(options: WorkerOptions, settings: Values) {
   const read = new Reader()
   const resolved = over(read, options, settings)
-  return read.problem === undefined ? resolved : yield* read.problem
+  if (read.problem !== undefined) return yield* read.problem
+  return { ...resolved, schedules: yield* Effect.fromResult(distinct(resolved.schedules)) }
 })

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import { eventLoop } from "./eventLoop.ts"
 import type { MakePart } from "./part.ts"
+import { observing } from "./settled.ts"
 import { callbacks } from "./upkeep/callbacks.ts"
 import { deadLetterBounds } from "./upkeep/deadLetterBounds.ts"
 import { due } from "./upkeep/due.ts"
@@ -11,6 +12,7 @@ import { leases } from "./upkeep/leases.ts"
 import { recovery } from "./upkeep/recovery.ts"
 import { retention } from "./upkeep/retention.ts"
 import { sampler } from "./upkeep/sampler.ts"
+import { schedules } from "./upkeep/schedules.ts"
 import { serverTime } from "./upkeep/serverTime.ts"
 
 export const parts: ReadonlyArray<MakePart> = [
@@ -19,12 +21,14 @@ export const parts: ReadonlyArray<MakePart> = [
   lanes,
   due,
   recovery,
+  schedules,
   retention,
   deadLetterBounds,
   callbacks,
   sampler,
   eventLoop,
-  serverTime
+  serverTime,
+  observing
 ]
 
 /** The parts of workers that start in a context. Tests add their own. */

@@ -1,7 +1,7 @@
 /** The policies of a worker and of its contracts for outcomes. */
-import type { Policy, Subject } from "../../Settlement.ts"
 import { delayAfter } from "./backoff.ts"
 import type { Host } from "./host.ts"
+import type { Policy, Subject } from "./settlementOf.ts"
 
 export const policies = (
   { context, options, routes }: Pick<Host, "context" | "options" | "routes">

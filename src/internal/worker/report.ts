@@ -2,6 +2,7 @@
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
@@ -81,7 +82,7 @@ const textFor = (decision: Decision, written: Written): string => {
     case "Retry":
       return `attempt ${attempt}${maxAttempts === undefined ? "" : ` of ${maxAttempts}`} failed: ${
         causeText(decision, settlement.error)
-      }; next attempt in ${timeText(settlement.delay)}`
+      }; next attempt in ${timeText(Duration.toMillis(settlement.delay))}`
     case "Ack":
       return settlement.expired ? "Not run: its deadline has passed" : "Ack"
     default:

@@ -11,8 +11,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Tracer from "effect/Tracer"
-import type { Outcome, Policy, Subject } from "../../Settlement.ts"
-import { settlementOf } from "../../Settlement.ts"
 import { exitOf } from "../base/exit.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
 import type { Slot } from "../base/slot.ts"
@@ -33,6 +31,7 @@ import {
   type Stop
 } from "./dispatch.ts"
 import { Delivered, makeFork } from "./handlerFiber.ts"
+import { type Outcome, type Policy, settlementOf, type Subject } from "./settlementOf.ts"
 import type { Starvation } from "./starvation.ts"
 import type { Telemetry } from "./telemetry.ts"
 

@@ -16,7 +16,7 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
   let state: WorkerState = "running"
   const isEnding = (): boolean => state !== "running" && state !== "paused"
   const ended = yield* Deferred.make<void, WorkerError>()
-  const { gate, names, paused } = worker.host
+  const { gate, names, paused, trouble } = worker.host
 
   // Two groups of fibers: those that take entries stop first, and those that keep and write them continue until
   // everything is written. The second group starts before the worker is visible to others. Otherwise a worker that
@@ -28,6 +28,7 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
     yield* Fiber.interrupt(takes)
     yield* draining
     yield* Fiber.interrupt(keeps)
+    trouble.forget()
   })
 
   // Uninterruptible between setting the state and draining, because a worker in the state `draining` must drain.

@@ -35,6 +35,14 @@ export const hashCases: ReadonlyArray<Case> = cases("hashes", (test) => {
       yield* expect([], "HGETALL", none)
     }))
 
+  test("HKEYS replies with the names in a hash", () =>
+    Effect.gen(function*() {
+      const [hash, none] = yield* keys("hash", "none")
+      yield* send("HSET", hash, "a", "1", "b", "2")
+      yield* expect(["a", "b"], "HKEYS", hash)
+      yield* expect([], "HKEYS", none)
+    }))
+
   test("a name without a value is refused", () =>
     Effect.gen(function*() {
       yield* refuse("ERR wrong number of arguments for 'hset' command", "HSET", yield* key("hash"), "a", "1", "b")

@@ -46,7 +46,7 @@ const counting = ({ telemetry }: Host, { late, over, promoted }: Due): void => {
 }
 
 const looking = (host: Host, crew: Crew) => {
-  const { names, redis } = host
+  const { names, redis, signals } = host
   const keys = [names.retryDue, names.parkedDue, names.scheduleNext, names.paused]
   /** Whether nothing waited at the last look, or there was none. Then one plain command comes before the script. */
   let isIdle = true
@@ -75,6 +75,10 @@ const looking = (host: Host, crew: Crew) => {
     const consumer = roomiest(crew)
     const { due, isFull } = yield* consumer === undefined ? takeOthers() : take(consumer)
     counting(host, due)
+    if (due.schedules.length > 0) {
+      signals.dueSchedules = due.schedules
+      signals.schedules.openUnsafe()
+    }
     isIdle = due.nextRetry === undefined && due.nextOther === undefined && due.pauses.length === 0
     const retry = consumer === undefined ? undefined : due.nextRetry
     return {

@@ -1,0 +1,94 @@
+/** The actions of a schedule. */
+import * as Effect from "effect/Effect"
+import * as ActionId from "../../ActionId.ts"
+import * as DomainAction from "../../DomainAction.ts"
+import type { RedisError } from "../../Redis.ts"
+import { uuid } from "../base/uuid.ts"
+import { pages } from "../scripts/bounds.ts"
+import { timestampOf } from "../wire/timestamp.ts"
+import { planOf } from "./plan.ts"
+import { recurrenceOf, type Spec, type State, type Stored } from "./spec.ts"
+import type { Found, Store } from "./store.ts"
+
+/** Slots that one call fires. */
+const maxFired = 100
+
+/** The key of the metadata with the time of the slot. */
+export const scheduledForKey = "scheduled_for"
+
+/** The id of the action of a slot: always the same, so that a handler recognizes a slot that fires twice. */
+export const idOf = (service: string, name: string, slot: number): string =>
+  ActionId.derive(ActionId.derive(service, name), String(slot))
+
+/** The action of a slot as text. */
+export const textOf = (
+  service: string,
+  name: string,
+  spec: Spec,
+  slot: number,
+  now: number,
+  actionId: string
+): { readonly actionId: string; readonly text: string } => ({
+  actionId,
+  text: DomainAction.encode(DomainAction.make({
+    action_id: actionId,
+    action_type: spec.actionType,
+    timestamp: timestampOf(now),
+    origin_service: service,
+    trace_id: uuid(),
+    data: spec.data,
+    metadata: { schedule: name, [scheduledForKey]: new Date(slot).toISOString() }
+  }))
+})
+
+/** What a look at a due schedule did. */
+export interface Fired {
+  readonly fired: number
+  readonly skipped: number
+  /** How late the last slot was, in milliseconds. */
+  readonly late: number
+}
+
+const nothing: Fired = { fired: 0, skipped: 0, late: 0 }
+
+const after = (state: State, slot: number | undefined, fired: ReadonlyArray<number>, skipped: number): State => ({
+  ...state,
+  slot,
+  last: fired.at(-1) ?? state.last,
+  fired: state.fired + fired.length,
+  skipped: state.skipped + skipped
+})
+
+/** Fires what is due of a schedule, in calls of at most {@link maxFired} slots. Another process may be faster. */
+export const fireDue = (
+  store: Store,
+  service: string,
+  found: Found,
+  stored: Stored
+): Effect.Effect<Fired, RedisError> => {
+  const recurrence = recurrenceOf(stored.spec)
+  if (recurrence._tag === "Failure" || found.state.paused !== undefined) return Effect.succeed(nothing)
+  const plan = planOf(found.name, stored.spec, recurrence.success, found.state, found.now)
+  if (plan.fire.length === 0 && plan.skipped === 0) return Effect.succeed(nothing)
+  const all = plan.fire.length === 0 ? [[]] : pages(plan.fire, maxFired)
+  const step = (index: number, before: Found, done: Fired): Effect.Effect<Fired, RedisError> => {
+    const slots = all[index]
+    if (slots === undefined) return Effect.succeed(done)
+    const next = all[index + 1]?.[0] ?? plan.next
+    const skipped = index === 0 ? plan.skipped : 0
+    const state = after(before.state, next, slots, skipped)
+    const texts = slots.map((slot) =>
+      textOf(service, found.name, stored.spec, slot, found.now, idOf(service, found.name, slot)).text
+    )
+    return Effect.flatMap(store.fire(before, stored, state, texts), (ids) => {
+      if (ids === undefined) return Effect.succeed(done)
+      const late = slots.length === 0 ? done.late : found.now - slots.at(-1)!
+      return step(index + 1, store.moved(before, state), {
+        fired: done.fired + slots.length,
+        skipped: done.skipped + skipped,
+        late
+      })
+    })
+  }
+  return step(0, found, nothing)
+}
