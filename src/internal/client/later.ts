@@ -130,7 +130,9 @@ export const make = ({ clock, naming, redis }: LaterInput) => {
       case "Full":
         return { _tag: "Waiting", ...common }
       case "Duplicate": {
-        const { actionId, entryId } = parked
+        const { entryId } = parked
+        // An action that came without its lane and was adopted: its id is not known here.
+        const actionId = parked.actionId === "" ? common.actionId : parked.actionId
         return { _tag: "Duplicate", ...common, first: entryId === undefined ? { actionId } : { actionId, entryId } }
       }
     }

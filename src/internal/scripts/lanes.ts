@@ -159,21 +159,29 @@ export const luaLanes =
     if isForAll then standInLine(lane, rule, at) elseif at then mark(lane, at) end
   end
 
+  local function valueOf(values, name)
+    for i = 1, #values - 1, 2 do
+      if values[i] == name then return values[i + 1], i end
+    end
+  end
+  local function actionIdOf(values)
+    return (valueOf(values, 'data') or ''):match('"action_id"%s*:%s*"(%x+%-%x+%-%x+%-%x+%-%x+)"') or ''
+  end
+  -- Whoever is refused is told of the action that has the lane. A sender may not read the stream.
+  local function noteHolder(lane, id, values)
+    redis.call('HSET', rules, 'holder:' .. lane .. '\\0' .. id, actionIdOf(values))
+  end
+
   local function admit(lane, rule, ...)
     local id = enter(redis.pcall, stream, ...)
     if type(id) == 'table' then return nil, id.err end
     redis.call('ZADD', held, 0, lane .. '\\0' .. id)
     if rule.hasAll then redis.call('ZADD', held, 0, rule.all .. '\\0' .. id) end
+    if rule.backlog == 'drop' then noteHolder(lane, id, { ... }) end
     takeToken(lane, rule.limit, rule.period)
     takeToken(rule.all, rule.allLimit, rule.allPeriod)
     lanes.letIn = lanes.letIn + 1
     return id
-  end
-
-  local function valueOf(values, name)
-    for i = 1, #values - 1, 2 do
-      if values[i] == name then return values[i + 1], i end
-    end
   end
 
   local function remove(member, id)
@@ -206,18 +214,14 @@ export const luaLanes =
   -- The action that holds a lane, or waits in it.
   local function holder(lane)
     local member = first(held, lane)
-    local id = member and member:sub(#lane + 2) or ''
-    local data
     if member then
-      local found = redis.call('XRANGE', stream, id, id)[1]
-      data = found and valueOf(found[2], 'data')
-    else
-      member = first(waiting, lane)
-      local record = member and redis.call('HGET', entries, member:sub(#lane + ${digits + 3}))
-      data = record and valueOf(unpacked(record), 'data')
+      local id = member:sub(#lane + 2)
+      return redis.call('HMGET', rules, 'holder:' .. member)[1] or '', id
     end
+    member = first(waiting, lane)
     if not member then return nil end
-    return (data or ''):match('"action_id"%s*:%s*"(%x+%-%x+%-%x+%-%x+%-%x+)"') or '', id
+    local record = redis.call('HGET', entries, member:sub(#lane + ${digits + 3}))
+    return record and actionIdOf(unpacked(record)) or '', ''
   end
 
   -- \`isAccepted\` is for actions that may not be refused any more.
@@ -316,6 +320,10 @@ export const luaLanes =
     if not isFree(lane, rule) or first(waiting, lane) or (rule.hasAll and first(waiting, rule.all)) then return false end
     redis.call('ZADD', held, 0, lane .. '\\0' .. id)
     if rule.hasAll then redis.call('ZADD', held, 0, rule.all .. '\\0' .. id) end
+    if rule.backlog == 'drop' then
+      local found = redis.call('XRANGE', stream, id, id)[1]
+      noteHolder(lane, id, found and found[2] or {})
+    end
     takeToken(lane, rule.limit, rule.period)
     takeToken(rule.all, rule.allLimit, rule.allPeriod)
     return true
@@ -332,6 +340,7 @@ export const luaLanes =
     local both = redis.call('ZREM', held, lane .. '\\0' .. id, all .. '\\0' .. id)
     if both == 0 then return end
     local rule = ruleOf(lane)
+    if rule.backlog == 'drop' then redis.call('HDEL', rules, 'holder:' .. lane .. '\\0' .. id) end
     if gaveUp and rule.halts then
       redis.call('HSET', rules, 'pause:' .. lane, 'halted ' .. integer(time) .. ' ' .. id)
       rule.isHalted = true
