@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config"
 
 /** One after another, so that a failure of what is quick is seen first. */
-const order = { unit: 0, server: 1, process: 2 }
+const order = { unit: 0, server: 1, cluster: 2, process: 3 }
 
 const cleanEnvironment = "test/support/cleanEnvironment.ts"
 const requireRedis = "test/support/requireRedis.ts"
@@ -34,6 +34,15 @@ export default defineConfig({
           env: { TEST_PLACE: "server" },
           globalSetup: [cleanEnvironment, requireRedis],
           sequence: { groupOrder: order.server }
+        }
+      },
+      {
+        test: {
+          name: "cluster",
+          include: ["test/cluster/*.test.ts"],
+          env: { TEST_PLACE: "cluster" },
+          globalSetup: [cleanEnvironment, requireRedis],
+          sequence: { groupOrder: order.cluster }
         }
       },
       {

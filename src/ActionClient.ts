@@ -36,6 +36,7 @@ import { clientRows } from "./internal/client/options.ts"
 import * as Request from "./internal/client/request.ts"
 import * as Sending from "./internal/client/send.ts"
 import * as Streams from "./internal/client/streams.ts"
+import { problemOfAnswers } from "./internal/redis/cluster.ts"
 import { QueueNaming } from "./QueueNaming.ts"
 import type { Receipt, Scheduled } from "./Receipt.ts"
 import { Redis, type RedisError } from "./Redis.ts"
@@ -508,6 +509,8 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const { payloadLimit, serviceName: service } = yield* Settings
   const chunkSize = yield* Effect.fromResult(checkRow("chunkSize", clientRows.chunkSize, options.chunkSize))
   const inbox = yield* Effect.fromResult(checkRow("inbox", clientRows.inbox, options.inbox))
+  const problem = problemOfAnswers(redis, naming, service, inbox)
+  if (problem !== undefined) return yield* problem
   const streams = yield* Streams.make
   const clock = yield* Clock.Clock
   const writing = Writing.make({ service, payloadLimit, clock })

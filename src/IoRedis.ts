@@ -31,6 +31,8 @@ import { randomBytes } from "node:crypto"
 import type { InvalidOption } from "./internal/base/invalidOption.ts"
 import { open, type OpenFailure } from "./internal/ioredis/client.ts"
 import { makeClients } from "./internal/ioredis/clients.ts"
+import { openCluster } from "./internal/ioredis/cluster.ts"
+import { resolveCluster, type ResolvedCluster } from "./internal/ioredis/clusterOptions.ts"
 import { blockOf, makeConnection } from "./internal/ioredis/connection.ts"
 import { commandError, startFailure } from "./internal/ioredis/error.ts"
 import { openLasting } from "./internal/ioredis/lasting.ts"
@@ -157,6 +159,41 @@ export interface Options<R = never> extends ConnectionOptions {
   readonly ioredis?: IoRedisOptions | undefined
 }
 
+/**
+ * Options of {@link layerCluster}.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface ClusterOptions<R = never> extends ConnectionOptions {
+  /**
+   * URLs of some nodes, `redis://` or `rediss://`, or of the configuration endpoint of a managed cluster. One that answers
+   * is enough: it names the others. User and password of the first URL are used for all nodes.
+   */
+  readonly nodes: ReadonlyArray<string>
+  /** The ACL user of all nodes. It overrides the user in the URLs. */
+  readonly username?: string | undefined
+  /** The password of all nodes, as in {@link Options}. An effect runs before each attempt to connect to a node. */
+  readonly password?: Options<R>["password"]
+  /** Whether to use TCP keep-alive. Default `true`. */
+  readonly keepAlive?: boolean | undefined
+  /**
+   * Where the nodes are for this process, by the address (`host:port`) that the cluster has for them: for a cluster behind
+   * a tunnel or in containers.
+   */
+  readonly natMap?:
+    | Readonly<Record<string, { readonly host: string; readonly port: number }>>
+    | ((address: string) => { readonly host: string; readonly port: number } | undefined)
+    | undefined
+  /** Options of the ioredis client of each node, such as TLS material. */
+  readonly ioredis?:
+    | Pick<
+      IoRedisOptions,
+      "clientInfoTag" | "connectionName" | "disableClientInfo" | "family" | "keepAlive" | "noDelay" | "tls"
+    >
+    | undefined
+}
+
 // -----------------------------------------------------------------------------
 // service
 // -----------------------------------------------------------------------------
@@ -165,6 +202,8 @@ export interface Options<R = never> extends ConnectionOptions {
  * The ioredis client of the shared connection, for commands that the `Redis` service does not offer.
  *
  * **Gotchas**
+ *
+ * On a cluster it is the client of any one node, which has a part of the keys.
  *
  * Never send it a blocking command: all other commands wait behind it, and after `replyTimeout` the connection is
  * closed.
@@ -227,6 +266,17 @@ export {
 const resubscribeDelay = 1_000
 
 const openError = ({ cause }: OpenFailure): Redis.RedisError => commandError(cause, "connect", 0)
+
+const ioredisOf = (client: () => Client): IoRedis["Service"] => ({
+  get client() {
+    return client()
+  },
+  use: (f) =>
+    Effect.tryPromise({
+      try: () => f(client()),
+      catch: (cause) => commandError(cause, commandOf(cause), undefined)
+    })
+})
 
 const make = Effect.fnUntraced(function*(resolved: Resolved) {
   yield* Effect.forEach(resolved.warnings, (warning) => Effect.logWarning(warning))
@@ -297,22 +347,21 @@ const make = Effect.fnUntraced(function*(resolved: Resolved) {
     maxConnections: resolved.pool.maxConnections
   })
 
-  return Context.make(Redis.Redis, redis).pipe(
-    Context.add(IoRedis, {
-      get client() {
-        return shared.client()
-      },
-      use: (f) =>
-        Effect.tryPromise({
-          try: () => f(shared.client()),
-          catch: (cause) => commandError(cause, commandOf(cause), undefined)
-        })
-    })
-  )
+  return Context.make(Redis.Redis, redis).pipe(Context.add(IoRedis, ioredisOf(shared.client)))
 })
+
+const makeCluster = Effect.fnUntraced(
+  function*(resolved: Result.Result<ResolvedCluster, RedisStartError | InvalidOption>) {
+    const { client, redis } = yield* openCluster(yield* Effect.fromResult(resolved))
+    return Context.make(Redis.Redis, redis).pipe(Context.add(IoRedis, ioredisOf(client)))
+  }
+)
 
 const makeFrom = (resolved: Result.Result<Resolved, RedisStartError | InvalidOption>) =>
   Effect.flatMap(Effect.fromResult(resolved), make)
+
+const fromSettings = ({ cluster, url, ...redis }: Settings.RedisSettings, name: string) =>
+  cluster ? makeCluster(resolveCluster({ ...redis, nodes: [url], name })) : makeFrom(resolve({ ...redis, url, name }))
 
 /** ioredis attaches the failed command to its error. */
 const commandOf = (cause: unknown): string | undefined => {
@@ -325,7 +374,8 @@ const commandOf = (cause: unknown): string | undefined => {
 // -----------------------------------------------------------------------------
 
 /**
- * `Redis` and {@link IoRedis} from the `Settings`. Building the layer connects and pings the server.
+ * `Redis` and {@link IoRedis} from the `Settings`. Building the layer connects and pings the server. With `REDIS_CLUSTER`
+ * it is {@link layerCluster}, with `REDIS_URL` as the first node.
  *
  * **Example** (A worker's layers)
  *
@@ -342,7 +392,7 @@ const commandOf = (cause: unknown): string | undefined => {
 export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings.Settings> = Layer.effectContext(
   Effect.flatMap(Settings.Settings, ({ redis, serviceName }) =>
     // Settings have been checked by the same rows.
-    Effect.catchTag(makeFrom(resolve({ ...redis, name: serviceName })), "InvalidOption", Effect.die))
+    Effect.catchTag(fromSettings(redis, serviceName), "InvalidOption", Effect.die))
 )
 
 /**
@@ -391,6 +441,53 @@ export const layerOptions = <R = never>(
   )
 
 /**
+ * `Redis` and {@link IoRedis} on a Redis Cluster: each command goes to the node that owns its key.
+ *
+ * **When to use**
+ *
+ * With `QueueNaming.layerCluster`, which keeps all keys of a service in one slot. Services are spread over the nodes
+ * by their names. A worker whose names are in several slots fails to start.
+ *
+ * **Details**
+ *
+ * The promises of this module hold for each node: no command is sent twice, passwords are asked for at each attempt to
+ * connect, and nothing waits without a limit. A command that a node refuses because its slot moved (`MOVED`, `ASK`) or is
+ * moving (`TRYAGAIN`) follows it, for up to 2 seconds. A command whose connection broke fails.
+ *
+ * A node has one shared connection, opened with the first command for it. A reserved connection is bound to the owner of
+ * the first key that it is given.
+ *
+ * **Gotchas**
+ *
+ * Commands without a key go to any node. `SCAN` sees the keys of one node only.
+ *
+ * **Example** (A managed cluster)
+ *
+ * ```ts
+ * import { IoRedis } from "effect-redis-workers"
+ *
+ * const RedisLayer = IoRedis.layerCluster({ nodes: ["rediss://clustercfg.jobs.cache.amazonaws.com:6379"] })
+ * ```
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerCluster = <R = never>(
+  options: ClusterOptions<R>
+): Layer.Layer<Redis.Redis | IoRedis, RedisStartError | InvalidOption, R> =>
+  Layer.effectContext(
+    Effect.contextWith((context: Context.Context<R>) => {
+      const { password, ...rest } = options
+      return makeCluster(
+        resolveCluster({
+          ...rest,
+          password: Effect.isEffect(password) ? Effect.provideContext(password, context) : password
+        })
+      )
+    })
+  )
+
+/**
  * `Redis` and {@link IoRedis} with the options of an existing ioredis client: address, credentials, TLS and Sentinel.
  *
  * **Details**
@@ -400,7 +497,8 @@ export const layerOptions = <R = never>(
  *
  * **Gotchas**
  *
- * A client with a `keyPrefix`, and a Cluster, are rejected (`RedisStartError`, reason `Unsupported`).
+ * A client with a `keyPrefix`, and a Cluster, are rejected (`RedisStartError`, reason `Unsupported`). For a Cluster, use
+ * {@link layerCluster}.
  *
  * @since 0.1.0
  * @category layers

@@ -174,25 +174,27 @@ export const checkActionType = (actionType: string): Result.Result<string, parts
 
 const quoted = (text: string): string => text.replace(/[.\\+*?^$()[\]{}|]/g, "\\$&")
 
-/**
- * Returns the names of the wire format for a prefix and an environment. Throws a {@link QueueNameError} if one of them
- * is invalid.
- *
- * @since 0.1.0
- * @category constructors
- */
-export const make = (options: Options): QueueNamingShape => {
+/** How a naming writes the first parts of a key, and where it puts answers. */
+interface Form {
+  /** What comes before and after the service. */
+  readonly before: string
+  readonly after: string
+  readonly inbox: QueueNamingShape["inbox"]
+}
+
+const makeForm = (options: Options, formOf: (root: string, key: QueueNamingShape["key"]) => Form): QueueNamingShape => {
   const { need } = parts
   const root = `${need(parts.prefix, options.prefix)}:${need(parts.environment, options.environment)}:`
   const key = (service: string, ...rest: ReadonlyArray<string>): string => {
-    let name = root + need(parts.service, service)
+    let name = form.before + need(parts.service, service) + form.after
     for (const part of rest) name += `:${need(parts.keyPart, part)}`
     return name
   }
+  const form = formOf(root, key)
 
   // Clients name their own lists, so anything may follow `responses:` or `callbacks:`. The kind has a fixed place after
   // a service without colons, so such a name can never be a stream or a retry key.
-  const service = `${quoted(root)}[A-Za-z0-9_-]{1,128}`
+  const service = `${quoted(form.before)}[A-Za-z0-9_-]{1,128}${quoted(form.after)}`
   const tail = "(?::[A-Za-z0-9_.-]+)+"
   const patterns: Record<Kind, RegExp> = {
     response: new RegExp(`^${service}:responses${tail}$`),
@@ -211,25 +213,108 @@ export const make = (options: Options): QueueNamingShape => {
       const dot = need(parts.actionType, actionType).indexOf(".")
       return actionType.slice(0, dot)
     },
-    // An action type contains a dot, so its part of a list contains an underscore and cannot be `inbox`.
-    inbox: (client, _answering, instance) => key(client, "responses", "inbox", need(parts.instance, instance)),
+    inbox: form.inbox,
     accepts: (name, kind) => name.length <= maxNameLength && patterns[kind].test(name)
   }
 }
+
+/**
+ * Returns the names of the wire format for a prefix and an environment. Throws a {@link QueueNameError} if one of them
+ * is invalid.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options): QueueNamingShape =>
+  makeForm(options, (root, key) => ({
+    before: root,
+    after: "",
+    // An action type contains a dot, so its part of a list contains an underscore and cannot be `inbox`.
+    inbox: (client, _answering, instance) => key(client, "responses", "inbox", parts.need(parts.instance, instance))
+  }))
+
+/**
+ * Returns the names for Redis Cluster: `{prefix:environment:service}:streams:main`, and everything else of the service
+ * under the same hash tag, so that all keys of a service are in one slot.
+ *
+ * **Details**
+ *
+ * The answers of a service are in its own slot too: `{prefix:environment:answering}:responses:inbox:client.instance`.
+ * An answer and the acknowledgement of its action are written in one step, as on a single server. Throws a
+ * {@link QueueNameError} if prefix or environment is invalid.
+ *
+ * **Example** (The names of a service)
+ *
+ * ```ts
+ * import { QueueNaming } from "effect-redis-workers"
+ *
+ * const names = QueueNaming.makeCluster({ prefix: "shop", environment: "prod" })
+ * console.log(names.key("user", "streams", "main")) // {shop:prod:user}:streams:main
+ * ```
+ *
+ * @since 0.2.0
+ * @category constructors
+ */
+export const makeCluster = (options: Options): QueueNamingShape =>
+  makeForm(options, (root, key) => ({
+    before: `{${root}`,
+    after: "}",
+    // Client and instance together may be longer than one part of a key.
+    inbox: (client, answering, instance) =>
+      `${key(answering, "responses", "inbox")}:${parts.need(parts.service, client)}.${
+        parts.need(parts.instance, instance)
+      }`
+  }))
 
 // -----------------------------------------------------------------------------
 // Layers
 // -----------------------------------------------------------------------------
 
 /**
- * The names of the wire format, with prefix and environment from {@link Settings}.
+ * The names of the wire format, with prefix and environment from {@link Settings}. With the setting `QUEUE_HASH_TAGS`
+ * (`queueHashTags`) these are the names of {@link layerCluster}.
  *
  * @since 0.1.0
  * @category layers
  */
 export const layer: Layer.Layer<QueueNaming, never, Settings> = Layer.effect(
   QueueNaming,
-  Effect.map(Settings, (settings) => make({ prefix: settings.queuePrefix, environment: settings.environment }))
+  Effect.map(
+    Settings,
+    (settings) =>
+      (settings.queueHashTags ? makeCluster : make)({ prefix: settings.queuePrefix, environment: settings.environment })
+  )
+)
+
+/**
+ * The names for Redis Cluster, with prefix and environment from {@link Settings}: see {@link makeCluster}.
+ *
+ * **Gotchas**
+ *
+ * All services that exchange actions need the same names, those in other languages included. On a single server the
+ * names work as well. Existing streams keep their old names: work them off before you change.
+ *
+ * **Example** (A worker's layers on a cluster)
+ *
+ * ```ts
+ * import { Layer } from "effect"
+ * import { IoRedis, QueueNaming, Settings } from "effect-redis-workers"
+ *
+ * const AppLayer = Layer.mergeAll(
+ *   IoRedis.layerCluster({ nodes: ["redis://node-1:6379", "redis://node-2:6379"] }),
+ *   QueueNaming.layerCluster
+ * ).pipe(Layer.provideMerge(Settings.layer))
+ * ```
+ *
+ * @since 0.2.0
+ * @category layers
+ */
+export const layerCluster: Layer.Layer<QueueNaming, never, Settings> = Layer.effect(
+  QueueNaming,
+  Effect.map(
+    Settings,
+    (settings) => makeCluster({ prefix: settings.queuePrefix, environment: settings.environment })
+  )
 )
 
 /**

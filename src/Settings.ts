@@ -9,7 +9,9 @@
  * | `SERVICE_NAME` | `serviceName` | required |
  * | `ENVIRONMENT` | `environment` | `dev` |
  * | `QUEUE_PREFIX` | `queuePrefix` | `nooble4` |
+ * | `QUEUE_HASH_TAGS` | `queueHashTags` | `false` |
  * | `REDIS_URL` | `redis.url` | `redis://localhost:6379` |
+ * | `REDIS_CLUSTER` | `redis.cluster` | `false` |
  * | `REDIS_USERNAME`, `REDIS_PASSWORD` | `redis.username`, `redis.password` | none |
  * | `REDIS_SOCKET_CONNECT_TIMEOUT` | `redis.connectTimeout` | 5 seconds |
  * | `REDIS_SOCKET_KEEPALIVE` | `redis.keepAlive` | `true` |
@@ -61,6 +63,13 @@ export interface RedisSettings {
    * holds credentials, so it is safe to log.
    */
   readonly url: string
+  /**
+   * Whether the URL is that of a node, or of the configuration endpoint, of a Redis Cluster. It needs `queueHashTags`
+   * too. Default `false`.
+   *
+   * @since 0.2.0
+   */
+  readonly cluster: boolean
   /** The ACL user. `REDIS_USERNAME` overrides a user in the URL. */
   readonly username: string | undefined
   /** The password. `REDIS_PASSWORD` overrides a password in the URL. */
@@ -88,6 +97,13 @@ export interface Values {
   readonly environment: string
   /** The first part of every key. Default `nooble4`. */
   readonly queuePrefix: string
+  /**
+   * Whether the keys of a service share a hash tag, as Redis Cluster needs it: see `QueueNaming.layerCluster`. Default
+   * `false`.
+   *
+   * @since 0.2.0
+   */
+  readonly queueHashTags: boolean
   readonly redis: RedisSettings
   /** The number of internal workers in one process, each with its own consumer. Default 1. */
   readonly consumers: number
@@ -138,7 +154,9 @@ export interface Input {
   readonly serviceName: string
   readonly environment?: string | undefined
   readonly queuePrefix?: string | undefined
+  readonly queueHashTags?: boolean | undefined
   readonly redis?: {
+    readonly cluster?: boolean | undefined
     /** May include user and password; they are removed from the URL and kept separately. */
     readonly url?: string | undefined
     readonly username?: string | undefined
@@ -201,8 +219,10 @@ export class Settings extends Context.Service<Settings, Values>()("effect-redis-
 export const defaults: Omit<Values, "serviceName"> = {
   environment: fields.environment.fallback,
   queuePrefix: fields.queuePrefix.fallback,
+  queueHashTags: fields.queueHashTags.fallback,
   redis: {
     url: defaultUrl,
+    cluster: fields.cluster.fallback,
     username: fields.username.fallback,
     password: undefined,
     connectTimeout: fields.connectTimeout.fallback,

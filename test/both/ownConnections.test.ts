@@ -10,7 +10,7 @@ import { onBoth, Place } from "../support/layers.ts"
 const start = Effect.gen(function*() {
   const redis = yield* Redis
   const { environment } = yield* Place
-  return { redis, own: ownConnections.make(redis, environment) }
+  return { redis, own: ownConnections.make(redis, environment, environment) }
 })
 
 onBoth("Own connections", (test) => {

@@ -34,7 +34,7 @@ describe("a server that cannot do what a worker needs", () => {
       )
       const error = yield* startError(world)
       assert.strictEqual(error.reason._tag, "Unsupported")
-      assert.match(error.message, /CROSSSLOT Keys in request.*connect to a server without cluster mode/)
+      assert.match(error.message, /CROSSSLOT Keys in request.*IoRedis\.layerCluster/)
     }), bound)
 
   for (const command of ["EVALSHA", "XCLAIM", "XPENDING", "XGROUP", "TIME", "HSET", "LPUSH"]) {

@@ -52,7 +52,7 @@ export const make = (options: InboxOptions): Inbox => {
   const { key, redis, waiters } = options
   const needed = Latch.makeUnsafe(false)
   const seconds = String(options.block / 1000)
-  const own = ownConnections.make(redis, key)
+  const own = ownConnections.make(redis, key, key)
   const outage = outageOf(redis)
   let renewAt = 0
 
@@ -150,6 +150,7 @@ export const make = (options: InboxOptions): Inbox => {
 
   let failures = 0
   const recover = Effect.fnUntraced(function*(error: RedisError) {
+    if (failureOf(error) === "Moved") return
     if (isFatal(failureOf(error))) {
       // Waiting would not help, so all waiting requests fail now.
       waiters.failAll(error)

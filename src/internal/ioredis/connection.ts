@@ -15,6 +15,8 @@ export type Send = <A = unknown>(
 
 export interface Connection {
   readonly send: Send
+  /** Sends `ASKING` before the command: this node of a cluster is about to get the slot. */
+  readonly ask: Send
   /** Ends the client and fails the commands that wait for a reply. */
   readonly close: Effect.Effect<void>
 }
@@ -90,7 +92,7 @@ export const makeConnection = (
     last.place = settled.place
   }
 
-  const send: Send = <A>(command: string, ...args: ReadonlyArray<string>) =>
+  const sender = (asks: boolean): Send => <A>(command: string, ...args: ReadonlyArray<string>) =>
     Effect.callback<A, Redis.RedisError>((resume) => {
       if (closed) return resume(Effect.fail(connectionError("Connection is closed.", command, args.length)))
       if (renew !== undefined && client.status === "end") client = renew()
@@ -122,14 +124,18 @@ export const makeConnection = (
         resume(Effect.succeed(reply as A))
       }
       try {
+        // Nothing can come between the two.
+        if (asks) request(client, "ASKING", [], ignore, ignore)
         request(client, command, args, answered, refused)
       } catch (cause) {
         refused(cause)
       }
     })
 
-  return { send, close: Effect.sync(() => close("Connection is closed.")) }
+  return { send: sender(false), ask: sender(true), close: Effect.sync(() => close("Connection is closed.")) }
 }
+
+const ignore = (): void => {}
 
 const milliseconds = (seconds: string | undefined): number | undefined => {
   const value = Number(seconds)

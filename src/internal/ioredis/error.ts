@@ -107,6 +107,14 @@ export const commandError = (
     : new Redis.RedisError({ cause: new CommandError(message, code, command, numberOfArguments) })
 }
 
+/** The first word of an error reply, or the system's code. */
+export const codeOf = ({ cause }: Redis.RedisError): string | undefined =>
+  cause instanceof CommandError ? cause.code : undefined
+
+/** A failure that this adapter words itself. */
+export const ownError = (message: string, code: string | undefined, command?: string): Redis.RedisError =>
+  new Redis.RedisError({ cause: new CommandError(message, code, command) })
+
 /** The connection ended, or is given up, while a command waited for its reply. */
 export const connectionError = (message: string, command?: string, numberOfArguments?: number): Redis.RedisError =>
   new Redis.RedisError({ cause: new CommandError(message, connectionCode, command, numberOfArguments) })
@@ -143,7 +151,10 @@ export const startFailure = (cause: unknown, tls: boolean, db?: number | undefin
           : "check REDIS_USERNAME and REDIS_PASSWORD"
       )
     case "NoPermission":
-      return failure("NoPermission", "check the ACL rules of the user")
+      return failure(
+        "NoPermission",
+        /cluster/i.test(message) ? "allow the user the command CLUSTER SLOTS" : "check the ACL rules of the user"
+      )
     case "Loading":
       return failure("Loading", "the server is still loading its data: start again later")
   }
@@ -153,6 +164,12 @@ export const startFailure = (cause: unknown, tls: boolean, db?: number | undefin
       detail: `the server has no database ${db ?? "of that number"}: ${message}`,
       advice: "use a number below the server's option databases (16 by default) at the end of REDIS_URL"
     }
+  }
+  if (message.startsWith("ERR This instance has cluster support disabled")) {
+    return failure("Unsupported", "this server is not a node of a cluster: use IoRedis.layerOptions (or IoRedis.layer)")
+  }
+  if (/^CLUSTERDOWN|^the cluster has no slots/.test(message)) {
+    return failure("Other", "check the cluster with `redis-cli --cluster check`, and start again")
   }
   if (isFull(message)) {
     return failure(

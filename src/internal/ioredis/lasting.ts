@@ -20,6 +20,8 @@ const lookInterval = 2_000
 /** A connection that lasts as long as its scope. */
 export interface Lasting {
   readonly send: Send
+  /** See `Connection.ask`. */
+  readonly ask: Send
   /** The current client. A new one replaces it when it has ended. */
   readonly client: () => Client
 }
@@ -138,7 +140,7 @@ export const openLasting = Effect.fnUntraced(function*(clients: Clients, options
   })
   connection = makeConnection(opened, { renew })
   yield* probe(renew, resolved.healthCheckInterval)
-  return { client: renew, send: connection.send } satisfies Lasting
+  return { client: renew, send: connection.send, ask: connection.ask } satisfies Lasting
 })
 
 /**

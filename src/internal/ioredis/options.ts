@@ -172,8 +172,8 @@ export const resolveClient = (
     return Result.fail(
       unsupported(
         address,
-        "the client is a Cluster, whose shards do not hold the keys of one queue together",
-        "use one server"
+        "the client is a Cluster, and this layer is for one server",
+        "use IoRedis.layerCluster with the addresses of its nodes"
       )
     )
   }

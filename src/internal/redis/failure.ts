@@ -27,8 +27,10 @@ export type RedisFailure =
   | "NoScript"
   /** A script has been running for too long. */
   | "Busy"
-  /** This server cannot reach the master or the cluster. */
+  /** This server cannot reach the master or the cluster, or a slot of the cluster is moving. */
   | "MasterDown"
+  /** The slot of a reserved connection moved to another node: reserve another one. */
+  | "Moved"
   /** The server lacks a command or an option, or refuses it to every user. */
   | "Unsupported"
   /** A node of a Redis Cluster that lacks the key, or some keys of a script (`MOVED`, `CROSSSLOT`). */
@@ -56,6 +58,8 @@ const kinds: Readonly<Record<string, RedisFailure>> = {
   MASTERDOWN: "MasterDown",
   CLUSTERDOWN: "MasterDown",
   TRYAGAIN: "MasterDown",
+  ASK: "MasterDown",
+  SLOTMOVED: "Moved",
   CROSSSLOT: "Cluster",
   MOVED: "Cluster"
 }
@@ -90,6 +94,10 @@ const connectionText = new RegExp(
     "^The read did not come back"
   ].join("|")
 )
+
+// What clients of a cluster say when a slot moves, or none of its nodes answers. None of it depends on the content.
+const clusterText =
+  /^(Too many Cluster redirections|Failed to refresh slots cache|Cluster is disconnect|None of startup nodes is available)/
 
 // The server's errors for an unknown command or form of a command: to a client, and in a script before and since
 // version 7. None of them depends on what a command writes.
@@ -126,6 +134,7 @@ export const failureOfMessage = (message: string, code?: unknown): RedisFailure 
     if (inner !== undefined) return kinds[inner]!
     if (unsupportedText.test(message)) return "Unsupported"
   }
+  if (clusterText.test(message)) return "MasterDown"
   return connectionText.test(message) ? "Connection" : "Other"
 }
 
@@ -154,6 +163,7 @@ export const isTransient = (kind: RedisFailure): boolean => {
     case "NoScript":
     case "Busy":
     case "MasterDown":
+    case "Moved":
     case "Connection":
       return true
     default:

@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Connection, Redis, RedisError } from "../../Redis.ts"
+import { isCluster } from "./cluster.ts"
 import { failureOf, isTransient } from "./failure.ts"
 import { farewell } from "./farewell.ts"
 
@@ -21,7 +22,8 @@ export interface OwnConnections {
   readonly end: Effect.Effect<void, RedisError>
 }
 
-export const make = (redis: Redis["Service"], name: string): OwnConnections => {
+/** `key`: what the connections read. On a cluster, it decides which node they are at. */
+export const make = (redis: Redis["Service"], name: string, key: string): OwnConnections => {
   const ids = new Set<string>()
   const endOne = (id: string): Effect.Effect<void, RedisError> =>
     redis.send("CLIENT", "LIST", "ID", id).pipe(
@@ -37,6 +39,7 @@ export const make = (redis: Redis["Service"], name: string): OwnConnections => {
   return {
     identify: Effect.fnUntraced(
       function*(connection, idle) {
+        if (isCluster(redis)) yield* connection.send("CLUSTER", "KEYSLOT", key)
         const id = String(yield* connection.send("CLIENT", "ID"))
         yield* connection.send("CLIENT", "SETNAME", name)
         ids.add(id)

@@ -3,8 +3,9 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { Redis, RedisError } from "../../Redis.ts"
+import { type Redis, type RedisError, script as redisScript } from "../../Redis.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
+import { isCluster } from "./cluster.ts"
 import { strings } from "./reply.ts"
 
 export interface ServerClock {
@@ -15,10 +16,16 @@ export interface ServerClock {
   readonly sample: Effect.Effect<void, RedisError>
 }
 
+/** A command without a key reaches any node of a cluster, and their clocks differ: this asks the one that has the key. */
+const timeAt = redisScript((key: string) => [key], { lua: "return redis.call('TIME')", numberOfKeys: 1 })
+  .withReturnType<unknown>()
+
 /** The round-trip time above which a sample is discarded, in milliseconds. */
 const longestTrip = 1_000
 
-export const make = (redis: Redis["Service"], clock: Clock.Clock): ServerClock => {
+/** `key`: one of those that the times are for. */
+export const make = (redis: Redis["Service"], clock: Clock.Clock, key: string): ServerClock => {
+  const ask = isCluster(redis) ? redis.eval(timeAt)(key) : redis.send("TIME")
   let offset = clock.currentTimeMillisUnsafe() - monotonicMillis(clock)
   let sampled = false
   const at = (monotonic: number): number => Math.floor(monotonic + offset)
@@ -27,7 +34,7 @@ export const make = (redis: Redis["Service"], clock: Clock.Clock): ServerClock =
     at,
     sample: Effect.suspend(() => {
       const sent = monotonicMillis(clock)
-      return Effect.map(redis.send("TIME"), (reply) => {
+      return Effect.map(ask, (reply) => {
         const [seconds, micros] = strings(reply).map(Number)
         if (seconds === undefined || micros === undefined) return
         const received = monotonicMillis(clock)

@@ -60,8 +60,10 @@ export const build = (
     serviceName: serviceName ?? "",
     environment: optional(fields.environment, defaults.environment),
     queuePrefix: optional(fields.queuePrefix, defaults.queuePrefix),
+    queueHashTags: optional(fields.queueHashTags, defaults.queueHashTags),
     redis: {
       url: redis?.url ?? defaults.redis.url,
+      cluster: optional(fields.cluster, defaults.redis.cluster),
       username,
       password,
       connectTimeout: optional(fields.connectTimeout, defaults.redis.connectTimeout),

@@ -43,6 +43,8 @@ export const fields = {
     text(/^[A-Za-z0-9_.:-]{1,128}$/, "a name of 1 to 128 letters, digits, \"_\", \".\", \":\" or \"-\""),
     "nooble4"
   ),
+  queueHashTags: field("QUEUE_HASH_TAGS", "queueHashTags", flag, false),
+  cluster: field("REDIS_CLUSTER", "redis.cluster", flag, false),
   username: optional(
     "REDIS_USERNAME",
     "redis.username",

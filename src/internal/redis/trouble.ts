@@ -63,7 +63,8 @@ const advice: { readonly [K in RedisFailure]?: readonly [Reason, string] } = {
   ],
   Cluster: [
     Unsupported,
-    "this server is a node of a Redis Cluster, which this worker cannot use: connect to a server without cluster mode"
+    "this server is a node of a Redis Cluster: connect with IoRedis.layerCluster (REDIS_CLUSTER=true) and name keys with " +
+    "QueueNaming.layerCluster (QUEUE_HASH_TAGS=true), or connect to a server without cluster mode"
   ]
 }
 

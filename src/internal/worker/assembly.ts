@@ -5,7 +5,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { WorkerStatus } from "../../Worker.ts"
-import type { WorkerError } from "../../WorkerError.ts"
+import { Unsupported, WorkerError } from "../../WorkerError.ts"
+import { problemOfNames } from "../redis/cluster.ts"
 import { ensureGroup } from "../redis/group.ts"
 import * as neighbours from "../redis/neighbours.ts"
 import { rehearse } from "../scripts/rehearse.ts"
@@ -48,6 +49,10 @@ const start = Effect.fnUntraced(function*({ names, redis, server }: Host.Host, p
 export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   const host = yield* Host.make(input)
   const { context, names, options, redis, routes } = host
+  const spread = problemOfNames(redis, host.naming, names)
+  if (spread !== undefined) {
+    return yield* new WorkerError({ reason: new Unsupported({ message: spread, cause: undefined }) })
+  }
   yield* neighbours.seat(redis, options.consumers)
   const place = yield* neighbours.join(redis, names.stream, routes.keys())
   Context.get(context, StartObserver)?.(host.trouble)

@@ -44,7 +44,7 @@ export const make = (host: Host, consumer: string, runner: Runner, intake: Intak
   }
   const doing = `reading ${names.stream} as ${consumer}`
   let stopping = false
-  const own = ownConnections.make(redis, consumer)
+  const own = ownConnections.make(redis, consumer, names.stream)
   const sizes = batchSize.make()
   const count = (): number =>
     Math.max(1, Math.min(room.batch(), maxBatch, arrivals.most(), sizes.affordable(room.spare())))
@@ -118,7 +118,10 @@ export const make = (host: Host, consumer: string, runner: Runner, intake: Intak
 
   const recover = Effect.fnUntraced(function*(error: RedisError) {
     if (stopping) return
-    if (failureOf(error) === "NoGroup") return yield* host.restoreGroup
+    const kind = failureOf(error)
+    if (kind === "NoGroup") return yield* host.restoreGroup
+    // The next session reserves a connection to the new owner, and looks for what the old one delivered.
+    if (kind === "Moved") return
     // The reply may have been lost because of its size, with all entries in it, so the next read asks for less.
     if (asked > 0 && isLoss(error)) arrivals.lost(asked)
     host.telemetry.count(Metrics.reconnects, 1)

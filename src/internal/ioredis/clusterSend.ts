@@ -1,0 +1,123 @@
+/** Sends the commands of the shared connections of a cluster: each to the node that owns its key. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type * as Redis from "../../Redis.ts"
+import { failureOf } from "../redis/failure.ts"
+import { slotOf } from "../redis/slot.ts"
+import { slotOfCommand } from "./clusterKeys.ts"
+import { endpointOf, type Node, type Nodes } from "./clusterNodes.ts"
+import { makePatience, placeOf, type Scripts, turnOf, withScript } from "./clusterTurns.ts"
+import type { Send } from "./connection.ts"
+import { ownError } from "./error.ts"
+
+/**
+ * What this adapter answers itself. `SCRIPT LOAD` has no key: the script is sent to the node that lacks it. A slot is
+ * computed, so that no permission is needed.
+ */
+export const answerOf = (scripts: Scripts, command: string, args: ReadonlyArray<string>): unknown => {
+  const [first = "", second] = args
+  if (args.length !== 2 || second === undefined) return undefined
+  switch (`${command} ${first}`.toUpperCase()) {
+    case "SCRIPT LOAD":
+      return scripts.load(second)
+    case "CLUSTER KEYSLOT":
+      return slotOf(second)
+    default:
+      return undefined
+  }
+}
+
+export const uncovered = (slot: number): Redis.RedisError =>
+  ownError(`CLUSTERDOWN Hash slot ${slot} is not served by any node`, "CLUSTERDOWN")
+
+/** Notes what a failure says about the cluster. */
+export const learn = (nodes: Nodes, error: Redis.RedisError): void => {
+  if (failureOf(error) === "Connection") nodes.doubt()
+}
+
+/**
+ * A connection is known as `address/id` here, because each node counts its own. Commands about it go to its node. A node
+ * that owns nothing any more serves none of our reads.
+ */
+const aboutConnection = (
+  nodes: Nodes,
+  command: string,
+  args: ReadonlyArray<string>
+): Effect.Effect<unknown, Redis.RedisError> | undefined => {
+  const [verb = "", by = "", name = "", ...more] = args
+  if (command.toUpperCase() !== "CLIENT" || by.toUpperCase() !== "ID") return undefined
+  const slash = name.lastIndexOf("/")
+  if (slash < 0) return undefined
+  const node = nodes.master(name.slice(0, slash))
+  if (node === undefined) return Effect.succeed(verb.toUpperCase() === "LIST" ? "" : 0)
+  return Effect.tapError(
+    Effect.flatMap(node.connection, ({ send }) => send("CLIENT", verb, by, name.slice(slash + 1), ...more)),
+    (error) => Effect.sync(() => learn(nodes, error))
+  )
+}
+
+export const makeSend = (nodes: Nodes, scripts: Scripts): Send => {
+  const toNode = (node: Node, command: string, args: ReadonlyArray<string>, asking = false) => {
+    const lasting = node.opened()
+    return lasting === undefined
+      ? Effect.flatMap(
+        node.connection,
+        (opened) => withScript(scripts, asking ? opened.ask : opened.send, command, args)
+      )
+      : withScript(scripts, asking ? lasting.ask : lasting.send, command, args)
+  }
+
+  const follow = Effect.fnUntraced(
+    function*(
+      slot: number,
+      from: Node | undefined,
+      first: Redis.RedisError,
+      command: string,
+      args: ReadonlyArray<string>
+    ) {
+      const patience = makePatience()
+      let error = first
+      let node = from
+      for (;;) {
+        const turn = turnOf(error)
+        if (turn === undefined || turn === "NOSCRIPT") {
+          learn(nodes, error)
+          return yield* error
+        }
+        if (turn === "CLUSTERDOWN") nodes.doubt()
+        yield* patience(turn, error)
+        const place = turn === "MOVED" || turn === "ASK"
+          ? endpointOf(placeOf(error), node ?? nodes.some())
+          : undefined
+        node = place === undefined
+          ? nodes.owner(slot)
+          : turn === "MOVED"
+          ? nodes.moved(slot, place)
+          : nodes.at(place)
+        const result: Result.Result<unknown, Redis.RedisError> = node === undefined
+          ? Result.fail(uncovered(slot))
+          : yield* Effect.result(toNode(node, command, args, turn === "ASK"))
+        if (Result.isSuccess(result)) return result.success
+        error = result.failure
+      }
+    }
+  )
+
+  const dispatch = (command: string, args: ReadonlyArray<string>): Effect.Effect<unknown, Redis.RedisError> => {
+    const slot = slotOfCommand(command, args)
+    if (slot !== undefined) {
+      const node = nodes.owner(slot)
+      return node === undefined
+        ? follow(slot, undefined, uncovered(slot), command, args)
+        : Effect.catch(toNode(node, command, args), (error) => follow(slot, node, error, command, args))
+    }
+    const answer = answerOf(scripts, command, args)
+    if (answer !== undefined) return Effect.succeed(answer)
+    return aboutConnection(nodes, command, args) ??
+      Effect.tapError(toNode(nodes.some(), command, args), (error) => Effect.sync(() => learn(nodes, error)))
+  }
+
+  // SAFETY: callers declare the type of the reply, as in Effect's own Redis layers.
+  return <A>(command: string, ...args: ReadonlyArray<string>) =>
+    Effect.suspend(() => dispatch(command, args)) as Effect.Effect<A, Redis.RedisError>
+}

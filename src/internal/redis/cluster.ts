@@ -1,0 +1,60 @@
+/** What a worker and a client ask when their server is a Redis Cluster. */
+import type { QueueNamingShape } from "../../QueueNaming.ts"
+import type { Redis } from "../../Redis.ts"
+import { InvalidOption } from "../base/invalidOption.ts"
+import { actionStream, inbox, type Names } from "./names.ts"
+import { slotOf } from "./slot.ts"
+
+const clusters = new WeakSet<Redis["Service"]>()
+
+/** Registers a layer that speaks to a cluster. */
+export const register = (redis: Redis["Service"]): void => {
+  clusters.add(redis)
+}
+
+export const isCluster = (redis: Redis["Service"]): boolean => clusters.has(redis)
+
+/** Two keys that a cluster keeps in different slots, as part of a sentence; `undefined` if all are in one. */
+const spreadOf = (keys: ReadonlyArray<string>): string | undefined => {
+  const slots = new Set(keys.map(slotOf))
+  if (slots.size === 1) return undefined
+  const other = keys.find((key) => slotOf(key) !== slotOf(keys[0]!))
+  return `${slots.size} slots of the Redis Cluster (${keys[0]} and ${other}, for example)`
+}
+
+const advice = "set QUEUE_HASH_TAGS=true, or provide QueueNaming.layerCluster"
+
+/** Why the keys of a service cannot be used on this server; `undefined` if they can. */
+export const problemOfNames = (
+  redis: Redis["Service"],
+  naming: QueueNamingShape,
+  names: Names
+): string | undefined => {
+  if (!isCluster(redis)) return undefined
+  const { group: _, service, waitingConsumer: __, ...keys } = names
+  const spread = spreadOf([...Object.values(keys), inbox(naming, "a", service, "a")])
+  return spread && `The keys of service "${service}" are in ${spread}, and a worker needs them in one: ${advice}`
+}
+
+/** Why a client cannot get answers from a service on this server; `undefined` if it can. */
+export const problemOfAnswers = (
+  redis: Redis["Service"],
+  naming: QueueNamingShape,
+  service: string,
+  kind: string
+): InvalidOption | undefined => {
+  if (!isCluster(redis)) return undefined
+  if (kind !== "shared") {
+    return new InvalidOption({
+      option: "inbox",
+      found: kind,
+      expected: "\"shared\" on a Redis Cluster, where an answer is written in the slot of the service that answers"
+    })
+  }
+  const spread = spreadOf([actionStream(naming, service), inbox(naming, service, service, "a")])
+  return spread === undefined ? undefined : new InvalidOption({
+    option: "naming",
+    found: `one with the actions of a service and the answers to them in ${spread}`,
+    expected: `one slot. ${advice[0]!.toUpperCase()}${advice.slice(1)}`
+  })
+}
