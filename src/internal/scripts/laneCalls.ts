@@ -367,3 +367,51 @@ return resumed
   keys: laneKeys,
   args: (params) => [params.lane]
 })
+
+/**
+ * Lists lanes that hold or wait, in the order of their names. Replies with where to continue (empty: that was all), and for each
+ * lane its name, how many hold it and wait, its pause, and the places of those that hold it, at most ten.
+ */
+export const readLanes = define<LaneKeys & { readonly after: string; readonly limit: number }>({
+  lua: `local held, waiting, rules = KEYS[4], KEYS[5], KEYS[7]
+local after, limit, replies = ARGV[1], tonumber(ARGV[2]), {}
+local function laneOf(member)
+  local name = member:find('\\0', 1, true)
+  return member:sub(1, member:find('\\0', name + 1, true) - 1)
+end
+local function nextIn(key)
+  local member = redis.call('ZRANGE', key, after == '' and '-' or '[' .. after .. '\\1', '+', 'BYLEX', 'LIMIT', 0, 1)[1]
+  return member and laneOf(member)
+end
+while true do
+  local one, other = nextIn(held), nextIn(waiting)
+  local lane = one
+  if other and (not one or other < one) then lane = other end
+  if not lane then
+    after = ''
+    break
+  end
+  if #replies == limit then break end
+  local from, to = '[' .. lane .. '\\0', '(' .. lane .. '\\1'
+  local places = redis.call('ZRANGE', held, from, to, 'BYLEX', 'LIMIT', 0, 10)
+  for i = 1, #places do places[i] = places[i]:sub(#lane + 2) end
+  replies[#replies + 1] = {
+    lane, redis.call('ZLEXCOUNT', held, from, to), redis.call('ZLEXCOUNT', waiting, from, to),
+    redis.call('HMGET', rules, 'pause:' .. lane)[1] or '', places
+  }
+  after = lane
+end
+return { after, replies }
+`,
+  keys: laneKeys,
+  args: (params) => [params.after, String(params.limit)]
+})
+
+/** The rules of a lane: of the workers, and of the operator; empty if there is none. */
+export const readRules = define<{ readonly lanesRules: string; readonly name: string }>({
+  lua: `local found = redis.call('HMGET', KEYS[1], 'declared:' .. ARGV[1], 'override:' .. ARGV[1])
+return { found[1] or '', found[2] or '' }
+`,
+  keys: (params) => [params.lanesRules],
+  args: (params) => [params.name]
+})

@@ -111,6 +111,8 @@ export class Entry {
 
 const replaysPattern = /^\d{1,9}$/
 const timePattern = /^\d{1,15}$/
+// oxlint-disable-next-line no-control-regex -- a NUL stands between the name and the key of a lane
+const lanePattern = /^[tn]:[\w.-]{1,200}\0[^\u0000-\u001f\u007f]{1,200}$/
 
 export const make = (
   id: string,
@@ -133,7 +135,7 @@ export const make = (
     else if (name === "traceparent") traceparent ??= value
     else if (name === replaysField && i + 2 >= fields.length && replaysPattern.test(value)) replays = Number(value)
     else if (name === expiresField && timePattern.test(value)) expires = Number(value)
-    else if (name === laneField) lane ??= value
+    else if (name === laneField && lanePattern.test(value)) lane ??= value
     else if (name === supersededField) superseded = true
   }
   return new Entry(id, data, traceparent, replays, expires, lane, superseded, size, deliveries, record, false)
