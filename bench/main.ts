@@ -21,6 +21,7 @@ import { pictureOf } from "./harness/picture.ts"
 import { type Result, resultsOf, tableOf } from "./harness/results.ts"
 import type { Numbers, Scenario, Size } from "./harness/scenario.ts"
 import { cpuDrain, cpuRequest } from "./scenarios/cpu.ts"
+import { delayed } from "./scenarios/delayed.ts"
 import { drain } from "./scenarios/drain.ts"
 import { growths } from "./scenarios/growth.ts"
 import { requestFifty, requestOne, requestThousand } from "./scenarios/request.ts"
@@ -45,6 +46,7 @@ const against = options.against === undefined ? undefined : resolve(options.agai
 const scenariosOf = (size: Size): ReadonlyArray<Scenario> => [
   cpuDrain(size, against),
   cpuRequest(size, against),
+  delayed(size),
   drain(size),
   requestOne(size),
   requestFifty(size),

@@ -37,9 +37,11 @@ export const system = {
       const started = performance.now()
       for (let from = 0; from < work.total; from += 500) {
         const length = Math.min(500, work.total - from)
-        yield* CreateUser.enqueueMany(Array.from({ length }, (_, index) => message(from + index)))
+        const payloads = Array.from({ length }, (_, index) => message(from + index))
+        yield* CreateUser.enqueueMany(payloads, work.due > 0 ? { delay: work.due - Date.now() } : {})
       }
-      return { seconds: (performance.now() - started) / 1000, wrong: 0, left: 0, handled: work.total }
+      const wrong = work.due > 0 && Date.now() > work.due ? work.total : 0
+      return { seconds: (performance.now() - started) / 1000, wrong, left: 0, handled: work.total }
     }).pipe(Effect.provide(storeOf(work)), Effect.runPromise),
 
   drain: (work) => {

@@ -50,6 +50,7 @@ export const make = (options: { readonly url: string; readonly profiles: string 
       concurrency: 0,
       consumers: 1,
       delay: 0,
+      due: 0,
       inFlight: 1,
       ...work
     }

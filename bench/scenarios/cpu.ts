@@ -11,7 +11,7 @@ import { type Case, choose, handWritten, library, type Numbers, type Scenario, t
 import type { Work } from "../support/system.ts"
 
 /** Microseconds of CPU that the server has used since its start. */
-const serverCpu = async (redis: Redis): Promise<number> => {
+export const serverCpu = async (redis: Redis): Promise<number> => {
   const info = await redis.info("cpu")
   const seconds = (name: string) => Number(new RegExp(`${name}:([0-9.]+)`).exec(info)?.[1])
   return (seconds("used_cpu_user") + seconds("used_cpu_sys")) * 1e6

@@ -18,6 +18,8 @@ export interface Work {
   readonly consumers: number
   /** Milliseconds that a handler waits. */
   readonly delay: number
+  /** When all messages that are sent are due, in milliseconds of the epoch; 0 is at once. */
+  readonly due: number
   /** Requests that wait for their answer at once. */
   readonly inFlight: number
 }

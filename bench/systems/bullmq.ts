@@ -28,13 +28,14 @@ export const system: System = {
       await queue.addBulk(
         Array.from({ length: Math.min(500, work.total - from) }, (_, index) => ({
           name: Actions.actionType,
-          data: Actions.message(from + index)
+          data: Actions.message(from + index),
+          opts: work.due > 0 ? { delay: work.due - Date.now() } : {}
         }))
       )
     }
     const seconds = (performance.now() - started) / 1000
     await queue.close()
-    return { seconds, wrong: 0, left: 0, handled: work.total }
+    return { seconds, wrong: work.due > 0 && Date.now() > work.due ? work.total : 0, left: 0, handled: work.total }
   },
 
   drain: async (work) => {

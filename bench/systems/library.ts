@@ -1,6 +1,7 @@
 /**
  * This library, with its default options.
  */
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
@@ -33,6 +34,11 @@ const written = (worker: Worker.Worker["Service"]) =>
     })
   )
 
+/** Starts a worker and ends it: senders may park actions from then on. */
+const supported = Effect.scoped(
+  Worker.start(Commands.handlers({ [Actions.actionType]: () => Effect.void }), { shutdownGrace: 0 })
+)
+
 export const makeSystem = (extra: Layer.Layer<never> = Layer.empty): System => {
   const run = <E>(work: Work, effect: Effect.Effect<Report, E, Services | Effect.Services<typeof Effect.scope>>) =>
     effect.pipe(Effect.scoped, Effect.provide(Layer.provideMerge(layerOf(work), extra)), Effect.runPromise)
@@ -47,13 +53,16 @@ export const makeSystem = (extra: Layer.Layer<never> = Layer.empty): System => {
             { length: work.total },
             (_, sequence) => Actions.payloadOf(sequence, Actions.noteOfEnvelope)
           )
+          const options = work.due > 0 ? { at: DateTime.makeUnsafe(work.due) } : {}
+          if (work.due > 0) yield* supported
           const started = performance.now()
-          const ids = yield* client.sendMany(CreateUser, payloads)
+          const receipts = yield* client.sendMany(CreateUser, payloads, options)
+          const expected = work.due > 0 ? "Scheduled" : "Sent"
           return {
             seconds: (performance.now() - started) / 1000,
-            wrong: work.total - ids.length,
+            wrong: work.total - receipts.filter(({ _tag }) => _tag === expected).length,
             left: 0,
-            handled: ids.length
+            handled: receipts.length
           }
         })
       ),

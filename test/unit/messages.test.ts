@@ -16,7 +16,7 @@ import * as trouble from "../../src/internal/redis/trouble.ts"
 import { RedisError } from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
-import { eventually, inMemory, Place } from "../support/layers.ts"
+import { eventually, inMemory, Place, send } from "../support/layers.ts"
 import { recording } from "../support/logs.ts"
 import { sendAction, settled } from "../support/world.ts"
 
@@ -132,6 +132,16 @@ describe("an outage", () => {
 })
 
 inMemory("a worker", (test) => {
+  test("names its service on every line, also where it creates its group again", () =>
+    Effect.gen(function*() {
+      const { logs, names, pass } = yield* Place
+      yield* Worker.start({ "user.create": () => Effect.void })
+      yield* send("XGROUP", "DESTROY", names.stream, names.group)
+      const restored = () => logs.find(({ text }) => text.startsWith("The group"))
+      yield* eventually("the group is there again", Effect.map(pass("1 second"), () => restored() !== undefined))
+      for (const { annotations, text } of logs) assert.strictEqual(annotations["service"], "user", text)
+    }))
+
   test("says what it reads when it starts, that it drains, and that it has drained", () =>
     Effect.gen(function*() {
       const { logs, names } = yield* Place

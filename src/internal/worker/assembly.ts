@@ -68,7 +68,9 @@ export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   if (problem !== undefined) return yield* problem
   yield* needOneGroup(host)
   const found = { newestId, shared: place.shared }
-  for (const hint of hints) yield* hint(host, found)
+  // The lines of handlers have annotations of their own.
+  const named = Effect.annotateLogs({ service: names.service })
+  for (const hint of hints) yield* named(hint(host, found))
   yield* started(host)
   const later: Part = { takes: Effect.forEach(laterHints, (hint) => hint(host, found), { discard: true }) }
 
@@ -76,8 +78,8 @@ export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
   const all = [...parts, Crew.messages(crew), later]
   const assembly: Assembly = {
     host,
-    takes: together(all, ({ takes }) => takes),
-    keeps: together(all, ({ keeps }) => keeps),
+    takes: named(together(all, ({ takes }) => takes)),
+    keeps: named(together(all, ({ keeps }) => keeps)),
     ...End.make(host, crew, place.leave),
     status: () => statusOf(host, crew)
   }

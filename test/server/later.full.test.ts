@@ -1,0 +1,36 @@
+/**
+ * Many parked actions that are due at once, on a real server whose memory is full.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Metrics from "../../src/Metrics.ts"
+import { withDue } from "../support/parked.ts"
+import * as Trouble from "../support/troubleWorld.ts"
+import { until } from "../support/until.ts"
+
+const noneParked = ({ names, server }: Trouble.World) =>
+  Effect.map(server.cli("EXISTS", names.parkedDue, names.parkedEntries), (count) => assert.strictEqual(count, 0))
+
+describe("10,000 parked actions that are due at once", () => {
+  it.live(
+    "all run once while the server's memory is full, and a sender of another is refused",
+    () =>
+      Effect.gen(function*() {
+        const { client, keys, world } = yield* withDue(10_000)
+        yield* world.server.cli("CONFIG", "SET", "maxmemory", "1")
+        const error = yield* Effect.flip(client.send(Trouble.Do, { key: "refused" }, { delay: "1 hour" }))
+        assert.strictEqual(error._tag, "RedisError")
+        yield* world.startWorker()
+        yield* until(
+          "none is parked",
+          Effect.map(world.server.cli("ZCARD", world.names.parkedDue), (left) => left === 0)
+        )
+        yield* Trouble.nothingLost(world, keys)
+        yield* noneParked(world)
+        assert.strictEqual(world.handled.size, keys.length)
+        for (const [key, times] of world.handled) assert.strictEqual(times, 1, key)
+        assert.strictEqual(yield* world.counter(Metrics.promoted), keys.length)
+      }),
+    60_000
+  )
+})
