@@ -298,7 +298,11 @@ export class ActionClient extends Context.Service<ActionClient, {
     action: A,
     payload: Action.PayloadInput<A>,
     ...options: Action.OptionsOf<A, SendOptions>
-  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | LaneFailure<A> | NotSupported | RedisError, Action.ClientServices<A>>
+  ) => Effect.Effect<
+    Receipt,
+    EncodeError | InvalidOption | LaneFailure<A> | NotSupported | RedisError,
+    Action.ClientServices<A>
+  >
 
   /**
    * Appends many actions in order, one chunk for each Redis call, and returns their receipts.
@@ -339,7 +343,11 @@ export class ActionClient extends Context.Service<ActionClient, {
     action: A,
     payload: Action.PayloadInput<A>,
     options: Action.WithConfigs<A, CallbackOptions<A, C>>
-  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | LaneFailure<A> | NotSupported | RedisError, Action.ClientServices<A>>
+  ) => Effect.Effect<
+    Receipt,
+    EncodeError | InvalidOption | LaneFailure<A> | NotSupported | RedisError,
+    Action.ClientServices<A>
+  >
 
   /**
    * Appends an envelope without a contract and returns its receipt. The envelope is sent unchanged, with two
@@ -569,9 +577,9 @@ export {
   InvalidAction,
   InvalidConfig,
   InvalidPayload,
-  NoStream,
   LaneFull,
   LaneHeld,
+  NoStream,
   NotScheduled,
   NotSupported,
   RemoteFailure,

@@ -1,5 +1,5 @@
 /**
- * The lanes of a service while it runs: who holds and waits, pauses and halts, and limits that an operator sets.
+ * The lanes of a service while it runs: the actions that hold them or wait, pauses and halts, and the limits of an operator.
  *
  * `Action.lane` gives a contract its lane.
  *

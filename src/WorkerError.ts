@@ -71,7 +71,13 @@ export class Unexpected extends Schema.TaggedError<Unexpected>(`${id}/Unexpected
  * @since 0.1.0
  * @category errors
  */
-export type WorkerErrorReason = NotAuthenticated | NoPermission | WrongType | Unsupported | LanesNeedOneGroup | Unexpected
+export type WorkerErrorReason =
+  | NotAuthenticated
+  | NoPermission
+  | WrongType
+  | Unsupported
+  | LanesNeedOneGroup
+  | Unexpected
 
 /**
  * The schema of {@link WorkerErrorReason}.
@@ -80,7 +86,14 @@ export type WorkerErrorReason = NotAuthenticated | NoPermission | WrongType | Un
  * @category errors
  */
 export const WorkerErrorReason: Schema.Union<
-  [typeof NotAuthenticated, typeof NoPermission, typeof WrongType, typeof Unsupported, typeof LanesNeedOneGroup, typeof Unexpected]
+  [
+    typeof NotAuthenticated,
+    typeof NoPermission,
+    typeof WrongType,
+    typeof Unsupported,
+    typeof LanesNeedOneGroup,
+    typeof Unexpected
+  ]
 > = Schema.Union([NotAuthenticated, NoPermission, WrongType, Unsupported, LanesNeedOneGroup, Unexpected])
 
 /**

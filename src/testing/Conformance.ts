@@ -36,6 +36,7 @@ import { connectionCases } from "./conformance/connection.ts"
 import { groupCases, pendingCases } from "./conformance/groups.ts"
 import { scriptingCases } from "./conformance/scripting.ts"
 import { deadLetterCases } from "./conformance/scripts/deadLetters.ts"
+import { laneCases } from "./conformance/scripts/lanes.ts"
 import { leaseCases } from "./conformance/scripts/lease.ts"
 import { parkCases } from "./conformance/scripts/park.ts"
 import { rehearseCases } from "./conformance/scripts/rehearse.ts"
@@ -102,6 +103,7 @@ export const cases: ReadonlyArray<internal.Case> = [
   ...deadLetterCases,
   ...rehearseCases,
   ...parkCases,
+  ...laneCases,
   ...scheduleCases
 ]
 

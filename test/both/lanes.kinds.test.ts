@@ -114,7 +114,8 @@ onBoth("A lane with a backlog", (test) => {
       const { names } = yield* Place
       yield* eventually(
         "the request waits",
-        Effect.map(send("HVALS", names.parkedEntries), (all) => JSON.stringify(all).includes("callback_queue_name\\\":\\\""))
+        Effect.map(send("HVALS", names.parkedEntries), (all) =>
+          JSON.stringify(all).includes("callback_queue_name\\\":\\\""))
       )
       yield* client.send(Step, { key: "a", n: 4 })
       const error = yield* Fiber.join(asking)

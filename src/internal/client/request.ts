@@ -136,7 +136,16 @@ export const make = Effect.fnUntraced(function*(
           const send = (text: string, millis: number): Effect.Effect<string, NotSent | RedisError> =>
             action.lane === undefined
               ? streams.add(stream.value.stream, text, trace)
-              : sendLaned(action, payload, stream.value, actionId, text, trace, millis, fiber.getRef(Slot)?.lane) as Effect.Effect<
+              : sendLaned(
+                action,
+                payload,
+                stream.value,
+                actionId,
+                text,
+                trace,
+                millis,
+                fiber.getRef(Slot)?.lane
+              ) as Effect.Effect<
                 string,
                 NotSent | RedisError
               >

@@ -48,7 +48,9 @@ export const optionsOf = (options: LaneOptions, type: string): Omit<Lane, "key">
     ? 1
     : checkUnsafe("lane.concurrency", laneRows.concurrency, options.concurrency, type),
   rate: rateOf("lane.rate", options.rate, type),
-  backlog: options.backlog === undefined ? "wait" : checkUnsafe("lane.backlog", laneRows.backlog, options.backlog, type),
+  backlog: options.backlog === undefined
+    ? "wait"
+    : checkUnsafe("lane.backlog", laneRows.backlog, options.backlog, type),
   onGiveUp: options.onGiveUp === undefined
     ? "continue"
     : checkUnsafe("lane.onGiveUp", laneRows.onGiveUp, options.onGiveUp, type),

@@ -2,9 +2,9 @@
  * Scripts that end a dead letter: they put it back into the action stream, send its answer to its list, or drop it by
  * age and number. Writing and removing are one atomic step.
  */
+import { laneField } from "../wire/entry.ts"
 import { largestBlock } from "./bounds.ts"
 import { luaLetter } from "./deadLetter.ts"
-import { laneField } from "../wire/entry.ts"
 import { luaEnter, luaFields, luaReplayed } from "./enter.ts"
 import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
 import { luaRecords } from "./records.ts"
@@ -23,13 +23,15 @@ export const maxValues = 7_800
  * fields), `failed` (the error; the call stops there). It ends before a letter with which it would put back more bytes than
  * its budget, unless that is the first.
  */
-export const replayLetters = define<LaneKeys & {
-  readonly deadLetters: string
-  /** A letter that was replayed this many times is refused; -1 replays it regardless. */
-  readonly maxHops: number
-  readonly budget: number
-  readonly ids: ReadonlyArray<string>
-}>({
+export const replayLetters = define<
+  LaneKeys & {
+    readonly deadLetters: string
+    /** A letter that was replayed this many times is refused; -1 replays it regardless. */
+    readonly maxHops: number
+    readonly budget: number
+    readonly ids: ReadonlyArray<string>
+  }
+>({
   lua: `${luaLetter}${luaNow}${luaInteger}${luaEnter}${luaReplayed}
 local dead, stream, maxHops, budget = KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2])
 local done, bytes = {}, 0

@@ -131,13 +131,15 @@ export interface Adopted {
  * Gives entries that this consumer owns a place in their lane, or moves them behind it. Replies with `held`, `moved` or `lost` for
  * each.
  */
-export const adopt = define<LaneKeys & {
-  readonly retryRecords: string
-  readonly group: string
-  readonly consumer: string
-  readonly retain: boolean
-  readonly adopted: ReadonlyArray<Adopted>
-}>({
+export const adopt = define<
+  LaneKeys & {
+    readonly retryRecords: string
+    readonly group: string
+    readonly consumer: string
+    readonly retain: boolean
+    readonly adopted: ReadonlyArray<Adopted>
+  }
+>({
   lua: `${luaBegin}
 local stream, entries, held, records = KEYS[1], KEYS[2], KEYS[4], KEYS[9]
 local group, consumer, retain = ARGV[1], ARGV[2], ARGV[3] == '1'
@@ -405,13 +407,4 @@ return { after, replies }
 `,
   keys: laneKeys,
   args: (params) => [params.after, String(params.limit)]
-})
-
-/** The rules of a lane: of the workers, and of the operator; empty if there is none. */
-export const readRules = define<{ readonly lanesRules: string; readonly name: string }>({
-  lua: `local found = redis.call('HMGET', KEYS[1], 'declared:' .. ARGV[1], 'override:' .. ARGV[1])
-return { found[1] or '', found[2] or '' }
-`,
-  keys: (params) => [params.lanesRules],
-  args: (params) => [params.name]
 })

@@ -52,8 +52,7 @@ export const laneKeys = (keys: LaneKeys): ReadonlyArray<string> => [
  * - `leave` gives a place back and lets the next in
  * - `fill` lets in the head of a lane while there is a place, no pause and a token
  */
-export const luaLanes =
-  `local function lanesOf(stream, entries, due, held, waiting, sequence, rules, rates, time, most)
+export const luaLanes = `local function lanesOf(stream, entries, due, held, waiting, sequence, rules, rates, time, most)
   local lanes, known, groups = { note = '', letIn = 0, over = 0, superseded = 0, marked = false }, {}, nil
   local work, bytes = 0, 0
 

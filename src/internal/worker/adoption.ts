@@ -1,7 +1,7 @@
 /**
  * Gives every delivery of a contract with a lane a place before it runs.
  *
- * Whatever was sent through its lane has one. Other entries came from senders that know no lanes, or their group was created again
+ * Actions that were sent through their lane have one. Other entries came from senders that know no lanes, or their group was created again
  * after they were settled: they take a free place, or move behind their lane.
  */
 import * as Effect from "effect/Effect"
@@ -104,7 +104,7 @@ export const make = (
       )
       some.forEach(({ id, lane }, index) => adopted.set(id, replies[index] === "held" ? lane : undefined))
     }
-    // What was moved comes again when its lane lets it in.
+    // A moved entry comes again when its lane lets it in.
     return entries.flatMap((entry) => {
       if (!adopted.has(entry.id)) return [entry]
       const lane = adopted.get(entry.id)

@@ -18,8 +18,8 @@ import type { Part } from "./part.ts"
 import { Parts } from "./parts.ts"
 import { started } from "./reading.ts"
 import { StartObserver } from "./startObserver.ts"
-import { needOneGroup } from "./upkeep/lanes.ts"
 import { statusOf } from "./status.ts"
+import { needOneGroup } from "./upkeep/lanes.ts"
 
 export interface Assembly extends End.End {
   readonly host: Host.Host

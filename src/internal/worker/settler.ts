@@ -13,7 +13,14 @@ import type { WorkerError } from "../../WorkerError.ts"
 import { failureOf, type RedisFailure } from "../redis/failure.ts"
 import type { Names } from "../redis/names.ts"
 import type { Trouble } from "../redis/trouble.ts"
-import { decodeLanes, decodeStatuses, settle, type SettleEntry, type SettleStatus, targetOf } from "../scripts/settle.ts"
+import {
+  decodeLanes,
+  decodeStatuses,
+  settle,
+  type SettleEntry,
+  type SettleStatus,
+  targetOf
+} from "../scripts/settle.ts"
 import type { Decision, Written } from "./decision.ts"
 import type { EncodeOptions } from "./encodeSettlement.ts"
 import { Batch, batchOf, keptAnswer, unanswered } from "./settleBatch.ts"

@@ -8,9 +8,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import * as Metrics from "../../../Metrics.ts"
+import { LanesNeedOneGroup, WorkerError } from "../../../WorkerError.ts"
 import { monotonicMillis } from "../../base/monotonic.ts"
 import { failureOf } from "../../redis/failure.ts"
-import { LanesNeedOneGroup, WorkerError } from "../../../WorkerError.ts"
 import { declareRule, decodeHealed, heal } from "../../scripts/laneCalls.ts"
 import { lanesOf } from "../adoption.ts"
 import type { Host } from "../host.ts"
@@ -26,7 +26,9 @@ const declaring = Effect.fnUntraced(function*({ names, redis, routes }: Host) {
     const before = yield* redis.eval(declareRule.script)({ ...names, name, rule })
     if (typeof before !== "string") continue
     yield* Effect.logWarning(
-      `This worker limits the lane ${name.slice(2)} otherwise than a worker before it. Its own limits hold from now on: ` +
+      `This worker limits the lane ${
+        name.slice(2)
+      } otherwise than a worker before it. Its own limits hold from now on: ` +
         "if workers of two versions run, give them the same limits"
     )
   }
@@ -45,7 +47,8 @@ export const needOneGroup = (host: Host): Effect.Effect<void, WorkerError> => {
       groups.length < 2 ? Effect.void : Effect.fail(
         new WorkerError({
           reason: new LanesNeedOneGroup({
-            message: `The stream ${names.stream} has ${groups.length} groups, and contracts of this worker have lanes: ` +
+            message:
+              `The stream ${names.stream} has ${groups.length} groups, and contracts of this worker have lanes: ` +
               `remove the groups other than ${names.group} with XGROUP DESTROY, or the lanes`
           })
         })
