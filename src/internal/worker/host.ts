@@ -79,11 +79,15 @@ export interface Vitals {
   readonly startedAt: number
   /** When held entries were last renewed. */
   lastRenewed: number
+  /** When what is due was last taken. */
+  lastDue: number
   /** The lease that the group uses, in milliseconds. */
   lease: number
   /** When a read of each consumer was last sent or returned. */
   readonly lastReads: Map<string, number>
   eventLoopDelay: () => number
+  /** The schedules that this worker declares, and whether their stored form is this worker's. */
+  readonly schedules: Map<string, boolean>
 }
 
 const namesFor = (naming: QueueNamingShape, service: string) =>
@@ -159,9 +163,11 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     vitals: {
       startedAt,
       lastRenewed: startedAt,
+      lastDue: startedAt,
       lease: options.claimIdle,
       lastReads: new Map(),
-      eventLoopDelay: () => 0
+      eventLoopDelay: () => 0,
+      schedules: new Map()
     }
   }
   return host
