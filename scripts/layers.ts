@@ -21,7 +21,7 @@ const floors: ReadonlyArray<Readonly<Record<string, ReadonlyArray<string>>>> = [
   { worker: ["Worker", "Health"], client: ["ActionClient"], deadLetter: ["DeadLetter"], memory: ["RedisMemory"] },
   { inspector: ["Inspector"] },
   { testing: ["testing"] },
-  { everything: ["index"] }
+  { everything: ["index"], cli: ["cli"] }
 ]
 
 interface Room {

@@ -19,6 +19,7 @@ import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import * as arrivals from "./arrivals.ts"
 import { type Options, resolve } from "./options.ts"
+import * as pausing from "./pausing.ts"
 import { goneWarning } from "./report.ts"
 import * as serverChecks from "./serverChecks.ts"
 import * as settled from "./settled.ts"
@@ -45,6 +46,7 @@ export interface Host {
   readonly gate: Latch.Latch
   /** Open while entries may not be taken. */
   readonly paused: Latch.Latch
+  readonly pausing: pausing.Pausing
   readonly trouble: trouble.Trouble
   readonly telemetry: telemetry.Telemetry
   /** `undefined` without the option `onSettled`. */
@@ -66,6 +68,8 @@ export interface Signals {
   readonly renew: Latch.Latch
   /** A retry was written, and its due time may be the earliest. */
   readonly due: Latch.Latch
+  /** An answer for another slot was written. */
+  readonly outbound: Latch.Latch
   /** Schedules are due. */
   readonly schedules: Latch.Latch
   /** Their names, as they were last seen. */
@@ -133,6 +137,8 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
   }
   yield* Effect.addFinalizer(() => Effect.sync(shared.trouble.forget))
   const startedAt = clock.currentTimeMillisUnsafe()
+  const gate = Latch.makeUnsafe(true)
+  const paused = Latch.makeUnsafe(false)
   const host: Host = {
     ...shared,
     naming,
@@ -143,8 +149,9 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     server: serverClock.make(redis, clock, names.stream),
     options,
     serviceFrom: input.options.service === undefined ? "SERVICE_NAME" : "the option service",
-    gate: Latch.makeUnsafe(true),
-    paused: Latch.makeUnsafe(false),
+    gate,
+    paused,
+    pausing: pausing.make(gate, paused),
     arrivals: arrivals.make(),
     restoreGroup: restoring(shared),
     onGone: (ids) =>
@@ -156,6 +163,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     signals: {
       renew: Latch.makeUnsafe(false),
       due: Latch.makeUnsafe(false),
+      outbound: Latch.makeUnsafe(false),
       schedules: Latch.makeUnsafe(false),
       dueSchedules: [],
       yielded: false

@@ -9,6 +9,7 @@ import { due } from "./upkeep/due.ts"
 import { features } from "./upkeep/features.ts"
 import { lanes } from "./upkeep/lanes.ts"
 import { leases } from "./upkeep/leases.ts"
+import { outbound } from "./upkeep/outbound.ts"
 import { recovery } from "./upkeep/recovery.ts"
 import { retention } from "./upkeep/retention.ts"
 import { sampler } from "./upkeep/sampler.ts"
@@ -25,6 +26,7 @@ export const parts: ReadonlyArray<MakePart> = [
   retention,
   deadLetterBounds,
   callbacks,
+  outbound,
   sampler,
   eventLoop,
   serverTime,
