@@ -19,6 +19,7 @@ const floors: ReadonlyArray<Readonly<Record<string, ReadonlyArray<string>>>> = [
   { scripts: [], ioredis: ["IoRedis"] },
   { schedules: ["Schedules"] },
   { worker: ["Worker", "Health"], client: ["ActionClient"], deadLetter: ["DeadLetter"], memory: ["RedisMemory"] },
+  { inspector: ["Inspector"] },
   { testing: ["testing"] },
   { everything: ["index"] }
 ]

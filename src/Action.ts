@@ -70,6 +70,9 @@ export interface Action<
   /** Whether the failure action carries the payload of this action. */
   readonly failurePayload: "none" | "include"
 
+  /** Under which key, and for how long, `send` sends only the first of several actions. Absent: each is sent. */
+  unique?(payload: Payload["~type.make.in"]): Unique
+
   /** Returns the contract with one more annotation. */
   annotate<I, S>(key: Context.Key<I, S>, value: Types.NoInfer<S>): Action<Type, Payload, Success, Error, Configs>
 
@@ -96,6 +99,20 @@ export interface Any extends Pipeable {
   readonly handlerTimeout: Duration.Duration | undefined
   readonly failureAction: Any | undefined
   readonly failurePayload: "none" | "include"
+  unique?(payload: never): Unique
+}
+
+/**
+ * A key under which only the first of several actions of one type is sent, and for how long.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface Unique {
+  /** 1 to 1,000 characters. Two types may use the same key. */
+  readonly key: string
+  /** For how long another action with the key is a duplicate, at most 366 days. */
+  readonly within: Duration.Input
 }
 
 /**
@@ -415,6 +432,12 @@ export const make = <
     readonly action: Failure & TakesOriginal<Failure, SchemaOf<Payload>["Encoded"]>
     readonly payload: "include"
   } | undefined
+  /**
+   * Makes `send` send only the first of several actions whose payloads give the same key, within a time. The receipt of
+   * another is a `Duplicate`. The option `unique` of a call replaces it. `sendMany`, `request` and `sendWithCallback` ignore
+   * it: a caller that waits would otherwise never get an answer. Default: each action is sent.
+   */
+  readonly unique?: ((payload: SchemaOf<Payload>["~type.make.in"]) => Unique) | undefined
   /** Annotations for tools and workers. Default: none. */
   readonly annotations?: Context.Context<never> | undefined
 } = {}): Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>> => {
@@ -459,7 +482,8 @@ export const make = <
     maxAttempts: given("maxAttempts", options.maxAttempts, type),
     handlerTimeout: given("handlerTimeout", options.handlerTimeout, type),
     failureAction: isBare ? failure : failure.action,
-    failurePayload: isBare ? "none" : failure.payload
+    failurePayload: isBare ? "none" : failure.payload,
+    ...options.unique === undefined ? {} : { unique: options.unique }
   }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>>
 }
 

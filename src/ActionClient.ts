@@ -110,9 +110,9 @@ export interface LaterOptions extends When {
 export interface SendOptions extends CallOptions, LaterOptions {
   /**
    * Sends only the first of several actions of one type with the same key within a time. The receipt of another is a
-   * `Duplicate` with the ids of the first. Default: none.
+   * `Duplicate` with the ids of the first. Default: that of the contract, if it has one.
    */
-  readonly unique?: { readonly key: string; readonly within: Duration.Input } | undefined
+  readonly unique?: Action.Unique | undefined
   /**
    * Of several actions of one type with the same key, runs only the last, once none was sent for the time `quiet`, and at
    * most `maxWait` after the first. Default: none.

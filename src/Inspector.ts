@@ -22,6 +22,7 @@ import * as internal from "./internal/inspector/make.ts"
 import type { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import type { Receipt } from "./Receipt.ts"
 import type { Redis, RedisError } from "./Redis.ts"
+import type { ScheduleNotFound, Schedules, ScheduleStatus } from "./Schedules.ts"
 
 // -----------------------------------------------------------------------------
 // models
@@ -325,22 +326,6 @@ export interface Services {
   readonly services: ReadonlyArray<ServiceFound>
   /** Whether all keys were scanned. `false` without `scan`, and if the scan stopped early. */
   readonly complete: boolean
-}
-
-/**
- * A schedule.
- *
- * @since 0.2.0
- * @category models
- */
-export interface ScheduleFound {
-  readonly name: string
-  /** Its next slot, by the server's clock; `undefined` if it is paused or over. */
-  readonly next: DateTime.Utc | undefined
-  /** The specification as it is stored, as JSON. */
-  readonly spec: string
-  /** What happened last, as it is stored. */
-  readonly state: string | undefined
 }
 
 /**
@@ -703,8 +688,11 @@ export class Inspector extends Context.Service<Inspector, {
   /** Returns the consumers of the workers' group, at most 400. */
   readonly consumers: (service: string) => Effect.Effect<ReadonlyArray<Consumer>, ReadError>
 
-  /** Returns the schedules of the service by their next slot, at most 400. */
-  readonly schedules: (service: string) => Effect.Effect<ReadonlyArray<ScheduleFound>, ReadError>
+  /** Returns the schedules of the service, by name. */
+  readonly schedules: (service: string) => Effect.Effect<ReadonlyArray<ScheduleStatus>, ReadError>
+
+  /** Returns the service `Schedules` of a service: next slots, pauses, backfills. */
+  readonly scheduling: (service: string) => Effect.Effect<Schedules["Service"], ReadError>
 
   /**
    * Finds an action. With a receipt or an entry id, and while it is parked, one look is enough. By its action id alone,
@@ -812,8 +800,8 @@ export class Inspector extends Context.Service<Inspector, {
     ReadError | InvalidOption
   >
 
-  /** Runs a schedule now, besides its slots. Returns the receipt. */
-  readonly trigger: (service: string, name: string) => Effect.Effect<Receipt, ReadError | errors.NoSuchSchedule>
+  /** Sends the action of a schedule now, besides its slots. Returns the id of the action. */
+  readonly trigger: (service: string, name: string) => Effect.Effect<string, ReadError | ScheduleNotFound>
 }>()("effect-redis-workers/Inspector") {}
 
 // -----------------------------------------------------------------------------
@@ -873,7 +861,6 @@ export const layer: Layer.Layer<Inspector, never, Redis | QueueNaming> = Layer.e
 
 export {
   ActionNotFound,
-  NoSuchSchedule,
   NotPermitted,
   OtherEnvironment,
   Running,

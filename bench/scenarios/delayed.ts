@@ -9,8 +9,8 @@ import { type Case, choose, library, type Numbers, type Scenario, type Size, tho
 import { serverCpu } from "./cpu.ts"
 
 /** Messages that each system can park in a second, and the seconds that a process may need to start. */
-const slowest = 2_500
-const startUp = 4
+const slowest = 2_000
+const startUp = 12
 
 /** Microseconds that each party used for all messages. */
 const measure = async (bench: Bench, file: string, total: number): Promise<Numbers> => {

@@ -585,7 +585,6 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       // SAFETY: the wrong type is what is tested.
       ["a payload of the wrong type", send(CreateUser, { email: 7 } as unknown as { email: string })],
       ["a correlation id that is no UUID", send(CreateUser, payload, { correlationId: "1" })],
-      ["fewer ids than payloads", sendMany(CreateUser, [payload, payload], { actionIds: [uuidOf(1)] })],
       ["a context id that is no UUID", send(CreateUser, payload, { context: { tenantId: "acme" } })],
       ["a service that would break the name", send(CreateUser, payload, { service: "user:streams" })],
       ["a payload over the limit", send(CreateUser, { email: "hunter2".repeat(10_000) })],
@@ -620,6 +619,12 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       assert.instanceOf(error, ActionClient.EncodeError, what)
       assert.notInclude(String(error), "hunter2", what)
     }
+    const fewer = yield* Effect.flip(sendMany(CreateUser, [payload, payload], { actionIds: [uuidOf(1)] }))
+    assert.instanceOf(fewer, ActionClient.InvalidOption)
+    assert.strictEqual(
+      fewer.message,
+      "The option \"actionIds\" is a list of 1: expected one id for each of the 2 payloads"
+    )
     assert.lengthOf(yield* sent, 0)
     assert.strictEqual(yield* open, 0)
   }),

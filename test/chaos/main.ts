@@ -5,7 +5,8 @@
  * seconds a worker is killed with -9 and started again, one is frozen past its lease, the server is killed with -9
  * twice and started again, connections are cut. At the end nothing may be lost, pending or unresolved.
  *
- * `--quick` sends 10,000 actions instead of 100,000; `--actions n` and `--seed n` say otherwise.
+ * `--quick` sends 10,000 actions instead of 100,000; `--actions n` and `--seed n` say otherwise. `--delayed n` sends so many
+ * percent of the actions with a delay of up to five seconds (default 0); they are parked while everything breaks.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as Context from "effect/Context"
@@ -31,10 +32,18 @@ import * as journal from "./journal.ts"
 import { failuresOf, lines } from "./report.ts"
 
 const { values } = parseArgs({
-  options: { quick: { type: "boolean" }, actions: { type: "string" }, seed: { type: "string" } }
+  options: {
+    quick: { type: "boolean" },
+    actions: { type: "string" },
+    seed: { type: "string" },
+    delayed: { type: "string" }
+  }
 })
 const total = Number(values.actions ?? (values.quick === true ? 10_000 : 100_000))
 const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31))
+
+/** Percent of the actions that are parked first. */
+const delayed = Number(values.delayed ?? 0)
 
 const claimIdle = 2_000
 const workers = 4
@@ -63,6 +72,9 @@ const fateOf = (index: number) =>
     ? "slow"
     : "succeed"
 
+/** How long an action waits before it is due, in milliseconds; `undefined` for one that is due at once. */
+const delayOf = (index: number) => (index * 37) % 100 < delayed ? 200 + (index * 7_919) % 4_800 : undefined
+
 const textOf = (path: string): string => {
   try {
     return readFileSync(path, "utf8")
@@ -72,6 +84,7 @@ const textOf = (path: string): string => {
 }
 
 const stream = "chaos:test:chaos:streams:main"
+const parkedDue = "chaos:test:chaos:parked:due"
 
 const program = Effect.gen(function*() {
   const directory = yield* Effect.acquireRelease(
@@ -109,7 +122,7 @@ const program = Effect.gen(function*() {
   // faults
   // ---------------------------------------------------------------------------
 
-  const counts = { kills: 0, runningAtKills: 0, freezes: 0, serverKills: 0, cuts: 0, repeated: 0 }
+  const counts = { kills: 0, runningAtKills: 0, freezes: 0, serverKills: 0, cuts: 0, repeated: 0, parked: 0 }
   const pick = () => Math.floor(random() * running.length)
 
   /** Entries whose handler had started and that were not settled when their process was killed. */
@@ -184,7 +197,12 @@ const program = Effect.gen(function*() {
 
   /** Sends until Redis has it: the same id, so that a repeated send is the same action. */
   const sendOne = (index: number): Effect.Effect<void> =>
-    client.send(Work, { index, fate: fateOf(index) }, { actionId: idOf(index) }).pipe(
+    client.send(Work, { index, fate: fateOf(index) }, { actionId: idOf(index), delay: delayOf(index) }).pipe(
+      Effect.tap((receipt) =>
+        Effect.sync(() => {
+          if (receipt._tag !== "Sent") counts.parked++
+        })
+      ),
       Effect.catch(() =>
         Effect.suspend(() => {
           counts.repeated++
@@ -218,7 +236,10 @@ const program = Effect.gen(function*() {
   const sending = yield* Effect.forEach(
     Array.from({ length: total }, (_, index) => index),
     (index) =>
-      Effect.andThen(index % 3 === 0 ? requestOne(index) : sendOne(index), Ref.update(sent, (count) => count + 1)),
+      Effect.andThen(
+        index % 3 === 0 && delayOf(index) === undefined ? requestOne(index) : sendOne(index),
+        Ref.update(sent, (count) => count + 1)
+      ),
     { concurrency: 300, discard: true }
   ).pipe(Effect.forkScoped)
   const breaking = yield* Effect.forkScoped(faults)
@@ -241,8 +262,14 @@ const program = Effect.gen(function*() {
   // ---------------------------------------------------------------------------
 
   const pending = Effect.map(
-    Effect.all([server.cli("XPENDING", stream, "chaos-group"), server.cli("XLEN", stream)]),
-    ([summary, length]) => Math.max(Number(Array.isArray(summary) ? summary[0] : 0), Number(length))
+    Effect.all([
+      // First: what is promoted between the commands is counted in the stream.
+      server.cli("ZCARD", parkedDue),
+      server.cli("XPENDING", stream, "chaos-group"),
+      server.cli("XLEN", stream)
+    ]),
+    ([parked, summary, length]) =>
+      Math.max(Number(Array.isArray(summary) ? summary[0] : 0), Number(length)) + Number(parked)
   )
   let left = yield* Effect.orDie(pending)
   for (let tries = 0; left > 0 && tries < 240; tries++) {

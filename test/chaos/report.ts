@@ -22,6 +22,8 @@ export interface Summary {
   readonly serverKills: number
   readonly cuts: number
   readonly repeated: number
+  /** Accepted before they were due. */
+  readonly parked: number
 }
 
 const leasesLost = (summary: Summary): number => summary.leasesLostByRenewal + summary.leasesLostBySettlement
@@ -55,5 +57,6 @@ export const lines = (summary: Summary): ReadonlyArray<string> => [
   `workers frozen             ${summary.freezes}`,
   `servers killed             ${summary.serverKills}`,
   `connections cut            ${summary.cuts} times`,
-  `sends repeated             ${summary.repeated}`
+  `sends repeated             ${summary.repeated}`,
+  `parked before they ran     ${summary.parked}`
 ]

@@ -1,6 +1,7 @@
 /** Names with hash tags, and slots as a server computes them. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import { inbox, namesOf } from "../../src/internal/redis/names.ts"
 import { slotOf } from "../../src/internal/redis/slot.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
@@ -50,8 +51,9 @@ describe("names with hash tags", () => {
   it("are those of the layer when QUEUE_HASH_TAGS is set", () =>
     Effect.runPromise(
       QueueNaming.QueueNaming.use((naming) => Effect.succeed(naming.key("user", "streams", "main"))).pipe(
-        Effect.provide(QueueNaming.layer),
-        Effect.provide(Settings.layerOf({ serviceName: "user", queueHashTags: true }))
+        Effect.provide(
+          Layer.provide(QueueNaming.layer, Settings.layerOf({ serviceName: "user", queueHashTags: true }))
+        )
       )
     ).then((key) => assert.strictEqual(key, "{nooble4:dev:user}:streams:main")))
 })

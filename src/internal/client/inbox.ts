@@ -48,14 +48,8 @@ const longestRetry = 2_000
 /** Takes answers, oldest first, up to the given number. */
 type Take = (connection: Connection, count: string) => Effect.Effect<ReadonlyArray<string>, RedisError>
 
-export const make = (options: InboxOptions): Inbox => {
-  const { key, redis, waiters } = options
-  const needed = Latch.makeUnsafe(false)
-  const seconds = String(options.block / 1000)
-  const own = ownConnections.make(redis, key, key)
-  const outage = outageOf(redis)
-  let renewAt = 0
-
+/** How this server lets answers be taken. */
+const takes = (redis: Redis["Service"], key: string, seconds: string): Effect.Effect<Take> => {
   const takeMany: Take = (connection, count) =>
     connection.send<[string, ReadonlyArray<string>] | null>(
       "BLMPOP",
@@ -84,11 +78,20 @@ export const make = (options: InboxOptions): Inbox => {
     )
 
   // Depends on the server's commands, not on its version. Without permission to ask, the newer command is used.
-  const chooseTake = redis.send<ReadonlyArray<unknown>>("COMMAND", "INFO", "BLMPOP").pipe(
+  return redis.send<ReadonlyArray<unknown>>("COMMAND", "INFO", "BLMPOP").pipe(
     Effect.map((info): Take => Array.isArray(info) && info[0] === null ? takeOne : takeMany),
     Effect.catch(() => Effect.succeed(takeMany))
   )
+}
 
+export const make = (options: InboxOptions): Inbox => {
+  const { key, redis, waiters } = options
+  const needed = Latch.makeUnsafe(false)
+  const own = ownConnections.make(redis, key, key)
+  const outage = outageOf(redis)
+  let renewAt = 0
+
+  const chooseTake = takes(redis, key, String(options.block / 1000))
   const sizes = batchSize.make()
   const count = (): string => String(Math.max(1, Math.min(maxBatch, sizes.affordable(readLength))))
 

@@ -11,14 +11,14 @@ import type { QueueNaming } from "../../QueueNaming.ts"
 import type { Receipt } from "../../Receipt.ts"
 import type { Redis, RedisError } from "../../Redis.ts"
 import { exitOf } from "../base/exit.ts"
-import type { InvalidOption } from "../base/invalidOption.ts"
+import { InvalidOption } from "../base/invalidOption.ts"
 import { uuid } from "../base/uuid.ts"
 import { callbackInbox } from "../redis/names.ts"
 import { strings } from "../redis/reply.ts"
 import { bytesOf, Load, scriptWords } from "../scripts/bounds.ts"
 import { append } from "../scripts/streams.ts"
 import type { AnswerTarget, Writing } from "./append.ts"
-import { EncodeError, InvalidAction, type NotSupported } from "./errors.ts"
+import type { EncodeError, NotSupported } from "./errors.ts"
 import { isPlain, type Later } from "./later.ts"
 import type { Streams, Target } from "./streams.ts"
 import { traced } from "./telemetry.ts"
@@ -70,6 +70,13 @@ export const actionIdOf = (actionType: string, own: string | undefined): Exit.Ex
   return id._tag === "Success" ? Exit.succeed(id.success) : Exit.fail(id.failure)
 }
 
+/** The options of a call with the key of the contract. The caller's own key comes first. */
+const keyed = (action: Action.Any, payload: unknown, options: SendOptions): SendOptions =>
+  options.unique !== undefined || options.debounce !== undefined
+    ? options
+    // SAFETY: the caller's payload is that of this contract.
+    : { ...options, unique: action.unique!(payload as never) }
+
 const sent = ({ service, stream }: Target, actionId: string, entryId: string): Receipt => ({
   _tag: "Sent",
   actionId,
@@ -95,8 +102,9 @@ export const make = ({ chunkSize, later, naming, redis, streams, writing }: Send
   })
 
   /** Sends one action, with or without a callback. */
-  const sendOne = (action: Action.Any, payload: unknown, options: SendOptions, answer?: AnswerTarget) =>
+  const sendOne = (action: Action.Any, payload: unknown, given: SendOptions, answer?: AnswerTarget) =>
     Effect.withFiber((fiber): Effect.Effect<Receipt, SendFailure, unknown> => {
+      const options = action.unique !== undefined && answer === undefined ? keyed(action, payload, given) : given
       const target = streams.of(action.type, options.service)
       if (Exit.isFailure(target)) return Effect.failCause(target.cause)
       const id = actionIdOf(action.type, options.actionId)
@@ -156,9 +164,11 @@ export const make = ({ chunkSize, later, naming, redis, streams, writing }: Send
     const all = [...payloads]
     const { actionIds } = options
     if (actionIds !== undefined && actionIds.length !== all.length) {
-      const message =
-        `The option actionIds has ${actionIds.length} ids for ${all.length} payloads: expected one for each`
-      return yield* new EncodeError({ actionType: action.type, reason: new InvalidAction({ message }) })
+      return yield* new InvalidOption({
+        option: "actionIds",
+        found: `a list of ${actionIds.length}`,
+        expected: `one id for each of the ${all.length} payloads`
+      })
     }
     const ids: Array<string> = []
     for (let index = 0; index < all.length; index++) {

@@ -7,7 +7,7 @@ import { QueueNameError, type QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis, RedisError } from "../../Redis.ts"
 import { memo } from "../base/memo.ts"
 import { actionStream, type Names, namesOf } from "../redis/names.ts"
-import { type NotPermitted, ServiceNotFound } from "./errors.ts"
+import { ServiceNotFound } from "./errors.ts"
 import { permitting } from "./errorsOf.ts"
 import { nearest } from "./nearest.ts"
 import { scanServices } from "./scan.ts"
@@ -66,12 +66,14 @@ export const make = (input: DeskInput): Desk => {
   )
 
   const notFound = (service: string) =>
-    Effect.flatMap(known, (names) =>
-      new ServiceNotFound({ service, nearest: nearest(service, names), stream: actionStream(naming, service) }))
+    Effect.flatMap(
+      known,
+      (names) =>
+        new ServiceNotFound({ service, nearest: nearest(service, names), stream: actionStream(naming, service) })
+    )
 
   const exists = (names: Names): Effect.Effect<boolean, RedisError> =>
-    Effect.map(redis.send("EXISTS", ...marksOf(names)), (count) =>
-      Number(count) > 0)
+    Effect.map(redis.send("EXISTS", ...marksOf(names)), (count) => Number(count) > 0)
 
   const need = Effect.fnUntraced(
     function*(service: string): Effect.fn.Return<Names, ServiceNotFound | QueueNameError | RedisError> {
@@ -90,6 +92,6 @@ export const make = (input: DeskInput): Desk => {
     on: <A, E, R>(service: string, operation: string, run: (names: Names) => Effect.Effect<A, E | RedisError, R>) =>
       permitting(service, operation)<A, E | ServiceNotFound | QueueNameError, R>(
         Effect.flatMap(need(service), run)
-      ) as Effect.Effect<A, E | ServiceNotFound | QueueNameError | NotPermitted | RedisError, R>
+      )
   }
 }

@@ -54,7 +54,7 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 
 /**
  * The action is not waiting, running, parked or dead: it ended, or it never existed. There is no record of actions that
- * ended: a metric, a log line and a trace tell of them.
+ * ended: metrics, log lines and traces report them.
  *
  * @since 0.2.0
  * @category errors
@@ -87,7 +87,9 @@ export class Running extends Schema.TaggedError<Running>()("Running", {
   consumer: Schema.String
 }) {
   override get message(): string {
-    return `The action ${this.entryId} of ${JSON.stringify(this.service)} is held by ${this.consumer} and runs, or is ` +
+    return `The action ${this.entryId} of ${
+      JSON.stringify(this.service)
+    } is held by ${this.consumer} and runs, or is ` +
       "about to. Wait until it ends"
   }
 }
@@ -125,22 +127,5 @@ export class OtherEnvironment extends Schema.TaggedError<OtherEnvironment>()("Ot
   override get message(): string {
     return `The receipt is of the stream ${this.stream}, but this connection's is ${this.expected}. Use the prefix and ` +
       "environment of the sender"
-  }
-}
-
-/**
- * There is no schedule with that name.
- *
- * @since 0.2.0
- * @category errors
- */
-export class NoSuchSchedule extends Schema.TaggedError<NoSuchSchedule>()("NoSuchSchedule", {
-  service: Schema.String,
-  name: Schema.String,
-  nearest: Schema.Array(Schema.String)
-}) {
-  override get message(): string {
-    const advice = this.nearest.length === 0 ? "It has no schedules" : `Did you mean ${quoted(this.nearest)}?`
-    return `There is no schedule ${JSON.stringify(this.name)} in ${JSON.stringify(this.service)}. ${advice}`
   }
 }

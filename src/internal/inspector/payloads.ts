@@ -59,7 +59,8 @@ const hidesIn = (ast: SchemaAST.AST, seen: Set<SchemaAST.AST>): boolean => {
     case "Declaration":
       return ast.typeParameters.some(inner)
     case "Objects":
-      return ast.propertySignatures.some(({ type }) => inner(type)) || ast.indexSignatures.some(({ type }) => inner(type))
+      return ast.propertySignatures.some(({ type }) => inner(type)) ||
+        ast.indexSignatures.some(({ type }) => inner(type))
     case "Arrays":
       return ast.elements.some(inner) || ast.rest.some(inner)
     case "Union":
@@ -112,7 +113,12 @@ const cut = (text: string, truncated: boolean, redacted: boolean): Inspector.Pay
   withheld: undefined
 })
 
-const withheld = (reason: string): Inspector.Payload => ({ text: "", truncated: false, redacted: true, withheld: reason })
+const withheld = (reason: string): Inspector.Payload => ({
+  text: "",
+  truncated: false,
+  redacted: true,
+  withheld: reason
+})
 
 /** The payload in the text of an action, of which only the beginning may be known. */
 export const shownOf = Effect.fnUntraced(function*(
@@ -125,7 +131,7 @@ export const shownOf = Effect.fnUntraced(function*(
   const { actionType } = headOf(data)
   const contract = actionType === undefined ? undefined : contracts.get(actionType)
   if (contract === undefined) {
-    // Of an action whose type cannot be read, nobody knows what has to be hidden.
+    // If the type cannot be read, it is unknown what has to be hidden.
     const isUnsure = actionType === undefined && [...contracts.values()].some(hidesAny)
     return { payload: isUnsure ? withheld("its type cannot be read") : raw, verdict: undefined }
   }

@@ -1,13 +1,16 @@
 /** The reads that are one call: services, numbers, consumers, groups, schedules. */
-import * as DateTime from "effect/DateTime"
+import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Inspector from "../../Inspector.ts"
+import { type Schedule, ScheduleDeclared, ScheduleNotFound, Schedules } from "../../Schedules.ts"
 import { dateOf } from "../deadLetter/reading.ts"
 import type { Names } from "../redis/names.ts"
 import { decodePauses, everything } from "../redis/pauses.ts"
 import { array, strings } from "../redis/reply.ts"
-import { listSchedules, overview as overviewScript } from "../scripts/inspect.ts"
+import * as Managing from "../schedules/manage.ts"
+import type { Declared } from "../schedules/spec.ts"
+import { overview as overviewScript } from "../scripts/inspect.ts"
 import { millisOf } from "../wire/entry.ts"
 import { type Desk, marksOf } from "./desk.ts"
 import { permitting } from "./errorsOf.ts"
@@ -103,8 +106,12 @@ export const make = (desk: Desk) => {
   const { naming, redis } = desk
 
   const overview: Inspector.Inspector["Service"]["overview"] = (service) =>
-    desk.on(service, "look", (names) =>
-      Effect.zipWith(look(desk, names), statistics.lastMinute(desk, names), (found, rates) => ({ ...found, rates })))
+    desk.on(
+      service,
+      "look",
+      (names) =>
+        Effect.zipWith(look(desk, names), statistics.lastMinute(desk, names), (found, rates) => ({ ...found, rates }))
+    )
 
   const consumers: Inspector.Inspector["Service"]["consumers"] = (service) =>
     desk.on(service, "look", (names) => Effect.map(look(desk, names), ({ consumers }) => consumers))
@@ -112,18 +119,22 @@ export const make = (desk: Desk) => {
   const pauses: Inspector.Inspector["Service"]["pauses"] = (service) =>
     desk.on(service, "look", (names) => Effect.map(look(desk, names), ({ pauses }) => pauses))
 
+  const scheduling: Inspector.Inspector["Service"]["scheduling"] = (service) =>
+    desk.on(service, "look at schedules", () =>
+      Effect.map(
+        Effect.orDie(Managing.make(redis, naming, service, {
+          notFound: (service, schedule) => new ScheduleNotFound({ service, schedule }),
+          isDeclared: (service, schedule) => new ScheduleDeclared({ service, schedule })
+        })),
+        // SAFETY: every schedule is made by `cron` or `every`, which return the whole of it.
+        (managed) => Schedules.of({ ...managed, upsert: (schedule) => managed.upsert(schedule as Schedule & Declared) })
+      ))
+
   const schedules: Inspector.Inspector["Service"]["schedules"] = (service) =>
-    desk.on(service, "look", (names) =>
-      Effect.map(redis.eval(listSchedules.script)(names), (reply) =>
-        array(reply).map((row): Inspector.ScheduleFound => {
-          const [name, next, spec, state] = strings(row)
-          return {
-            name: name ?? "",
-            next: timeOf(next),
-            spec: spec ?? "",
-            state: state === "" ? undefined : state
-          }
-        }).sort((a, b) => timeIn(a) - timeIn(b) || (a.name < b.name ? -1 : 1))))
+    Effect.flatMap(scheduling(service), ({ list }) => permitting(service, "list schedules")(list))
+
+  const trigger: Inspector.Inspector["Service"]["trigger"] = (service, name) =>
+    Effect.flatMap(scheduling(service), ({ trigger }) => permitting(service, "trigger schedules")(trigger(name)))
 
   const services = Effect.fnUntraced(function*(options: { readonly scan?: boolean | undefined } = {}) {
     const scans = options.scan ?? desk.scan
@@ -147,10 +158,9 @@ export const make = (desk: Desk) => {
     overview,
     consumers,
     pauses,
+    scheduling,
     schedules,
-    services: (options?: { readonly scan?: boolean | undefined }) =>
-      permitting("*", "list services")(services(options))
+    trigger,
+    services: (options?: { readonly scan?: boolean | undefined }) => permitting("*", "list services")(services(options))
   }
 }
-
-const timeIn = ({ next }: Inspector.ScheduleFound): number => next === undefined ? Infinity : DateTime.toEpochMillis(next)

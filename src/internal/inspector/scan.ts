@@ -33,7 +33,7 @@ export const scanKeys = Effect.fnUntraced(function*<E>(
     )
     const keys = strings(reply[1])
     if (keys.length > 0) yield* visit(keys)
-    cursor = String(reply[0])
+    cursor = reply[0]
     if (cursor === "0") return true
   }
   return false

@@ -361,23 +361,3 @@ return { found, looked, cursor }
   keys: (params) => [params.stream],
   args: (params) => [params.text, params.from, params.cursor, String(params.limit)]
 })
-
-/** Schedules: name, next slot, specification and state. */
-export const listSchedules = define<{
-  readonly scheduleSpecs: string
-  readonly scheduleNext: string
-  readonly scheduleState: string
-}>({
-  lua: `local specs, nexts, states = KEYS[1], KEYS[2], KEYS[3]
-local rows = {}
-for i, name in ipairs(redis.call('HKEYS', specs)) do
-  if i > ${maxEntries} then break end
-  rows[i] = {
-    name, redis.call('ZSCORE', nexts, name) or '', redis.call('HGET', specs, name), redis.call('HGET', states, name) or ''
-  }
-end
-return rows
-`,
-  keys: (params) => [params.scheduleSpecs, params.scheduleNext, params.scheduleState],
-  args: () => []
-})

@@ -26,23 +26,48 @@ export interface RetryRecord {
   readonly first: string
   /** When it was first read, in milliseconds by the server's clock, if its id is ahead of that clock. */
   readonly readAt?: number
+  /** Why it waits, if its handler failed. Absent in records of workers before 0.2. */
+  readonly lastError?: LastError
+}
+
+/** A failure in a record: a name without spaces, and a message. Both are bounded. */
+export interface LastError {
+  readonly type: string
+  readonly message: string
 }
 
 export const noRecord: RetryRecord = { attempts: 0, outcomes: 0, unknownSince: 0, first: "" }
 
+/** Characters of the last error in a record. */
+const maxErrorType = 80
+const maxErrorMessage = 300
+
+/** A record has one line. */
+const oneLine = (text: string, most: number): string =>
+  // oxlint-disable-next-line no-control-regex -- those are what is replaced
+  text.slice(0, most).replaceAll(/[\u0000-\u001f\u007f]+/g, " ")
+
+/** The error as a record keeps it. */
+const errorText = ({ message, type }: LastError): string =>
+  ` ${oneLine(type, maxErrorType).replaceAll(" ", "_") || "Error"} ${oneLine(message, maxErrorMessage)}`
+
+/** The last error is the last part, so that records without one, and workers that do not know it, read the others. */
 export const encodeRecord = (record: RetryRecord): string =>
   `${record.attempts} ${record.outcomes} ${record.unknownSince} ${record.first}` +
-  (record.readAt === undefined ? "" : ` ${record.readAt}`)
+  (record.lastError === undefined
+    ? record.readAt === undefined ? "" : ` ${record.readAt}`
+    : ` ${record.readAt ?? 0}${errorText(record.lastError)}`)
 
 export const decodeRecord = (text: string): RetryRecord => {
   if (text === "") return noRecord
-  const [attempts, outcomes, unknownSince, first = "", readAt] = text.split(" ")
+  const [attempts, outcomes, unknownSince, first = "", readAt, type, ...message] = text.split(" ")
   return {
     attempts: Number(attempts) || 0,
     outcomes: Number(outcomes) || 0,
     unknownSince: Number(unknownSince) || 0,
     first,
-    ...(Number(readAt) > 0 ? { readAt: Number(readAt) } : {})
+    ...(Number(readAt) > 0 ? { readAt: Number(readAt) } : {}),
+    ...(type === undefined ? {} : { lastError: { type, message: message.join(" ") } })
   }
 }
 

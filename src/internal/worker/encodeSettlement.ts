@@ -6,7 +6,7 @@ import { isRetryLater } from "../../HandlerError.ts"
 import type { DeadLetterReason } from "../../Settlement.ts"
 import type { SettleEntry } from "../scripts/settle.ts"
 import { type PushTarget, target, type TargetOptions } from "../wire/answerTarget.ts"
-import { encodeRecord, type Entry } from "../wire/entry.ts"
+import { encodeRecord, type Entry, type RetryRecord } from "../wire/entry.ts"
 import { messageOf, nameOf, textAt } from "../wire/errorText.ts"
 import { timestampOf } from "../wire/timestamp.ts"
 import * as traceparent from "../wire/traceparent.ts"
@@ -79,7 +79,12 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
     case "Retry": {
       const answer = settlement.answer ? failureText(decision, settlement.error, options) : undefined
       const push = answer === undefined ? undefined : target(action, answer, options, "response")
-      return waiting(decision, Duration.toMillis(settlement.delay), { attempts: attempt }, push)
+      const behind = reasonBehind(decision.cause)
+      const { error } = settlement
+      return waiting(decision, Duration.toMillis(settlement.delay), {
+        attempts: attempt,
+        lastError: { type: behind?.type ?? error.error_type, message: behind?.message ?? error.message }
+      }, push)
     }
     case "Release":
       return waiting(decision, 0, {}, undefined)
@@ -111,7 +116,7 @@ const notAccepted = "The naming does not accept the list that the message names"
 const waiting = (
   { entry, span }: Decision,
   delay: number,
-  change: { readonly attempts?: number; readonly unknownSince?: number },
+  change: Partial<Pick<RetryRecord, "attempts" | "unknownSince" | "lastError">>,
   push: PushTarget | undefined
 ): SettleEntry => ({
   ...settled(entry),

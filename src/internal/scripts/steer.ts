@@ -1,0 +1,198 @@
+/**
+ * Scripts with which an operator changes what does not run: remove, make due, make a dead letter, pause.
+ *
+ * The fence is that of the workers: an entry that a consumer holds is left to it, in the same step that would change it.
+ */
+import { replaysField } from "../wire/entry.ts"
+import { luaRecords } from "./park.ts"
+import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
+import { maxFields } from "./settle.ts"
+
+interface EntryKeys {
+  readonly stream: string
+  readonly retryDue: string
+  readonly retryRecords: string
+  readonly deadLetters: string
+  readonly group: string
+  readonly waitingConsumer: string
+}
+
+const keysOf = (params: EntryKeys) => [params.stream, params.retryDue, params.retryRecords, params.deadLetters]
+
+/**
+ * Lua: `stateOf(id)` is `missing`, `running` and the consumer, `retrying`, `waiting`, `shared` (not delivered, and other
+ * groups may need it) or `ended`, and the row of the pending list. `remove(id, state)` removes an entry.
+ */
+const luaStates = `${luaBefore}
+local stream, due, records, dead, group, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2]
+local groups, read = 0, nil
+if redis.call('EXISTS', stream) == 1 then
+  for _, row in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+    local info = {}
+    for i = 1, #row, 2 do info[row[i]] = row[i + 1] end
+    groups = groups + 1
+    if info.name == group then read = info['last-delivered-id'] end
+  end
+end
+local function stateOf(id)
+  if #redis.call('XRANGE', stream, id, id) == 0 then return 'missing', '' end
+  local row = read and redis.call('XPENDING', stream, group, id, id, 1)[1]
+  if row then
+    if row[2] ~= waiting then return 'running', row[2] end
+    return 'retrying', '', row
+  end
+  if read and not before(read, id) then return 'ended', '' end
+  if groups > 1 or (groups == 1 and not read) then return 'shared', '' end
+  return 'waiting', ''
+end
+local function remove(id, state)
+  if state == 'retrying' then
+    redis.call('ZREM', due, id)
+    redis.call('HDEL', records, id)
+    redis.call('XACK', stream, group, id)
+  end
+  if groups <= 1 then redis.call('XDEL', stream, id) end
+end
+`
+
+/** Removes entries that do not run. Replies with a state and a consumer for each; `waiting` and `retrying` are removed. */
+export const removeEntries = define<EntryKeys & { readonly ids: ReadonlyArray<string> }>({
+  lua: `${luaStates}
+local replies = {}
+for i = 3, #ARGV do
+  local state, consumer = stateOf(ARGV[i])
+  if state == 'retrying' or state == 'waiting' then remove(ARGV[i], state) end
+  replies[#replies + 1] = state
+  replies[#replies + 1] = consumer
+end
+return replies
+`,
+  keys: keysOf,
+  args: (params) => [params.group, params.waitingConsumer, ...params.ids]
+})
+
+/** Makes an entry that waits for a retry due now. Replies with its state and a consumer. */
+export const hasten = define<EntryKeys & { readonly id: string }>({
+  lua: `${luaNow}${luaInteger}${luaStates}
+local state, consumer = stateOf(ARGV[3])
+if state == 'retrying' then redis.call('ZADD', due, integer(now()), ARGV[3]) end
+return { state, consumer }
+`,
+  keys: keysOf,
+  args: (params) => [params.group, params.waitingConsumer, params.id]
+})
+
+/** Lua: `letterOf(id, values, deliveries)` writes a dead letter with the notes in the arguments, and returns its id. */
+const luaLetterOf = (first: number): string =>
+  `local function letterOf(id, values, deliveries, attempts)
+  local letter = {}
+  local function note(name, value)
+    letter[#letter + 1] = name
+    letter[#letter + 1] = value
+  end
+  note('action_id', ARGV[${first}])
+  note('action_type', ARGV[${first + 1}])
+  note('attempts', attempts)
+  note('deliveries', deliveries)
+  note('hops', values[#values - 1] == '${replaysField}' and values[#values]:match('^%d+$') or '0')
+  note('reason', 'rejected')
+  note('error_type', 'Buried')
+  note('error_code', '')
+  note('message', ARGV[${first + 2}])
+  note('entry_id', id)
+  note('group', group)
+  note('consumer', '')
+  note('time', integer(now()))
+  note('fields', integer(#values / 2))
+  if #values > ${maxFields} then
+    local parts = {}
+    for i = 1, #values do parts[i] = #values[i] .. ':' .. values[i] .. ',' end
+    note('packed', table.concat(parts))
+  else
+    for i = 1, #values do letter[#letter + 1] = values[i] end
+  end
+  return redis.call('XADD', dead, '*', unpack(letter))
+end
+`
+
+interface Notes {
+  readonly actionId: string
+  readonly actionType: string
+  readonly message: string
+}
+
+/** Makes an entry that does not run a dead letter. Replies with its state, and the letter or a consumer. */
+export const buryEntry = define<EntryKeys & Notes & { readonly id: string }>({
+  lua: `${luaNow}${luaInteger}${luaStates}${luaLetterOf(4)}
+local id = ARGV[3]
+local state, consumer, row = stateOf(id)
+if state ~= 'retrying' and state ~= 'waiting' then return { state, consumer } end
+local record = redis.call('HGET', records, id) or ''
+local values = redis.call('XRANGE', stream, id, id)[1][2]
+local letter = letterOf(id, values, integer(row and row[4] or 0), record:match('^%d+') or '0')
+remove(id, state)
+return { state, letter }
+`,
+  keys: keysOf,
+  args: (params) => [
+    params.group,
+    params.waitingConsumer,
+    params.id,
+    params.actionId,
+    params.actionType,
+    params.message
+  ]
+})
+
+/** Makes a parked action a dead letter. Replies with the letter, or nothing if it is not parked. */
+export const buryParked = define<
+  Notes & {
+    readonly parkedEntries: string
+    readonly parkedDue: string
+    readonly deadLetters: string
+    readonly group: string
+    readonly parkingId: string
+  }
+>({
+  lua: `${luaNow}${luaInteger}${luaRecords}
+local entries, due, dead, group, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
+${luaLetterOf(3)}local record = redis.call('HGET', entries, id)
+if not record then return false end
+local letter = letterOf('0-0', unpacked(record), '0', '0')
+redis.call('HDEL', entries, id)
+redis.call('ZREM', due, id)
+return letter
+`,
+  keys: (params) => [params.parkedEntries, params.parkedDue, params.deadLetters],
+  args: (params) => [params.group, params.parkingId, params.actionId, params.actionType, params.message]
+})
+
+// -----------------------------------------------------------------------------
+// pauses
+// -----------------------------------------------------------------------------
+
+/** Pauses a service or a type. Replies with the time at which the pause ends; `halted` if it lasts. */
+export const pause = define<{
+  readonly paused: string
+  readonly field: string
+  /** Milliseconds; `undefined` until it is ended. */
+  readonly lasts: number | undefined
+  readonly reason: string
+}>({
+  lua: `${luaNow}${luaInteger}
+local ends = ARGV[2] == '' and 'halted' or integer(now() + tonumber(ARGV[2]))
+redis.call('HSET', KEYS[1], ARGV[1], ends .. ' ' .. ARGV[3])
+return ends
+`,
+  keys: (params) => [params.paused],
+  args: (params) => [params.field, params.lasts === undefined ? "" : String(params.lasts), params.reason]
+})
+
+/** Removes a pause. With a value only if it is still that. Replies with how many were removed. */
+export const unpause = define<{ readonly paused: string; readonly field: string; readonly value?: string }>({
+  lua: `if ARGV[2] and redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+return redis.call('HDEL', KEYS[1], ARGV[1])
+`,
+  keys: (params) => [params.paused],
+  args: ({ field, value }) => value === undefined ? [field] : [field, value]
+})
