@@ -44,8 +44,11 @@ export const asked = (
 }
 
 /** Writes down what became of it. */
-export const ended = (redis: Redis["Service"], { id, stream }: Written, outcome: string): Effect.Effect<void, RedisError> =>
-  Effect.asVoid(add(redis, stream, ["of", id, "outcome", outcome.slice(0, 500)]))
+export const ended = (
+  redis: Redis["Service"],
+  { id, stream }: Written,
+  outcome: string
+): Effect.Effect<void, RedisError> => Effect.asVoid(add(redis, stream, ["of", id, "outcome", outcome.slice(0, 500)]))
 
 const fieldsOf = (pairs: ReadonlyArray<string>): Map<string, string> => {
   const fields = new Map<string, string>()

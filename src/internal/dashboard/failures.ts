@@ -7,7 +7,13 @@ interface Tagged {
   readonly message: string
 }
 
-const missing = new Set(["ServiceNotFound", "ActionNotFound", "DeadLetterNotFound", "NoSuchSchedule", "ScheduleNotFound"])
+const missing = new Set([
+  "ServiceNotFound",
+  "ActionNotFound",
+  "DeadLetterNotFound",
+  "NoSuchSchedule",
+  "ScheduleNotFound"
+])
 const unavailable = new Set(["RedisError", "NotPermitted"])
 
 export type Problem = models.Forbidden | models.Missing | models.Conflict | models.Unavailable

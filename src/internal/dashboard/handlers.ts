@@ -130,8 +130,11 @@ export const make = Effect.fnUntraced(function*({ inspector, naming, policy, red
       }))
 
   return {
-    session: allowed(policy, { name: "session", kind: "read", service: undefined }, (user) =>
-      Effect.succeed({ user, readOnly: policy.readOnly })),
+    session: allowed(
+      policy,
+      { name: "session", kind: "read", service: undefined },
+      (user) => Effect.succeed({ user, readOnly: policy.readOnly })
+    ),
     services: read("services", undefined, services),
     overview: (service: string) => read("overview", service, inspector.overview(service)),
     list: (service: string, state: Inspector.State, options: Inspector.ListOptions) =>

@@ -224,9 +224,17 @@ export const Verb = Schema.Union([
     reason: optional(Name)
   }),
   Schema.Struct({ verb: Schema.Literal("resume"), actionType: optional(Name) }),
-  Schema.Struct({ verb: Schema.Literal("cancel"), id: Name, state: Schema.Literals(["waiting", "retrying", "scheduled"]) }),
+  Schema.Struct({
+    verb: Schema.Literal("cancel"),
+    id: Name,
+    state: Schema.Literals(["waiting", "retrying", "scheduled"])
+  }),
   Schema.Struct({ verb: Schema.Literal("retryNow"), id: Name, state: Schema.Literals(["retrying", "scheduled"]) }),
-  Schema.Struct({ verb: Schema.Literal("bury"), id: Name, state: Schema.Literals(["waiting", "retrying", "scheduled"]) }),
+  Schema.Struct({
+    verb: Schema.Literal("bury"),
+    id: Name,
+    state: Schema.Literals(["waiting", "retrying", "scheduled"])
+  }),
   Schema.Struct({ verb: Schema.Literal("replay"), ids: Ids }),
   Schema.Struct({ verb: Schema.Literal("discard"), ids: Ids }),
   Schema.Struct({

@@ -15,7 +15,10 @@ export interface Wanted {
 /** The options of a dashboard, with the environment of `authorize` provided. */
 export interface Policy {
   readonly authorize:
-    | ((request: HttpServerRequest.HttpServerRequest, wanted: Wanted) => Effect.Effect<string, { readonly message: string }>)
+    | ((
+      request: HttpServerRequest.HttpServerRequest,
+      wanted: Wanted
+    ) => Effect.Effect<string, { readonly message: string }>)
     | undefined
   readonly readOnly: boolean
   readonly token: Redacted.Redacted | undefined

@@ -15,8 +15,7 @@ import { mayEnter, permit, type Policy } from "./permit.ts"
 
 const encodeServices = Schema.encodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(models.Services)))
 
-const refused = (message: string) =>
-  HttpServerResponse.text(`${message}\n`, { status: 403, headers: responseHeaders })
+const refused = (message: string) => HttpServerResponse.text(`${message}\n`, { status: 403, headers: responseHeaders })
 
 const noToken = "The token is missing. Open the URL that the command printed when it started"
 
@@ -82,8 +81,10 @@ export const add = Effect.fnUntraced(function*(
 
   const file = (text: string, contentType: string) =>
     guarded((request) =>
-      Effect.map(permit(policy, request, { name: "page", kind: "read", service: undefined }), () =>
-        HttpServerResponse.text(text, { contentType, headers: responseHeaders }))
+      Effect.map(
+        permit(policy, request, { name: "page", kind: "read", service: undefined }),
+        () => HttpServerResponse.text(text, { contentType, headers: responseHeaders })
+      )
     )
 
   // Links and files in the page are relative to this.
@@ -93,9 +94,8 @@ export const add = Effect.fnUntraced(function*(
   yield* router.add("GET", under("/app.js"), file(assets.script, "text/javascript; charset=utf-8"))
   yield* router.add("GET", under("/app.css"), file(assets.style, "text/css; charset=utf-8"))
   yield* router.add("GET", under("/api/live"), guarded((request) => live(policy, handlers, request)))
-  if (path !== "") yield* router.add("GET", under("") , html)
+  if (path !== "") yield* router.add("GET", under(""), html)
   yield* router.add("GET", under("/"), html)
   // Each view has a URL of its own, which the page reads.
   for (const view of ["/services/*", "/audit"] as const) yield* router.add("GET", under(view), html)
 })
-

@@ -49,7 +49,8 @@ export const layer = (path: string, policy: Policy) =>
         services: () => desk.services,
         overview: ({ params }) => desk.overview(params.service),
         list: ({ params, query }) => desk.list(params.service, params.state, query),
-        action: ({ params, query: { by, id, payload } }) => desk.action(params.service, { by, id, payload: payload === "yes" }),
+        action: ({ params, query: { by, id, payload } }) =>
+          desk.action(params.service, { by, id, payload: payload === "yes" }),
         statistics: ({ params, query }) => desk.statistics(params.service, query.minutes ?? 60),
         schedules: ({ params }) => desk.schedules(params.service),
         groups: ({ params }) => desk.groups(params.service),
@@ -58,14 +59,17 @@ export const layer = (path: string, policy: Policy) =>
         audit: () => desk.audit
       }))
     const write = HttpApiBuilder.group(api, "write", (build) =>
-      build.handleAll({ verb: ({ params, payload }) => desk.verb(params.service, payload) }))
+      build.handleAll({
+        verb: ({ params, payload }) => desk.verb(params.service, payload)
+      }))
 
     const page = HttpRouter.use(Effect.fnUntraced(function*(router) {
       yield* routes.add(router, path, policy, yield* assets.load, desk)
     }))
 
-    return Layer.mergeAll(HttpApiBuilder.layer(api, { openapiPath: `${path}/api/openapi.json` as `/${string}` }), page).pipe(
-      Layer.provide([read, write]),
-      Layer.provide(guard(policy))
-    )
+    return Layer.mergeAll(HttpApiBuilder.layer(api, { openapiPath: `${path}/api/openapi.json` as `/${string}` }), page)
+      .pipe(
+        Layer.provide([read, write]),
+        Layer.provide(guard(policy))
+      )
   }))
