@@ -226,7 +226,12 @@ describe("encodeSettlement", () => {
   it("counts a retry as a failed attempt and an outcome, and waits whole milliseconds", () => {
     const encoded = encode({ _tag: "Retry", delay: Duration.millis(10.2), error, answer: false })
     assert.strictEqual(encoded?.wait?.delay, 11)
-    assert.deepStrictEqual(decodeRecord(encoded?.wait?.record ?? ""), { ...record, attempts: 2, outcomes: 3 })
+    assert.deepStrictEqual(decodeRecord(encoded?.wait?.record ?? ""), {
+      ...record,
+      attempts: 2,
+      outcomes: 3,
+      lastError: { type: "EmailTaken", message: "taken" }
+    })
     assert.isFalse(encoded?.dead)
     assert.strictEqual(encoded?.push, undefined)
   })

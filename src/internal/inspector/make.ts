@@ -1,5 +1,5 @@
 /** Puts the inspector together. */
-import * as Context from "effect/Context"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as ActionGroup from "../../ActionGroup.ts"
 import type * as DeadLetter from "../../DeadLetter.ts"
