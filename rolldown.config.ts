@@ -51,6 +51,8 @@ export default defineConfig({
         { name: "testing", test: /src\/(testing\/|internal\/testing\/)/, priority: 2 },
         // `RedisMemory` imports it when a server is made.
         { name: "memory", test: /src\/internal\/memory\/|node_modules\/(?:fengari|sprintf-js)\//, priority: 1 },
+        // `Dashboard` imports it when a dashboard is served.
+        { name: "dashboard", test: /src\/internal\/dashboard\/(?!assets|guard)/, priority: 1 },
         { name: "core", test: /src\//, priority: 0 }
       ]
     }

@@ -2,7 +2,11 @@
 export const count = (value: number): string => value.toLocaleString("en")
 
 export const short = (value: number): string =>
-  value < 10_000 ? count(value) : value < 1_000_000 ? `${(value / 1_000).toFixed(1)}k` : `${(value / 1_000_000).toFixed(1)}M`
+  value < 10_000
+    ? count(value)
+    : value < 1_000_000
+    ? `${(value / 1_000).toFixed(1)}k`
+    : `${(value / 1_000_000).toFixed(1)}M`
 
 const units = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000]] as const
 
@@ -33,7 +37,11 @@ export const clock = (time: string): string => new Date(time).toLocaleTimeString
 export const full = (time: string): string => time.replace("T", " ").replace(/\.\d+Z$/, "Z").replace("Z", " UTC")
 
 export const bytes = (size: number): string =>
-  size < 1_024 ? `${size} B` : size < 1_048_576 ? `${(size / 1_024).toFixed(1)} KiB` : `${(size / 1_048_576).toFixed(1)} MiB`
+  size < 1_024
+    ? `${size} B`
+    : size < 1_048_576
+    ? `${(size / 1_024).toFixed(1)} KiB`
+    : `${(size / 1_048_576).toFixed(1)} MiB`
 
 export const reasons: { readonly [reason: string]: string } = {
   malformed: "Not an action",

@@ -44,7 +44,7 @@ export const Link = (
 ) => (
   <a
     href={base + to}
-    class={name}
+    {...(name === undefined ? {} : { class: name })}
     aria-current={current === true ? "page" : undefined}
     onClick={(event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return
@@ -131,12 +131,11 @@ export const useData = <A,>(path: string, query: Query = {}, follow = true): Dat
   const { tick } = useLive()
   const key = path + JSON.stringify(query)
   const [data, setData] = useState<Data<A> & { readonly key: string }>({ key, value: undefined, failure: undefined })
-  const busy = useRef<string>()
+  const busy = useRef<string | undefined>(undefined)
   useEffect(() => {
     // An update while the one before is still on its way is left out, so that a slow server is not asked more and more.
     if (busy.current === key) return
     busy.current = key
-    const aborted = { is: false }
     get<A>(path, query).then(
       (value) => busy.current === key && setData({ key, value, failure: undefined }),
       (error: unknown) => {
@@ -145,7 +144,7 @@ export const useData = <A,>(path: string, query: Query = {}, follow = true): Dat
         setData((before) => ({ key, value: before.key === key ? before.value : undefined, failure }))
       }
     ).finally(() => {
-      if (busy.current === key && !aborted.is) busy.current = undefined
+      if (busy.current === key) busy.current = undefined
     })
   }, [key, follow ? tick : 0])
   return data.key === key ? data : { value: undefined, failure: undefined }

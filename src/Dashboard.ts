@@ -19,7 +19,6 @@ import type * as Redacted from "effect/Redacted"
 import type { Inspector } from "./Inspector.ts"
 import { InvalidOption } from "./internal/base/invalidOption.ts"
 import { MissingAssets } from "./internal/dashboard/assets.ts"
-import * as serve from "./internal/dashboard/serve.ts"
 import type { QueueNaming } from "./QueueNaming.ts"
 import type { Redis } from "./Redis.ts"
 
@@ -128,6 +127,8 @@ export const layer = <R = never>(
     const origin = yield* originOf(options.origin)
     const context = yield* Effect.context<R>()
     const { authorize } = options
+    // What the API needs of Effect is loaded only where a dashboard is served.
+    const serve = yield* Effect.promise(() => import("./internal/dashboard/serve.ts"))
     return serve.layer(path, {
       authorize: authorize === undefined
         ? undefined

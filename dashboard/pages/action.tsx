@@ -64,7 +64,7 @@ const Details = ({ again, asked, entry, service, show }: {
 }) => (
   <>
     <Card
-      title={`${entry.actionType ?? "Not an action"}`}
+      title={entry.actionType ?? "Not an action"}
       actions={entry.letter === null
         ? <StateVerbs service={service} entry={entry} done={again} />
         : (
