@@ -15,7 +15,6 @@ export type Entry = Json<typeof models.Entry.Encoded>
 export type Found = Json<typeof models.Found.Encoded>
 export type Groups = Json<typeof models.LetterGroups.Encoded>
 export type Letters = Json<typeof models.Letters.Encoded>
-export type Letter = Json<typeof models.Letter.Encoded>
 export type DryRun = Json<typeof models.DryRun.Encoded>
 export type Statistics = Json<typeof models.Statistics.Encoded>
 export type Schedules = Json<typeof models.Schedules.Encoded>

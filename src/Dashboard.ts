@@ -127,7 +127,7 @@ export const layer = <R = never>(
     const origin = yield* originOf(options.origin)
     const context = yield* Effect.context<R>()
     const { authorize } = options
-    // What the API needs of Effect is loaded only where a dashboard is served.
+    // The API is loaded only where a dashboard is served: it needs much of Effect.
     const serve = yield* Effect.promise(() => import("./internal/dashboard/serve.ts"))
     return serve.layer(path, {
       authorize: authorize === undefined

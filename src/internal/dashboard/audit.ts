@@ -1,5 +1,5 @@
 /**
- * Who did what: a stream for each service with about the last 10,000 verbs. A verb is written down before it is done, and
+ * The audit: a stream for each service with about the last 10,000 verbs. A verb is written down before it is done, and
  * not done if that fails. Its outcome follows as a second entry that names the first.
  */
 import * as Data from "effect/Data"
@@ -30,7 +30,7 @@ export class Written extends Data.Class<{ readonly stream: string; readonly id: 
 const add = (redis: Redis["Service"], stream: string, fields: ReadonlyArray<string>) =>
   redis.send<string>("XADD", stream, "MAXLEN", "~", String(kept), "*", ...fields)
 
-/** Writes down what somebody asks for. */
+/** Writes down what a user asks for. */
 export const asked = (
   redis: Redis["Service"],
   naming: QueueNamingShape,

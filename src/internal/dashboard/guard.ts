@@ -1,5 +1,5 @@
 /**
- * Who may reach the dashboard. All decisions are pure functions of a request, so that each has a test.
+ * Access to the dashboard. All decisions are pure functions of a request, so that each has a test.
  *
  * Without `authorize` the dashboard is open to this machine alone. Three things show that a request comes from it: the
  * socket, the name in `Host` (another name is DNS rebinding), and the absence of forwarding headers (a proxy on this

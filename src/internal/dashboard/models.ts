@@ -53,7 +53,7 @@ export const Services = Schema.Struct({
   failures: Schema.Array(Schema.Struct({ service: Schema.String, message: Schema.String }))
 })
 
-/** Who the user is, and whether verbs are possible at all. */
+/** The name of the user, and whether verbs are possible at all. */
 export const Session = Schema.Struct({ user: Schema.String, readOnly: Schema.Boolean })
 
 export const Reason = Schema.Literals([

@@ -1,11 +1,11 @@
-/** The permission that a handler needs, and who has it. */
+/** The permission that a handler needs. */
 import * as Effect from "effect/Effect"
 import type * as HttpServerRequest from "effect/http/HttpServerRequest"
 import type * as Redacted from "effect/Redacted"
 import { notLocal, type Seen } from "./guard.ts"
 import * as models from "./models.ts"
 
-/** What somebody wants to do. The public type is `Dashboard.Access`. */
+/** What a user wants to do. The public type is `Dashboard.Access`. */
 export interface Wanted {
   readonly name: string
   readonly kind: "read" | "payload" | "write"
