@@ -22,7 +22,7 @@ const floors: ReadonlyArray<Readonly<Record<string, ReadonlyArray<string>>>> = [
   { inspector: ["Inspector"] },
   { dashboard: ["Dashboard"] },
   { testing: ["testing"] },
-  { everything: ["index"] }
+  { everything: ["index"], cli: ["cli"] }
 ]
 
 interface Room {

@@ -488,7 +488,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const { payloadLimit, serviceName: service } = yield* Settings
   const chunkSize = yield* Effect.fromResult(checkRow("chunkSize", clientRows.chunkSize, options.chunkSize))
   const inbox = yield* Effect.fromResult(checkRow("inbox", clientRows.inbox, options.inbox))
-  const problem = problemOfAnswers(redis, naming, service, inbox)
+  const problem = problemOfAnswers(redis, naming, service)
   if (problem !== undefined) return yield* problem
   const streams = yield* Streams.make
   const clock = yield* Clock.Clock

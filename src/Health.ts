@@ -98,6 +98,9 @@ const decide = (status: WorkerStatus, now: number, limits: Checked): Readiness =
   if (sinceRenewal > (Duration.toMillis(status.lease) * 2) / 3) {
     problems.push(`Leases were not renewed for ${sinceRenewal} ms`)
   }
+  // Workers look each second.
+  const sinceDue = now - DateTime.toEpochMillis(status.lastDue)
+  if (sinceDue > 1_000 + limits.readGrace) problems.push(`Nothing that is due was taken for ${sinceDue} ms`)
   const late = Duration.toMillis(status.eventLoopDelay)
   if (late > limits.eventLoopDelay) problems.push(`The event loop was late by ${late} ms`)
   return { ready: problems.length === 0, problems }

@@ -36,14 +36,14 @@ import { Settings } from "./Settings.ts"
  */
 export interface ScheduleOptions {
   /**
-   * What happens to slots that were missed. A slot is missed if it could not be sent within a minute, for example because no
-   * worker ran. `"latest"` sends the latest of them, `"skip"` none, and `{ all: "2 hours" }` those of the last two hours, at
+   * What happens to slots that were missed. A slot is missed if the next one is due before it could be sent, for example because
+   * no worker ran; for `"skip"` also if it is a minute late. `"latest"` sends the latest of them, `"skip"` none, and `{ all: "2 hours" }` those of the last two hours, at
    * most 1,000. Default: `"latest"`.
    */
   readonly missed?: "skip" | "latest" | { readonly all: Duration.Input } | undefined
   /** What happens when the action of the slot before has not ended: `"allow"` sends the next. Default: `"allow"`. */
   readonly overlap?: "allow" | undefined
-  /** Each slot is sent up to this much later, by a time derived from the slot, at most a day. Default: 0. */
+  /** Each slot is sent up to this much later, by a time derived from the slot, at most a day and never as late as the next slot. Default: 0. */
   readonly jitter?: Duration.Input | undefined
   /** No slot before this time. Default: none. */
   readonly from?: DateTime.DateTime | undefined
@@ -245,7 +245,7 @@ export class Schedules extends Context.Service<Schedules, {
   readonly remove: (name: string) => Effect.Effect<void, ScheduleNotFound | ScheduleDeclared | RedisError>
   /** Returns all schedules, by name. */
   readonly list: Effect.Effect<ReadonlyArray<ScheduleStatus>, RedisError>
-  /** Returns the next slots of a schedule, at most 1,000. Default: 1. */
+  /** Returns the next slots of a schedule, at most 1,000; none while it is paused or orphaned. Default: 1. */
   readonly next: (
     name: string,
     count?: number

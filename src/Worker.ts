@@ -187,12 +187,19 @@ export interface WorkerStatus {
   readonly lease: Duration.Duration
   /** When held entries were last renewed, by this process's clock. */
   readonly lastRenewed: DateTime.Utc
+  /** When it last took what is due (parked actions, retries and schedules), by this process's clock. */
+  readonly lastDue: DateTime.Utc
   /** When the worker started, by this process's clock. */
   readonly startedAt: DateTime.Utc
   /** How long one read waits. */
   readonly block: Duration.Duration
   /** How late the event loop was at most in the last 10 seconds. */
   readonly eventLoopDelay: Duration.Duration
+  /**
+   * The schedules that this worker declares. `isSent` is false while the service sends the schedule in the form of another worker,
+   * which started later.
+   */
+  readonly schedules: ReadonlyArray<{ readonly name: string; readonly isSent: boolean }>
   readonly consumers: ReadonlyArray<ConsumerStatus>
   /** Current failures: the operation, and how it failed. */
   readonly trouble: ReadonlyMap<string, string>

@@ -36,6 +36,7 @@ import { connectionCases } from "./conformance/connection.ts"
 import { groupCases, pendingCases } from "./conformance/groups.ts"
 import { scriptingCases } from "./conformance/scripting.ts"
 import { deadLetterCases } from "./conformance/scripts/deadLetters.ts"
+import { forwardCases } from "./conformance/scripts/forward.ts"
 import { leaseCases } from "./conformance/scripts/lease.ts"
 import { parkCases } from "./conformance/scripts/park.ts"
 import { rehearseCases } from "./conformance/scripts/rehearse.ts"
@@ -97,6 +98,7 @@ export const cases: ReadonlyArray<internal.Case> = [
   ...scriptingCases,
   ...settleCases,
   ...takeCases,
+  ...forwardCases,
   ...leaseCases,
   ...streamScriptCases,
   ...deadLetterCases,

@@ -11,7 +11,7 @@ import { entriesOf, eventually, inMemory, onBoth, Place, send } from "../support
 
 const Report = Action.make("user.report", { payload: { kind: Schema.String } })
 
-const options = { block: "200 millis", shutdownGrace: 0 } satisfies Worker.WorkerOptions
+const options = { block: "1 second", shutdownGrace: 0 } satisfies Worker.WorkerOptions
 
 interface Ran {
   readonly kind: string
@@ -200,18 +200,18 @@ inMemory("Schedules over time", (test) => {
     Effect.gen(function*() {
       const { pass } = yield* Place
       const ran: Array<Ran> = []
-      const first = yield* start([each(3_600, "a", { missed: { all: "1 day" } })], ran)
+      const first = yield* start([each(600, "a", { missed: { all: "1 day" } })], ran)
       yield* start([], ran)
       yield* first.worker.drain
       yield* pass("2 minutes")
       const schedules = yield* Schedules.make()
       assert.strictEqual((yield* schedules.list)[0]?.origin, "orphaned")
-      yield* pass("5 hours")
+      yield* pass("40 minutes")
       assert.deepStrictEqual(ran, [])
-      yield* start([each(3_600, "a", { missed: { all: "1 day" } })], ran)
+      yield* start([each(600, "a", { missed: { all: "1 day" } })], ran)
       yield* pass("1 minute")
       assert.deepStrictEqual(ran, [])
-      yield* pass("1 hour")
+      yield* pass("5 minutes")
       yield* has(ran, 1)
       assert.lengthOf(ran, 1)
     }))

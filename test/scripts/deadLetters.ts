@@ -106,6 +106,7 @@ export const letterCalls: Readonly<Record<string, (world: World) => Command>> = 
       kind: chance.pick<"list" | "stream">(["list", "stream"]),
       timeToLive: chance.pick([0, 3_000_000, 6_000_000, 0.5]),
       atLeast: chance.oneIn(2),
+      traceparent: chance.pick([undefined, "00-1-2-01"]),
       id: idIn(world)
     })
   },

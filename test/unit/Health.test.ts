@@ -16,9 +16,11 @@ const status = (change: Partial<WorkerStatus> = {}): WorkerStatus => ({
   group: "user-group",
   lease: Duration.minutes(1),
   lastRenewed: at(100_000),
+  lastDue: at(100_000),
   startedAt: at(0),
   block: Duration.seconds(5),
   eventLoopDelay: Duration.zero,
+  schedules: [],
   consumers: [
     { name: "reader", running: 0, held: 0, unwritten: 0, lastRead: at(100_000), reads: true, full: false },
     { name: "alone", running: 0, held: 0, unwritten: 0, lastRead: undefined, reads: false, full: false }
@@ -62,6 +64,12 @@ describe("readiness", () => {
     ],
     ["a worker that is full is ready without reading", reader({ full: true, lastRead: at(0) }), 101_000, undefined],
     ["a worker that does not renew is not ready", reader({ lastRead: at(140_000) }), 140_001, /not renewed for 40001/],
+    [
+      "a worker that no longer looks for what is due is not ready",
+      status({ lastDue: at(90_000) }),
+      101_001,
+      /Nothing that is due was taken for 11001 ms/
+    ],
     [
       "a worker whose event loop was late is not ready",
       status({ eventLoopDelay: Duration.millis(1_001) }),

@@ -6,7 +6,15 @@ import * as Schema from "effect/Schema"
 import * as Action from "../../src/Action.ts"
 import { InvalidOption } from "../../src/internal/base/invalidOption.ts"
 import { distinct } from "../../src/internal/schedules/declare.ts"
-import { isTooFar, jitterOf, planOf, slotAfterChange, slotsBetween } from "../../src/internal/schedules/plan.ts"
+import {
+  dueAt,
+  firstUnfired,
+  jitterOf,
+  planOf,
+  repairedSlot,
+  slotAfterChange,
+  slotsBetween
+} from "../../src/internal/schedules/plan.ts"
 import { defaultDst, parse, type Rule } from "../../src/internal/schedules/recurrence.ts"
 import {
   decodeState,
@@ -14,6 +22,7 @@ import {
   encodeState,
   encodeStored,
   fresh,
+  recurrenceOf as boundedBy,
   type Spec,
   versionOf
 } from "../../src/internal/schedules/spec.ts"
@@ -159,6 +168,38 @@ const table: ReadonlyArray<
     "2026-04-04T16:30Z",
     each(15, "2026-04-04T14:00Z", "2026-04-04T16:30Z")
   ],
+  [
+    "*/15 * * * *",
+    "America/New_York",
+    "2026-03-08T05:59Z",
+    "2026-03-08T08:00Z",
+    each(15, "2026-03-08T06:00Z", "2026-03-08T08:00Z")
+  ],
+  [
+    "*/15 * * * *",
+    "Australia/Lord_Howe",
+    "2026-10-03T14:59Z",
+    "2026-10-03T17:00Z",
+    each(15, "2026-10-03T15:00Z", "2026-10-03T17:00Z")
+  ],
+  // 02:30 comes once, after the half hour that comes twice.
+  ["30 2 * * *", "Australia/Lord_Howe", "2026-04-03T00:00Z", "2026-04-05T20:00Z", [
+    "2026-04-03T15:30Z",
+    "2026-04-04T16:00Z",
+    "2026-04-05T16:00Z"
+  ]],
+  // 02:30 is the first minute after the gap.
+  ["30 2 * * *", "Australia/Lord_Howe", "2026-10-02T00:00Z", "2026-10-04T20:00Z", [
+    "2026-10-02T16:00Z",
+    "2026-10-03T15:30Z",
+    "2026-10-04T15:30Z"
+  ]],
+  // 01:30 comes twice, and the first is taken.
+  ["30 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00Z", "2026-04-05T00:00Z", ["2026-04-04T14:30Z"]],
+  ["30 2,3 * * *", "Australia/Lord_Howe", "2026-04-04T12:00Z", "2026-04-04T20:00Z", [
+    "2026-04-04T16:00Z",
+    "2026-04-04T17:00Z"
+  ]],
   ["30 2,3 * * *", "Australia/Lord_Howe", "2026-10-03T14:00Z", "2026-10-03T18:00Z", [
     "2026-10-03T15:30Z",
     "2026-10-03T16:30Z"
@@ -259,14 +300,18 @@ describe("The plan of a schedule", () => {
   })
 
   it("has no slot before from and after until", () => {
-    const bounded = Schedules.every("bounded", {
-      action: Action.make("user.report"),
-      payload: {},
-      every: "1 hour",
-      from: DateTime.makeUnsafe("2026-06-01T00:30Z"),
-      until: DateTime.makeUnsafe("2026-06-01T03:00Z")
-    })
-    assert.strictEqual(bounded.actionType, "user.report")
+    const hourly = spec({ rule: { every: 60 * minute }, from: at(30), until: at(180) })
+    const recurrence = Result.getOrThrow(boundedBy(hourly))
+    assert.deepStrictEqual(slotsBetween(recurrence, at(-600), at(600)), [at(60), at(120), at(180)])
+    assert.strictEqual(recurrence.next(at(-600)), at(60))
+    assert.isUndefined(recurrence.next(at(180)))
+  })
+
+  it("may have a single slot, which is its beginning and its end", () => {
+    const at6 = DateTime.makeUnsafe("2026-06-01T06:00Z")
+    const options = { action: Action.make("user.report"), payload: {}, from: at6, until: at6 }
+    assert.strictEqual(Schedules.every("once", { ...options, every: "1 hour" }).name, "once")
+    assert.strictEqual(Schedules.cron("once", { ...options, cron: "0 6 * * *" }).name, "once")
   })
 
   it("keeps the next slot when only the payload changes, and begins anew when the recurrence does", () => {
@@ -278,12 +323,44 @@ describe("The plan of a schedule", () => {
     assert.strictEqual(slotAfterChange(undefined, spec(), recurrence, state, at(35)), at(40))
   })
 
-  it("is too far away beyond the second slot after now", () => {
+  it("is computed again where the slot lies beyond the second one after now", () => {
     const recurrence = recurrenceOf(spec().rule)
-    assert.isFalse(isTooFar(recurrence, at(10), at(5)))
-    assert.isFalse(isTooFar(recurrence, at(20), at(5)))
-    assert.isTrue(isTooFar(recurrence, at(30), at(5)))
-    assert.isTrue(isTooFar(recurrence, at(525_600), at(5)))
+    const repaired = (slot: number | undefined, last?: number) =>
+      repairedSlot(recurrence, { ...fresh, slot, last }, at(5))
+    for (const right of [at(-60), at(10), at(20)]) assert.strictEqual(repaired(right), right)
+    assert.strictEqual(repaired(at(30)), at(10))
+    assert.strictEqual(repaired(at(525_600), at(525_590)), at(10))
+  })
+
+  it("keeps its slot when the clock is set back by less than 10 minutes, so that none fires again", () => {
+    const every = recurrenceOf({ every: 1_000 })
+    const state = { ...fresh, slot: at(9) + 1_000, last: at(9) }
+    assert.strictEqual(repairedSlot(every, state, at(0)), state.slot)
+    assert.strictEqual(firstUnfired(every, state, at(0)), state.slot)
+    assert.strictEqual(repairedSlot(every, state, at(-2)), at(-2) + 1_000)
+  })
+
+  it("has slots again when a clock was ahead of its last slot", () => {
+    const bounded = spec({ until: at(20) })
+    const recurrence = Result.getOrThrow(boundedBy(bounded))
+    assert.strictEqual(repairedSlot(recurrence, { ...fresh, last: at(525_600) }, at(5)), at(10))
+    assert.isUndefined(repairedSlot(recurrence, { ...fresh, last: at(20) }, at(19)))
+    assert.isUndefined(repairedSlot(recurrence, { ...fresh, last: at(20) }, at(25)))
+  })
+
+  it("waits no longer than to the next slot, however large the jitter is", () => {
+    const all = spec({ jitter: 86_400_000 })
+    const recurrence = recurrenceOf(all.rule)
+    for (let n = 0; n < 200; n++) {
+      const slot = at(10 * n)
+      const due = dueAt("report", all, recurrence, slot)
+      assert.isTrue(due >= slot && due < slot + 10 * minute)
+      assert.deepStrictEqual(planOf("report", all, recurrence, { ...fresh, slot }, due), {
+        fire: [slot],
+        skipped: 0,
+        next: slot + 10 * minute
+      })
+    }
   })
 })
 
@@ -299,6 +376,18 @@ describe("A schedule in Redis", () => {
     assert.deepStrictEqual(JSON.stringify(read), JSON.stringify(stored))
     const state = { ...fresh, slot: 7, last: 3, fired: 2, paused: "maintenance" }
     assert.deepStrictEqual(decodeState(encodeState(state)), state)
+  })
+
+  it("keeps every digit of an integer in its payload", () => {
+    const Import = Action.make("user.import", { payload: { id: Action.BigInt } })
+    // SAFETY: `every` returns the whole of it.
+    const { spec: declared, version } = Schedules.every("import", {
+      action: Import,
+      payload: { id: 9_007_199_254_740_993n },
+      every: "1 hour"
+    }) as Schedules.Schedule & { readonly spec: Spec }
+    const read = decodeStored(encodeStored({ version, origin: "runtime", renewed: 1, spec: declared }))
+    assert.deepStrictEqual(read?.spec.data, { id: 9_007_199_254_740_993n })
   })
 
   it("is none if another program wrote something else there", () => {

@@ -112,6 +112,8 @@ export interface Names {
   readonly waitingConsumer: string
   readonly stream: string
   readonly deadLetters: string
+  /** The stream of answers for keys in other slots of a Redis Cluster. */
+  readonly outbound: string
   /** Sorted set of waiting entries by due time. */
   readonly retryDue: string
   /** Hash of their attempts. */
@@ -196,6 +198,7 @@ export const namesOf = (naming: QueueNamingShape, service: string): Names => {
     waitingConsumer: waitingConsumer(service),
     stream: actionStream(naming, service),
     deadLetters: deadLetterStream(naming, service),
+    outbound: key(naming, service, "streams", "outbound"),
     retryDue: retries("due"),
     retryRecords: retries("records"),
     lease: retries("lease"),

@@ -79,7 +79,7 @@ const declare = (
     until: epoch("until", options.until, name)
   }
   const recurrence = recurrenceOf(spec)
-  if (Result.isSuccess(recurrence) && recurrence.success.next(spec.from ?? 0) === undefined) {
+  if (Result.isSuccess(recurrence) && recurrence.success.next((spec.from ?? 0) - 1) === undefined) {
     return refuse(
       "cron" in rule ? "cron" : "until",
       "cron" in rule ? JSON.stringify(rule.cron) : "a time before the first slot",

@@ -4,7 +4,7 @@ import * as ActionId from "../../ActionId.ts"
 import * as DomainAction from "../../DomainAction.ts"
 import type { RedisError } from "../../Redis.ts"
 import { uuid } from "../base/uuid.ts"
-import { pages } from "../scripts/bounds.ts"
+import { bytesOf, maxBytes, pages } from "../scripts/bounds.ts"
 import { timestampOf } from "../wire/timestamp.ts"
 import { planOf } from "./plan.ts"
 import { recurrenceOf, type Spec, type State, type Stored } from "./spec.ts"
@@ -41,6 +41,22 @@ export const textOf = (
   }))
 })
 
+/**
+ * Splits slots into pages of one call each. The actions of a schedule are about equally large, so one of them tells how many fit,
+ * and a thousand slots with a large payload are never in memory at once.
+ */
+export const slotPages = (
+  service: string,
+  name: string,
+  spec: Spec,
+  slots: ReadonlyArray<number>
+): ReadonlyArray<ReadonlyArray<number>> => {
+  const first = slots[0]
+  if (first === undefined) return []
+  const size = bytesOf(textOf(service, name, spec, first, first, idOf(service, name, first)).text)
+  return pages(slots, Math.max(1, Math.min(maxFired, Math.floor(maxBytes / size))))
+}
+
 /** What a look at a due schedule did. */
 export interface Fired {
   readonly fired: number
@@ -70,7 +86,7 @@ export const fireDue = (
   if (recurrence._tag === "Failure" || found.state.paused !== undefined) return Effect.succeed(nothing)
   const plan = planOf(found.name, stored.spec, recurrence.success, found.state, found.now)
   if (plan.fire.length === 0 && plan.skipped === 0) return Effect.succeed(nothing)
-  const all = plan.fire.length === 0 ? [[]] : pages(plan.fire, maxFired)
+  const all = plan.fire.length === 0 ? [[]] : slotPages(service, found.name, stored.spec, plan.fire)
   const step = (index: number, before: Found, done: Fired): Effect.Effect<Fired, RedisError> => {
     const slots = all[index]
     if (slots === undefined) return Effect.succeed(done)

@@ -8,16 +8,12 @@ import type { ScheduleStatus } from "../../Schedules.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
 import { uuid } from "../base/uuid.ts"
 import { namesOf } from "../redis/names.ts"
-import { bytesOf, pages } from "../scripts/bounds.ts"
 import { append } from "../scripts/streams.ts"
-import { idOf, textOf } from "./firing.ts"
-import { maxSlots, slotAfterChange, slotsBetween } from "./plan.ts"
+import { idOf, slotPages, textOf } from "./firing.ts"
+import { firstUnfired, maxSlots, slotAfterChange, slotsBetween } from "./plan.ts"
 import type { Recurrence } from "./recurrence.ts"
 import { type Declared, fresh, recurrenceOf, type State, type Stored } from "./spec.ts"
 import * as Store from "./store.ts"
-
-/** Actions that one call appends. */
-const maxAppended = 100
 
 interface Errors<NotFound, IsDeclared> {
   readonly notFound: (service: string, name: string) => NotFound
@@ -30,13 +26,17 @@ const utc = (millis: number | undefined): DateTime.Utc | undefined =>
 const recurrenceText = ({ rule }: Stored["spec"]): string =>
   "cron" in rule ? `${rule.cron} (${rule.timeZone})` : `every ${Duration.format(Duration.millis(rule.every))}`
 
+/** Neither a schedule that is paused nor one that no worker declares is sent. */
+const nextOf = ({ origin, state }: { readonly origin: Stored["origin"]; readonly state: State }): number | undefined =>
+  state.paused === undefined && origin !== "orphaned" ? state.slot : undefined
+
 const statusOf = ({ name, state }: Store.Found, { origin, spec, version }: Stored): ScheduleStatus => ({
   name,
   actionType: spec.actionType,
   origin,
   version,
   recurrence: recurrenceText(spec),
-  next: state.paused === undefined ? utc(state.slot) : undefined,
+  next: utc(nextOf({ origin, state })),
   last: utc(state.last),
   paused: state.paused,
   fired: state.fired,
@@ -82,12 +82,7 @@ export const make = Effect.fnUntraced(function*<NotFound, IsDeclared>(
     return { found, stored }
   })
 
-  const send = (texts: ReadonlyArray<string>) =>
-    Effect.forEach(
-      pages(texts, maxAppended, bytesOf),
-      (page) => redis.eval(append.script)({ stream: names.stream, texts: page }),
-      { discard: true }
-    )
+  const send = (texts: ReadonlyArray<string>) => redis.eval(append.script)({ stream: names.stream, texts })
 
   return {
     upsert: ({ name, spec, version }: Declared) =>
@@ -118,7 +113,7 @@ export const make = Effect.fnUntraced(function*<NotFound, IsDeclared>(
       const { found, stored } = yield* find(name)
       const recurrence = recurrenceIn(stored)
       const slots: Array<DateTime.Utc> = []
-      let slot = found.state.slot ?? (found.state.paused === undefined ? undefined : recurrence.next(found.now))
+      let slot = nextOf({ origin: stored.origin, state: found.state })
       while (slot !== undefined && slots.length < Math.min(count, maxSlots)) {
         slots.push(DateTime.makeUnsafe(slot))
         slot = recurrence.next(slot)
@@ -136,7 +131,7 @@ export const make = Effect.fnUntraced(function*<NotFound, IsDeclared>(
           : {
             ...state,
             paused: undefined,
-            slot: stored.origin === "orphaned" ? undefined : recurrenceIn(stored).next(now)
+            slot: firstUnfired(recurrenceIn(stored), state, now)
           }),
 
     trigger: Effect.fnUntraced(function*(name: string) {
@@ -152,9 +147,13 @@ export const make = Effect.fnUntraced(function*<NotFound, IsDeclared>(
     ) {
       const { found, stored } = yield* find(name)
       const slots = slotsBetween(recurrenceIn(stored), DateTime.toEpochMillis(from), DateTime.toEpochMillis(until))
-      const all = slots.map((slot) => textOf(service, name, stored.spec, slot, found.now, idOf(service, name, slot)))
-      yield* send(all.map(({ text }) => text))
-      return all.map(({ actionId }) => actionId)
+      const sent: Array<string> = []
+      for (const page of slotPages(service, name, stored.spec, slots)) {
+        const texts = page.map((slot) => textOf(service, name, stored.spec, slot, found.now, idOf(service, name, slot)))
+        yield* send(texts.map(({ text }) => text))
+        for (const { actionId } of texts) sent.push(actionId)
+      }
+      return sent
     })
   }
 })

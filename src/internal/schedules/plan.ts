@@ -9,6 +9,12 @@ export const maxSlots = 1_000
 /** A slot that was not fired for so long is missed, in milliseconds. */
 export const missedAfter = 60_000
 
+/**
+ * A clock that was set back by up to so much lets a schedule wait until the clock is where it was, in milliseconds: no slot fires
+ * again. If it was set back by more, the schedule begins again from the new time.
+ */
+export const patience = 600_000
+
 export interface Plan {
   /** The slots to fire now, in order. */
   readonly fire: ReadonlyArray<number>
@@ -18,9 +24,19 @@ export interface Plan {
   readonly next: number | undefined
 }
 
-/** How long after its slot a schedule fires, the same for everyone who asks. */
+/** A time up to `jitter` that depends on the slot alone. */
 export const jitterOf = (name: string, slot: number, jitter: number): number =>
   jitter === 0 ? 0 : createHash("sha1").update(`${name}\0${slot}`).digest().readUInt32BE(0) % (jitter + 1)
+
+/**
+ * When a slot fires: later than its time by its jitter, the same for everyone who asks. No slot waits for longer than to the slot
+ * after it, so that jitter never makes a slot a missed one.
+ */
+export const dueAt = (name: string, { jitter }: Spec, recurrence: Recurrence, slot: number): number => {
+  if (jitter === 0) return slot
+  const next = recurrence.next(slot)
+  return slot + jitterOf(name, slot, next === undefined ? jitter : Math.min(jitter, next - slot - 1))
+}
 
 /** Slots up to a time, the latest first, at most {@link maxSlots} of them and none before `from`. */
 const backwards = (recurrence: Recurrence, from: number, until: number): Array<number> => {
@@ -40,7 +56,7 @@ export const slotsBetween = (recurrence: Recurrence, from: number, until: number
 /** The slots that are due at a time: with jitter, the last of them may have to wait. */
 const dueSlots = (name: string, spec: Spec, recurrence: Recurrence, first: number, now: number): Array<number> => {
   const slots = backwards(recurrence, first, now)
-  while (slots.length > 0 && slots[0]! + jitterOf(name, slots[0]!, spec.jitter) > now) slots.shift()
+  while (slots.length > 0 && dueAt(name, spec, recurrence, slots[0]!) > now) slots.shift()
   return slots
 }
 
@@ -53,7 +69,7 @@ export const planOf = (name: string, spec: Spec, recurrence: Recurrence, state: 
   const fire = missed === "latest"
     ? [latest]
     : missed === "skip"
-    ? latest + jitterOf(name, latest, spec.jitter) + missedAfter > now ? [latest] : []
+    ? dueAt(name, spec, recurrence, latest) + missedAfter > now ? [latest] : []
     : due.filter((slot) => slot === latest || slot >= now - missed.all).reverse()
   return { fire, skipped: due.length - fire.length, next: recurrence.next(latest) }
 }
@@ -66,17 +82,28 @@ export const slotAfterChange = (
   before: Spec | undefined,
   after: Spec,
   recurrence: Recurrence,
-  { slot }: State,
+  state: State,
   now: number
 ): number | undefined =>
-  before !== undefined && slot !== undefined && recursAlike(before, after) ? slot : recurrence.next(now)
+  before !== undefined && state.slot !== undefined && recursAlike(before, after)
+    ? state.slot
+    : firstUnfired(recurrence, state, now)
 
 const recursAlike = (a: Spec, b: Spec): boolean =>
   JSON.stringify([a.rule, a.from, a.until]) === JSON.stringify([b.rule, b.from, b.until])
 
-/** Whether the next slot is so far away that it was computed by a clock that was ahead. */
-export const isTooFar = (recurrence: Recurrence, slot: number, now: number): boolean => {
+/** The first slot after now that has not fired, unless a clock that was far ahead has fired it. */
+export const firstUnfired = (recurrence: Recurrence, { last }: State, now: number): number | undefined =>
+  recurrence.next(last !== undefined && last > now && last - now <= patience ? last : now)
+
+/**
+ * The right next slot where the stored one was computed by a clock that was ahead; otherwise the stored one. That clock may
+ * also have been past the last slot of all.
+ */
+export const repairedSlot = (recurrence: Recurrence, state: State, now: number): number | undefined => {
   const first = recurrence.next(now)
-  const second = first === undefined ? undefined : recurrence.next(first)
-  return second !== undefined && slot > second
+  if (first === undefined) return state.slot
+  if (state.slot === undefined) return firstUnfired(recurrence, state, now)
+  const second = recurrence.next(first) ?? first
+  return state.slot > second && state.slot - now > patience ? firstUnfired(recurrence, state, now) : state.slot
 }

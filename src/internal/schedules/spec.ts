@@ -1,6 +1,7 @@
 /** The specification of a schedule, as it is kept in Redis: what to send, and when. */
 import * as Result from "effect/Result"
 import { createHash } from "node:crypto"
+import * as Integers from "../wire/integers.ts"
 import { parse, type Recurrence, type Rule } from "./recurrence.ts"
 
 export interface Spec {
@@ -48,7 +49,8 @@ export interface State {
 
 export const fresh: State = { slot: undefined, paused: undefined, last: undefined, fired: 0, skipped: 0 }
 
-const textOf = (spec: Spec): string => JSON.stringify(spec)
+/** The payload may hold integers beyond 2^53. */
+const textOf = (spec: Spec): string => Integers.write(spec)
 
 /** Two specifications with the same version fire the same actions at the same times. */
 export const versionOf = (spec: Spec): string => createHash("sha1").update(textOf(spec)).digest("hex").slice(0, 16)
@@ -62,7 +64,7 @@ export const encodeState = (state: State): string => `${state.slot ?? "-"}\n${JS
 const isOrigin = (text: string | undefined): text is Origin =>
   text === "declared" || text === "runtime" || text === "orphaned"
 
-const parseJson = (text: string): Result.Result<unknown, unknown> => Result.try(() => JSON.parse(text) as unknown)
+const parseJson = (text: string): Result.Result<unknown, unknown> => Result.try(() => Integers.parse(text))
 
 /** `undefined` for a text that no version of this library wrote. */
 export const decodeStored = (text: string): Stored | undefined => {

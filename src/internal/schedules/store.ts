@@ -5,8 +5,8 @@ import type { Names } from "../redis/names.ts"
 import { strings } from "../redis/reply.ts"
 import { pages } from "../scripts/bounds.ts"
 import { fireSchedule, readSchedules, renewSchedules, scheduleNames, writeSchedule } from "../scripts/schedules.ts"
-import { jitterOf } from "./plan.ts"
-import { decodeState, decodeStored, encodeState, encodeStored, type State, type Stored } from "./spec.ts"
+import { dueAt } from "./plan.ts"
+import { decodeState, decodeStored, encodeState, encodeStored, recurrenceOf, type State, type Stored } from "./spec.ts"
 
 /** A schedule as it was read, with the texts that a change is compared with. */
 export interface Found {
@@ -24,8 +24,11 @@ export interface Found {
 const maxRead = 100
 
 /** When a schedule is due, in milliseconds; empty if never. */
-const dueOf = (name: string, { spec }: Stored, { paused, slot }: State): string =>
-  slot === undefined || paused !== undefined ? "" : String(slot + jitterOf(name, slot, spec.jitter))
+const dueOf = (name: string, { origin, spec }: Stored, { paused, slot }: State): string => {
+  if (slot === undefined || paused !== undefined || origin === "orphaned") return ""
+  const recurrence = recurrenceOf(spec)
+  return recurrence._tag === "Failure" ? "" : String(dueAt(name, spec, recurrence.success, slot))
+}
 
 export const make = (redis: Redis["Service"], names: Names) => {
   const readPage = Effect.fnUntraced(function*(page: ReadonlyArray<string>) {

@@ -85,11 +85,13 @@ export const redeliverAnswer = define<{
   readonly timeToLive: number
   /** The expiry of the list may only be extended, never shortened. Default: false. */
   readonly atLeast?: boolean | undefined
+  /** The trace context of an answer in a stream, or its address in another slot. */
+  readonly traceparent?: string | undefined
   readonly id: string
 }>({
   lua: `${luaLetter}${luaLive}${luaEnter}
 local dead, target = KEYS[1], KEYS[2]
-local id, kind, ttl = ARGV[1], ARGV[2], ARGV[3]
+local id, kind, ttl, traceparent = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 if not ttl:match('^%+?%d+$') or #ttl > ${maxDigits} then return { 'refused', 'ERR no time to live: ' .. ttl } end
 local letter = redis.call('XRANGE', dead, id, id)[1]
 if not letter then return { 'missing', '' } end
@@ -100,7 +102,9 @@ local held = redis.call('TYPE', target).ok
 if held ~= 'none' and held ~= kind then return { 'refused', 'WRONGTYPE the answer ' .. kind .. ' holds a ' .. held } end
 redis.call('XDEL', dead, '0-0')
 local pushed
-if kind == 'stream' then
+if kind == 'stream' and traceparent then
+  pushed = enter(redis.pcall, target, ${luaFields({ data: "notes.answer", traceparent: "traceparent" })})
+elseif kind == 'stream' then
   pushed = enter(redis.pcall, target, ${luaFields({ data: "notes.answer" })})
 else
   pushed = redis.pcall('LPUSH', target, notes.answer)
@@ -128,7 +132,12 @@ if kind == 'list' then live(target, ttl, pushed) end
 return { 'delivered', kept }
 `,
   keys: (params) => [params.deadLetters, params.target],
-  args: (params) => [params.id, params.kind, liveArgument(params)]
+  args: (params) => [
+    params.id,
+    params.kind,
+    liveArgument(params),
+    ...params.traceparent === undefined ? [] : [params.traceparent]
+  ]
 })
 
 /**

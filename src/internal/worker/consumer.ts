@@ -4,8 +4,10 @@
 import * as Effect from "effect/Effect"
 import type { WorkerError } from "../../WorkerError.ts"
 import { uuid } from "../base/uuid.ts"
+import { slotsOf } from "../redis/cluster.ts"
 import { accepts } from "../redis/names.ts"
 import { release } from "../scripts/lease.ts"
+import { rerouteFor } from "../wire/outbound.ts"
 import type { Decision, Written } from "./decision.ts"
 import type { Host } from "./host.ts"
 import * as intake from "./intake.ts"
@@ -68,11 +70,15 @@ const makeRunner = (host: Host, own: ConsumerOptions, decided: (decision: Decisi
 }
 
 const makeSettler = (
-  { clock, naming, names, options, redis, restoreGroup, telemetry, trouble }: Host,
+  { clock, naming, names, options, redis, restoreGroup, signals, telemetry, trouble }: Host,
   consumer: string,
   onWritten: (decision: Decision, written: Written) => void
-): settler.Settler =>
-  settler.make({
+): settler.Settler => {
+  let rerouted = false
+  const reroute = rerouteFor(slotsOf(redis, names.stream), names.outbound, () => {
+    rerouted = true
+  })
+  return settler.make({
     redis,
     names,
     consumer,
@@ -83,13 +89,20 @@ const makeSettler = (
       responseTimeToLive: options.responseTimeToLive,
       payloadLimit: options.payloadLimit,
       now: () => clock.currentTimeMillisUnsafe(),
-      uuid
+      uuid,
+      reroute
     },
     trouble,
     telemetry,
-    onWritten,
+    onWritten: reroute === undefined ? onWritten : (decision, written) => {
+      // It is in the outbound stream now, so it can be forwarded at once.
+      if (rerouted) signals.outbound.openUnsafe()
+      rerouted = false
+      onWritten(decision, written)
+    },
     restoreGroup
   })
+}
 
 const releasing = Effect.fnUntraced(function*({ names, redis }: Host, consumer: string) {
   const releaseSome = redis.eval(release.script)({ ...names, consumer, limit: releaseBatch })

@@ -65,6 +65,8 @@ export interface Signals {
   readonly renew: Latch.Latch
   /** A retry was written, and its due time may be the earliest. */
   readonly due: Latch.Latch
+  /** An answer for another slot was written. */
+  readonly outbound: Latch.Latch
   /** Schedules are due. */
   readonly schedules: Latch.Latch
   /** Their names, as they were last seen. */
@@ -78,11 +80,15 @@ export interface Vitals {
   readonly startedAt: number
   /** When held entries were last renewed. */
   lastRenewed: number
+  /** When what is due was last taken. */
+  lastDue: number
   /** The lease that the group uses, in milliseconds. */
   lease: number
   /** When a read of each consumer was last sent or returned. */
   readonly lastReads: Map<string, number>
   eventLoopDelay: () => number
+  /** The schedules that this worker declares, and whether their stored form is this worker's. */
+  readonly schedules: Map<string, boolean>
 }
 
 const namesFor = (naming: QueueNamingShape, service: string) =>
@@ -145,6 +151,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     signals: {
       renew: Latch.makeUnsafe(false),
       due: Latch.makeUnsafe(false),
+      outbound: Latch.makeUnsafe(false),
       schedules: Latch.makeUnsafe(false),
       dueSchedules: [],
       yielded: false
@@ -152,9 +159,11 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     vitals: {
       startedAt,
       lastRenewed: startedAt,
+      lastDue: startedAt,
       lease: options.claimIdle,
       lastReads: new Map(),
-      eventLoopDelay: () => 0
+      eventLoopDelay: () => 0,
+      schedules: new Map()
     }
   }
   return host

@@ -8,6 +8,7 @@ import { deadLetterBounds } from "./upkeep/deadLetterBounds.ts"
 import { due } from "./upkeep/due.ts"
 import { features } from "./upkeep/features.ts"
 import { leases } from "./upkeep/leases.ts"
+import { outbound } from "./upkeep/outbound.ts"
 import { recovery } from "./upkeep/recovery.ts"
 import { retention } from "./upkeep/retention.ts"
 import { sampler } from "./upkeep/sampler.ts"
@@ -23,6 +24,7 @@ export const parts: ReadonlyArray<MakePart> = [
   retention,
   deadLetterBounds,
   callbacks,
+  outbound,
   sampler,
   eventLoop,
   serverTime,

@@ -30,9 +30,11 @@ export const statusOf = (host: Host, { everyone }: Crew): Omit<WorkerStatus, "st
     group: names.group,
     lease: Duration.millis(vitals.lease),
     lastRenewed: DateTime.makeUnsafe(vitals.lastRenewed),
+    lastDue: DateTime.makeUnsafe(vitals.lastDue),
     startedAt: DateTime.makeUnsafe(vitals.startedAt),
     block: Duration.millis(options.block),
     eventLoopDelay: Duration.millis(vitals.eventLoopDelay()),
+    schedules: [...vitals.schedules].map(([name, isSent]) => ({ name, isSent })),
     consumers: everyone.map((consumer) => consumerStatus(host, consumer)),
     trouble: trouble.current()
   }

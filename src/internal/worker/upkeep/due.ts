@@ -7,13 +7,13 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Metrics from "../../../Metrics.ts"
-import { decodeDue, decodeTake, type Due, takeDue } from "../../scripts/take.ts"
+import { decodeDue, decodeTake, takeDue } from "../../scripts/take.ts"
 import type { Consumer } from "../consumer.ts"
 import type { Crew } from "../crew.ts"
 import type { Host } from "../host.ts"
 import type { MakePart } from "../part.ts"
 import { claimBy, hasRoom, parametersFor, roomiest } from "./claim.ts"
+import { noting } from "./promotions.ts"
 
 /** The longest delay until something due that another process left is noticed, in milliseconds. */
 const poll = 1_000
@@ -37,16 +37,9 @@ interface Next {
 
 const nothing: Next = { wait: poll, needsRoom: false }
 
-const counting = ({ telemetry }: Host, { late, over, promoted }: Due): void => {
-  if (promoted > 0) {
-    telemetry.count(Metrics.promoted, promoted)
-    telemetry.measure(Metrics.promotionDelay, late)
-  }
-  if (over > 0) telemetry.count(Metrics.parkedExpired, over)
-}
-
 const looking = (host: Host, crew: Crew) => {
   const { names, redis, signals } = host
+  const note = noting(host)
   const keys = [names.retryDue, names.parkedDue, names.scheduleNext, names.paused]
   /** Whether nothing waited at the last look, or there was none. Then one plain command comes before the script. */
   let isIdle = true
@@ -74,7 +67,7 @@ const looking = (host: Host, crew: Crew) => {
     if (isIdle && Number(yield* redis.send("EXISTS", ...keys)) === 0) return nothing
     const consumer = roomiest(crew)
     const { due, isFull } = yield* consumer === undefined ? takeOthers() : take(consumer)
-    counting(host, due)
+    yield* note(due)
     if (due.schedules.length > 0) {
       signals.dueSchedules = due.schedules
       signals.schedules.openUnsafe()
@@ -89,7 +82,7 @@ const looking = (host: Host, crew: Crew) => {
 }
 
 export const due: MakePart = (host, crew) => {
-  const { gate, names, signals } = host
+  const { gate, names, signals, vitals } = host
   const look = looking(host, crew)
   let yieldedAt = Number.NEGATIVE_INFINITY
 
@@ -98,6 +91,7 @@ export const due: MakePart = (host, crew) => {
     signals.due.closeUnsafe()
     const next = yield* look()
     const now = yield* Clock.currentTimeMillis
+    vitals.lastDue = now
     if (signals.yielded) yieldedAt = now
     signals.yielded = false
     return now - yieldedAt < lately ? { ...next, wait: next.wait + standBack } : next

@@ -5,34 +5,41 @@ import * as Metrics from "../../../Metrics.ts"
 import type { RedisError } from "../../../Redis.ts"
 import { InvalidOption } from "../../base/invalidOption.ts"
 import { fireDue } from "../../schedules/firing.ts"
-import { isTooFar, slotAfterChange } from "../../schedules/plan.ts"
+import { repairedSlot, slotAfterChange } from "../../schedules/plan.ts"
+import { Renewals } from "../../schedules/renewals.ts"
 import { type Declared, fresh, recurrenceOf, type State, type Stored } from "../../schedules/spec.ts"
 import * as Store from "../../schedules/store.ts"
 import type { Host } from "../host.ts"
 import type { MakePart } from "../part.ts"
 
 /** How often a worker declares its schedules again, and looks at the others. */
-const interval = Duration.seconds(15)
+const interval = Duration.seconds(10)
 
-/**
- * A declaration that was not renewed for so long is over, in milliseconds. With the interval it is a minute until another
- * version takes over.
- */
-const staleAfter = 45_000
-
-const isStale = ({ now, stored }: Store.Found): boolean => stored !== undefined && now - stored.renewed > staleAfter
+/** Schedules of others that one look examines. The next look goes on behind them. */
+const maxOthers = 100
 
 /** A schedule of this worker in place of what is stored, with its next slot. */
 const declare = (
   { spec, version }: Declared,
-  { now, state, stored }: Store.Found
+  { now, state, stored }: Store.Found,
+  isStart: boolean
 ): { stored: Stored; state: State } => {
   const recurrence = recurrenceOf(spec)
-  const before = stored?.origin === "orphaned" ? undefined : stored?.spec
+  // What comes back catches nothing up. A worker that runs was only unable to renew it, for example while the server was full.
+  const isBack = stored?.origin === "orphaned" && isStart
   const slot = recurrence._tag === "Failure"
     ? undefined
-    : slotAfterChange(before, spec, recurrence.success, state, now)
+    : slotAfterChange(isBack ? undefined : stored?.spec, spec, recurrence.success, state, now)
   return { stored: { version, origin: "declared", renewed: now, spec }, state: { ...fresh, ...state, slot } }
+}
+
+/** The next slot of what is stored, if it is another than the stored one. */
+const repairOf = ({ now, state, stored }: Store.Found): { stored: Stored; state: State } | undefined => {
+  if (stored === undefined || stored.origin === "orphaned") return undefined
+  const recurrence = recurrenceOf(stored.spec)
+  if (recurrence._tag === "Failure") return undefined
+  const slot = repairedSlot(recurrence.success, state, now)
+  return slot === state.slot ? undefined : { stored, state: { ...state, slot } }
 }
 
 const conflict = (name: string) =>
@@ -43,19 +50,26 @@ const conflict = (name: string) =>
   })
 
 const keeping = (host: Host, store: Store.Store) => {
-  const { names, options: { schedules } } = host
+  const { names, options: { schedules }, vitals } = host
   const own = new Map(schedules.map((schedule) => [schedule.name, schedule]))
+  const renewals = new Renewals()
+  /** The name at which the last look ended. */
+  let cursor = ""
+
+  /** Whether this worker fires a schedule: one that was made at run time, or one that it declares in this version. */
+  const fires = (name: string, stored: Stored): boolean =>
+    stored.origin === "runtime" || (stored.origin === "declared" && own.get(name)?.version === stored.version)
 
   /** Writes an own schedule unless it is stored in this version, or another version is alive. */
   const declaring = (schedule: Declared, isStart: boolean) =>
     store.change(schedule.name, (found) => {
       const { stored } = found
       if (stored?.origin === "runtime") return Effect.succeed(["keep", "conflict"] as const)
-      const isOurs = stored?.version === schedule.version && stored.origin === "declared"
-      if (isOurs || (stored?.origin === "declared" && !isStart && !isStale(found))) {
-        return Effect.succeed(["keep", "kept"] as const)
-      }
-      return Effect.succeed([declare(schedule, found), "declared"] as const)
+      const isAlive = stored?.origin === "declared" &&
+        (stored.version === schedule.version || (!isStart && !renewals.isOver(schedule.name, stored)))
+      return Effect.succeed(
+        isAlive ? ["keep", "kept"] as const : [declare(schedule, found, isStart), "declared"] as const
+      )
     }).pipe(
       Effect.tap((result) =>
         result === "declared"
@@ -66,59 +80,72 @@ const keeping = (host: Host, store: Store.Store) => {
 
   /** A schedule that no worker declares fires no more. */
   const orphan = (name: string) =>
-    store.change(name, (found) => {
-      const { state, stored } = found
-      if (stored?.origin !== "declared" || !isStale(found)) return Effect.succeed(["keep", false] as const)
-      return Effect.succeed(
-        [{ stored: { ...stored, origin: "orphaned" }, state: { ...state, slot: undefined } }, true] as const
+    store.change(name, ({ state, stored }) =>
+      Effect.succeed(
+        stored?.origin === "declared" && renewals.isOver(name, stored)
+          ? [{ stored: { ...stored, origin: "orphaned" }, state }, true] as const
+          : ["keep", false] as const
+      )).pipe(
+        Effect.tap((done) =>
+          done
+            ? Effect.logWarning(
+              `No worker of ${names.service} declares the schedule ${name} any more, so it fires no more. ` +
+                "Remove it with Schedules.remove if that was intended"
+            )
+            : Effect.void
+        )
       )
-    }).pipe(
-      Effect.tap((done) =>
-        done
-          ? Effect.logWarning(
-            `No worker of ${names.service} declares the schedule ${name} any more, so it fires no more. ` +
-              "Remove it with Schedules.remove if that was intended"
-          )
-          : Effect.void
-      )
-    )
 
-  /** The clock of the server was ahead when the next slot was computed. */
   const repair = (name: string) =>
-    store.change(name, ({ now, state, stored }) => {
-      const recurrence = stored === undefined ? undefined : recurrenceOf(stored.spec)
-      const isWrong = stored !== undefined && recurrence?._tag === "Success" && state.slot !== undefined &&
-        isTooFar(recurrence.success, state.slot, now)
-      return isWrong
-        ? Effect.succeed([{ stored, state: { ...state, slot: recurrence.success.next(now) } }, undefined] as const)
-        : Effect.succeed(["keep", undefined] as const)
+    store.change(name, (found) => {
+      const repaired = repairOf(found)
+      return Effect.succeed(repaired === undefined ? ["keep", undefined] as const : [repaired, undefined] as const)
     })
 
-  const look = Effect.gen(function*() {
-    if (own.size > 0) yield* store.renew([...own.values()].map(({ name, version }) => [name, version] as const))
-    const found = yield* store.read([...new Set([...own.keys(), ...yield* store.all])])
-    for (const next of found) {
-      const { name, stored } = next
-      const mine = own.get(name)
-      if (mine !== undefined && stored?.version !== mine.version) yield* declaring(mine, false)
-      else if (mine !== undefined && stored?.origin === "orphaned") yield* declaring(mine, false)
-      else if (mine === undefined && stored?.origin === "declared" && isStale(next)) yield* orphan(name)
-      yield* repair(name)
+  const renew = Effect.suspend(() =>
+    own.size === 0
+      ? Effect.void
+      : Effect.asVoid(store.renew([...own.values()].map(({ name, version }) => [name, version] as const)))
+  )
+
+  /** The own schedules, and some of the others: a service may have made many thousands at run time. */
+  const examined = (all: ReadonlyArray<string>): ReadonlyArray<string> => {
+    const others = all.filter((name) => !own.has(name)).sort()
+    const after = others.filter((name) => name > cursor)
+    const next = after.length === 0 ? others : after
+    const some = next.slice(0, maxOthers)
+    cursor = some.length === next.length ? "" : some.at(-1)!
+    return [...own.keys(), ...some]
+  }
+
+  const examine = (found: Store.Found) => {
+    const { name, stored } = found
+    const mine = own.get(name)
+    renewals.note(name, stored)
+    if (mine !== undefined) vitals.schedules.set(name, stored !== undefined && fires(name, stored))
+    if (mine !== undefined && (stored?.version !== mine.version || stored.origin === "orphaned")) {
+      return declaring(mine, false)
     }
-  })
+    if (mine === undefined && stored?.origin === "declared" && renewals.isOver(name, stored)) return orphan(name)
+    return repairOf(found) === undefined ? Effect.void : repair(name)
+  }
 
   return {
     start: Effect.gen(function*() {
+      // Another version may be about to take over what this one declared before a restart.
+      yield* renew
       for (const schedule of own.values()) {
         if ((yield* declaring(schedule, true)) === "conflict") return conflict(schedule.name)
+        vitals.schedules.set(schedule.name, true)
       }
       return undefined
     }),
-    look,
-    /** Whether this worker fires a schedule: one that was made at run time, or one that it declares in this version. */
-    fires: (name: string, stored: Stored): boolean =>
-      stored.origin === "runtime" ||
-      (stored.origin === "declared" && own.get(name)?.version === stored.version)
+    look: Effect.gen(function*() {
+      yield* renew
+      for (const found of yield* store.read(examined(yield* store.all))) yield* examine(found)
+      renewals.ended()
+    }),
+    fires
   }
 }
 

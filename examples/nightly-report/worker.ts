@@ -1,0 +1,35 @@
+/**
+ * Makes a report each night, whatever number of these processes run.
+ *
+ * `SERVICE_NAME=reports node examples/nightly-report/worker.ts`. With `REPORT_CRON="* * * * * *"` nights are seconds.
+ */
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as ActionGroup from "../../src/ActionGroup.ts"
+import * as IoRedis from "../../src/IoRedis.ts"
+import * as QueueNaming from "../../src/QueueNaming.ts"
+import * as Settings from "../../src/Settings.ts"
+import * as Worker from "../../src/Worker.ts"
+import { nightly, Report } from "./contracts.ts"
+
+/** In a database this would be a table whose key is the day: a report that is made twice replaces itself. */
+const reports = new Map<string, string>()
+
+const handlers = ActionGroup.make(Report).handlers({
+  "reports.daily": ({ region }, { scheduledFor }) =>
+    Effect.gen(function*() {
+      // The night that it is for, and not the time at which it runs. Only a report that a person sends has no slot.
+      const slot = scheduledFor ?? (yield* DateTime.now)
+      const night = DateTime.formatIsoZoned(DateTime.setZone(slot, DateTime.zoneMakeNamedUnsafe("Europe/Berlin")))
+      reports.set(night, `${region}: all is well`)
+      yield* Effect.log(`Made the report of ${night} for ${region}`)
+    })
+})
+
+const AppLayer = Layer.mergeAll(IoRedis.layer, QueueNaming.layer).pipe(Layer.provideMerge(Settings.layer))
+
+const program = Worker.run(handlers, { schedules: [nightly] }).pipe(Effect.provide(AppLayer))
+
+NodeRuntime.runMain(program, { teardown: Worker.teardown })
