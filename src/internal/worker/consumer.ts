@@ -50,6 +50,7 @@ const makeRunner = (host: Host, own: ConsumerOptions, decided: (decision: Decisi
       routes,
       limits: { maxBytes: options.payloadLimit, maxDepth: options.depthLimit },
       maxDeliveries: options.maxDeliveries,
+      pausedTypes: host.pausing.types,
       errors: options.errors
     },
     handlerTimeout: options.handlerTimeout,

@@ -26,6 +26,8 @@ export interface DispatchOptions {
   readonly routes: ReadonlyMap<string, Route>
   readonly limits: Limits
   readonly maxDeliveries: number
+  /** The types that operators have paused. Default: none. */
+  readonly pausedTypes?: () => ReadonlySet<string>
   /** The worker's dispositions of errors, which override those in the contracts. */
   readonly errors: DispositionOverrides | undefined
 }
@@ -82,6 +84,7 @@ const noAction: Subject = {
 }
 const poison: Outcome = { _tag: "Poison" }
 const expired: Outcome = { _tag: "Expired" }
+const isPaused: Outcome = { _tag: "Paused" }
 const leaseLost: Outcome = { _tag: "LeaseLost" }
 const timedOut: Outcome = { _tag: "TimedOut" }
 /** Released without costing an attempt. */
@@ -109,6 +112,10 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
   }
   if (route === undefined) {
     return { _tag: "Decided", subject, outcome: { _tag: "Unknown", since: entry.record.unknownSince || now } }
+  }
+  if (options.pausedTypes !== undefined) {
+    const paused = options.pausedTypes()
+    if (paused.size > 0 && paused.has(action.action_type)) return { _tag: "Decided", subject, outcome: isPaused }
   }
   return new Startable(subject, route)
 }

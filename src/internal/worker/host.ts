@@ -18,6 +18,7 @@ import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import * as arrivals from "./arrivals.ts"
 import { type Options, resolve } from "./options.ts"
+import * as pausing from "./pausing.ts"
 import { goneWarning } from "./report.ts"
 import * as serverChecks from "./serverChecks.ts"
 import * as settled from "./settled.ts"
@@ -44,6 +45,7 @@ export interface Host {
   readonly gate: Latch.Latch
   /** Open while entries may not be taken. */
   readonly paused: Latch.Latch
+  readonly pausing: pausing.Pausing
   readonly trouble: trouble.Trouble
   readonly telemetry: telemetry.Telemetry
   /** `undefined` without the option `onSettled`. */
@@ -128,6 +130,8 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
   }
   yield* Effect.addFinalizer(() => Effect.sync(shared.trouble.forget))
   const startedAt = clock.currentTimeMillisUnsafe()
+  const gate = Latch.makeUnsafe(true)
+  const paused = Latch.makeUnsafe(false)
   const host: Host = {
     ...shared,
     naming,
@@ -138,8 +142,9 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     server: serverClock.make(redis, clock, names.stream),
     options,
     serviceFrom: input.options.service === undefined ? "SERVICE_NAME" : "the option service",
-    gate: Latch.makeUnsafe(true),
-    paused: Latch.makeUnsafe(false),
+    gate,
+    paused,
+    pausing: pausing.make(gate, paused),
     arrivals: arrivals.make(),
     restoreGroup: restoring(shared),
     onGone: (ids) =>
