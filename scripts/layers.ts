@@ -20,6 +20,7 @@ const floors: ReadonlyArray<Readonly<Record<string, ReadonlyArray<string>>>> = [
   { schedules: ["Schedules"], lanes: ["Lanes"] },
   { worker: ["Worker", "Health"], client: ["ActionClient"], deadLetter: ["DeadLetter"], memory: ["RedisMemory"] },
   { inspector: ["Inspector"] },
+  { dashboard: ["Dashboard"] },
   { testing: ["testing"] },
   { everything: ["index"], cli: ["cli"] }
 ]
