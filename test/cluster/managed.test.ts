@@ -23,7 +23,10 @@ layer(Cluster.layer({ replicas: false }), { excludeTestServices: true, timeout: 
       for (const node of nodes) {
         yield* node.cli(
           ...["ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all"] as const,
-          ...["-config", "-client", "-info", "-command"]
+          "-config",
+          "-client",
+          "-info",
+          "-command"
         )
       }
       const logs: Array<LogLine> = []
