@@ -1,5 +1,5 @@
 /**
- * The code of `dist`: all modules in three files, behind the entries that package.json exports. The declarations are tsc's.
+ * The code of `dist`: all modules in four files, behind the entries that package.json exports. The declarations are tsc's.
  *
  * Node's loader takes about a millisecond a file, whatever stands in it: the hundred modules one by one took 100 ms over
  * the import of what they need, in one file half of it (bench/scenarios/startUp.ts).
@@ -27,11 +27,14 @@ const licences = ["fengari", "sprintf-js"]
   .join("\n")
 
 export default defineConfig({
-  input: Object.fromEntries(modules.map((file) => [file.replace(/\.ts$/, ""), `./src/${file}`])),
+  input: {
+    ...Object.fromEntries(modules.map((file) => [file.replace(/\.ts$/, ""), `./src/${file}`])),
+    "cli/main": "./src/cli/main.ts"
+  },
   external: (id) => /^[^./]/.test(id) && !isFengari.test(id) && !isSprintf.test(id),
   plugins: [fengari],
   // The package's own files have no side effects; those that change fengari, and fengari itself, have.
-  treeshake: { moduleSideEffects: (id) => /\/memory\/lua\//.test(id) || /\/node_modules\//.test(id) },
+  treeshake: { moduleSideEffects: (id) => /\/memory\/lua\/|\/cli\/main\.ts/.test(id) || /\/node_modules\//.test(id) },
   platform: "node",
   // Rolldown asks for it where a group leaves its dependencies to others; the entries hold nothing but exports.
   preserveEntrySignatures: "allow-extension",
@@ -49,9 +52,13 @@ export default defineConfig({
       groups: [
         // Only the kit for tests makes connections that fail.
         { name: "testing", test: /src\/(testing\/|internal\/testing\/)/, priority: 2 },
+        // The bin is alone, so that it can say which peer is missing, and imports the rest of the command line.
+        { name: "cli", test: /src\/cli\/(?!main\.ts)/, priority: 2 },
         // `RedisMemory` imports it when a server is made.
         { name: "memory", test: /src\/internal\/memory\/|node_modules\/(?:fengari|sprintf-js)\//, priority: 1 },
-        { name: "core", test: /src\//, priority: 0 }
+        // `Dashboard` imports it when a dashboard is served.
+        { name: "dashboard", test: /src\/internal\/dashboard\/(?!assets|guard)/, priority: 1 },
+        { name: "core", test: /src\/(?!cli\/main\.ts)/, priority: 0 }
       ]
     }
   }

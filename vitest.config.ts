@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config"
 /** One after another, so that a failure of what is quick is seen first. */
 const order = { unit: 0, server: 1, cluster: 2, process: 3 }
 
+/** The files of test/both that run on a Redis Cluster as well. */
+const onCluster = ["callbackRoute", "client", "conformance", "deadlines", "later", "worker.settlement"]
+
 const cleanEnvironment = "test/support/cleanEnvironment.ts"
 const requireRedis = "test/support/requireRedis.ts"
 
@@ -39,7 +42,7 @@ export default defineConfig({
       {
         test: {
           name: "cluster",
-          include: ["test/cluster/*.test.ts"],
+          include: ["test/cluster/*.test.ts", `test/both/{${onCluster.join(",")}}.test.ts`],
           env: { TEST_PLACE: "cluster" },
           globalSetup: [cleanEnvironment, requireRedis],
           sequence: { groupOrder: order.cluster }

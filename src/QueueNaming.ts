@@ -41,6 +41,7 @@ export type Kind = "response" | "callback" | "stream"
  * | --- | --- |
  * | action stream | `"streams", "main"` |
  * | dead letters | `"streams", "dead"` |
+ * | answers for other slots of a Redis Cluster | `"streams", "outbound"` |
  * | due times and attempts of retries, length of the lease | `"retries", group, "due"`, `"records"` or `"lease"` |
  * | parked actions | `"parked", "entries"` or `"due"` |
  * | lanes | `"lanes", "held"`, `"waiting"`, `"sequence"`, `"rules"` or `"rates"` |

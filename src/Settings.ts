@@ -66,8 +66,6 @@ export interface RedisSettings {
   /**
    * Whether the URL is that of a node, or of the configuration endpoint, of a Redis Cluster. It needs `queueHashTags`
    * too. Default `false`.
-   *
-   * @since 0.2.0
    */
   readonly cluster: boolean
   /** The ACL user. `REDIS_USERNAME` overrides a user in the URL. */
@@ -100,8 +98,6 @@ export interface Values {
   /**
    * Whether the keys of a service share a hash tag, as Redis Cluster needs it: see `QueueNaming.layerCluster`. Default
    * `false`.
-   *
-   * @since 0.2.0
    */
   readonly queueHashTags: boolean
   readonly redis: RedisSettings

@@ -36,6 +36,8 @@ import { connectionCases } from "./conformance/connection.ts"
 import { groupCases, pendingCases } from "./conformance/groups.ts"
 import { scriptingCases } from "./conformance/scripting.ts"
 import { deadLetterCases } from "./conformance/scripts/deadLetters.ts"
+import { forwardCases } from "./conformance/scripts/forward.ts"
+import { laneCases } from "./conformance/scripts/lanes.ts"
 import { leaseCases } from "./conformance/scripts/lease.ts"
 import { parkCases } from "./conformance/scripts/park.ts"
 import { rehearseCases } from "./conformance/scripts/rehearse.ts"
@@ -97,11 +99,13 @@ export const cases: ReadonlyArray<internal.Case> = [
   ...scriptingCases,
   ...settleCases,
   ...takeCases,
+  ...forwardCases,
   ...leaseCases,
   ...streamScriptCases,
   ...deadLetterCases,
   ...rehearseCases,
   ...parkCases,
+  ...laneCases,
   ...scheduleCases
 ]
 

@@ -87,18 +87,21 @@ const noting = ({ commands, scripts }: Seen, redis: Redis.Redis["Service"]): Red
   return { ...redis, ...over(redis), reserve: Effect.map(redis.reserve, over) }
 }
 
-/** Commands in the sources of the library, its scripts included; not those of its memory layer and its testing kit. */
+/** Commands in the sources of the library, its scripts included; not those of its memory layer, its testing kit and its command line. */
 const inSources = (): ReadonlySet<string> => {
   const root = join(import.meta.dirname, "../../src")
   const found = new Set<string>()
   for (const file of readdirSync(root, { recursive: true, encoding: "utf8" })) {
-    if (!file.endsWith(".ts") || /^testing|memory|RedisMemory|faulty/.test(file)) continue
+    if (!file.endsWith(".ts") || /^testing|^cli|memory|RedisMemory|faulty|ioredis\/cluster/.test(file)) continue
     const text = readFileSync(join(root, file), "utf8").replace(/^\s*\*.*$/gm, "")
     for (
       const [, command, subcommand] of text.matchAll(
         /\b(?:send|p?call)\b[^("']*\(\s*["']([A-Z]{2,})["'](?:,\s*["']([A-Z]+)["'])?/g
       )
     ) found.add(nameOf(command!, subcommand))
+    // The adapter of a cluster answers it.
+    found.delete("CLUSTER KEYSLOT")
+    found.delete("CLUSTER")
   }
   return found
 }

@@ -141,10 +141,12 @@ inMemory("The list of parts", (test) => {
   test("leaves out the parts that an option makes needless, one for each option", () =>
     Effect.gen(function*() {
       const all = { onSettled: () => {} }
-      assert.strictEqual(yield* present(all), parts.length)
-      assert.strictEqual(yield* present({}), parts.length - 1)
-      assert.strictEqual(yield* present({ ...all, callbacks: false }), parts.length - 1)
-      assert.strictEqual(yield* present({ ...all, retain: Infinity }), parts.length - 1)
-      assert.strictEqual(yield* present({ callbacks: false, retain: Infinity }), parts.length - 3)
+      // Only a cluster has other slots.
+      const most = parts.length - 1
+      assert.strictEqual(yield* present(all), most)
+      assert.strictEqual(yield* present({}), most - 1)
+      assert.strictEqual(yield* present({ ...all, callbacks: false }), most - 1)
+      assert.strictEqual(yield* present({ ...all, retain: Infinity }), most - 1)
+      assert.strictEqual(yield* present({ callbacks: false, retain: Infinity }), most - 3)
     }))
 })

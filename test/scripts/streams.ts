@@ -3,6 +3,7 @@
  */
 import { type Names, namesOf } from "../../src/internal/redis/names.ts"
 import { firstRead } from "../../src/internal/scripts/firstRead.ts"
+import { forward } from "../../src/internal/scripts/forward.ts"
 import { holdLease, release, renew } from "../../src/internal/scripts/lease.ts"
 import { debounce, declareFeatures, park, reschedule, uniqueHashOf, unpark } from "../../src/internal/scripts/park.ts"
 import { rehearse } from "../../src/internal/scripts/rehearse.ts"
@@ -278,6 +279,20 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
       lists: world.chance.some(world.targets.filter((key) => key !== world.targets[2])),
       limit: world.chance.pick([0, 1, 3, 100])
     }),
+  forward: (world) => {
+    const { chance, names, targets } = world
+    return evaluate(forward, {
+      address: {
+        kind: chance.pick<"list" | "stream">(["list", "stream"]),
+        key: chance.pick(targets),
+        timeToLive: chance.pick([0, 3_000_000]),
+        atLeast: chance.oneIn(2),
+        traceparent: chance.pick([undefined, "00-1-2-01"])
+      },
+      payload: chance.pick(values),
+      guard: chance.oneIn(2) ? undefined : { key: names.lease, id: chance.pick(["a", "b"]) }
+    })
+  },
   trim: ({ chance, names }) =>
     evaluate(trim, {
       stream: names.stream,

@@ -17,9 +17,10 @@ import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import * as Settings from "../../src/Settings.ts"
+import * as Cluster from "./cluster.ts"
 import { collecting, type LogLine } from "./logs.ts"
 import { namingOf } from "./namings.ts"
-import { describeInMemory, type Kind, layerOnServer } from "./place.ts"
+import { describeInMemory, isOnCluster, type Kind, layerOnServer } from "./place.ts"
 import * as Server from "./redisServer.ts"
 import { fieldsOf, type Pending, type Row, viewOf } from "./view.ts"
 
@@ -72,9 +73,20 @@ const ownPlace = (
 const memoryPlace = Layer.mergeAll(ownPlace("memory"), RedisMemory.layer)
 const serverPlace = ownPlace("server")
 
-const RealRedis = Layer.unwrap(
+const OneServer = Layer.unwrap(
   Effect.map(Server.RedisServer, ({ url }) => IoRedis.layerOptions({ url }))
 ).pipe(Layer.provideMerge(Server.layer()))
+
+/** Tests that speak to a server themselves ask the node that has the keys of no test in particular, so they are left out. */
+const OneCluster = Layer.unwrap(
+  Effect.map(
+    Cluster.RedisCluster,
+    ({ nodes: [node], urls }) =>
+      Layer.merge(IoRedis.layerCluster({ nodes: urls }), Layer.succeed(Server.RedisServer, node!))
+  )
+).pipe(Layer.provide(Cluster.layer({ replicas: false })))
+
+const RealRedis = isOnCluster ? OneCluster : OneServer
 
 /** Runs the tests in memory, each with a server of its own, whose clock begins at that time. */
 export const inMemory = (
@@ -112,13 +124,16 @@ export const onServer = (
     kind: Kind
   ) => void
 ): void => {
-  layerOnServer(RealRedis, { excludeTestServices: true })(`${name} on a server`, (it) => {
-    tests(
-      (title, body, timeout) =>
-        it.effect(title, () => Effect.suspend(body).pipe(Effect.scoped, Effect.provide(serverPlace)), timeout),
-      "server"
-    )
-  })
+  layerOnServer(RealRedis, { excludeTestServices: true })(
+    `${name} on a ${isOnCluster ? "cluster" : "server"}`,
+    (it) => {
+      tests(
+        (title, body, timeout) =>
+          it.effect(title, () => Effect.suspend(body).pipe(Effect.scoped, Effect.provide(serverPlace)), timeout),
+        "server"
+      )
+    }
+  )
 }
 
 /** Runs the tests on both; in memory also with a clock that begins at zero, where a number of 32 bits would do. */

@@ -2,6 +2,7 @@
  * Namings of a user's own, and the one that the suites of `layers.ts` run with.
  */
 import * as QueueNaming from "../../src/QueueNaming.ts"
+import { isOnCluster } from "./place.ts"
 
 type MakeNaming = (environment: string) => QueueNaming.QueueNamingShape
 
@@ -41,7 +42,10 @@ export const tagged: MakeNaming = (environment) => {
   }
 }
 
-let current = wire
+/** That of `QueueNaming.layerCluster`. */
+export const hashTags: MakeNaming = (environment) => QueueNaming.makeCluster({ prefix: "nooble4", environment })
+
+let current = isOnCluster ? hashTags : wire
 
 /** The naming of the suites in `layers.ts`. */
 export const namingOf: MakeNaming = (environment) => current(environment)

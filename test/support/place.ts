@@ -6,9 +6,13 @@ import { describe, layer } from "@effect/vitest"
 
 export type Kind = "memory" | "server"
 
+/** Whether the server of this run is a Redis Cluster, on which the suites of a server run as well. */
+export const isOnCluster = process.env["TEST_PLACE"] === "cluster"
+
 /** Whether suites of that place are registered in this run. */
 export const runsOn = (kind: Kind): boolean =>
-  process.env["TEST_PLACE"] === undefined || process.env["TEST_PLACE"] === kind
+  process.env["TEST_PLACE"] === undefined || process.env["TEST_PLACE"] === (isOnCluster ? "cluster" : kind) &&
+    (!isOnCluster || kind === "server")
 
 /** `describe` for a suite that needs no server, in a file that also has others. */
 export const describeInMemory = (name: string, suite: () => void): void => {

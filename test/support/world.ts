@@ -225,7 +225,8 @@ export const settled = Effect.gen(function*() {
       const pending = yield* (yield* view).pendingCount
       const lastRead = String(row?.[row.indexOf("last-delivered-id") + 1])
       const newest = yield* send<ReadonlyArray<readonly [string]>>("XREVRANGE", names.stream, "+", "-", "COUNT", 1)
-      return pending === 0 && (newest[0] === undefined || newest[0][0] === lastRead)
+      const onItsWay = yield* send<number>("XLEN", names.outbound)
+      return pending === 0 && onItsWay === 0 && (newest[0] === undefined || newest[0][0] === lastRead)
     })
   )
 })

@@ -1,6 +1,7 @@
 /** The operations on dead letters, as a sequence of bounded script calls. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
@@ -20,6 +21,7 @@ import * as DomainAction from "../../DomainAction.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import { type Redis, RedisError } from "../../Redis.ts"
 import type { InvalidOption } from "../base/invalidOption.ts"
+import { slotsOf } from "../redis/cluster.ts"
 import { accepts, type Names } from "../redis/names.ts"
 import { array, strings } from "../redis/reply.ts"
 import { explainText } from "../redis/streamIds.ts"
@@ -28,6 +30,7 @@ import { countLetters, readLetter, type ScanParams } from "../scripts/deadLetter
 import { redeliverAnswer, replayLetters } from "../scripts/deadLetterMoves.ts"
 import { target } from "../wire/answerTarget.ts"
 import * as entry from "../wire/entry.ts"
+import { rerouteFor } from "../wire/outbound.ts"
 import { dryRun } from "./dryRun.ts"
 import { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./errors.ts"
 import { checkGiven, listRows, manyRows, replayRows } from "./options.ts"
@@ -222,8 +225,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     const maxHops = options.maxHops ?? replayRows.maxHops.fallback
     const reply = strings(
       yield* redis.eval(replayLetters.script)({
-        deadLetters: key,
-        stream: names.stream,
+        ...names,
         maxHops: options.force === true || !Number.isFinite(maxHops) ? -1 : maxHops,
         budget: maxBytes,
         ids
@@ -319,6 +321,9 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   // answers
   // ---------------------------------------------------------------------------
 
+  /** An answer for another slot goes there by way of a worker. */
+  const reroute = rerouteFor(slotsOf(redis, key), names.outbound, () => {}) ?? identity
+
   const redeliver = Effect.fn("DeadLetter.redeliver")(function*(id: string) {
     const refuse = (message: string) => Effect.fail(new NotDeliverable({ id, message }))
     const { answer, data } = yield* inspect(id)
@@ -335,13 +340,15 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
         "The naming does not accept the list that the message names for its answer. Correct the naming, or discard the letter"
       )
     }
+    const routed = reroute(push)
     const [status, detail] = strings(
       yield* redis.eval(redeliverAnswer.script)({
         deadLetters: key,
-        target: push.key,
-        kind: push.kind,
-        timeToLive: push.timeToLive,
-        atLeast: push.atLeast,
+        target: routed.key,
+        kind: routed.kind,
+        timeToLive: routed.timeToLive,
+        atLeast: routed.atLeast,
+        traceparent: routed.traceparent,
         id
       })
     )

@@ -7,7 +7,6 @@ import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import type { Redis as Client } from "ioredis"
 import type * as Redis from "../../Redis.ts"
-import { slotOf } from "../redis/slot.ts"
 import { open } from "./client.ts"
 import { slotOfCommand } from "./clusterKeys.ts"
 import { endpointOf, type Node, type Nodes } from "./clusterNodes.ts"
@@ -44,6 +43,8 @@ export const makeReserved = (options: ReservedOptions): Pick<Connection, "send" 
   /** A connection to the node that a slot is moving to. */
   let asked: Bound | undefined
   let identified = false
+  /** The slot that it was bound for. */
+  let boundSlot: number | undefined
   let closed = false
   let opening: Client | undefined
 
@@ -85,6 +86,9 @@ export const makeReserved = (options: ReservedOptions): Pick<Connection, "send" 
   const keyed = Effect.fnUntraced(function*(slot: number, command: string, args: ReadonlyArray<string>) {
     const patience = makePatience()
     let node = nodes.owner(slot)
+    // Another caller has it now, or the same one reads something else: the id belongs to the past.
+    if (boundSlot !== undefined && boundSlot !== slot) identified = false
+    boundSlot = slot
     let asking: Node | undefined
     for (;;) {
       let error = uncovered(slot)
@@ -116,7 +120,9 @@ export const makeReserved = (options: ReservedOptions): Pick<Connection, "send" 
   const keyless = (command: string, args: ReadonlyArray<string>): Effect.Effect<unknown, Redis.RedisError> => {
     const answer = answerOf(scripts, command, args)
     if (answer !== undefined) {
-      const node = typeof answer === "number" ? nodes.owner(slotOf(args[1]!)) : undefined
+      if (typeof answer !== "number") return Effect.succeed(answer)
+      const node = nodes.owner(answer)
+      boundSlot = answer
       return node === undefined || bound?.node === node ? Effect.succeed(answer) : Effect.as(bindTo(node), answer)
     }
     const sent = Effect.flatMap(

@@ -35,6 +35,19 @@ export const learn = (nodes: Nodes, error: Redis.RedisError): void => {
   if (failureOf(error) === "Connection") nodes.doubt()
 }
 
+const withNode = (address: string) => (list: unknown): string => String(list).replace(/^id=/gm, `id=${address}/`)
+
+/** The connections of all masters. */
+const allConnections = (nodes: Nodes): Effect.Effect<string, Redis.RedisError> =>
+  Effect.map(
+    Effect.forEach(nodes.masters(), ({ address, connection }) =>
+      Effect.map(
+        Effect.flatMap(connection, ({ send }) => send("CLIENT", "LIST")),
+        withNode(address)
+      )),
+    (lists) => lists.join("")
+  )
+
 /**
  * A connection is known as `address/id` here, because each node counts its own. Commands about it go to its node. A node
  * that owns nothing any more serves none of our reads.
@@ -45,13 +58,18 @@ const aboutConnection = (
   args: ReadonlyArray<string>
 ): Effect.Effect<unknown, Redis.RedisError> | undefined => {
   const [verb = "", by = "", name = "", ...more] = args
-  if (command.toUpperCase() !== "CLIENT" || by.toUpperCase() !== "ID") return undefined
+  if (command.toUpperCase() !== "CLIENT") return undefined
+  if (verb.toUpperCase() === "LIST" && args.length === 1) return allConnections(nodes)
+  if (by.toUpperCase() !== "ID") return undefined
   const slash = name.lastIndexOf("/")
   if (slash < 0) return undefined
   const node = nodes.master(name.slice(0, slash))
   if (node === undefined) return Effect.succeed(verb.toUpperCase() === "LIST" ? "" : 0)
   return Effect.tapError(
-    Effect.flatMap(node.connection, ({ send }) => send("CLIENT", verb, by, name.slice(slash + 1), ...more)),
+    Effect.map(
+      Effect.flatMap(node.connection, ({ send }) => send("CLIENT", verb, by, name.slice(slash + 1), ...more)),
+      (reply): unknown => verb.toUpperCase() === "LIST" ? withNode(node.address)(reply) : reply
+    ),
     (error) => Effect.sync(() => learn(nodes, error))
   )
 }

@@ -3,7 +3,7 @@ import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
 import { actionStream, inbox, type Names } from "./names.ts"
-import { slotOf } from "./slot.ts"
+import { slotOf, tagOf } from "./slot.ts"
 
 const clusters = new WeakSet<Redis["Service"]>()
 
@@ -13,6 +13,15 @@ export const register = (redis: Redis["Service"]): void => {
 }
 
 export const isCluster = (redis: Redis["Service"]): boolean => clusters.has(redis)
+
+/** Whether a key is in another slot than `own`; `undefined` for a single server, which has no slots. */
+export const slotsOf = (redis: Redis["Service"], own: string): ((key: string) => boolean) | undefined => {
+  if (!isCluster(redis)) return undefined
+  const slot = slotOf(own)
+  const tag = tagOf(own)
+  // The same tag is found without a hash, and most answers have it.
+  return (key) => (tag === undefined || tagOf(key) !== tag) && slotOf(key) !== slot
+}
 
 /** Two keys that a cluster keeps in different slots, as part of a sentence; `undefined` if all are in one. */
 const spreadOf = (keys: ReadonlyArray<string>): string | undefined => {
@@ -40,17 +49,9 @@ export const problemOfNames = (
 export const problemOfAnswers = (
   redis: Redis["Service"],
   naming: QueueNamingShape,
-  service: string,
-  kind: string
+  service: string
 ): InvalidOption | undefined => {
   if (!isCluster(redis)) return undefined
-  if (kind !== "shared") {
-    return new InvalidOption({
-      option: "inbox",
-      found: kind,
-      expected: "\"shared\" on a Redis Cluster, where an answer is written in the slot of the service that answers"
-    })
-  }
   const spread = spreadOf([actionStream(naming, service), inbox(naming, service, service, "a")])
   return spread === undefined ? undefined : new InvalidOption({
     option: "naming",

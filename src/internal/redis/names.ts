@@ -26,6 +26,9 @@ export const actionStream = (naming: QueueNamingShape, service: string): string 
 export const deadLetterStream = (naming: QueueNamingShape, service: string): string =>
   key(naming, service, "streams", "dead")
 
+/** The stream of what users of the dashboard did to a service. */
+export const auditStream = (naming: QueueNamingShape, service: string): string => key(naming, service, "audit")
+
 // -----------------------------------------------------------------------------
 // lists
 // -----------------------------------------------------------------------------
@@ -109,6 +112,8 @@ export interface Names {
   readonly waitingConsumer: string
   readonly stream: string
   readonly deadLetters: string
+  /** The stream of answers for keys in other slots of a Redis Cluster. */
+  readonly outbound: string
   /** Sorted set of waiting entries by due time. */
   readonly retryDue: string
   /** Hash of their attempts. */
@@ -193,6 +198,7 @@ export const namesOf = (naming: QueueNamingShape, service: string): Names => {
     waitingConsumer: waitingConsumer(service),
     stream: actionStream(naming, service),
     deadLetters: deadLetterStream(naming, service),
+    outbound: key(naming, service, "streams", "outbound"),
     retryDue: retries("due"),
     retryRecords: retries("records"),
     lease: retries("lease"),

@@ -2,10 +2,13 @@
  * One consumer of the group: a runner, the settler of its decisions, and a reader, unless it gets only claimed entries.
  */
 import * as Effect from "effect/Effect"
+import * as Metrics from "../../Metrics.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { uuid } from "../base/uuid.ts"
+import { slotsOf } from "../redis/cluster.ts"
 import { accepts } from "../redis/names.ts"
 import { release } from "../scripts/lease.ts"
+import { rerouteFor } from "../wire/outbound.ts"
 import type { Decision, Written } from "./decision.ts"
 import type { Host } from "./host.ts"
 import * as intake from "./intake.ts"
@@ -48,6 +51,7 @@ const makeRunner = (host: Host, own: ConsumerOptions, decided: (decision: Decisi
       routes,
       limits: { maxBytes: options.payloadLimit, maxDepth: options.depthLimit },
       maxDeliveries: options.maxDeliveries,
+      pausedTypes: host.pausing.types,
       errors: options.errors
     },
     handlerTimeout: options.handlerTimeout,
@@ -68,11 +72,15 @@ const makeRunner = (host: Host, own: ConsumerOptions, decided: (decision: Decisi
 }
 
 const makeSettler = (
-  { clock, naming, names, options, redis, restoreGroup, telemetry, trouble }: Host,
+  { clock, naming, names, options, redis, restoreGroup, signals, telemetry, trouble }: Host,
   consumer: string,
   onWritten: (decision: Decision, written: Written) => void
-): settler.Settler =>
-  settler.make({
+): settler.Settler => {
+  let rerouted = false
+  const reroute = rerouteFor(slotsOf(redis, names.stream), names.outbound, () => {
+    rerouted = true
+  })
+  return settler.make({
     redis,
     names,
     consumer,
@@ -83,13 +91,24 @@ const makeSettler = (
       responseTimeToLive: options.responseTimeToLive,
       payloadLimit: options.payloadLimit,
       now: () => clock.currentTimeMillisUnsafe(),
-      uuid
+      uuid,
+      reroute
     },
     trouble,
     telemetry,
-    onWritten,
+    onWritten: reroute === undefined ? onWritten : (decision, written) => {
+      // It is in the outbound stream now, so it can be forwarded at once.
+      if (rerouted) signals.outbound.openUnsafe()
+      rerouted = false
+      onWritten(decision, written)
+    },
+    onLanes: (isDue, over) => {
+      if (isDue) signals.due.openUnsafe()
+      if (over > 0) telemetry.count(Metrics.parkedExpired, over)
+    },
     restoreGroup
   })
+}
 
 const releasing = Effect.fnUntraced(function*({ names, redis }: Host, consumer: string) {
   const releaseSome = redis.eval(release.script)({ ...names, consumer, limit: releaseBatch })

@@ -20,6 +20,8 @@ export interface EncodeOptions extends TargetOptions {
   /** The time of this process, in milliseconds, for the timestamps of answers. */
   readonly now: () => number
   readonly uuid: () => string
+  /** Sends answers for other slots of a cluster another way; `undefined` where there are none. */
+  readonly reroute?: ((push: PushTarget) => PushTarget) | undefined
   /** Whether answers carry the notes of the dead letter that they become if they cannot be pushed. Default: false. */
   readonly withNotes?: boolean
 }
@@ -78,7 +80,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
     }
     case "Retry": {
       const answer = settlement.answer ? failureText(decision, settlement.error, options) : undefined
-      const push = answer === undefined ? undefined : target(action, answer, options, "response")
+      const push = answer === undefined ? undefined : rerouted(target(action, answer, options, "response"), options)
       const behind = reasonBehind(decision.cause)
       const { error } = settlement
       return waiting(decision, Duration.toMillis(settlement.delay), {
@@ -87,7 +89,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       }, push)
     }
     case "Release":
-      return waiting(decision, 0, {}, undefined)
+      return waiting(decision, settlement.delay === undefined ? 0 : Duration.toMillis(settlement.delay), {}, undefined)
     case "Yield":
       return waiting(decision, Duration.toMillis(settlement.delay), {
         unknownSince: settlement.since.epochMilliseconds
@@ -186,6 +188,9 @@ const noteOf = ({ action, attempt, entry }: Decision): Array<string> => [
   String(entry.replays)
 ]
 
+const rerouted = (push: PushTarget | undefined, { reroute }: EncodeOptions): PushTarget | undefined =>
+  push === undefined || reroute === undefined ? push : reroute(push)
+
 /**
  * The target of an answer, if the naming accepts it. A callback in a stream is a child of the delivery that it answers.
  */
@@ -196,7 +201,10 @@ const pushOf = (
   kind: "action" | "response"
 ): PushTarget | undefined => {
   const push = target(action, payload, options, kind)
-  return push?.kind === "stream" && span !== undefined ? { ...push, traceparent: traceparent.format(span) } : push
+  return rerouted(
+    push?.kind === "stream" && span !== undefined ? { ...push, traceparent: traceparent.format(span) } : push,
+    options
+  )
 }
 
 /** A dead letter. It holds the answer if the naming rejects its target. */

@@ -7,7 +7,9 @@ import { callbacks } from "./upkeep/callbacks.ts"
 import { deadLetterBounds } from "./upkeep/deadLetterBounds.ts"
 import { due } from "./upkeep/due.ts"
 import { features } from "./upkeep/features.ts"
+import { lanes } from "./upkeep/lanes.ts"
 import { leases } from "./upkeep/leases.ts"
+import { outbound } from "./upkeep/outbound.ts"
 import { recovery } from "./upkeep/recovery.ts"
 import { retention } from "./upkeep/retention.ts"
 import { sampler } from "./upkeep/sampler.ts"
@@ -17,12 +19,14 @@ import { serverTime } from "./upkeep/serverTime.ts"
 export const parts: ReadonlyArray<MakePart> = [
   features,
   leases,
+  lanes,
   due,
   recovery,
   schedules,
   retention,
   deadLetterBounds,
   callbacks,
+  outbound,
   sampler,
   eventLoop,
   serverTime,

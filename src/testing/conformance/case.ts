@@ -11,6 +11,7 @@ import * as Scope from "effect/Scope"
 import { AssertionError, deepStrictEqual } from "node:assert/strict"
 import { randomBytes } from "node:crypto"
 import { inspect } from "node:util"
+import { isCluster } from "../../internal/redis/cluster.ts"
 import { failureOf, type RedisFailure } from "../../internal/redis/failure.ts"
 import { type Names, namesOf } from "../../internal/redis/names.ts"
 import * as QueueNaming from "../../QueueNaming.ts"
@@ -85,8 +86,11 @@ const someTime = 10_000_000
 const place = Effect.gen(function*() {
   const pass = yield* PassTime
   const environment = randomBytes(6).toString("hex")
-  const prefix = `conformance:${environment}:`
-  const names = namesOf(QueueNaming.make({ prefix: "conformance", environment }), "user")
+  // On a cluster, all keys of a case are in one slot.
+  const isTagged = isCluster(yield* Redis.Redis)
+  const prefix = isTagged ? `{conformance:${environment}:user}:other:` : `conformance:${environment}:`
+  const naming = isTagged ? QueueNaming.makeCluster : QueueNaming.make
+  const names = namesOf(naming({ prefix: "conformance", environment }), "user")
   const { group: _, service: __, waitingConsumer: ___, ...keysOfService } = names
   const used = new Set(Object.values(keysOfService))
   const context = yield* Effect.context<Redis.Redis>()
@@ -322,6 +326,8 @@ export const block = (
     const redis = yield* Redis.Redis
     const scope = yield* Scope.fork(yield* Effect.scope)
     const connection = yield* Scope.provide(redis.reserve, scope)
+    // On a cluster, a connection is at a node.
+    if (isCluster(yield* Redis.Redis)) yield* connection.send("CLUSTER", "KEYSLOT", yield* key("any"))
     const id = String(yield* connection.send("CLIENT", "ID"))
     const fiber = yield* Effect.forkIn(connection.send(command, ...args.map(String)), scope, { startImmediately: true })
     yield* eventually(`${line(command, args)} waits at the server`, isBlocked(id))

@@ -1,0 +1,47 @@
+/** The flags of every command. */
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+
+export const Json = GlobalFlag.Setting("json")({
+  flag: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print JSON: one document, or one a line where a command goes on"),
+    Flag.withDefault(false),
+    Flag.withoutNegation
+  )
+})
+
+export const Service = GlobalFlag.Setting("service")({
+  flag: Flag.String("service").pipe(
+    Flag.withAlias("s"),
+    Flag.withMetavar("name"),
+    Flag.withDescription("The service. Default: SERVICE_NAME"),
+    Flag.optional
+  )
+})
+
+export const Environment = GlobalFlag.Setting("environment")({
+  flag: Flag.String("environment").pipe(
+    Flag.withAlias("e"),
+    Flag.withMetavar("name"),
+    Flag.withDescription("The environment. Default: ENVIRONMENT, otherwise dev"),
+    Flag.optional
+  )
+})
+
+export const Prefix = GlobalFlag.Setting("prefix")({
+  flag: Flag.String("prefix").pipe(
+    Flag.withMetavar("name"),
+    Flag.withDescription("The first part of every key. Default: QUEUE_PREFIX, otherwise nooble4"),
+    Flag.optional
+  )
+})
+
+export const Contracts = GlobalFlag.Setting("contracts")({
+  flag: Flag.String("contracts").pipe(
+    Flag.withMetavar("file"),
+    Flag.withDescription("A module that exports actions or groups: for verdicts, dry runs and hidden fields"),
+    Flag.optional
+  )
+})
+
+export const globals = [Service, Environment, Prefix, Contracts, Json] as const

@@ -1,0 +1,97 @@
+/** A service under load while its slot moves and its node fails over, against a ledger outside Redis. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { failureOf } from "../../src/internal/redis/failure.ts"
+import * as IoRedis from "../../src/IoRedis.ts"
+import * as Redis from "../../src/Redis.ts"
+import * as Cluster from "../support/cluster.ts"
+import * as Load from "../support/clusterLoad.ts"
+import { until } from "../support/until.ts"
+
+describe("a service under load on a cluster", () => {
+  it.live(
+    "loses nothing, hangs nothing and buries nothing while its slot moves and moves back",
+    () =>
+      Effect.gen(function*() {
+        const cluster = yield* Cluster.start({ replicas: false })
+        const load = yield* Load.make(cluster)
+        const sending = yield* Effect.forkChild(load.send(3_000), { startImmediately: true })
+        for (let round = 0; round < 2; round++) {
+          yield* until("some are handled", Effect.sync(() => load.ledger.handled.size > 200 * (round + 1)))
+          const move = yield* cluster.beginMove(load.names.stream)
+          const before = load.ledger.handled.size
+          yield* move.keys(2)
+          yield* until(
+            "it goes on while the slot moves, or waits for it",
+            Effect.sync(() => load.ledger.handled.size >= before)
+          )
+          yield* move.end
+        }
+        yield* Fiber.join(sending)
+        yield* load.drained
+        assert.deepStrictEqual(load.lost(), [])
+        assert.strictEqual(load.ledger.unsettled.size, 0, "no request hangs")
+        assert.strictEqual(yield* load.deadLetters, load.ledger.doomed.size, "only what its handler gives up is buried")
+      }),
+    120_000
+  )
+
+  it.live("loses nothing in a failover by command", () =>
+    Effect.gen(function*() {
+      const cluster = yield* Cluster.start()
+      const load = yield* Load.make(cluster)
+      const sending = yield* Effect.forkChild(load.send(3_000), { startImmediately: true })
+      yield* until("some are handled", Effect.sync(() => load.ledger.handled.size > 300))
+      yield* cluster.failover(load.names.stream)
+      yield* Fiber.join(sending)
+      yield* load.drained
+      assert.deepStrictEqual(load.lost(), [])
+      assert.strictEqual(load.ledger.unsettled.size, 0, "no request hangs")
+    }), 120_000)
+
+  it.live.each(["SIGKILL", "SIGSTOP"] as const)(
+    "goes on after %s of its master, and no call hangs",
+    (signal) =>
+      Effect.gen(function*() {
+        const cluster = yield* Cluster.start()
+        const load = yield* Load.make(cluster)
+        const sending = yield* Effect.forkChild(load.send(500), { startImmediately: true })
+        yield* until("some are handled", Effect.sync(() => load.ledger.handled.size > 50))
+        const owner = yield* cluster.ownerOf(load.names.stream)
+        yield* owner.kill(signal)
+        yield* Fiber.join(sending)
+        yield* until(
+          "the replica is the owner",
+          Effect.map(cluster.ownerOf(load.names.stream), (now) => now !== owner)
+        )
+        // What comes after the failover is handled, all of it.
+        const handled = load.ledger.handled.size
+        yield* load.send(200)
+        yield* until("it is handled", Effect.sync(() => load.ledger.handled.size > handled + 150), 60_000)
+        yield* load.drained
+        assert.strictEqual(load.ledger.unsettled.size, 0, "no request hangs")
+      }),
+    120_000
+  )
+
+  it.live("sends no command twice when the reply to it is lost", () =>
+    Effect.gen(function*() {
+      const cluster = yield* Cluster.start({ replicas: false })
+      yield* Effect.gen(function*() {
+        const redis = yield* Redis.Redis
+        yield* redis.send("SET", "{one}n", "0")
+        const owner = yield* cluster.ownerOf("{one}n")
+        // The node stands still with the command in its socket, and its connections end before it replies.
+        yield* owner.kill("SIGSTOP")
+        const call = yield* Effect.forkChild(Effect.flip(redis.send("INCR", "{one}n")), { startImmediately: true })
+        assert.strictEqual(failureOf(yield* Fiber.join(call)), "Connection")
+        yield* owner.kill("SIGCONT")
+        yield* until(
+          "the node is back",
+          Effect.map(Effect.result(redis.send("GET", "{one}n")), ({ _tag }) => _tag === "Success")
+        )
+        assert.strictEqual(yield* redis.send("GET", "{one}n"), "1")
+      }).pipe(Effect.provide(IoRedis.layerCluster({ nodes: cluster.urls, replyTimeout: "500 millis" })))
+    }))
+})
