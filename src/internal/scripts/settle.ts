@@ -421,7 +421,8 @@ const isLaned = (params: SettleParams): params is SettleParams & { readonly leav
   params.leaving !== undefined && params.leaving.length > 0
 
 const withLeaving = (args: Array<string>, { leaving }: SettleParams): ReadonlyArray<string> => {
-  if (leaving !== undefined) { for (const { gaveUp, id, lane, pause } of leaving) {
+  if (leaving !== undefined) {
+    for (const { gaveUp, id, lane, pause } of leaving) {
       args.push(id, lane, pause !== undefined ? `p${Math.ceil(pause)}` : gaveUp ? "1" : "0")
     }
   }
