@@ -15,6 +15,7 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DeadLetter from "../../src/DeadLetter.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
+import * as Inspector from "../../src/Inspector.ts"
 import { timestampOf } from "../../src/internal/wire/timestamp.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
@@ -37,16 +38,18 @@ const ServerLayer = Layer.unwrap(Effect.gen(function*() {
   return Server.layer({ config: [`aclfile ${file}`] })
 }))
 
-const as = Effect.fnUntraced(function*(role: "producer" | "scheduler" | "worker" | "admin", serviceName: string) {
-  const { url } = yield* Server.RedisServer
-  const SettingsLayer = Settings.layerOf({
-    serviceName,
-    claimIdle: "500 millis",
-    block: "500 millis",
-    redis: { url, username: role, password: `change-me-${role}` }
-  })
-  return Layer.merge(IoRedis.layer, QueueNaming.layer).pipe(Layer.provideMerge(SettingsLayer))
-})
+const as = Effect.fnUntraced(
+  function*(role: "producer" | "scheduler" | "worker" | "admin" | "operator", serviceName: string) {
+    const { url } = yield* Server.RedisServer
+    const SettingsLayer = Settings.layerOf({
+      serviceName,
+      claimIdle: "500 millis",
+      block: "500 millis",
+      redis: { url, username: role, password: `change-me-${role}` }
+    })
+    return Layer.merge(IoRedis.layer, QueueNaming.layer).pipe(Layer.provideMerge(SettingsLayer))
+  }
+)
 
 const cli = (...args: ReadonlyArray<string>) => Effect.flatMap(Server.RedisServer, (server) => server.cli(...args))
 
@@ -150,6 +153,20 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
       failing = false
       assert.strictEqual((yield* deadLetters.replayMany({})).replayed, 1)
       assert.strictEqual(yield* deadLetters.discardMany({}), 0)
+
+      const inspector = Context.get(
+        yield* Layer.build(Layer.provide(Inspector.layer, yield* as("operator", "user"))),
+        Inspector.Inspector
+      )
+      const delayed = yield* scheduling.send(Greet, { name: "ana" }, { delay: "1 hour" })
+      for (const state of ["waiting", "running", "retrying", "scheduled", "dead"] as const) {
+        yield* inspector.list("user", state)
+      }
+      assert.strictEqual((yield* inspector.overview("user")).scheduled, 1)
+      assert.deepStrictEqual(yield* inspector.schedules("user"), [])
+      assert.strictEqual((yield* inspector.cancel(delayed)).from, "scheduled")
+      yield* inspector.pause("user", { actionType: "user.greet" })
+      assert.isTrue(yield* inspector.resume("user", { actionType: "user.greet" }))
 
       yield* worker.drain
       assert.strictEqual((yield* worker.status).state, "stopped")
