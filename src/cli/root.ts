@@ -4,6 +4,7 @@ import { acl } from "./commands/acl.ts"
 import { dead } from "./commands/dead.ts"
 import { schedules } from "./commands/schedules.ts"
 
+import { doctor } from "./commands/doctor.ts"
 import { consumers, list, services, show } from "./commands/look.ts"
 import { request, send } from "./commands/send.ts"
 import { stats } from "./commands/stats.ts"
@@ -14,6 +15,7 @@ import { globals } from "./globals.ts"
 export const root = Command.make("redis-workers").pipe(
   Command.withDescription("Look at the services of effect-redis-workers and steer them"),
   Command.withSubcommands([
+    doctor,
     stats,
     services,
     consumers,

@@ -1,7 +1,7 @@
 /** `stats`: a service at one moment, and what became of its actions. */
 import * as Command from "effect/cli/Command"
 import * as Console from "effect/Console"
-import * as DateTime from "effect/DateTime"
+import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
