@@ -56,6 +56,8 @@ export default defineConfig({
         { name: "cli", test: /src\/cli\/(?!main\.ts)/, priority: 2 },
         // `RedisMemory` imports it when a server is made.
         { name: "memory", test: /src\/internal\/memory\/|node_modules\/(?:fengari|sprintf-js)\//, priority: 1 },
+        // `Dashboard` imports it when a dashboard is served.
+        { name: "dashboard", test: /src\/internal\/dashboard\/(?!assets|guard)/, priority: 1 },
         { name: "core", test: /src\/(?!cli\/main\.ts)/, priority: 0 }
       ]
     }

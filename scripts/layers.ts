@@ -17,9 +17,10 @@ const floors: ReadonlyArray<Readonly<Record<string, ReadonlyArray<string>>>> = [
     redis: ["QueueNaming", "Settings"]
   },
   { scripts: [], ioredis: ["IoRedis"] },
-  { schedules: ["Schedules"] },
+  { schedules: ["Schedules"], lanes: ["Lanes"] },
   { worker: ["Worker", "Health"], client: ["ActionClient"], deadLetter: ["DeadLetter"], memory: ["RedisMemory"] },
   { inspector: ["Inspector"] },
+  { dashboard: ["Dashboard"] },
   { testing: ["testing"] },
   { everything: ["index"], cli: ["cli"] }
 ]

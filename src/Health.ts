@@ -89,8 +89,10 @@ const decide = (status: WorkerStatus, now: number, limits: Checked): Readiness =
   if (status.state !== "running") problems.push(`The worker is ${status.state}`)
   problems.push(...problemsOf(status.trouble))
   const readWithin = Duration.toMillis(status.block) + limits.readGrace
+  // A pause by an operator is wanted: the worker is ready, and reads nothing.
+  const isPaused = status.pauses.some(({ actionType }) => actionType === undefined)
   for (const consumer of status.consumers) {
-    if (!consumer.reads || consumer.full) continue
+    if (!consumer.reads || consumer.full || isPaused) continue
     const silent = now - DateTime.toEpochMillis(consumer.lastRead ?? status.startedAt)
     if (silent > readWithin) problems.push(`${consumer.name} has read nothing back for ${silent} ms`)
   }

@@ -285,7 +285,7 @@ export interface Overview {
   readonly features: ReadonlyArray<string>
   /** The lease of the group; `undefined` while no worker runs. */
   readonly lease: Duration.Duration | undefined
-  /** The last whole minute; `undefined` without statistics. */
+  /** The last whole minute; `undefined` without statistics. Workers of this version count none. */
   readonly rates: Rates | undefined
 }
 
@@ -713,8 +713,8 @@ export class Inspector extends Context.Service<Inspector, {
   >
 
   /**
-   * Returns what became of actions, by type: per minute for the last 3 hours, per quarter of an hour for 48. A process
-   * that dies loses the counts of its last 5 seconds.
+   * Returns what became of actions, by type. Workers of this version do not count in Redis, so `types` is empty. Use the
+   * metrics of `Metrics` for rates and latencies.
    */
   readonly statistics: (
     service: string,

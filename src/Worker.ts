@@ -201,6 +201,14 @@ export interface WorkerStatus {
    */
   readonly schedules: ReadonlyArray<{ readonly name: string; readonly isSent: boolean }>
   readonly consumers: ReadonlyArray<ConsumerStatus>
+  /** The pauses by operators, of the service or of types. A worker whose service is paused stays `running` and takes nothing. */
+  readonly pauses: ReadonlyArray<{
+    /** The type that is paused; `undefined` if it is the whole service. */
+    readonly actionType: string | undefined
+    /** When it ends by itself, by the server's clock. */
+    readonly until: DateTime.Utc | undefined
+    readonly reason: string
+  }>
   /** Current failures: the operation, and how it failed. */
   readonly trouble: ReadonlyMap<string, string>
 }

@@ -21,6 +21,7 @@ const status = (change: Partial<WorkerStatus> = {}): WorkerStatus => ({
   block: Duration.seconds(5),
   eventLoopDelay: Duration.zero,
   schedules: [],
+  pauses: [],
   consumers: [
     { name: "reader", running: 0, held: 0, unwritten: 0, lastRead: at(100_000), reads: true, full: false },
     { name: "alone", running: 0, held: 0, unwritten: 0, lastRead: undefined, reads: false, full: false }

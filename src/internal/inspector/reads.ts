@@ -15,7 +15,6 @@ import { millisOf } from "../wire/entry.ts"
 import { type Desk, marksOf } from "./desk.ts"
 import { permitting } from "./errorsOf.ts"
 import { scanServices } from "./scan.ts"
-import * as statistics from "./statistics.ts"
 
 const timeOf = (value: unknown): DateTime.Utc | undefined => {
   const millis = Number(value)
@@ -109,8 +108,7 @@ export const make = (desk: Desk) => {
     desk.on(
       service,
       "look",
-      (names) =>
-        Effect.zipWith(look(desk, names), statistics.lastMinute(desk, names), (found, rates) => ({ ...found, rates }))
+      (names) => Effect.map(look(desk, names), (found) => ({ ...found, rates: undefined }))
     )
 
   const consumers: Inspector.Inspector["Service"]["consumers"] = (service) =>

@@ -1,19 +1,25 @@
-/** Statistics, as workers count them. */
+/** The interval of statistics. Workers of this version count nothing in Redis, so no type has any. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Inspector from "../../Inspector.ts"
-import type { RedisError } from "../../Redis.ts"
+import { check } from "../base/options.ts"
 import { dateOf } from "../deadLetter/reading.ts"
-import type { Names } from "../redis/names.ts"
 import type { Desk } from "./desk.ts"
+import { statisticsRows } from "./options.ts"
+import { look } from "./reads.ts"
 
-/** The settlements of the last whole minute. */
-export const lastMinute = (_desk: Desk, _names: Names): Effect.Effect<Inspector.Rates | undefined, RedisError> =>
-  Effect.undefined
+/** Up to here, intervals are minutes. */
+const minutes = Duration.hours(3)
 
-export const make = (desk: Desk): Inspector.Inspector["Service"]["statistics"] => (service) =>
-  desk.on(
-    service,
-    "read statistics",
-    () => Effect.succeed({ service, asOf: dateOf(0), from: dateOf(0), interval: Duration.minutes(1), types: [] })
-  )
+export const make = (desk: Desk): Inspector.Inspector["Service"]["statistics"] =>
+  Effect.fnUntraced(function*(service, options = {}) {
+    const last = yield* Effect.fromResult(check("last", statisticsRows.last, options.last ?? "1 hour"))
+    const { asOf } = yield* desk.on(service, "read statistics", (names) => look(desk, names))
+    return {
+      service,
+      asOf,
+      from: dateOf(asOf.epochMilliseconds - Duration.toMillis(last)),
+      interval: Duration.toMillis(last) > Duration.toMillis(minutes) ? Duration.minutes(15) : Duration.minutes(1),
+      types: []
+    }
+  })

@@ -26,6 +26,9 @@ export const actionStream = (naming: QueueNamingShape, service: string): string 
 export const deadLetterStream = (naming: QueueNamingShape, service: string): string =>
   key(naming, service, "streams", "dead")
 
+/** The stream of what users of the dashboard did to a service. */
+export const auditStream = (naming: QueueNamingShape, service: string): string => key(naming, service, "audit")
+
 // -----------------------------------------------------------------------------
 // lists
 // -----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
  * One consumer of the group: a runner, the settler of its decisions, and a reader, unless it gets only claimed entries.
  */
 import * as Effect from "effect/Effect"
+import * as Metrics from "../../Metrics.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { uuid } from "../base/uuid.ts"
 import { slotsOf } from "../redis/cluster.ts"
@@ -50,6 +51,7 @@ const makeRunner = (host: Host, own: ConsumerOptions, decided: (decision: Decisi
       routes,
       limits: { maxBytes: options.payloadLimit, maxDepth: options.depthLimit },
       maxDeliveries: options.maxDeliveries,
+      pausedTypes: host.pausing.types,
       errors: options.errors
     },
     handlerTimeout: options.handlerTimeout,
@@ -99,6 +101,10 @@ const makeSettler = (
       if (rerouted) signals.outbound.openUnsafe()
       rerouted = false
       onWritten(decision, written)
+    },
+    onLanes: (isDue, over) => {
+      if (isDue) signals.due.openUnsafe()
+      if (over > 0) telemetry.count(Metrics.parkedExpired, over)
     },
     restoreGroup
   })

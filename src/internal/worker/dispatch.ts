@@ -26,6 +26,8 @@ export interface DispatchOptions {
   readonly routes: ReadonlyMap<string, Route>
   readonly limits: Limits
   readonly maxDeliveries: number
+  /** The types that operators have paused. Default: none. */
+  readonly pausedTypes?: () => ReadonlySet<string>
   /** The worker's dispositions of errors, which override those in the contracts. */
   readonly errors: DispositionOverrides | undefined
 }
@@ -82,8 +84,24 @@ const noAction: Subject = {
 }
 const poison: Outcome = { _tag: "Poison" }
 const expired: Outcome = { _tag: "Expired" }
+const isPaused: Outcome = { _tag: "Paused" }
 const leaseLost: Outcome = { _tag: "LeaseLost" }
 const timedOut: Outcome = { _tag: "TimedOut" }
+/** A newer action of its lane replaced it before it ran. */
+const superseded: Outcome = {
+  _tag: "Failed",
+  failure: {
+    error: undefined,
+    disposition: "rejected",
+    detail: {
+      error_type: "Superseded",
+      error_code: "ACTION_SUPERSEDED",
+      message: "A newer action with the same key replaced this one before it ran",
+      details: null
+    },
+    after: undefined
+  }
+}
 /** Released without costing an attempt. */
 export const interrupted: Outcome = { _tag: "Interrupted" }
 
@@ -107,8 +125,13 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
   if ((subject.deadline !== undefined && subject.deadline <= now) || (isFirst && entry.expires <= now)) {
     return { _tag: "Decided", subject, outcome: expired }
   }
+  if (entry.superseded) return { _tag: "Decided", subject, outcome: superseded }
   if (route === undefined) {
     return { _tag: "Decided", subject, outcome: { _tag: "Unknown", since: entry.record.unknownSince || now } }
+  }
+  if (options.pausedTypes !== undefined) {
+    const paused = options.pausedTypes()
+    if (paused.size > 0 && paused.has(action.action_type)) return { _tag: "Decided", subject, outcome: isPaused }
   }
   return new Startable(subject, route)
 }

@@ -89,7 +89,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       }, push)
     }
     case "Release":
-      return waiting(decision, 0, {}, undefined)
+      return waiting(decision, settlement.delay === undefined ? 0 : Duration.toMillis(settlement.delay), {}, undefined)
     case "Yield":
       return waiting(decision, Duration.toMillis(settlement.delay), {
         unknownSince: settlement.since.epochMilliseconds

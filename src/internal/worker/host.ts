@@ -10,6 +10,7 @@ import type { Values } from "../../Settings.ts"
 import type { WorkerOptions } from "../../Worker.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
+import { laneRule, makeRegistry } from "../contract/lane.ts"
 import type { Route } from "../contract/route.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { type Names, namesOf } from "../redis/names.ts"
@@ -18,6 +19,7 @@ import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import * as arrivals from "./arrivals.ts"
 import { type Options, resolve } from "./options.ts"
+import * as pausing from "./pausing.ts"
 import { goneWarning } from "./report.ts"
 import * as serverChecks from "./serverChecks.ts"
 import * as settled from "./settled.ts"
@@ -44,6 +46,7 @@ export interface Host {
   readonly gate: Latch.Latch
   /** Open while entries may not be taken. */
   readonly paused: Latch.Latch
+  readonly pausing: pausing.Pausing
   readonly trouble: trouble.Trouble
   readonly telemetry: telemetry.Telemetry
   /** `undefined` without the option `onSettled`. */
@@ -120,6 +123,12 @@ const restoring = ({ names, redis, telemetry, trouble: troubles }: Pick<
 export const make = Effect.fnUntraced(function*({ clock, context, naming, redis, routes, ...input }: HostInput) {
   const options = yield* resolve(input.options, input.settings)
   const names = yield* namesFor(naming, options.service)
+  const contradiction = makeRegistry()
+  for (const [type, { action }] of routes) {
+    const lane = action === undefined ? undefined : laneRule(action)
+    const wrong = lane === undefined ? undefined : contradiction(names.service, type, lane)
+    if (wrong !== undefined) return yield* wrong
+  }
   const shared = {
     redis,
     names,
@@ -128,6 +137,8 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
   }
   yield* Effect.addFinalizer(() => Effect.sync(shared.trouble.forget))
   const startedAt = clock.currentTimeMillisUnsafe()
+  const gate = Latch.makeUnsafe(true)
+  const paused = Latch.makeUnsafe(false)
   const host: Host = {
     ...shared,
     naming,
@@ -138,8 +149,9 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     server: serverClock.make(redis, clock, names.stream),
     options,
     serviceFrom: input.options.service === undefined ? "SERVICE_NAME" : "the option service",
-    gate: Latch.makeUnsafe(true),
-    paused: Latch.makeUnsafe(false),
+    gate,
+    paused,
+    pausing: pausing.make(gate, paused),
     arrivals: arrivals.make(),
     restoreGroup: restoring(shared),
     onGone: (ids) =>

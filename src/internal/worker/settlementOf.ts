@@ -33,6 +33,8 @@ export type Outcome =
   /** The handler exceeded its timeout, or the deadline passed. */
   | { readonly _tag: "TimedOut" }
   | { readonly _tag: "Interrupted" }
+  /** An operator paused its type. */
+  | { readonly _tag: "Paused" }
 
 /** An error of a handler, classified by its contract. */
 export interface HandlerFailure {
@@ -92,6 +94,8 @@ const isAnswered = (subject: Subject, policy: Policy): boolean => {
 const acknowledge: Settlement = { _tag: "Ack", expired: false }
 const expired: Settlement = { _tag: "Ack", expired: true }
 const release: Settlement = { _tag: "Release" }
+/** How long an action of a paused type waits before it is looked at again. */
+const paused: Settlement = { _tag: "Release", delay: Duration.seconds(2) }
 const lost: Settlement = { _tag: "Lost" }
 const emptyData = {}
 
@@ -133,6 +137,8 @@ export const settlementOf = (outcome: Outcome, subject: Subject, policy: Policy,
       return tryAgain(isLate(subject, now) ? outOfTime : timedOut, subject, policy, now)
     case "Interrupted": // row 12
       return release
+    case "Paused": // row 13
+      return paused
   }
 }
 

@@ -4,6 +4,7 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import type { ConsumerStatus, WorkerStatus } from "../../Worker.ts"
+import { everything } from "../redis/pauses.ts"
 import type { Consumer } from "./consumer.ts"
 import type { Crew } from "./crew.ts"
 import type { Host } from "./host.ts"
@@ -23,7 +24,7 @@ const consumerStatus = ({ vitals }: Host, { name, reader, runner, settler }: Con
 
 /** Everything except the state, which the supervisor knows. */
 export const statusOf = (host: Host, { everyone }: Crew): Omit<WorkerStatus, "state"> => {
-  const { names, options, trouble, vitals } = host
+  const { names, options, pausing, trouble, vitals } = host
   return {
     service: names.service,
     stream: names.stream,
@@ -36,6 +37,11 @@ export const statusOf = (host: Host, { everyone }: Crew): Omit<WorkerStatus, "st
     eventLoopDelay: Duration.millis(vitals.eventLoopDelay()),
     schedules: [...vitals.schedules].map(([name, isSent]) => ({ name, isSent })),
     consumers: everyone.map((consumer) => consumerStatus(host, consumer)),
+    pauses: pausing.stored().map(({ field, reason, until }) => ({
+      actionType: field === everything ? undefined : field,
+      until: until === Infinity ? undefined : DateTime.makeUnsafe(until),
+      reason
+    })),
     trouble: trouble.current()
   }
 }

@@ -16,7 +16,7 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
   let state: WorkerState = "running"
   const isEnding = (): boolean => state !== "running" && state !== "paused"
   const ended = yield* Deferred.make<void, WorkerError>()
-  const { gate, names, paused, trouble } = worker.host
+  const { names, pausing, trouble } = worker.host
 
   // Two groups of fibers: those that take entries stop first, and those that keep and write them continue until
   // everything is written. The second group starts before the worker is visible to others. Otherwise a worker that
@@ -87,14 +87,12 @@ export const supervise = Effect.fnUntraced(function*(worker: Assembly) {
     pause: Effect.sync(() => {
       if (state !== "running") return
       state = "paused"
-      gate.closeUnsafe()
-      paused.openUnsafe()
+      pausing.setOwn(true)
     }),
     resume: Effect.sync(() => {
       if (state !== "paused") return
       state = "running"
-      paused.closeUnsafe()
-      gate.openUnsafe()
+      pausing.setOwn(false)
     }),
     drain
   } satisfies Worker["Service"]

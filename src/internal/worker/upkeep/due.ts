@@ -7,6 +7,7 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { record } from "../../redis/reply.ts"
 import { decodeDue, decodeTake, takeDue } from "../../scripts/take.ts"
 import type { Consumer } from "../consumer.ts"
 import type { Crew } from "../crew.ts"
@@ -38,7 +39,7 @@ interface Next {
 const nothing: Next = { wait: poll, needsRoom: false }
 
 const looking = (host: Host, crew: Crew) => {
-  const { names, redis, signals } = host
+  const { gate, names, pausing, redis, signals } = host
   const note = noting(host)
   const keys = [names.retryDue, names.parkedDue, names.scheduleNext, names.paused]
   /** Whether nothing waited at the last look, or there was none. Then one plain command comes before the script. */
@@ -64,10 +65,15 @@ const looking = (host: Host, crew: Crew) => {
   })
 
   return Effect.fnUntraced(function*() {
-    if (isIdle && Number(yield* redis.send("EXISTS", ...keys)) === 0) return nothing
-    const consumer = roomiest(crew)
+    if (isIdle && Number(yield* redis.send("EXISTS", ...keys)) === 0) {
+      pausing.learn([], 0)
+      return nothing
+    }
+    // While the service is paused, what is parked enters the stream, and no entry is taken.
+    const consumer = gate.isOpen() ? roomiest(crew) : undefined
     const { due, isFull } = yield* consumer === undefined ? takeOthers() : take(consumer)
     yield* note(due)
+    pausing.learn(due.pauses, host.server.now())
     if (due.schedules.length > 0) {
       signals.dueSchedules = due.schedules
       signals.schedules.openUnsafe()
@@ -76,18 +82,18 @@ const looking = (host: Host, crew: Crew) => {
     const retry = consumer === undefined ? undefined : due.nextRetry
     return {
       wait: isFull ? 0 : Math.min(retry ?? poll, due.nextOther ?? poll, poll),
-      needsRoom: consumer === undefined && due.nextRetry !== undefined
+      needsRoom: consumer === undefined && gate.isOpen() && due.nextRetry !== undefined
     }
   })
 }
 
 export const due: MakePart = (host, crew) => {
-  const { gate, names, signals, vitals } = host
+  const { names, pausing, redis, signals, vitals } = host
   const look = looking(host, crew)
   let yieldedAt = Number.NEGATIVE_INFINITY
 
   const takeAll = Effect.fnUntraced(function*() {
-    yield* gate.await
+    yield* pausing.own.await
     signals.due.closeUnsafe()
     const next = yield* look()
     const now = yield* Clock.currentTimeMillis
@@ -103,6 +109,10 @@ export const due: MakePart = (host, crew) => {
   })
 
   return {
+    // A worker that starts in a paused service takes nothing before it has learnt of the pause.
+    starts: Effect.map(redis.send("HGETALL", names.paused), (reply) => {
+      pausing.learn([...record(reply)].flat().map(String), host.server.now())
+    }),
     takes: Effect.forever(
       Effect.andThen(
         host.trouble.around(`taking what is due in ${names.stream}`, step, host.restoreGroup),

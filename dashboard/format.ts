@@ -1,0 +1,56 @@
+/** Numbers and times as people read them. */
+export const count = (value: number): string => value.toLocaleString("en")
+
+export const short = (value: number): string =>
+  value < 10_000
+    ? count(value)
+    : value < 1_000_000
+    ? `${(value / 1_000).toFixed(1)}k`
+    : `${(value / 1_000_000).toFixed(1)}M`
+
+const units = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000]] as const
+
+/** `3m 20s`, with the two largest units. */
+export const duration = (millis: number): string => {
+  if (millis < 1_000) return `${Math.round(millis)} ms`
+  if (millis < 10_000) return `${(millis / 1_000).toFixed(1)} s`
+  const parts: Array<string> = []
+  let rest = millis
+  for (const [name, size] of units) {
+    const whole = Math.floor(rest / size)
+    rest -= whole * size
+    if (whole > 0 && parts.length < 2) parts.push(`${whole}${name}`)
+    else if (parts.length > 0) break
+  }
+  return parts.join(" ")
+}
+
+/** `3m ago` or `in 3m`, as seen from `now`. */
+export const relative = (time: string, now: number): string => {
+  const difference = Date.parse(time) - now
+  if (Math.abs(difference) < 1_000) return "now"
+  return difference < 0 ? `${duration(-difference)} ago` : `in ${duration(difference)}`
+}
+
+export const clock = (time: string): string => new Date(time).toLocaleTimeString("en-GB")
+
+export const full = (time: string): string => time.replace("T", " ").replace(/\.\d+Z$/, "Z").replace("Z", " UTC")
+
+export const bytes = (size: number): string =>
+  size < 1_024
+    ? `${size} B`
+    : size < 1_048_576
+    ? `${(size / 1_024).toFixed(1)} KiB`
+    : `${(size / 1_048_576).toFixed(1)} MiB`
+
+export const reasons: { readonly [reason: string]: string } = {
+  malformed: "Not an action",
+  poison: "Killed its workers",
+  unknown: "No handler",
+  invalid: "Payload does not fit",
+  unencodable: "Result does not fit",
+  rejected: "Rejected",
+  exhausted: "Attempts used up",
+  undeliverable: "Answer not delivered",
+  other: "Other"
+}

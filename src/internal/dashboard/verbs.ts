@@ -1,0 +1,98 @@
+/** What each verb does. */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as DeadLetter from "../../DeadLetter.ts"
+import type * as Inspector from "../../Inspector.ts"
+import { asProblem, type Problem } from "./failures.ts"
+import type * as models from "./models.ts"
+
+type Done = typeof models.Done.Type
+type Of<V extends models.Verb["verb"]> = Extract<models.Verb, { readonly verb: V }>
+
+const done = (count: number, left = 0, notes: ReadonlyArray<string> = []): Done => ({ done: count, left, notes })
+
+/** A parked action is found by its action id, all others by the id of their entry. */
+const targetOf = (service: string, { id, state }: { readonly id: string; readonly state: string }): Inspector.Target =>
+  state === "scheduled" ? { service, actionId: id } : { service, entryId: id }
+
+const filterOf = (
+  { actionType, before, errorType, reason }: Of<"replayMatching"> | Of<"discardMatching">
+): Effect.Effect<DeadLetter.Filter> =>
+  Effect.map(Clock.currentTimeMillis, (now) => ({
+    reason,
+    actionType,
+    errorType,
+    olderThan: Duration.millis(Math.max(0, now - DateTime.toEpochMillis(before)))
+  }))
+
+/** One after another: a letter that is gone or refused leaves the others as they are. */
+const each = <E extends { readonly _tag: string; readonly message: string }>(
+  ids: ReadonlyArray<string>,
+  one: (id: string) => Effect.Effect<unknown, E>
+): Effect.Effect<Done, Problem> =>
+  Effect.gen(function*() {
+    let count = 0
+    const notes: Array<string> = []
+    for (const id of ids) {
+      const problem = yield* one(id).pipe(
+        asProblem,
+        Effect.as(undefined),
+        Effect.catchTags({
+          Missing: ({ message }) => Effect.succeed(message),
+          Conflict: ({ message }) => Effect.succeed(message)
+        })
+      )
+      if (problem === undefined) count += 1
+      else notes.push(problem)
+    }
+    return done(count, notes.length, notes.slice(0, 10))
+  })
+
+export const run = (
+  inspector: Inspector.Inspector["Service"],
+  service: string,
+  verb: models.Verb
+): Effect.Effect<Done, Problem> => {
+  switch (verb.verb) {
+    case "pause":
+      return asProblem(Effect.as(
+        inspector.pause(service, { actionType: verb.actionType, for: verb.for, reason: verb.reason }),
+        done(1)
+      ))
+    case "resume":
+      return asProblem(Effect.map(
+        inspector.resume(service, { actionType: verb.actionType }),
+        (was) => was ? done(1) : done(0, 1, ["It was not paused"])
+      ))
+    case "cancel":
+      return asProblem(Effect.as(inspector.cancel(targetOf(service, verb)), done(1)))
+    case "retryNow":
+      return asProblem(Effect.as(inspector.retryNow(targetOf(service, verb)), done(1)))
+    case "bury":
+      return asProblem(Effect.as(inspector.bury(targetOf(service, verb)), done(1)))
+    case "replay":
+      return each(verb.ids, (id) => inspector.replay(service, id))
+    case "discard":
+      return each(verb.ids, (id) => inspector.discard(service, id))
+    case "replayMatching":
+      return filterOf(verb).pipe(
+        Effect.flatMap((filter) =>
+          inspector.replayMany(service, filter, { limit: verb.limit, ratePerSecond: verb.ratePerSecond })
+        ),
+        Effect.map(({ missing, refusals, refused, replayed }) =>
+          done(replayed, missing + refused, refusals.slice(0, 10).map(({ message }) => message))
+        ),
+        asProblem
+      )
+    case "discardMatching":
+      return filterOf(verb).pipe(
+        Effect.flatMap((filter) => inspector.discardMany(service, filter, { limit: verb.limit })),
+        Effect.map((count) => done(count)),
+        asProblem
+      )
+    case "trigger":
+      return asProblem(Effect.as(inspector.trigger(service, verb.schedule), done(1)))
+  }
+}
