@@ -17,7 +17,7 @@ const floors: ReadonlyArray<Readonly<Record<string, ReadonlyArray<string>>>> = [
     redis: ["QueueNaming", "Settings"]
   },
   { scripts: [], ioredis: ["IoRedis"] },
-  { schedules: ["Schedules"] },
+  { schedules: ["Schedules"], lanes: ["Lanes"] },
   { worker: ["Worker", "Health"], client: ["ActionClient"], deadLetter: ["DeadLetter"], memory: ["RedisMemory"] },
   { inspector: ["Inspector"] },
   { dashboard: ["Dashboard"] },

@@ -20,6 +20,7 @@ import { isActionType } from "./DomainAction.ts"
 import * as Kinds from "./internal/base/options.ts"
 import * as ActionCodec from "./internal/contract/codec.ts"
 import { type ConfigName, configNames } from "./internal/contract/configs.ts"
+import * as LaneOf from "./internal/contract/lane.ts"
 import { contractRows } from "./internal/contract/options.ts"
 
 const TypeId = "~effect-redis-workers/Action"
@@ -62,6 +63,8 @@ export interface Action<
   readonly maxAttempts: number | undefined
   /** How long one attempt may take. `undefined` uses the worker's `handlerTimeout`. */
   readonly handlerTimeout: Duration.Duration | undefined
+  /** The limits of what runs at once for a key. `undefined` without any. */
+  readonly lane: Lane | undefined
   /**
    * The action sent to a caller who asked for a callback when this action is rejected or given up. The dead letter is
    * kept as well.
@@ -97,6 +100,7 @@ export interface Any extends Pipeable {
   readonly retry: Schedule.Schedule<unknown, number> | undefined
   readonly maxAttempts: number | undefined
   readonly handlerTimeout: Duration.Duration | undefined
+  readonly lane: Lane | undefined
   readonly failureAction: Any | undefined
   readonly failurePayload: "none" | "include"
   unique?(payload: never): Unique
@@ -481,11 +485,136 @@ export const make = <
     retry: given("retry", options.retry, type),
     maxAttempts: given("maxAttempts", options.maxAttempts, type),
     handlerTimeout: given("handlerTimeout", options.handlerTimeout, type),
+    lane: undefined,
     failureAction: isBare ? failure : failure.action,
     failurePayload: isBare ? "none" : failure.payload,
     ...options.unique === undefined ? {} : { unique: options.unique }
   }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>>
 }
+
+// -----------------------------------------------------------------------------
+// Lanes
+// -----------------------------------------------------------------------------
+
+/**
+ * A rate: so many in each period, spread evenly after a burst.
+ *
+ * @since 0.2.0
+ * @category lanes
+ */
+export interface LaneRate {
+  readonly limit: number
+  readonly per: Duration.Duration
+}
+
+/**
+ * What becomes of an action whose lane is full.
+ *
+ * - `"wait"`: it waits in the order of sends
+ * - `{ max }`: it waits if fewer than `max` do, otherwise the send fails with `LaneFull`
+ * - `"latest"`: it waits, and replaces the one that waited before; a caller of that one gets the error `ACTION_SUPERSEDED`
+ * - `"drop"`: it is not sent; the receipt is a `Duplicate` of the action that has the lane, and a request fails with
+ *   `LaneFull`
+ *
+ * @since 0.2.0
+ * @category lanes
+ */
+export type LaneBacklog = "wait" | "latest" | "drop" | { readonly max: number }
+
+/**
+ * Options of {@link lane}.
+ *
+ * @since 0.2.0
+ * @category lanes
+ */
+export interface LaneOptions {
+  /** Shares the lane with other types of the service that use the name. Default: the lane is the type's own. */
+  readonly name?: string | undefined
+  /** How many actions of one key run at once, from 1 to 10,000. Default: 1, which also keeps their order. */
+  readonly concurrency?: number | undefined
+  /** How many actions of one key start in a period. After a standstill at most `limit` start at once. Default: no limit. */
+  readonly rate?: { readonly limit: number; readonly per: Duration.Input } | undefined
+  /** What becomes of an action whose lane is full. Default: `"wait"`. */
+  readonly backlog?: LaneBacklog | undefined
+  /**
+   * What a lane does when one of its actions becomes a dead letter. `"halt"` lets nothing in until the lane is resumed.
+   * Default: `"continue"`.
+   */
+  readonly onGiveUp?: "continue" | "halt" | undefined
+  /** Limits of all keys together. Keys that wait take turns. Default: no limit. */
+  readonly total?: {
+    readonly concurrency?: number | undefined
+    readonly rate?: { readonly limit: number; readonly per: Duration.Input } | undefined
+  } | undefined
+}
+
+/**
+ * The lane of a contract, with its defaults.
+ *
+ * @since 0.2.0
+ * @category lanes
+ */
+export interface Lane {
+  /** Gets a decoded payload of the contract. */
+  readonly key: (payload: never) => string
+  readonly name: string | undefined
+  readonly concurrency: number
+  readonly rate: LaneRate | undefined
+  readonly backlog: LaneBacklog
+  readonly onGiveUp: "continue" | "halt"
+  readonly total: { readonly concurrency: number | undefined; readonly rate: LaneRate | undefined } | undefined
+}
+
+/**
+ * A contract with a lane.
+ *
+ * @since 0.2.0
+ * @category lanes
+ */
+export type Laned<A extends Any> = A & { readonly lane: Lane }
+
+/**
+ * Returns the contract with limits of what runs at once for a key: in order, at a rate, or both.
+ *
+ * **When to use**
+ *
+ * Use it to run the actions of one customer one after another, to make at most so many calls a second to a provider, or to
+ * let no tenant starve the others.
+ *
+ * **Details**
+ *
+ * At most `concurrency` actions of a key are in the stream; the others wait behind them in Redis. An action takes its place
+ * when it is sent and gives it back in the step that settles it, so that no crash can lose a place. A retry keeps the place.
+ * A constant key limits the whole type.
+ *
+ * With `concurrency: 1` the actions of a key run in the order of their sends, over retries, crashes and deploys.
+ *
+ * **Gotchas**
+ *
+ * The key must have 1 to 200 bytes and no control characters; otherwise the send fails with an {@link InvalidOption}. Throws
+ * an {@link InvalidOption} if an option is invalid. All workers of the service must run version 0.2 or newer before actions
+ * are sent through a lane.
+ *
+ * **Example** (One charge at a time for each customer)
+ *
+ * ```ts
+ * import { Schema } from "effect"
+ * import { Action } from "effect-redis-workers"
+ *
+ * const Charge = Action.make("payment.charge", {
+ *   payload: { customer: Schema.String, cents: Schema.Int }
+ * }).pipe(
+ *   Action.lane(({ customer }) => customer, { rate: { limit: 10, per: "1 second" } })
+ * )
+ * ```
+ *
+ * @since 0.2.0
+ * @category lanes
+ */
+export const lane =
+  <A extends Any>(key: (payload: Payload<A>) => string, options: LaneOptions = {}) => (self: A): Laned<A> =>
+    // SAFETY: the parts are those of a contract of that type.
+    fromParts({ ...self, lane: { key, ...LaneOf.optionsOf(options, self.type) } }) as Laned<A>
 
 // -----------------------------------------------------------------------------
 // Errors

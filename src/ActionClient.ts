@@ -23,11 +23,14 @@ import { checkRow } from "./internal/base/options.ts"
 import * as Writing from "./internal/client/append.ts"
 import type {
   EncodeError,
+  LaneFull,
+  LaneHeld,
   NotScheduled,
   NotSupported,
   RemoteFailure,
   RequestTimeout
 } from "./internal/client/errors.ts"
+import * as LaneOf from "./internal/client/laneOf.ts"
 import * as Later from "./internal/client/later.ts"
 import { clientRows } from "./internal/client/options.ts"
 import * as Request from "./internal/client/request.ts"
@@ -212,6 +215,24 @@ type Methods<A> = A extends ReadonlyArray<unknown> ? never
   : never
 
 /**
+ * How a send through a lane may fail besides; nothing for contracts without one.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type LaneFailure<A extends Action.Any> = A extends { readonly lane: Action.Lane } ? LaneFull : never
+
+/**
+ * How a request through a lane may fail besides; nothing for contracts without one.
+ *
+ * @since 0.2.0
+ * @category utility types
+ */
+export type LaneRequestFailure<A extends Action.Any> = A extends { readonly lane: Action.Lane }
+  ? LaneFull | LaneHeld | NotSupported
+  : never
+
+/**
  * An action that was sent: its receipt, or its id and service.
  *
  * @since 0.2.0
@@ -277,7 +298,11 @@ export class ActionClient extends Context.Service<ActionClient, {
     action: A,
     payload: Action.PayloadInput<A>,
     ...options: Action.OptionsOf<A, SendOptions>
-  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | NotSupported | RedisError, Action.ClientServices<A>>
+  ) => Effect.Effect<
+    Receipt,
+    EncodeError | InvalidOption | LaneFailure<A> | NotSupported | RedisError,
+    Action.ClientServices<A>
+  >
 
   /**
    * Appends many actions in order, one chunk for each Redis call, and returns their receipts.
@@ -292,7 +317,7 @@ export class ActionClient extends Context.Service<ActionClient, {
     ...options: Action.OptionsOf<A, SendManyOptions>
   ) => Effect.Effect<
     ReadonlyArray<Receipt>,
-    EncodeError | InvalidOption | NotSupported | RedisError,
+    EncodeError | InvalidOption | LaneFailure<A> | NotSupported | RedisError,
     Action.ClientServices<A>
   >
 
@@ -309,7 +334,7 @@ export class ActionClient extends Context.Service<ActionClient, {
     ...options: Action.OptionsOf<A, RequestOptions>
   ) => Effect.Effect<
     Action.Success<A>,
-    Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | InvalidOption | RedisError,
+    Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | InvalidOption | LaneRequestFailure<A> | RedisError,
     Action.ClientServices<A>
   >
 
@@ -318,7 +343,11 @@ export class ActionClient extends Context.Service<ActionClient, {
     action: A,
     payload: Action.PayloadInput<A>,
     options: Action.WithConfigs<A, CallbackOptions<A, C>>
-  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | NotSupported | RedisError, Action.ClientServices<A>>
+  ) => Effect.Effect<
+    Receipt,
+    EncodeError | InvalidOption | LaneFailure<A> | NotSupported | RedisError,
+    Action.ClientServices<A>
+  >
 
   /**
    * Appends an envelope without a contract and returns its receipt. The envelope is sent unchanged, with two
@@ -370,7 +399,7 @@ export const send = <A extends Action.Any>(
   ...options: Action.OptionsOf<A, SendOptions>
 ): Effect.Effect<
   Receipt,
-  EncodeError | InvalidOption | NotSupported | RedisError,
+  EncodeError | InvalidOption | LaneFailure<A> | NotSupported | RedisError,
   ActionClient | Action.ClientServices<A>
 > => ActionClient.use((client) => client.send(action, payload, ...options))
 
@@ -387,7 +416,7 @@ export const sendMany = <A extends Action.Any>(
   ...options: Action.OptionsOf<A, SendManyOptions>
 ): Effect.Effect<
   ReadonlyArray<Receipt>,
-  EncodeError | InvalidOption | NotSupported | RedisError,
+  EncodeError | InvalidOption | LaneFailure<A> | NotSupported | RedisError,
   ActionClient | Action.ClientServices<A>
 > => ActionClient.use((client) => client.sendMany(action, payloads, ...options))
 
@@ -403,7 +432,7 @@ export const request = <A extends Action.Any>(
   ...options: Action.OptionsOf<A, RequestOptions>
 ): Effect.Effect<
   Action.Success<A>,
-  Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | InvalidOption | RedisError,
+  Action.Error<A> | RequestTimeout | RemoteFailure | EncodeError | InvalidOption | LaneRequestFailure<A> | RedisError,
   ActionClient | Action.ClientServices<A>
 > => ActionClient.use((client) => client.request(action, payload, ...options))
 
@@ -420,7 +449,7 @@ export const sendWithCallback = <A extends Action.Any, C extends Action.Any>(
   options: Action.WithConfigs<A, CallbackOptions<A, C>>
 ): Effect.Effect<
   Receipt,
-  EncodeError | InvalidOption | NotSupported | RedisError,
+  EncodeError | InvalidOption | LaneFailure<A> | NotSupported | RedisError,
   ActionClient | Action.ClientServices<A>
 > => ActionClient.use((client) => client.sendWithCallback(action, payload, options))
 
@@ -494,8 +523,9 @@ export const make = Effect.fnUntraced(function*(options: Options = {}) {
   const clock = yield* Clock.Clock
   const writing = Writing.make({ service, payloadLimit, clock })
   const later = Later.make({ redis, naming, clock })
-  const sending = Sending.make({ redis, naming, streams, writing, later, chunkSize })
-  const asking = yield* Request.make(streams, writing, inbox === "shared")
+  const lanes = LaneOf.make()
+  const sending = Sending.make({ redis, naming, streams, writing, later, lanes, chunkSize })
+  const asking = yield* Request.make(streams, writing, later, lanes, inbox === "shared")
   // SAFETY: each method runs the codecs of the very action it is given, so that payload, success, error and services
   // are those of its contract; inside they are unknown.
   return ActionClient.of({ ...sending, request: asking } as ActionClient["Service"])
@@ -547,6 +577,8 @@ export {
   InvalidAction,
   InvalidConfig,
   InvalidPayload,
+  LaneFull,
+  LaneHeld,
   NoStream,
   NotScheduled,
   NotSupported,

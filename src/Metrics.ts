@@ -285,6 +285,17 @@ export const scheduleDelay: Metric.Histogram<number> = histogram(
 )
 
 /**
+ * Places of lanes that were released because others had deleted or acknowledged their actions, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const lanesHealed: Metric.Counter<number> = counter(
+  "redis_workers_lanes_healed_total",
+  "Places of lanes that no worker could give back"
+)
+
+/**
  * Requests waiting for their answer now, by `service`.
  *
  * @since 0.1.0
@@ -359,6 +370,7 @@ export const all: ReadonlyArray<Metric.Metric<never, unknown>> = [
   promoted,
   promotionDelay,
   parkedExpired,
+  lanesHealed,
   schedulesFired,
   schedulesSkipped,
   scheduleDelay,

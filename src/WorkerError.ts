@@ -48,6 +48,16 @@ export class WrongType extends Schema.TaggedError<WrongType>(`${id}/WrongType`)(
 export class Unsupported extends Schema.TaggedError<Unsupported>(`${id}/Unsupported`)("Unsupported", fields) {}
 
 /**
+ * Contracts of the worker have lanes, and other groups read its stream. Remove those groups, or the lanes.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class LanesNeedOneGroup
+  extends Schema.TaggedError<LanesNeedOneGroup>(`${id}/LanesNeedOneGroup`)("LanesNeedOneGroup", fields)
+{}
+
+/**
  * A defect of this library, or of a layer below it. Please report it with its cause.
  *
  * @since 0.2.0
@@ -61,7 +71,13 @@ export class Unexpected extends Schema.TaggedError<Unexpected>(`${id}/Unexpected
  * @since 0.1.0
  * @category errors
  */
-export type WorkerErrorReason = NotAuthenticated | NoPermission | WrongType | Unsupported | Unexpected
+export type WorkerErrorReason =
+  | NotAuthenticated
+  | NoPermission
+  | WrongType
+  | Unsupported
+  | LanesNeedOneGroup
+  | Unexpected
 
 /**
  * The schema of {@link WorkerErrorReason}.
@@ -70,8 +86,15 @@ export type WorkerErrorReason = NotAuthenticated | NoPermission | WrongType | Un
  * @category errors
  */
 export const WorkerErrorReason: Schema.Union<
-  [typeof NotAuthenticated, typeof NoPermission, typeof WrongType, typeof Unsupported, typeof Unexpected]
-> = Schema.Union([NotAuthenticated, NoPermission, WrongType, Unsupported, Unexpected])
+  [
+    typeof NotAuthenticated,
+    typeof NoPermission,
+    typeof WrongType,
+    typeof Unsupported,
+    typeof LanesNeedOneGroup,
+    typeof Unexpected
+  ]
+> = Schema.Union([NotAuthenticated, NoPermission, WrongType, Unsupported, LanesNeedOneGroup, Unexpected])
 
 /**
  * A worker that cannot go on. Temporary failures (a lost connection, a server that is loading, a missing group) never

@@ -37,6 +37,7 @@ import { groupCases, pendingCases } from "./conformance/groups.ts"
 import { scriptingCases } from "./conformance/scripting.ts"
 import { deadLetterCases } from "./conformance/scripts/deadLetters.ts"
 import { forwardCases } from "./conformance/scripts/forward.ts"
+import { laneCases } from "./conformance/scripts/lanes.ts"
 import { leaseCases } from "./conformance/scripts/lease.ts"
 import { parkCases } from "./conformance/scripts/park.ts"
 import { rehearseCases } from "./conformance/scripts/rehearse.ts"
@@ -104,6 +105,7 @@ export const cases: ReadonlyArray<internal.Case> = [
   ...deadLetterCases,
   ...rehearseCases,
   ...parkCases,
+  ...laneCases,
   ...scheduleCases
 ]
 

@@ -13,6 +13,16 @@ import type { Command } from "../support/redisCommands.ts"
 import { type Chance, chanceOf } from "./chance.ts"
 import { command, evaluate, type Play } from "./command.ts"
 
+const laneNames = {
+  parkedEntries: "parked:entries",
+  parkedDue: "parked:due",
+  lanesHeld: "lanes:held",
+  lanesWaiting: "lanes:waiting",
+  lanesSequence: "lanes:sequence",
+  lanesRules: "lanes:rules",
+  lanesRates: "lanes:rates"
+}
+
 interface World {
   readonly chance: Chance
   readonly deadLetters: string
@@ -91,6 +101,7 @@ export const letterCalls: Readonly<Record<string, (world: World) => Command>> = 
   replayLetters: (world) => {
     const { chance, deadLetters, stream, targets } = world
     return evaluate(replayLetters, {
+      ...laneNames,
       deadLetters,
       stream: chance.oneIn(8) ? targets[3] ?? "" : stream,
       maxHops: chance.pick([-1, 0, 2]),

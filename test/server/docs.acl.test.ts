@@ -2,6 +2,7 @@
 import { assert, layer } from "@effect/vitest"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Schema from "effect/Schema"
@@ -14,6 +15,7 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as DeadLetter from "../../src/DeadLetter.ts"
 import * as DomainAction from "../../src/DomainAction.ts"
 import { RetryLater } from "../../src/HandlerError.ts"
+import * as Inspector from "../../src/Inspector.ts"
 import { timestampOf } from "../../src/internal/wire/timestamp.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
@@ -36,16 +38,18 @@ const ServerLayer = Layer.unwrap(Effect.gen(function*() {
   return Server.layer({ config: [`aclfile ${file}`] })
 }))
 
-const as = Effect.fnUntraced(function*(role: "producer" | "scheduler" | "worker" | "admin", serviceName: string) {
-  const { url } = yield* Server.RedisServer
-  const SettingsLayer = Settings.layerOf({
-    serviceName,
-    claimIdle: "500 millis",
-    block: "500 millis",
-    redis: { url, username: role, password: `change-me-${role}` }
-  })
-  return Layer.merge(IoRedis.layer, QueueNaming.layer).pipe(Layer.provideMerge(SettingsLayer))
-})
+const as = Effect.fnUntraced(
+  function*(role: "producer" | "scheduler" | "worker" | "admin" | "operator", serviceName: string) {
+    const { url } = yield* Server.RedisServer
+    const SettingsLayer = Settings.layerOf({
+      serviceName,
+      claimIdle: "500 millis",
+      block: "500 millis",
+      redis: { url, username: role, password: `change-me-${role}` }
+    })
+    return Layer.merge(IoRedis.layer, QueueNaming.layer).pipe(Layer.provideMerge(SettingsLayer))
+  }
+)
 
 const cli = (...args: ReadonlyArray<string>) => Effect.flatMap(Server.RedisServer, (server) => server.cli(...args))
 
@@ -62,19 +66,24 @@ const Greet = Action.make("user.greet", { payload: { name: Schema.String }, succ
 const Stumble = Action.make("user.stumble", { success: { attempt: Schema.Int }, maxAttempts: 3 })
 const Fail = Action.make("user.fail", { maxAttempts: 1 })
 const Greeted = Action.make("user.greeted", { payload: { text: Schema.String } })
-const Actions = ActionGroup.make(Greet, Stumble, Fail, Greeted)
+const Steps = Action.make("user.step", { payload: { key: Schema.String } }).pipe(
+  Action.lane(({ key }) => key, { rate: { limit: 100, per: "1 second" }, backlog: "drop", total: { concurrency: 2 } })
+)
+const Actions = ActionGroup.make(Greet, Stumble, Fail, Greeted, Steps)
 
 layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.acl", (it) => {
   it.effect("lets producer, scheduler, worker and admin do all that they are for", () =>
     Effect.gen(function*() {
       const greeted: Array<string> = []
       let failing = true
+      const stepping = Latch.makeUnsafe(false)
       const handlers = Actions.handlers({
         "user.greet": ({ name }) => Effect.succeed({ text: `hello ${name}` }),
         "user.stumble": (_, { attempt }) =>
           attempt === 1 ? Effect.fail(new RetryLater({ after: "20 millis" })) : Effect.succeed({ attempt }),
         "user.fail": () => failing ? Effect.fail(new RetryLater()) : Effect.void,
-        "user.greeted": ({ text }) => Effect.sync(() => void greeted.push(text))
+        "user.greeted": ({ text }) => Effect.sync(() => void greeted.push(text)),
+        "user.step": () => Effect.asVoid(stepping.await)
       })
       const worker = yield* Effect.provide(Worker.start(handlers), yield* Layer.build(yield* as("worker", "user")))
 
@@ -106,6 +115,14 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
       yield* scheduling.send(Greeted, { text: "debounced" }, { debounce })
       yield* scheduling.send(Greeted, { text: "at once" }, { expiresIn: "1 hour" })
       yield* until("both ran", Effect.sync(() => greeted.length === 2))
+      const step = yield* scheduling.send(Steps, { key: "a" })
+      const dropped = yield* scheduling.send(Steps, { key: "a" })
+      assert.strictEqual(dropped._tag === "Duplicate" ? dropped.first.actionId : "", step.actionId)
+      yield* scheduling.send(Steps, { key: "b" })
+      assert.strictEqual((yield* scheduling.send(Steps, { key: "c" }))._tag, "Waiting")
+      stepping.openUnsafe()
+      const held = "nooble4:dev:user:lanes:held"
+      yield* until("all steps have ended", Effect.map(cli("ZCARD", held), (count) => count === 0))
 
       // A callback into the stream of another service, and one that came to a list of this one.
       yield* client.sendWithCallback(Greet, { name: "ida" }, {
@@ -136,6 +153,20 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
       failing = false
       assert.strictEqual((yield* deadLetters.replayMany({})).replayed, 1)
       assert.strictEqual(yield* deadLetters.discardMany({}), 0)
+
+      const inspector = Context.get(
+        yield* Layer.build(Layer.provide(Inspector.layer, yield* as("operator", "user"))),
+        Inspector.Inspector
+      )
+      const delayed = yield* scheduling.send(Greet, { name: "ana" }, { delay: "1 hour" })
+      for (const state of ["waiting", "running", "retrying", "scheduled", "dead"] as const) {
+        yield* inspector.list("user", state)
+      }
+      assert.strictEqual((yield* inspector.overview("user")).scheduled, 1)
+      assert.deepStrictEqual(yield* inspector.schedules("user"), [])
+      assert.strictEqual((yield* inspector.cancel(delayed)).from, "scheduled")
+      yield* inspector.pause("user", { actionType: "user.greet" })
+      assert.isTrue(yield* inspector.resume("user", { actionType: "user.greet" }))
 
       yield* worker.drain
       assert.strictEqual((yield* worker.status).state, "stopped")

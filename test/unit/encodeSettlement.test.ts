@@ -273,6 +273,13 @@ describe("encodeSettlement", () => {
 describe("a failure action that the server does not take", () => {
   const target = {
     stream: "s",
+    parkedEntries: "pe",
+    parkedDue: "pd",
+    lanesHeld: "lh",
+    lanesWaiting: "lw",
+    lanesSequence: "ls",
+    lanesRules: "lr",
+    lanesRates: "lt",
     retryDue: "d",
     retryRecords: "r",
     deadLetters: "x",

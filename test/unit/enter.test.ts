@@ -15,12 +15,16 @@ describe("the way into an action stream", () => {
   it("is the same text in every script that appends an action", () => {
     const names = libraryScripts.filter(({ lua }) => lua.includes(luaEnter)).map(({ name }) => name)
     assert.sameMembers(names, [
+      "adopt",
       "append",
       "fireSchedule",
+      "heal",
       "moveCallbacks",
       "park",
       "redeliverAnswer",
       "replayLetters",
+      "resumeLane",
+      "sendLaned",
       "settle",
       "takeDue"
     ])

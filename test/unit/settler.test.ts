@@ -63,6 +63,7 @@ const start: (
     trouble: trouble.make(),
     telemetry: { settling: () => undefined, settled: () => {} },
     onWritten: (decision, how) => written.set(decision.entry.id, how),
+    onLanes: () => {},
     restoreGroup: Effect.void
   })
   yield* Effect.forkScoped(made.run)

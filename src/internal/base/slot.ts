@@ -5,6 +5,8 @@
 import * as Context from "effect/Context"
 
 export interface Slot {
+  /** The stream and the lane in which the handler has a place, with a NUL in between. */
+  readonly lane: string | undefined
   /** A request to that stream begins. Returns whether {@link Slot.answered} must be called at its end. */
   asks(stream: string): boolean
   /** A request has ended, with an answer or without. */

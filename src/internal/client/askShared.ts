@@ -14,7 +14,7 @@ type Ended<E> = Effect.Effect<Answer, RedisError | E>
 /** A class instead of a literal, see `entry.ts`. */
 class Request<E> implements Waiter {
   deadline = Infinity
-  sent: Fiber.Fiber<string, RedisError> | undefined = undefined
+  sent: Fiber.Fiber<unknown, RedisError | E> | undefined = undefined
   readonly waiters: Waiters
   readonly correlationId: string
   readonly timeout: Effect.Effect<never, E>
@@ -58,7 +58,7 @@ class Request<E> implements Waiter {
 export const make = (waiters: Waiters, wake: () => void) =>
 <E>(
   correlationId: string,
-  sending: Effect.Effect<string, RedisError>,
+  sending: Effect.Effect<unknown, RedisError | E>,
   millis: number,
   timeout: Effect.Effect<never, E>
 ): Ended<E> =>

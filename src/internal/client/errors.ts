@@ -121,6 +121,41 @@ export class NotSupported extends Schema.TaggedError<NotSupported>()("NotSupport
 }
 
 /**
+ * The lane of the action takes no more: as many wait as its contract allows, or it has an action already and drops others.
+ * The actions in `actionIds` were not sent.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class LaneFull extends Schema.TaggedError<LaneFull>()("LaneFull", {
+  actionType: Schema.String,
+  service: Schema.String,
+  actionIds: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return `The lane of ${this.actionType} in ${this.service} is full, so ${this.actionIds.length} actions were not sent: ` +
+      "send them again later, or allow more in the backlog of its contract"
+  }
+}
+
+/**
+ * A handler asks for an action of a lane that it runs in itself, with a concurrency of 1. The answer could never come, so nothing
+ * was sent.
+ *
+ * @since 0.2.0
+ * @category errors
+ */
+export class LaneHeld extends Schema.TaggedError<LaneHeld>()("LaneHeld", {
+  actionType: Schema.String,
+  service: Schema.String
+}) {
+  override get message(): string {
+    return `The handler asks for ${this.actionType} of ${this.service} and has the only place in its lane itself: ` +
+      "send the action without waiting for its answer, or do its work in this handler"
+  }
+}
+
+/**
  * The action is not scheduled: it became due and was sent, was removed, or never was scheduled.
  *
  * @since 0.2.0

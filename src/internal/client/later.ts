@@ -13,8 +13,9 @@ import { InvalidOption } from "../base/invalidOption.ts"
 import { memo } from "../base/memo.ts"
 import { check } from "../base/options.ts"
 import { type Names, namesOf, uniqueKey } from "../redis/names.ts"
+import { sendLaned } from "../scripts/laneCalls.ts"
 import { debounce, decodeParked, park, type Parked, reschedule, uniqueHashOf, unpark } from "../scripts/park.ts"
-import { NotScheduled, NotSupported } from "./errors.ts"
+import { LaneFull, NotScheduled, NotSupported } from "./errors.ts"
 import { laterRows } from "./options.ts"
 import type { Target } from "./streams.ts"
 
@@ -94,16 +95,27 @@ export interface Written {
   readonly ids: ReadonlyArray<string>
   readonly texts: ReadonlyArray<string>
   readonly traceparent: string | undefined
+  /** The lane of each, and the rule of all. */
+  readonly laned?: { readonly lanes: ReadonlyArray<string>; readonly rule: string } | undefined
 }
 
 export const make = ({ clock, naming, redis }: LaterInput) => {
   const namesFor = memo((service: string): Names => namesOf(naming, service))
   const runPark = redis.eval(park.script)
   const runDebounce = redis.eval(debounce.script)
+  const runLaned = redis.eval(sendLaned.script)
 
-  const receipts = Effect.fnUntraced(function*(target: Target, ids: ReadonlyArray<string>, reply: unknown) {
+  const receipts = Effect.fnUntraced(function*(
+    target: Target,
+    actionType: string,
+    ids: ReadonlyArray<string>,
+    reply: unknown
+  ) {
+    const { service } = target
     const parked = decodeParked(reply)
-    if (typeof parked === "string") return yield* new NotSupported({ service: target.service, needs: parked })
+    if (typeof parked === "string") return yield* new NotSupported({ service, needs: parked })
+    const refused = ids.filter((_, index) => parked[index]?._tag === "Full")
+    if (refused.length > 0) return yield* new LaneFull({ actionType, service, actionIds: refused })
     return parked.map((one, index) => receiptOf(target, ids[index]!, one))
   })
 
@@ -114,8 +126,13 @@ export const make = ({ clock, naming, redis }: LaterInput) => {
         return { _tag: "Sent", ...common, entryId: parked.entryId }
       case "Scheduled":
         return { _tag: "Scheduled", ...common, at: DateTime.makeUnsafe(parked.at) }
+      case "Waiting":
+      case "Full":
+        return { _tag: "Waiting", ...common }
       case "Duplicate": {
-        const { actionId, entryId } = parked
+        const { entryId } = parked
+        // An action that came without its lane and was adopted: its id is not known here.
+        const actionId = parked.actionId === "" ? common.actionId : parked.actionId
         return { _tag: "Duplicate", ...common, first: entryId === undefined ? { actionId } : { actionId, entryId } }
       }
     }
@@ -127,7 +144,7 @@ export const make = ({ clock, naming, redis }: LaterInput) => {
     add: Effect.fnUntraced(function*(target: Target, actionType: string, terms: Terms, written: Written) {
       const names = namesFor(target.service)
       const { expiresIn, unique, when } = terms
-      const { ids, texts, traceparent } = written
+      const { ids, laned, texts, traceparent } = written
       if (terms.debounce !== undefined) {
         const { key, maxWait, quiet } = terms.debounce
         const parkingId = `debounce\0${hashOf(actionType, key)}`
@@ -138,23 +155,29 @@ export const make = ({ clock, naming, redis }: LaterInput) => {
           maxWait,
           expiresIn,
           traceparent,
-          text: texts[0]!
+          text: texts[0]!,
+          lane: laned?.lanes[0]
         })
-        return yield* receipts(target, ids, reply)
+        return yield* receipts(target, actionType, ids, reply)
       }
       const uniqueHash = unique === undefined ? "" : hashOf(actionType, unique.key)
-      const reply = yield* runPark({
+      const common = {
         ...names,
         uniqueKey: unique === undefined ? undefined : uniqueKey(naming, target.service, uniqueHash),
         uniqueHash,
         within: unique?.within ?? 0,
         when,
         expiresIn,
-        traceparent,
-        ids,
-        texts
-      })
-      return yield* receipts(target, ids, reply)
+        traceparent
+      }
+      const reply = yield* laned === undefined
+        ? runPark({ ...common, ids, texts })
+        : runLaned({
+          ...common,
+          rule: laned.rule,
+          actions: ids.map((id, index) => ({ id, lane: laned.lanes[index]!, text: texts[index]! }))
+        })
+      return yield* receipts(target, actionType, ids, reply)
     }),
 
     reschedule: Effect.fnUntraced(function*(target: Target, actionId: string, when: When) {

@@ -7,9 +7,10 @@ import type * as Action from "../../Action.ts"
 import type { RequestOptions } from "../../ActionClient.ts"
 import { defaultLimits } from "../../DomainAction.ts"
 import { QueueNaming } from "../../QueueNaming.ts"
-import { Redis } from "../../Redis.ts"
+import { Redis, type RedisError } from "../../Redis.ts"
 import { Settings } from "../../Settings.ts"
 import { Deadline, within } from "../base/deadline.ts"
+import type { InvalidOption } from "../base/invalidOption.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
 import { invalid } from "../base/options.ts"
 import { Slot } from "../base/slot.ts"
@@ -18,15 +19,26 @@ import { inbox, responseList } from "../redis/names.ts"
 import { answerOf } from "./answer.ts"
 import type { Writing } from "./append.ts"
 import * as AskAlone from "./askAlone.ts"
-import { RequestTimeout } from "./errors.ts"
+import { type EncodeError, LaneFull, LaneHeld, type NotSupported, RequestTimeout } from "./errors.ts"
 import * as Inboxes from "./inboxes.ts"
+import type { LaneOf } from "./laneOf.ts"
+import type { Later, Terms } from "./later.ts"
 import { callRows } from "./options.ts"
 import { actionIdOf, contextFor } from "./send.ts"
-import type { Streams } from "./streams.ts"
+import type { Streams, Target } from "./streams.ts"
 import { requestMetrics, traced } from "./telemetry.ts"
 
+/** Why an action did not go through its lane. */
+type NotSent = EncodeError | InvalidOption | LaneFull | LaneHeld | NotSupported
+
 /** `isShared`: one inbox for all answers, read from the first request on and removed with the scope. */
-export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writing, isShared: boolean) {
+export const make = Effect.fnUntraced(function*(
+  streams: Streams,
+  writing: Writing,
+  later: Later,
+  lanes: LaneOf,
+  isShared: boolean
+) {
   const redis = yield* Redis
   const naming = yield* QueueNaming
   const { block: longest, payloadLimit, requestTimeout, serviceName: service } = yield* Settings
@@ -52,6 +64,40 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
       ? requestTimeout
       : Duration.millis(within(deadline, monotonicMillis(clock), requestMillis))
 
+  /** The time in a lane counts, so the deadline is in the entry. */
+  const sendLaned = Effect.fnUntraced(function*(
+    action: Action.Any,
+    payload: unknown,
+    target: Target,
+    actionId: string,
+    text: string,
+    traceparent: string | undefined,
+    millis: number,
+    own: string | undefined
+  ) {
+    const { service } = target
+    const laned = yield* lanes.of(action, payload, service)
+    if (laned?.isSingle === true && own === `${target.stream}\0${laned.lane}`) {
+      return yield* new LaneHeld({ actionType: action.type, service })
+    }
+    const terms: Terms = {
+      when: "",
+      expiresIn: Number.isFinite(millis) ? Math.ceil(millis) : undefined,
+      unique: undefined,
+      debounce: undefined
+    }
+    const [receipt] = yield* later.add(target, action.type, terms, {
+      ids: [actionId],
+      texts: [text],
+      traceparent,
+      laned: laned && { lanes: [laned.lane], rule: laned.rule }
+    })
+    if (receipt?._tag === "Duplicate") {
+      return yield* new LaneFull({ actionType: action.type, service, actionIds: [actionId] })
+    }
+    return ""
+  })
+
   const ask = (action: Action.Any, payload: unknown, options: RequestOptions) =>
     Effect.withFiber((fiber) => {
       const stream = streams.of(action.type, options.service)
@@ -75,7 +121,7 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
       if (Exit.isFailure(answers)) return answers
       const { ask: askShared, key: list } = answers.value
       const context = contextFor(fiber, options)
-      const late = Effect.suspend(() =>
+      const late: Effect.Effect<never, NotSent | RequestTimeout> = Effect.suspend(() =>
         Effect.fail(new RequestTimeout({ actionType: action.type, actionId, correlationId, timeout }))
       )
       const asking = traced(
@@ -86,17 +132,34 @@ export const make = Effect.fnUntraced(function*(streams: Streams, writing: Writi
             const limit = Number.isFinite(millis) ? millis : undefined
             return writing.write(action, payload, context, actionId, options, trace, answer, limit)
           }
-          const send = (text: string) => streams.add(stream.value.stream, text, trace)
+          // SAFETY: what finds the lane of a payload runs in the context of the caller.
+          const send = (text: string, millis: number): Effect.Effect<string, NotSent | RedisError> =>
+            action.lane === undefined
+              ? streams.add(stream.value.stream, text, trace)
+              : sendLaned(
+                action,
+                payload,
+                stream.value,
+                actionId,
+                text,
+                trace,
+                millis,
+                fiber.getRef(Slot)?.lane
+              ) as Effect.Effect<
+                string,
+                NotSent | RedisError
+              >
           const alone = () => {
             const deadline = monotonicMillis(clock) + millis
             // Built when it can be sent, so that waiting for a connection does not shorten the handler's time.
-            const sending = Effect.suspend(() =>
-              Effect.flatMapEager(written(Math.max(1, Math.ceil(deadline - monotonicMillis(clock)))), send)
-            )
+            const sending = Effect.suspend(() => {
+              const left = Math.max(1, Math.ceil(deadline - monotonicMillis(clock)))
+              return Effect.flatMapEager(written(left), (text) => send(text, left))
+            })
             return Effect.timeoutOrElse(askAlone(list, sending), { duration: timeout, orElse: () => late })
           }
           const response = askShared !== undefined
-            ? Effect.flatMapEager(written(millis), (text) => askShared(correlationId, send(text), millis, late))
+            ? Effect.flatMapEager(written(millis), (text) => askShared(correlationId, send(text, millis), millis, late))
             : alone()
           return Effect.flatMap(response, (response) => answerOf(action, response))
         }

@@ -18,12 +18,13 @@ import { strings } from "../redis/reply.ts"
 import { bytesOf, Load, scriptWords } from "../scripts/bounds.ts"
 import { append } from "../scripts/streams.ts"
 import type { AnswerTarget, Writing } from "./append.ts"
-import type { EncodeError, NotSupported } from "./errors.ts"
+import type { EncodeError, LaneFull, NotSupported } from "./errors.ts"
+import type { Laned, LaneOf } from "./laneOf.ts"
 import { isPlain, type Later } from "./later.ts"
 import type { Streams, Target } from "./streams.ts"
 import { traced } from "./telemetry.ts"
 
-type SendFailure = EncodeError | InvalidOption | NotSupported | RedisError
+type SendFailure = EncodeError | InvalidOption | LaneFull | NotSupported | RedisError
 
 export interface SendingOptions {
   readonly redis: Redis["Service"]
@@ -31,6 +32,7 @@ export interface SendingOptions {
   readonly streams: Streams
   readonly writing: Writing
   readonly later: Later
+  readonly lanes: LaneOf
   /** The maximum number of actions that one call appends. */
   readonly chunkSize: number
 }
@@ -49,7 +51,7 @@ interface Chunk {
 }
 
 /** Words of a call that appends nothing: the keys, and what is the same for all actions. */
-const appendWords = scriptWords + 10
+const appendWords = scriptWords + 18
 
 /** The number of chunks of `sendMany` in flight: the server appends one while the next is sent. */
 const chunksAtOnce = 2
@@ -85,7 +87,7 @@ const sent = ({ service, stream }: Target, actionId: string, entryId: string): R
   entryId
 })
 
-export const make = ({ chunkSize, later, naming, redis, streams, writing }: SendingOptions) => {
+export const make = ({ chunkSize, lanes, later, naming, redis, streams, writing }: SendingOptions) => {
   const appendMany = redis.eval(append.script)
 
   const sendLater = Effect.fnUntraced(function*(
@@ -94,11 +96,31 @@ export const make = ({ chunkSize, later, naming, redis, streams, writing }: Send
     actionId: string,
     options: SendOptions,
     text: string,
-    traceparent: string | undefined
+    traceparent: string | undefined,
+    laned?: Laned
   ) {
     const terms = yield* later.terms(options)
-    const [receipt] = yield* later.add(target, actionType, terms, { ids: [actionId], texts: [text], traceparent })
+    const [receipt] = yield* later.add(target, actionType, terms, {
+      ids: [actionId],
+      texts: [text],
+      traceparent,
+      laned: laned && { lanes: [laned.lane], rule: laned.rule }
+    })
     return receipt!
+  })
+
+  /** The lane is that of a payload that fits the contract. */
+  const sendLaned = Effect.fnUntraced(function*(
+    action: Action.Any,
+    payload: unknown,
+    target: Target,
+    actionId: string,
+    options: SendOptions,
+    text: string,
+    traceparent: string | undefined
+  ) {
+    const laned = yield* lanes.of(action, payload, target.service)
+    return yield* sendLater(target, action.type, actionId, options, text, traceparent, laned)
   })
 
   /** Sends one action, with or without a callback. */
@@ -118,7 +140,9 @@ export const make = ({ chunkSize, later, naming, redis, streams, writing }: Send
           Effect.flatMapEager(
             writing.write(action, payload, context, actionId, options, trace, answer),
             (text) =>
-              isPlain(options)
+              action.lane !== undefined
+                ? sendLaned(action, payload, target.value, actionId, options, text, trace)
+                : isPlain(options)
                 ? Effect.map(streams.add(stream, text, trace), (entryId) => sent(target.value, actionId, entryId))
                 : sendLater(target.value, action.type, actionId, options, text, trace)
           )
@@ -174,29 +198,44 @@ export const make = ({ chunkSize, later, naming, redis, streams, writing }: Send
     for (let index = 0; index < all.length; index++) {
       ids.push(yield* actionIdOf(action.type, actionIds?.[index]))
     }
-    const terms = isPlain(options) ? undefined : yield* later.terms(options)
+    const isLaned = action.lane !== undefined
+    const terms = isPlain(options) && !isLaned ? undefined : yield* later.terms(options)
+    const laned: Array<Laned> = []
     return yield* traced(
       { operation: "send", actionType: action.type, stream, actionId: undefined, count: all.length },
       Effect.fnUntraced(function*(trace) {
         const chunks = yield* writeChunks(
           all.length,
-          // A parked action needs its id as well.
-          terms === undefined ? 1 : 2,
+          // A parked action needs its id as well, and one with a lane the lane.
+          terms === undefined ? 1 : isLaned ? 3 : 2,
           (index) => writing.write(action, all[index], context, ids[index]!, options, trace)
         )
+        if (isLaned) {
+          for (const payload of all) {
+            const lane = yield* lanes.of(action, payload, target.service)
+            if (lane !== undefined) laned.push(lane)
+          }
+        }
         const append = ({ from, texts }: Chunk) =>
           Effect.map(
             appendMany({ stream, texts, traceparent: trace }),
             (reply) => strings(reply).map((entryId, index) => sent(target, ids[from + index]!, entryId))
           )
         const park = ({ from, texts }: Chunk) => {
-          const written = { ids: ids.slice(from, from + texts.length), texts, traceparent: trace }
+          const to = from + texts.length
+          const written = {
+            ids: ids.slice(from, to),
+            texts,
+            traceparent: trace,
+            laned: laned[0] && { lanes: laned.slice(from, to).map(({ lane }) => lane), rule: laned[0].rule }
+          }
           return later.add(target, action.type, terms!, written)
         }
         const appendChunks = Effect.forEach(
           (chunk: Chunk) =>
             terms === undefined ? Effect.mapError(append(chunk), streams.explained(stream)) : park(chunk),
-          { concurrency: chunksAtOnce }
+          // The order of a lane is that of the chunks.
+          { concurrency: isLaned ? 1 : chunksAtOnce }
         )
         // The first chunk goes alone, since the server may not have the script yet: the next chunk would overtake it.
         const first = yield* appendChunks(chunks.slice(0, 1))

@@ -225,8 +225,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     const maxHops = options.maxHops ?? replayRows.maxHops.fallback
     const reply = strings(
       yield* redis.eval(replayLetters.script)({
-        deadLetters: key,
-        stream: names.stream,
+        ...names,
         maxHops: options.force === true || !Number.isFinite(maxHops) ? -1 : maxHops,
         budget: maxBytes,
         ids

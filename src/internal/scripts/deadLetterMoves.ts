@@ -2,9 +2,12 @@
  * Scripts that end a dead letter: they put it back into the action stream, send its answer to its list, or drop it by
  * age and number. Writing and removing are one atomic step.
  */
+import { laneField } from "../wire/entry.ts"
 import { largestBlock } from "./bounds.ts"
 import { luaLetter } from "./deadLetter.ts"
 import { luaEnter, luaFields, luaReplayed } from "./enter.ts"
+import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
+import { luaRecords } from "./records.ts"
 import { define, liveArgument, luaInteger, luaLive, luaNow } from "./script.ts"
 
 /** The number of digits of the longest time, in milliseconds, that the server can add to its own. */
@@ -14,25 +17,46 @@ export const maxDigits = 16
 export const maxValues = 7_800
 
 /**
- * Puts the original bytes of letters back into the action stream. Replies with a status and a detail for each id, in
- * order: `replayed` (the new entry id), `missing`, `hops` (how many), `foreign` (not a dead letter), `wide` (how many
+ * Puts the original bytes of letters back into the action stream, or into their lane: to its head if it is halted, otherwise to
+ * its end. Replies with a status and a detail for each id, in
+ * order: `replayed` (the new entry id; empty if it waits in its lane), `missing`, `hops` (how many), `foreign` (not a dead letter), `wide` (how many
  * fields), `failed` (the error; the call stops there). It ends before a letter with which it would put back more bytes than
  * its budget, unless that is the first.
  */
-export const replayLetters = define<{
-  readonly deadLetters: string
-  readonly stream: string
-  /** A letter that was replayed this many times is refused; -1 replays it regardless. */
-  readonly maxHops: number
-  readonly budget: number
-  readonly ids: ReadonlyArray<string>
-}>({
-  lua: `${luaLetter}${luaInteger}${luaEnter}${luaReplayed}
+export const replayLetters = define<
+  LaneKeys & {
+    readonly deadLetters: string
+    /** A letter that was replayed this many times is refused; -1 replays it regardless. */
+    readonly maxHops: number
+    readonly budget: number
+    readonly ids: ReadonlyArray<string>
+  }
+>({
+  lua: `${luaLetter}${luaNow}${luaInteger}${luaEnter}${luaReplayed}
 local dead, stream, maxHops, budget = KEYS[1], KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2])
 local done, bytes = {}, 0
 local function report(status, detail)
   done[#done + 1] = status
   done[#done + 1] = detail
+end
+-- Made when it is needed.
+local made
+local function lanes()
+  if not made then
+    ${luaRecords}${luaLanes}
+    made = lanesOf(stream, KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], now(), ${maxLetIn})
+  end
+  return made
+end
+local function append(id, values)
+  for j = 1, #values - 1, 2 do
+    if values[j] == '${laneField}' and values[j + 1]:find('^[tn]:[%w_.%-]+%z[^%c]+$') then
+      local status, detail = lanes().returns(values[j + 1], 'replay\\0' .. id, unpack(values))
+      if status == 'failed' then return { err = detail } end
+      return status == 'sent' and detail or ''
+    end
+  end
+  return enter(redis.pcall, stream, unpack(values))
 end
 -- Fails before anything is written when letters may not be removed.
 redis.call('XDEL', dead, '0-0')
@@ -56,7 +80,7 @@ for i = 3, #ARGV do
     local before = bytes
     for j = 1, #values do bytes = bytes + #values[j] end
     if before > 0 and bytes > budget then break end
-    local added = enter(redis.pcall, stream, unpack(values))
+    local added = append(id, values)
     if type(added) == 'table' then
       report('failed', added.err)
       break
@@ -67,7 +91,7 @@ for i = 3, #ARGV do
 end
 return done
 `,
-  keys: (params) => [params.deadLetters, params.stream],
+  keys: (params) => [params.deadLetters, ...laneKeys(params)],
   args: (params) => [String(params.maxHops), String(params.budget), ...params.ids]
 })
 

@@ -11,10 +11,11 @@ import { expiresField, replaysField } from "../wire/entry.ts"
 export interface EntryFields {
   readonly data: string
   readonly traceparent?: string
+  readonly lane?: string
   readonly expires?: string
 }
 
-const order = ["data", "traceparent", "expires"] as const satisfies ReadonlyArray<keyof EntryFields>
+const order = ["data", "traceparent", "lane", "expires"] as const satisfies ReadonlyArray<keyof EntryFields>
 
 /** Names and values as Lua arguments of `enter`. */
 export const luaFields = (fields: EntryFields): string =>

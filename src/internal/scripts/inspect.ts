@@ -4,7 +4,7 @@
  */
 import { expiresField } from "../wire/entry.ts"
 import { maxEntries } from "./bounds.ts"
-import { luaRecords } from "./park.ts"
+import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 
 /** Bytes of payloads that one call looks at. A larger payload is looked at alone. */

@@ -2,8 +2,10 @@
  * Parked actions: accepted, but not in the stream before they are due. The record of an action is a line of notes, and the
  * fields of the entry to be, each with its length in front.
  */
-import { expiresField } from "../wire/entry.ts"
+import { expiresField, laneField } from "../wire/entry.ts"
 import { luaEnter, luaFields } from "./enter.ts"
+import { luaLanes } from "./lanes.ts"
+import { luaRecords } from "./records.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 
 /** Parked actions that one call lets into the stream. */
@@ -12,26 +14,8 @@ export const maxPromoted = 100
 /** The number of bytes of records after which a call lets in no more. A larger record is let in alone. */
 export const maxPromotedBytes = 1024 * 1024
 
-/** Lua: `packed(...)` joins texts, and `unpacked(record)` returns those of a record. */
-export const luaRecords = `local function packed(...)
-  local parts = { ... }
-  for i = 1, #parts do parts[i] = #parts[i] .. ':' .. parts[i] end
-  return table.concat(parts)
-end
-local function unpacked(record)
-  local parts, at = {}, record:find('\\n', 1, true) + 1
-  while at <= #record do
-    local colon = record:find(':', at, true)
-    local size = tonumber(record:sub(at, colon - 1))
-    parts[#parts + 1] = record:sub(colon + 1, colon + size)
-    at = colon + size + 1
-  end
-  return parts
-end
-`
-
 /** Lua: the time in a text. It is `+` and milliseconds from now, or `@` and a time. An empty text is now. */
-const luaWhen = `local function timeOf(when, time)
+export const luaWhen = `local function timeOf(when, time)
   if when == '' then return time end
   local number = tonumber(when:sub(2))
   return when:sub(1, 1) == '+' and time + number or number
@@ -39,7 +23,7 @@ end
 `
 
 /** Lua: the name of the first capability that no worker of the service has. */
-const luaLacks = `local function lacks(features, needs)
+export const luaLacks = `local function lacks(features, needs)
   for name in needs:gmatch('%a+') do
     if redis.call('HEXISTS', features, name) == 0 then return name end
   end
@@ -154,16 +138,24 @@ export const debounce = define<{
   readonly expiresIn: number | undefined
   readonly traceparent: string | undefined
   readonly text: string
+  readonly lane?: string | undefined
 }>({
   lua: `${luaNow}${luaInteger}${luaRecords}${luaLacks}${luaWithFields}
 local features, entries, due, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
-local missing = lacks(features, 'parked unique')
+local missing = lacks(features, ARGV[7] == '' and 'parked unique' or 'parked unique lanes')
 if missing then return missing end
 local time, expires = now(), ''
 local since = tonumber((redis.call('HGET', entries, id) or ''):match('^since=(%d+)')) or time
 local at = math.max(time, math.min(since + tonumber(ARGV[3]), time + tonumber(ARGV[2])))
 if ARGV[4] ~= '' then expires = integer(time + tonumber(ARGV[4])) end
-redis.call('HSET', entries, id, 'since=' .. integer(since) .. '\\n' .. withFields(packed, ARGV[6], ARGV[5], expires))
+local record
+if ARGV[7] == '' then
+  record = withFields(packed, ARGV[6], ARGV[5], expires)
+else
+  record = withFields(packed, ARGV[6], ARGV[5], '') .. packed('${laneField}', ARGV[7])
+  if expires ~= '' then record = record .. packed('${expiresField}', expires) end
+end
+redis.call('HSET', entries, id, 'since=' .. integer(since) .. '\\n' .. record)
 redis.call('ZADD', due, integer(at), id)
 return { { 'scheduled', integer(at) } }
 `,
@@ -174,7 +166,8 @@ return { { 'scheduled', integer(at) } }
     String(params.maxWait),
     params.expiresIn === undefined ? "" : String(params.expiresIn),
     params.traceparent ?? "",
-    params.text
+    params.text,
+    params.lane ?? ""
   ]
 })
 
@@ -186,7 +179,7 @@ export const reschedule = define<{
   readonly when: string
 }>({
   lua: `${luaNow}${luaInteger}${luaWhen}
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 0 then return false end
+if not redis.call('ZSCORE', KEYS[2], ARGV[1]) then return false end
 local time = now()
 local at = integer(math.max(time, timeOf(ARGV[2], time)))
 redis.call('ZADD', KEYS[2], at, ARGV[1])
@@ -225,33 +218,60 @@ return 1
 })
 
 /**
- * Lua: lets what is due into the stream. Returns how many went in, how many were over, and how late the latest was.
+ * Lua: lets what is due into the stream, or into its lane. Returns how many went in, how many were over, and how late the latest
+ * was. `laneKeys` are the last six keys of {@link luaLanes}.
  *
  * The first write needs no memory, so that a full server can be worked off.
  */
-export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream, entries, due, time)
+export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream, entries, due, time, laneKeys)
   local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, ${maxPromoted}, 'WITHSCORES')
   local promoted, over, late, bytes = 0, 0, 0, 0
   if #ids > 0 then redis.call('XDEL', stream, '0-0') end
+  -- Made when it is needed.
+  local made
+  local function lanes()
+    if not made then
+      ${luaLanes}
+      made = lanesOf(stream, entries, due, laneKeys[1], laneKeys[2], laneKeys[3], laneKeys[4], laneKeys[5], time, ${maxPromoted})
+    end
+    return made
+  end
   for i = 1, #ids, 2 do
     local id = ids[i]
-    local record = redis.call('HGET', entries, id)
-    if record then
-      if bytes > 0 and bytes + #record > ${maxPromotedBytes} then break end
-      bytes = bytes + #record
-      local values = unpacked(record)
-      local expires = values[#values - 1] == '${expiresField}' and tonumber(values[#values]) or nil
-      if expires and expires <= time then
-        over = over + 1
-      else
-        enter(redis.call, stream, unpack(values))
-        promoted = promoted + 1
-        late = math.max(late, time - tonumber(ids[i + 1]))
+    if id:sub(1, 5) == 'lane\\0' then
+      -- Before it may be marked again.
+      redis.call('ZREM', due, id)
+      lanes().fill(id:sub(6))
+    else
+      local record = redis.call('HGET', entries, id)
+      if record then
+        if bytes > 0 and bytes + #record > ${maxPromotedBytes} then break end
+        bytes = bytes + #record
+        local values = unpacked(record)
+        local last, lane = #values - 1, nil
+        local expires = values[last] == '${expiresField}' and tonumber(values[last + 1]) or nil
+        for j = 3, last, 2 do
+          if values[j] == '${laneField}' then lane = values[j + 1] end
+        end
+        redis.call('HDEL', entries, id)
+        if expires and expires <= time then
+          over = over + 1
+        else
+          if lane then
+            -- A debounce may go on under its own id.
+            local queued = id:sub(1, 9) == 'debounce\\0' and id .. '\\0' .. integer(time) or id
+            lanes().enter(lane, nil, queued, true, unpack(values))
+          else
+            enter(redis.call, stream, unpack(values))
+          end
+          promoted = promoted + 1
+          late = math.max(late, time - tonumber(ids[i + 1]))
+        end
       end
-      redis.call('HDEL', entries, id)
+      redis.call('ZREM', due, id)
     end
-    redis.call('ZREM', due, id)
   end
+  if made then over = over + made.over end
   return promoted, over, late
 end
 `
@@ -283,12 +303,16 @@ return redis.status_reply('OK')
 export type Parked =
   | { readonly _tag: "Sent"; readonly entryId: string }
   | { readonly _tag: "Scheduled"; readonly at: number }
+  | { readonly _tag: "Waiting" }
+  | { readonly _tag: "Full" }
   | { readonly _tag: "Duplicate"; readonly actionId: string; readonly entryId: string | undefined }
 
 const parkedOf = (row: unknown): Parked => {
   const [status, first, second] = Array.isArray(row) ? row.map(String) : []
   if (status === "sent") return { _tag: "Sent", entryId: first ?? "" }
   if (status === "scheduled") return { _tag: "Scheduled", at: Number(first) }
+  if (status === "waiting") return { _tag: "Waiting" }
+  if (status === "full") return { _tag: "Full" }
   return { _tag: "Duplicate", actionId: first ?? "", entryId: second === "" ? undefined : second }
 }
 

@@ -16,18 +16,24 @@ export const rehearse = define<{
   readonly parkedDue: string
   readonly scheduleNext: string
   readonly paused: string
+  readonly lanesHeld: string
+  readonly lanesWaiting: string
+  readonly lanesSequence: string
+  readonly lanesRules: string
+  readonly lanesRates: string
   readonly group: string
   readonly waitingConsumer: string
 }>({
   lua: `local stream, due, records, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local parkedEntries, parkedDue, scheduleNext, paused = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local lanesHeld, lanesWaiting, lanesSequence, lanesRules, lanesRates = KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
 local group, waiting, nothing = ARGV[1], ARGV[2], '0-0'
 local held = redis.call('TYPE', dead).ok
 if held ~= 'none' and held ~= 'stream' then
   return redis.error_reply('WRONGTYPE ' .. dead .. ' holds a ' .. held)
 end
 -- These cannot be run on nothing. Without arguments a server refuses them, in other words when it lacks one.
-for _, name in ipairs({ 'GET', 'SET', 'PEXPIRE', 'HSET', 'HEXISTS', 'ZADD', 'XADD', 'LPUSH', 'LPOP' }) do
+for _, name in ipairs({ 'GET', 'SET', 'PEXPIRE', 'HSET', 'HSETNX', 'HEXISTS', 'INCR', 'ZADD', 'XADD', 'LPUSH', 'LPOP' }) do
   local refused = redis.pcall(name)
   if type(refused) == 'table' and refused.err and refused.err:find('nknown') then
     return redis.error_reply("ERR unknown command '" .. name .. "' in a script")
@@ -53,6 +59,18 @@ redis.call('ZRANGE', parkedDue, 0, 0)
 redis.call('ZREM', parkedDue, nothing)
 redis.call('ZRANGE', scheduleNext, 0, 0)
 redis.call('HGETALL', paused)
+for _, key in ipairs({ lanesHeld, lanesWaiting }) do
+  redis.call('ZRANGE', key, '[a', '[a', 'BYLEX', 'LIMIT', 0, 1)
+  redis.call('ZLEXCOUNT', key, '[a', '[a')
+  redis.call('ZMSCORE', key, nothing)
+  redis.call('ZREM', key, nothing)
+end
+redis.call('EXISTS', lanesHeld, lanesWaiting)
+redis.call('EXISTS', lanesSequence)
+redis.call('HMGET', lanesRules, nothing)
+redis.call('HDEL', lanesRules, nothing)
+redis.call('ZSCORE', lanesRates, nothing)
+redis.call('ZREM', lanesRates, nothing)
 -- A hint and no need. In here its entries, which may be large, are not sent.
 local info = redis.pcall('XINFO', 'STREAM', stream)
 for i = 1, #info, 2 do
@@ -68,7 +86,12 @@ return ''
     params.parkedEntries,
     params.parkedDue,
     params.scheduleNext,
-    params.paused
+    params.paused,
+    params.lanesHeld,
+    params.lanesWaiting,
+    params.lanesSequence,
+    params.lanesRules,
+    params.lanesRates
   ],
   args: (params) => [params.group, params.waitingConsumer]
 })

@@ -12,6 +12,8 @@ import type { Names } from "../redis/names.ts"
 import type { PushTarget } from "../wire/answerTarget.ts"
 import { bytesOf, scriptWords } from "./bounds.ts"
 import { luaEnter, luaFields } from "./enter.ts"
+import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
+import { luaRecords } from "./records.ts"
 import { define, liveArgument, luaBefore, luaInteger, luaLive, luaNow } from "./script.ts"
 
 /** Any settlement except a plain acknowledgement. */
@@ -33,9 +35,16 @@ export interface SettleEntry {
   readonly undelivered?: boolean | undefined
 }
 
+/** An entry that gives its place in a lane back once it is acknowledged. */
+export interface Leaving {
+  readonly id: string
+  readonly lane: string
+  /** Whether it became a dead letter, so that a lane whose rule says so halts. */
+  readonly gaveUp: boolean
+}
+
 /** Where entries are settled, and for which consumer. */
-export interface SettleTarget {
-  readonly stream: string
+export interface SettleTarget extends LaneKeys {
   readonly retryDue: string
   readonly retryRecords: string
   readonly deadLetters: string
@@ -48,6 +57,13 @@ export interface SettleTarget {
 
 export const targetOf = (names: Names, consumer: string, retain: boolean): SettleTarget => ({
   stream: names.stream,
+  parkedEntries: names.parkedEntries,
+  parkedDue: names.parkedDue,
+  lanesHeld: names.lanesHeld,
+  lanesWaiting: names.lanesWaiting,
+  lanesSequence: names.lanesSequence,
+  lanesRules: names.lanesRules,
+  lanesRates: names.lanesRates,
   retryDue: names.retryDue,
   retryRecords: names.retryRecords,
   deadLetters: names.deadLetters,
@@ -64,6 +80,8 @@ export interface SettleParams {
   /** Plain acknowledgements of entries that were delivered once. */
   readonly acknowledged: ReadonlyArray<string>
   readonly entries: ReadonlyArray<SettleEntry>
+  /** Those of them that have a place in a lane. */
+  readonly leaving?: ReadonlyArray<Leaving> | undefined
 }
 
 /**
@@ -80,7 +98,10 @@ export const answerOnly = "a"
 
 const lua = `local stream, due, records, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, consumer, waiting = ARGV[1], ARGV[2], ARGV[3]
-local retain, total, lifetime = ARGV[4] == '1', tonumber(ARGV[7]), ARGV[8]
+local retain, total, lifetime = ARGV[4]:byte() == 49, tonumber(ARGV[7]), ARGV[8]
+-- Entries with a place in a lane are named once more at the end, three words each. There are none in most calls.
+local laned = #ARGV[4] > 1 and tonumber(ARGV[4]:sub(2)) or 0
+local last = #ARGV - 3 * laned
 local statuses, acknowledged = {}, {}
 local function report(index, status)
   statuses[#statuses + 1] = index
@@ -298,7 +319,7 @@ local function others()
 end
 
 local other
-while ARGV[cursor] do
+while cursor <= last do
   local id, operation = ARGV[cursor], ARGV[cursor + 1]
   cursor = cursor + 2
   if operation == '${answerOnly}' then
@@ -327,6 +348,21 @@ if #acknowledged > 0 then
   if not retain and #redis.call('XINFO', 'GROUPS', stream) == 1 then
     redis.call('XDEL', stream, unpack(acknowledged))
   end
+end
+-- After the acknowledgement, and only what this call has acknowledged.
+if laned > 0 then
+  ${luaNow}${luaInteger}${luaEnter}${luaRecords}${luaLanes}
+  local ended, keys = {}, #KEYS - 7
+  for i = 1, #acknowledged do ended[acknowledged[i]] = true end
+  local lanes = lanesOf(
+    stream, KEYS[keys + 1], KEYS[keys + 2], KEYS[keys + 3], KEYS[keys + 4], KEYS[keys + 5], KEYS[keys + 6], KEYS[keys + 7],
+    now(), laned + ${maxLetIn}
+  )
+  for i = last + 1, #ARGV, 3 do
+    if ended[ARGV[i]] then lanes.leave(ARGV[i + 1], ARGV[i], ARGV[i + 2] == '1') end
+  end
+  if lanes.marked then report('due', '') end
+  if lanes.over > 0 then report('over', integer(lanes.over)) end
 end
 return statuses
 `
@@ -374,6 +410,17 @@ const answerKeys = (params: SettleParams): ReadonlyArray<string> => {
   return [...keys]
 }
 
+const isLaned = (params: SettleParams): params is SettleParams & { readonly leaving: ReadonlyArray<Leaving> } =>
+  params.leaving !== undefined && params.leaving.length > 0
+
+const withLeaving = (args: Array<string>, { leaving }: SettleParams): ReadonlyArray<string> => {
+  if (leaving !== undefined) { for (const { gaveUp, id, lane } of leaving) args.push(id, lane, gaveUp ? "1" : "0") }
+  return args
+}
+
+/** Words and keys of a call in which entries leave lanes, and the words of each. */
+export const laneWords = { call: 7, entry: 3 } as const
+
 export const settle = define<SettleParams>({
   lua,
   keys: (params) => [
@@ -381,7 +428,8 @@ export const settle = define<SettleParams>({
     params.target.retryDue,
     params.target.retryRecords,
     params.target.deadLetters,
-    ...(params.entries.length === 0 ? [] : answerKeys(params))
+    ...(params.entries.length === 0 ? [] : answerKeys(params)),
+    ...(isLaned(params) ? laneKeys(params.target).slice(1) : [])
   ],
   args: (params) => {
     const { acknowledged, entries, target } = params
@@ -390,7 +438,7 @@ export const settle = define<SettleParams>({
       target.group,
       target.consumer,
       target.waitingConsumer,
-      target.retain ? "1" : "0",
+      (target.retain ? "1" : "0") + (isLaned(params) ? String(params.leaving.length) : ""),
       params.firstId,
       params.lastId,
       String(acknowledged.length + entries.length),
@@ -398,7 +446,7 @@ export const settle = define<SettleParams>({
       String(acknowledged.length),
       ...acknowledged
     ]
-    if (entries.length === 0) return args
+    if (entries.length === 0) return withLeaving(args, params)
     const positions = new Map(answerKeys(params).map((key, index) => [key, String(index + 5)] as const))
     for (const entry of entries) {
       const { push, wait } = entry
@@ -413,7 +461,7 @@ export const settle = define<SettleParams>({
       if (entry.notes === undefined && !entry.dead) args.push("-1")
       else args.push(String(entry.notes?.length ?? 0), ...entry.notes ?? [])
     }
-    return args
+    return withLeaving(args, params)
   }
 })
 
@@ -432,6 +480,13 @@ export type SettleStatus =
   | "incomplete"
   | { readonly error: string }
 
+/** What happened to lanes in a call: whether one has something to do later, and how many of their actions were over. */
+export const decodeLanes = (reply: unknown): { readonly isDue: boolean; readonly over: number } => {
+  if (!Array.isArray(reply)) return { isDue: false, over: 0 }
+  const over = reply.indexOf("over")
+  return { isDue: reply.includes("due"), over: over < 0 ? 0 : Number(reply[over + 1]) }
+}
+
 const words: ReadonlySet<string> = new Set(["lost", "ended", "dropped", "gone", "undeliverable", "incomplete"])
 
 // SAFETY: the set holds exactly the words of `SettleStatus`.
@@ -443,6 +498,7 @@ export const decodeStatuses = (reply: unknown): ReadonlyMap<number, SettleStatus
   if (!Array.isArray(reply)) return statuses
   for (let i = 0; i + 1 < reply.length; i += 2) {
     const text = String(reply[i + 1])
+    if (reply[i] === "due" || reply[i] === "over") continue
     statuses.set(Number(reply[i]), isWord(text) ? text : { error: text })
   }
   return statuses

@@ -4,7 +4,7 @@
  * The fence is that of the workers: an entry that a consumer holds is left to it, in the same step that would change it.
  */
 import { replaysField } from "../wire/entry.ts"
-import { luaRecords } from "./park.ts"
+import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 import { maxFields } from "./settle.ts"
 

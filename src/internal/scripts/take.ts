@@ -29,6 +29,11 @@ export interface TakeDueParams extends TakeParams {
   readonly parkedDue: string
   readonly scheduleNext: string
   readonly paused: string
+  readonly lanesHeld: string
+  readonly lanesWaiting: string
+  readonly lanesSequence: string
+  readonly lanesRules: string
+  readonly lanesRates: string
 }
 
 export interface TakeIdleParams extends TakeParams {
@@ -112,7 +117,8 @@ export const takeDue = define<TakeDueParams>({
   lua: `${luaClaim}${luaPromote}
 local parkedEntries, parkedDue, scheduleNext, paused = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local waiting, time = ARGV[7], now()
-local promoted, over, late = promote(stream, parkedEntries, parkedDue, time)
+local laneKeys = { KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12] }
+local promoted, over, late = promote(stream, parkedEntries, parkedDue, time, laneKeys)
 local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do
   if budget <= 0 then break end
@@ -148,7 +154,12 @@ return {
     params.parkedEntries,
     params.parkedDue,
     params.scheduleNext,
-    params.paused
+    params.paused,
+    params.lanesHeld,
+    params.lanesWaiting,
+    params.lanesSequence,
+    params.lanesRules,
+    params.lanesRates
   ],
   args: (params) => [...takeArgs(params), params.waitingConsumer]
 })

@@ -14,6 +14,12 @@ export const replaysField = "replays"
  */
 export const expiresField = "expires"
 
+/** The field with the lane of an action. It is a hint: a place is what counts. */
+export const laneField = "lane"
+
+/** The field of an action that a newer one of its lane replaced while a caller waits for its answer. */
+export const supersededField = "superseded"
+
 /** The record of an entry that had an outcome before. */
 export interface RetryRecord {
   /** The number of failures of its handler. */
@@ -89,6 +95,10 @@ export class Entry {
   readonly replays: number
   /** When it is over unless it has started, by the server's clock; `Infinity` if never. */
   readonly expires: number
+  /** The lane in which it has a place. */
+  readonly lane: string | undefined
+  /** Whether a newer action of its lane replaced it. */
+  readonly superseded: boolean
   /** The number of characters of all its fields, an approximation of its memory. */
   readonly size: number
   /** Redis's own count, this delivery included. */
@@ -103,6 +113,8 @@ export class Entry {
     traceparent: string | undefined,
     replays: number,
     expires: number,
+    lane: string | undefined,
+    superseded: boolean,
     size: number,
     deliveries: number,
     record: RetryRecord,
@@ -113,6 +125,8 @@ export class Entry {
     this.traceparent = traceparent
     this.replays = replays
     this.expires = expires
+    this.lane = lane
+    this.superseded = superseded
     this.size = size
     this.deliveries = deliveries
     this.record = record
@@ -122,6 +136,8 @@ export class Entry {
 
 const replaysPattern = /^\d{1,9}$/
 const timePattern = /^\d{1,15}$/
+// oxlint-disable-next-line no-control-regex -- a NUL stands between the name and the key of a lane
+const lanePattern = /^[tn]:[\w.-]{1,200}\0[^\u0000-\u001f\u007f]{1,200}$/
 
 export const make = (
   id: string,
@@ -133,6 +149,8 @@ export const make = (
   let traceparent: string | undefined
   let replays = 0
   let expires = Infinity
+  let lane: string | undefined
+  let superseded = false
   let size = 0
   for (let i = 0; i + 1 < fields.length; i += 2) {
     const name = fields[i]
@@ -142,14 +160,16 @@ export const make = (
     else if (name === "traceparent") traceparent ??= value
     else if (name === replaysField && i + 2 >= fields.length && replaysPattern.test(value)) replays = Number(value)
     else if (name === expiresField && timePattern.test(value)) expires = Number(value)
+    else if (name === laneField && lanePattern.test(value)) lane ??= value
+    else if (name === supersededField) superseded = true
   }
-  return new Entry(id, data, traceparent, replays, expires, size, deliveries, record, false)
+  return new Entry(id, data, traceparent, replays, expires, lane, superseded, size, deliveries, record, false)
 }
 
 /** The same delivery, with the knowledge whether its bytes are UTF-8. */
 export const withBroken = (entry: Entry, broken: boolean): Entry => {
-  const { data, deliveries, expires, id, record, replays, size, traceparent } = entry
-  return new Entry(id, data, traceparent, replays, expires, size, deliveries, record, broken)
+  const { data, deliveries, expires, id, lane, record, replays, size, superseded, traceparent } = entry
+  return new Entry(id, data, traceparent, replays, expires, lane, superseded, size, deliveries, record, broken)
 }
 
 /**
@@ -163,6 +183,8 @@ export const unread = (id: string, deliveries: number, record: RetryRecord, repl
     undefined,
     replaysPattern.test(replays) ? Number(replays) : 0,
     Infinity,
+    undefined,
+    false,
     0,
     deliveries,
     record,
@@ -171,8 +193,14 @@ export const unread = (id: string, deliveries: number, record: RetryRecord, repl
 
 /** The same delivery, with the record of earlier runs. */
 export const withRecord = (entry: Entry, record: RetryRecord): Entry => {
-  const { broken, data, deliveries, expires, id, replays, size, traceparent } = entry
-  return new Entry(id, data, traceparent, replays, expires, size, deliveries, record, broken)
+  const { broken, data, deliveries, expires, id, lane, replays, size, superseded, traceparent } = entry
+  return new Entry(id, data, traceparent, replays, expires, lane, superseded, size, deliveries, record, broken)
+}
+
+/** The same delivery, with a place in a lane. */
+export const withLane = (entry: Entry, lane: string): Entry => {
+  const { broken, data, deliveries, expires, id, record, replays, size, superseded, traceparent } = entry
+  return new Entry(id, data, traceparent, replays, expires, lane, superseded, size, deliveries, record, broken)
 }
 
 /**

@@ -19,6 +19,7 @@ import { Parts } from "./parts.ts"
 import { started } from "./reading.ts"
 import { StartObserver } from "./startObserver.ts"
 import { statusOf } from "./status.ts"
+import { needOneGroup } from "./upkeep/lanes.ts"
 
 export interface Assembly extends End.End {
   readonly host: Host.Host
@@ -65,6 +66,7 @@ export const assemble = Effect.fnUntraced(function*(input: Host.HostInput) {
     start(host, parts)
   )
   if (problem !== undefined) return yield* problem
+  yield* needOneGroup(host)
   const found = { newestId, shared: place.shared }
   // The lines of handlers have annotations of their own.
   const named = Effect.annotateLogs({ service: names.service })

@@ -2,6 +2,7 @@
  * One consumer of the group: a runner, the settler of its decisions, and a reader, unless it gets only claimed entries.
  */
 import * as Effect from "effect/Effect"
+import * as Metrics from "../../Metrics.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { uuid } from "../base/uuid.ts"
 import { slotsOf } from "../redis/cluster.ts"
@@ -100,6 +101,10 @@ const makeSettler = (
       if (rerouted) signals.outbound.openUnsafe()
       rerouted = false
       onWritten(decision, written)
+    },
+    onLanes: (isDue, over) => {
+      if (isDue) signals.due.openUnsafe()
+      if (over > 0) telemetry.count(Metrics.parkedExpired, over)
     },
     restoreGroup
   })

@@ -87,6 +87,21 @@ const expired: Outcome = { _tag: "Expired" }
 const isPaused: Outcome = { _tag: "Paused" }
 const leaseLost: Outcome = { _tag: "LeaseLost" }
 const timedOut: Outcome = { _tag: "TimedOut" }
+/** A newer action of its lane replaced it before it ran. */
+const superseded: Outcome = {
+  _tag: "Failed",
+  failure: {
+    error: undefined,
+    disposition: "rejected",
+    detail: {
+      error_type: "Superseded",
+      error_code: "ACTION_SUPERSEDED",
+      message: "A newer action with the same key replaced this one before it ran",
+      details: null
+    },
+    after: undefined
+  }
+}
 /** Released without costing an attempt. */
 export const interrupted: Outcome = { _tag: "Interrupted" }
 
@@ -110,6 +125,7 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
   if ((subject.deadline !== undefined && subject.deadline <= now) || (isFirst && entry.expires <= now)) {
     return { _tag: "Decided", subject, outcome: expired }
   }
+  if (entry.superseded) return { _tag: "Decided", subject, outcome: superseded }
   if (route === undefined) {
     return { _tag: "Decided", subject, outcome: { _tag: "Unknown", since: entry.record.unknownSince || now } }
   }

@@ -10,6 +10,7 @@ import type { Values } from "../../Settings.ts"
 import type { WorkerOptions } from "../../Worker.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
+import { laneRule, makeRegistry } from "../contract/lane.ts"
 import type { Route } from "../contract/route.ts"
 import { ensureGroup } from "../redis/group.ts"
 import { type Names, namesOf } from "../redis/names.ts"
@@ -122,6 +123,12 @@ const restoring = ({ names, redis, telemetry, trouble: troubles }: Pick<
 export const make = Effect.fnUntraced(function*({ clock, context, naming, redis, routes, ...input }: HostInput) {
   const options = yield* resolve(input.options, input.settings)
   const names = yield* namesFor(naming, options.service)
+  const contradiction = makeRegistry()
+  for (const [type, { action }] of routes) {
+    const lane = action === undefined ? undefined : laneRule(action)
+    const wrong = lane === undefined ? undefined : contradiction(names.service, type, lane)
+    if (wrong !== undefined) return yield* wrong
+  }
   const shared = {
     redis,
     names,

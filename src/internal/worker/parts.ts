@@ -7,6 +7,7 @@ import { callbacks } from "./upkeep/callbacks.ts"
 import { deadLetterBounds } from "./upkeep/deadLetterBounds.ts"
 import { due } from "./upkeep/due.ts"
 import { features } from "./upkeep/features.ts"
+import { lanes } from "./upkeep/lanes.ts"
 import { leases } from "./upkeep/leases.ts"
 import { outbound } from "./upkeep/outbound.ts"
 import { recovery } from "./upkeep/recovery.ts"
@@ -18,6 +19,7 @@ import { serverTime } from "./upkeep/serverTime.ts"
 export const parts: ReadonlyArray<MakePart> = [
   features,
   leases,
+  lanes,
   due,
   recovery,
   schedules,

@@ -78,6 +78,10 @@ export class Run implements Slot {
     this.stop = stop
     this.fiber?.interruptUnsafe()
   }
+  get lane(): string | undefined {
+    const { lane } = this.entry
+    return lane === undefined ? undefined : `${this.starvation.stream}\0${lane}`
+  }
   asks(stream: string): boolean {
     if (stream !== this.starvation.stream || this.state !== "running") return false
     if (this.asking++ === 0) this.starvation.waiting(1)

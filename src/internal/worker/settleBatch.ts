@@ -9,6 +9,8 @@ import { textOf } from "../redis/failure.ts"
 import { Load } from "../scripts/bounds.ts"
 import {
   entryBytes,
+  laneWords,
+  type Leaving,
   type SettleEntry,
   type SettleParams,
   type SettleTarget,
@@ -32,6 +34,7 @@ export class Batch implements SettleParams {
   decisions: ReadonlyArray<Decision> = []
   acknowledged: ReadonlyArray<string> = []
   entries: ReadonlyArray<SettleEntry> = []
+  leaving: ReadonlyArray<Leaving> | undefined = undefined
   /** The number of characters to write, without the ids. */
   size = 0
   constructor(target: SettleTarget) {
@@ -90,6 +93,7 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
   let size = 0
   let first: PushTarget | undefined
   const load = new Load(settleWords)
+  let leaving: Array<Leaving> | undefined
   for (const made of decisions) {
     const id = made.entry.id
     const encoded = encode(made, options)
@@ -97,11 +101,17 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
     const decision = typeof encoded === "string" ? unencodable(made, encoded) : made
     const entry = typeof encoded === "string" ? encodeSettlement(decision, options) : encoded
     if (entry?.push?.kind === "list") first ??= entry.push
+    const lane = entry?.wait === undefined ? decision.entry.lane : undefined
+    const words = lane === undefined ? 0 : laneWords.entry + (leaving === undefined ? laneWords.call : 0)
     const fits = entry === undefined
-      ? load.add(1, idBytes)
-      : load.add(wordsOf(entry, first), entryBytes(entry) + idBytes)
+      ? load.add(1 + words, idBytes)
+      : load.add(wordsOf(entry, first) + words, entryBytes(entry) + idBytes)
     // What does not fit is encoded again for the next call.
     if (!fits) break
+    if (lane !== undefined) {
+      leaving ??= []
+      leaving.push({ id, lane, gaveUp: decision.settlement._tag === "DeadLetter" })
+    }
     if (isBefore(lastId, id)) lastId = id
     else if (isBefore(id, firstId)) firstId = id
     if (entry === undefined) {
@@ -118,6 +128,7 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
   batch.decisions = special.length === 0 ? plain : plain.concat(special)
   batch.acknowledged = plain.map((decision) => decision.entry.id)
   batch.entries = entries
+  batch.leaving = leaving
   batch.size = size
   return batch
 }

@@ -13,7 +13,14 @@ import type { WorkerError } from "../../WorkerError.ts"
 import { failureOf, type RedisFailure } from "../redis/failure.ts"
 import type { Names } from "../redis/names.ts"
 import type { Trouble } from "../redis/trouble.ts"
-import { decodeStatuses, settle, type SettleEntry, type SettleStatus, targetOf } from "../scripts/settle.ts"
+import {
+  decodeLanes,
+  decodeStatuses,
+  settle,
+  type SettleEntry,
+  type SettleStatus,
+  targetOf
+} from "../scripts/settle.ts"
 import type { Decision, Written } from "./decision.ts"
 import type { EncodeOptions } from "./encodeSettlement.ts"
 import { Batch, batchOf, keptAnswer, unanswered } from "./settleBatch.ts"
@@ -37,6 +44,8 @@ export interface SettlerOptions {
   readonly trouble: Trouble
   readonly telemetry: Pick<Telemetry, "settling" | "settled">
   readonly onWritten: (decision: Decision, written: Written) => void
+  /** A lane has something to do later, or some of its actions were over. */
+  readonly onLanes: (isDue: boolean, over: number) => void
   /** Creates the missing group again. */
   readonly restoreGroup: Effect.Effect<void, WorkerError>
 }
@@ -144,6 +153,10 @@ export const make = (options: SettlerOptions): Settler => {
       const { again, error, incomplete } = result._tag === "Success"
         ? conclude(batch, decodeStatuses(result.success), as)
         : { again: batch.decisions, error: result.failure, incomplete: [] }
+      if (batch.leaving !== undefined && result._tag === "Success") {
+        const { isDue, over } = decodeLanes(result.success)
+        options.onLanes(isDue, over)
+      }
       left = again.concat(rest)
       if (incomplete.length > 0) yield* write(incomplete, apart)
       if (error === undefined) {

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import { declareFeatures } from "../../scripts/park.ts"
 import type { MakePart } from "../part.ts"
 
-const supported = ["parked", "unique"]
+const supported = ["parked", "unique", "lanes"]
 
 /** How often the declaration is made again, in case that the server lost its data. */
 const again = Duration.seconds(20)

@@ -236,8 +236,7 @@ const movingCases = (test: Test): void => {
     const { names } = yield* Place
     return array(
       yield* evaluate(replayLetters, {
-        deadLetters: names.deadLetters,
-        stream: names.stream,
+        ...names,
         maxHops: 3,
         budget: 1_000_000,
         ids,
