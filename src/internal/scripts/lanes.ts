@@ -299,10 +299,13 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
     end
     local member = first(waiting, lane)
     while member do
-      local id = member:sub(#lane + ${digits + 3})
-      local record = redis.call('HGET', entries, id)
+      local free, at, isForAll = isFree(lane, rule)
+      if free and rule.hasAll and not isNext and first(waiting, rule.all) then free, isForAll = false, true end
+      if not free then return later(lane, rule, at, isForAll) end
       if work >= most or bytes >= ${maxLetInBytes} then return mark(lane, time) end
       work = work + 1
+      local id = member:sub(#lane + ${digits + 3})
+      local record = redis.call('HGET', entries, id)
       if not record then
         redis.call('ZREM', waiting, member)
       else
@@ -312,12 +315,8 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
           remove(member, id)
           lanes.over = lanes.over + 1
         else
-          local free, at, isForAll = isFree(lane, rule)
-          if free and rule.hasAll and not isNext and first(waiting, rule.all) then free, isForAll = false, true end
-          if not free then return later(lane, rule, at, isForAll) end
-          local entry = admit(lane, rule, unpack(values))
           -- The head stays, and the due loop tries again.
-          if not entry then return mark(lane, time + 1000) end
+          if not admit(lane, rule, unpack(values)) then return mark(lane, time + 1000) end
           remove(member, id)
           bytes = bytes + #record
           isNext = false
