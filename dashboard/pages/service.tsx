@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks"
 import type { Entries, Entry, Overview, Schedules, Statistics, Verb } from "../api.ts"
 import { Chart } from "../chart.tsx"
-import { count, duration, short } from "../format.ts"
+import { brief, count, duration, short } from "../format.ts"
 import { announce, Card, Shown, Table, Text, Time, VerbButton } from "../parts.tsx"
 import { go, Link, type Place, serviceUrl, useData, useLive } from "../state.tsx"
 
@@ -184,9 +184,9 @@ const List = ({ cursor, service, state }: {
               <tr key={entry.id}>
                 <th scope="row"><Text>{entry.actionType}</Text></th>
                 <td class="code">
-                  <Link to={actionUrl(service, entry)}>{entry.actionId ?? entry.id}</Link>
+                  <Link to={actionUrl(service, entry)}><span title={entry.actionId ?? entry.id}>{brief(entry.actionId ?? entry.id)}</span></Link>
                 </td>
-                <td><Time at={entry.addedAt} /></td>
+                <td><Time at={entry.addedAt} past /></td>
                 <td><Time at={entry.dueAt} /></td>
                 <td class="number">{entry.attempts ?? "–"}</td>
                 <td>
@@ -226,7 +226,7 @@ const ScheduleList = ({ service }: { readonly service: string }) => (
             <td><Text>{schedule.actionType}</Text></td>
             <td><Text>{schedule.recurrence}</Text></td>
             <td>{schedule.paused === null ? <Time at={schedule.next} /> : <span class="badge note">paused</span>}</td>
-            <td><Time at={schedule.last} /></td>
+            <td><Time at={schedule.last} past /></td>
             <td class="number">{count(schedule.fired)}</td>
             <td>
               <VerbButton
