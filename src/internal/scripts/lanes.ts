@@ -348,6 +348,15 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
     if both == 2 then fillAll(all) end
   end
 
+  -- A longer pause stays, and so does a halt.
+  function lanes.pause(lane, id, millis)
+    local rule = ruleOf(lane)
+    if rule.isHalted or rule.paused >= time + millis or not redis.call('ZSCORE', held, lane .. '\\0' .. id) then return end
+    redis.call('HSET', rules, 'pause:' .. lane, integer(time + millis))
+    rule.paused, rule.isOver = time + millis, false
+    if first(waiting, lane) then mark(lane, rule.paused) end
+  end
+
   -- A retry takes a token when it falls due. Returns when, if there is none now.
   function lanes.retry(lane)
     local rule = ruleOf(lane)
