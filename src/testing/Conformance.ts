@@ -37,6 +37,7 @@ import { groupCases, pendingCases } from "./conformance/groups.ts"
 import { scriptingCases } from "./conformance/scripting.ts"
 import { deadLetterCases } from "./conformance/scripts/deadLetters.ts"
 import { forwardCases } from "./conformance/scripts/forward.ts"
+import { inspectCases } from "./conformance/scripts/inspect.ts"
 import { laneCases } from "./conformance/scripts/lanes.ts"
 import { leaseCases } from "./conformance/scripts/lease.ts"
 import { parkCases } from "./conformance/scripts/park.ts"
@@ -105,6 +106,7 @@ export const cases: ReadonlyArray<internal.Case> = [
   ...deadLetterCases,
   ...rehearseCases,
   ...parkCases,
+  ...inspectCases,
   ...laneCases,
   ...scheduleCases
 ]

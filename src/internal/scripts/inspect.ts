@@ -19,9 +19,8 @@ const luaInfo = `local function infoOf(flat)
   for i = 1, #flat, 2 do info[flat[i]] = flat[i + 1] end
   return info
 end
-local function rowsOf(command, ...)
-  if redis.call('EXISTS', KEYS[1]) == 0 then return {} end
-  return redis.call('XINFO', command, KEYS[1], ...)
+local function groupRows()
+  return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('XINFO', 'GROUPS', KEYS[1]) or {}
 end
 `
 
@@ -61,13 +60,13 @@ local stream, dead, due, lease, parked, paused, features, schedules = unpack(KEY
 local group, waiting = ARGV[1], ARGV[2]
 local function first(key) return redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2] or '' end
 local groups, consumers, read, held = {}, {}, nil, 0
-for _, row in ipairs(rowsOf('GROUPS')) do
+for _, row in ipairs(groupRows()) do
   local info = infoOf(row)
   groups[#groups + 1] = { info.name, info.consumers, info.pending, info.lag or -1 }
   if info.name == group then read = info['last-delivered-id'] end
 end
 if read then
-  for _, row in ipairs(rowsOf('CONSUMERS', group)) do
+  for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
     local info = infoOf(row)
     if info.name == waiting then
       held = info.pending
@@ -133,14 +132,14 @@ local function add(id, fields, ...)
   last = id
 end
 local read
-for _, row in ipairs(rowsOf('GROUPS')) do
+for _, row in ipairs(groupRows()) do
   local info = infoOf(row)
   if info.name == group then read = info['last-delivered-id'] end
 end
 if state == 'running' then
   if not read then return { rows, '' } end
   local names = {}
-  for _, row in ipairs(rowsOf('CONSUMERS', group)) do
+  for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
     local info = infoOf(row)
     if info.pending > 0 and info.name ~= waiting and info.name >= holder then names[#names + 1] = info.name end
   end
@@ -291,7 +290,7 @@ ${luaHead}local entry = redis.call('XRANGE', stream, id, id)[1]
 if not entry then return {} end
 local size, data, length = headOf(entry[2])
 local read
-for _, row in ipairs(rowsOf('GROUPS')) do
+for _, row in ipairs(groupRows()) do
   local info = infoOf(row)
   if info.name == group then read = info['last-delivered-id'] end
 end
