@@ -111,18 +111,61 @@ const Activity = ({ minutes, service, tab }: {
         </nav>
       }
     >
-      <Shown
-        data={data}
-        empty={({ types }) => types.length === 0 ? "Nothing ended in this time" : undefined}
-      >
-        {(statistics) => (
-          <>
-            <Charts statistics={statistics} />
-            <Types statistics={statistics} />
-          </>
-        )}
+      <Shown data={data}>
+        {(statistics) =>
+          statistics.types.length === 0
+            ? (
+              <>
+                <p class="quiet pad">
+                  Redis has no statistics of this time. These are the numbers since you opened the page.
+                </p>
+                <SinceOpened service={service} />
+              </>
+            )
+            : (
+              <>
+                <Charts statistics={statistics} />
+                <Types statistics={statistics} />
+              </>
+            )}
       </Shown>
     </Card>
+  )
+}
+
+/** The numbers since the page was opened, for what the server keeps no record of. */
+const SinceOpened = ({ service }: { readonly service: string }) => {
+  const samples = useLive().history.get(service) ?? []
+  const times = samples.map(({ time }) => time / 1_000)
+  const last = samples.at(-1)
+  if (last === undefined) return null
+  return (
+    <div class="charts">
+      <Chart
+        title="Waiting"
+        label={`Waiting: ${count(last.waiting)} now`}
+        times={times}
+        format={short}
+        series={[{ label: "waiting", color: "--accent", values: samples.map(({ waiting }) => waiting) }]}
+      />
+      <Chart
+        title="In flight"
+        label={`In flight: ${count(last.running)} run and ${count(last.retrying)} wait for a retry now`}
+        times={times}
+        format={short}
+        series={[
+          { label: "running", color: "--good", values: samples.map(({ running }) => running) },
+          { label: "retrying", color: "--warn", values: samples.map(({ retrying }) => retrying) }
+        ]}
+      />
+      <Chart
+        title="Dead letters"
+        label={`Dead letters: ${count(last.dead)} now`}
+        times={times}
+        format={short}
+        series={[{ label: "dead", color: "--bad", values: samples.map(({ dead }) => dead) }]}
+      />
+    </div>
   )
 }
 

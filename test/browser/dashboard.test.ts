@@ -49,7 +49,7 @@ const WorldLayer = Layer.effect(
     const inspector = Context.get(context, Inspector.Inspector)
     const failed = Effect.map(
       inspector.overview("payment"),
-      ({ deadLetters, lag, retrying }) => lag === 0 && deadLetters >= 200 && retrying > 0
+      ({ deadLetters, lag, retrying }) => lag === 0 && deadLetters >= 220 && retrying > 0
     )
     let ready = false
     for (let round = 0; !ready && round < 600; round++) {
