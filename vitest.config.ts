@@ -4,7 +4,17 @@ import { defineConfig } from "vitest/config"
 const order = { unit: 0, server: 1, cluster: 2, process: 3, browser: 4 }
 
 /** The files of test/both that run on a Redis Cluster as well. */
-const onCluster = ["callbackRoute", "client", "conformance", "deadlines", "later", "worker.settlement"]
+const onCluster = [
+  "callbackRoute",
+  "client",
+  "conformance",
+  "deadlines",
+  "inspector",
+  "inspector.pause",
+  "later",
+  "schedules",
+  "worker.settlement"
+]
 
 const cleanEnvironment = "test/support/cleanEnvironment.ts"
 const requireRedis = "test/support/requireRedis.ts"
