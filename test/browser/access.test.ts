@@ -114,6 +114,15 @@ layer(PortsLayer, { excludeTestServices: true, timeout: started })("access to th
     }
   )
 
+  check("is had under the path of the option, and nowhere else", async ({ mounted }) => {
+    const files = ["", "/", "/app.js", "/app.css", "/icon.svg"]
+    for (const path of [...files, "/services/payment", "/audit", "/api/session", "/api/openapi.json"]) {
+      assert.strictEqual((await ask(mounted, `/ops/queues${path}`)).status, 200, path)
+    }
+    assert.include((await ask(mounted, "/ops/queues")).body, "src=\"/ops/queues/app.js\"")
+    assert.strictEqual((await ask(mounted, "/api/session")).status, 404)
+  })
+
   check(
     "refuses a verb without JSON, without the own header, or from a foreign Origin, and does nothing",
     async ({ open, redis }) => {
