@@ -3,7 +3,7 @@
  * in one line and fails. `CHROMIUM` names another program.
  */
 import { spawnSync } from "node:child_process"
-import { chromium } from "./chromium-binary.ts"
+import { chromium, missingChromium, namedChromium } from "./chromium-binary.ts"
 
 const fail = (line: string): never => {
   process.stderr.write(`ensure-chromium: ${line}\n`)
@@ -17,11 +17,8 @@ const run = (...args: ReadonlyArray<string>): boolean =>
   }).status === 0
 
 if (chromium() === undefined) {
-  if (process.getuid?.() !== 0 || spawnSync("apt-get", ["--version"]).status !== 0) {
-    fail(
-      "the tests of the dashboard need Chromium: run `sudo apt-get install chromium`, or set CHROMIUM to the program"
-    )
-  }
+  const canInstall = process.getuid?.() === 0 && spawnSync("apt-get", ["--version"]).status === 0
+  if (namedChromium() !== undefined || !canInstall) fail(missingChromium())
   process.stderr.write("ensure-chromium: no Chromium on the path, installing one with apt\n")
   if (!run("update", "-qq") || !run("install", "-y", "-qq", "--no-install-recommends", "chromium")) {
     fail("apt-get install chromium failed")
