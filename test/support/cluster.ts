@@ -129,7 +129,7 @@ export const start = (
       Effect.map(slots(node), (rows) => rows.find(([from, to]) => slotOf(key) >= from && slotOf(key) <= to))
     const nodeAt = (port: number | undefined) => nodes.find((node) => node.port === Number(port))
 
-    const ownerOf: Cluster["ownerOf"] = (key) =>
+    const ownerNow = (key: string) =>
       Effect.gen(function*() {
         const alive = yield* up
         for (const node of alive) {
@@ -140,10 +140,21 @@ export const start = (
           const own = yield* rowOf(key, owner)
           if (own?.[2]?.[1] === owner.port) return owner
         }
-        return yield* Effect.die(new Error(`no node owns the slot of ${key}`))
+        return undefined
       })
 
-    const replicaOf: Cluster["replicaOf"] = (key) =>
+    // Between the death of a master and the election of its replica there is none.
+    const ownerOf: Cluster["ownerOf"] = (key) =>
+      Effect.gen(function*() {
+        let owner: ClusterNode | undefined
+        yield* until(
+          `a node owns the slot of ${key}`,
+          Effect.map(ownerNow(key), (found) => (owner = found) !== undefined)
+        )
+        return owner!
+      })
+
+    const replicaNow = (key: string) =>
       Effect.gen(function*() {
         const owner = yield* ownerOf(key)
         const row = yield* rowOf(key, owner)
@@ -153,7 +164,18 @@ export const start = (
           const replica = nodeAt(port)
           if (replica !== undefined && (yield* isUp(replica))) return replica
         }
-        return yield* Effect.die(new Error(`the owner of the slot of ${key} has no replica`))
+        return undefined
+      })
+
+    // The owner lists a replica once it has heard of it.
+    const replicaOf: Cluster["replicaOf"] = (key) =>
+      Effect.gen(function*() {
+        let replica: ClusterNode | undefined
+        yield* until(
+          `the owner of the slot of ${key} has a replica`,
+          Effect.map(replicaNow(key), (found) => (replica = found) !== undefined)
+        )
+        return replica!
       })
 
     const settled = Effect.gen(function*() {
