@@ -1,13 +1,24 @@
 import { defineConfig } from "vitest/config"
 
 /** One after another, so that a failure of what is quick is seen first. */
-const order = { unit: 0, server: 1, cluster: 2, process: 3 }
+const order = { unit: 0, server: 1, cluster: 2, process: 3, browser: 4 }
 
 /** The files of test/both that run on a Redis Cluster as well. */
-const onCluster = ["callbackRoute", "client", "conformance", "deadlines", "later", "worker.settlement"]
+const onCluster = [
+  "callbackRoute",
+  "client",
+  "conformance",
+  "deadlines",
+  "inspector",
+  "inspector.pause",
+  "later",
+  "schedules",
+  "worker.settlement"
+]
 
 const cleanEnvironment = "test/support/cleanEnvironment.ts"
 const requireRedis = "test/support/requireRedis.ts"
+const requireDashboard = "test/support/requireDashboard.ts"
 
 export default defineConfig({
   test: {
@@ -54,6 +65,14 @@ export default defineConfig({
           include: ["test/process/*.test.ts"],
           globalSetup: [cleanEnvironment, requireRedis],
           sequence: { groupOrder: order.process }
+        }
+      },
+      {
+        test: {
+          name: "browser",
+          include: ["test/browser/*.test.ts"],
+          globalSetup: [cleanEnvironment, requireRedis, requireDashboard],
+          sequence: { groupOrder: order.browser }
         }
       }
     ]

@@ -11,6 +11,8 @@ export interface Series {
 
 const colorOf = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
+const spanned = (times: ReadonlyArray<number>): number => (times.at(-1) ?? 0) - (times[0] ?? 0)
+
 export const Chart = (
   { format, label, series, times, title }: {
     readonly title: string
@@ -36,7 +38,7 @@ export const Chart = (
           cursor: { show: false },
           scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.1)] } },
           axes: [
-            { ...axis, space: 70, values: "{HH}:{mm}" },
+            { ...axis, space: 70, values: spanned(times) < 900 ? "{HH}:{mm}:{ss}" : "{HH}:{mm}" },
             { ...axis, size: 58, space: 36, values: (_, values) => values.map(format) }
           ],
           series: [

@@ -32,6 +32,9 @@ export const relative = (time: string, now: number): string => {
   return difference < 0 ? `${duration(-difference)} ago` : `in ${duration(difference)}`
 }
 
+/** The beginning of a UUID, which is enough to tell actions of a page apart. */
+export const brief = (id: string): string => /^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(id) ? id.slice(0, 8) : id
+
 export const clock = (time: string): string => new Date(time).toLocaleTimeString("en-GB")
 
 export const full = (time: string): string => time.replace("T", " ").replace(/\.\d+Z$/, "Z").replace("Z", " UTC")

@@ -6,8 +6,10 @@ import * as api from "./api.ts"
 import { full, relative } from "./format.ts"
 import { type Data, useLive } from "./state.tsx"
 
-export const Time = ({ at }: { readonly at: string | null | undefined }) => {
-  const { now } = useLive()
+/** A list may be newer than the time that the page knows, so what is over is never in the future. */
+export const Time = ({ at, past }: { readonly at: string | null | undefined; readonly past?: boolean }) => {
+  const live = useLive()
+  const now = past === true && typeof at === "string" ? Math.max(live.now, Date.parse(at)) : live.now
   return at === null || at === undefined
     ? <span class="quiet">–</span>
     : <time dateTime={at} title={full(at)}>{relative(at, now)}</time>

@@ -62,7 +62,31 @@ export const serviceUrl = (service: string, rest = ""): string => `/services/${e
 // live
 // -----------------------------------------------------------------------------
 
+/** A service at one of the moments since the page was opened. */
+export interface Sample {
+  readonly time: number
+  readonly waiting: number
+  readonly running: number
+  readonly retrying: number
+  readonly dead: number
+}
+
+/** Half an hour, with an update every two seconds. */
+const samplesKept = 900
+
+const sampled = (history: Map<string, Array<Sample>>, { services }: Services): void => {
+  for (const { asOf, deadLetters, lag, length, retrying, running, service } of services) {
+    const samples = history.get(service) ?? []
+    const time = Date.parse(asOf)
+    if (samples.length > 0 && samples.at(-1)!.time >= time) continue
+    samples.push({ time, waiting: lag ?? length, running, retrying, dead: deadLetters })
+    history.set(service, samples.slice(-samplesKept))
+  }
+}
+
 export interface Live {
+  /** What the page saw of each service since it was opened. */
+  readonly history: ReadonlyMap<string, ReadonlyArray<Sample>>
   readonly services: Services | undefined
   /** Grows with every update, and is still while updates are paused. */
   readonly tick: number
@@ -88,7 +112,9 @@ export const useLiveStream = (): Live => {
   const [paused, setPaused] = useState(() => new URLSearchParams(location.search).get("live") === "off")
   const [trouble, setTrouble] = useState<string>()
 
+  const history = useRef(new Map<string, Array<Sample>>())
   const show = useCallback((found: Services) => {
+    sampled(history.current, found)
     setServices(found)
     setAsOf(found.services[0]?.asOf ?? new Date().toISOString())
     setTick((before) => before + 1)
@@ -114,7 +140,7 @@ export const useLiveStream = (): Live => {
   }, [paused, show])
 
   const now = asOf === undefined ? Date.now() : Date.parse(asOf)
-  return { services, session, tick, asOf, now, paused, trouble, setPaused, refresh }
+  return { history: history.current, services, session, tick, asOf, now, paused, trouble, setPaused, refresh }
 }
 
 // -----------------------------------------------------------------------------

@@ -41,6 +41,11 @@ export interface Delivery {
   readonly attempt: number
   /** How many times Redis delivered the entry, this delivery included. */
   readonly deliveries: number
+  /**
+   * A text that grows with each delivery of the entry, and with each entry of its lane. A store that refuses a fence smaller than
+   * the last it has seen, compared as texts, is safe even from a process that was frozen and goes on.
+   */
+  readonly fence: string
   /** The name of the consumer that runs the action. */
   readonly consumer: string
   /** The time of the slot, if a schedule sent the action: the time at which it should run, however late it is. */

@@ -38,6 +38,11 @@ export interface RetryLaterOptions {
   readonly cause?: unknown
   /** How long to wait before the next attempt. Default: the delay of the retry schedule of the action or worker. */
   readonly after?: Duration.Input | undefined
+  /**
+   * Whether the lane of the action lets nothing in until then, for example because a provider has answered 429. Actions that have a
+   * place already go on. Without a lane it has no effect. Default: false.
+   */
+  readonly pauseLane?: boolean | undefined
 }
 
 const afterKind = time(0, undefined, { example: "30 seconds" })
@@ -74,13 +79,18 @@ const afterOf = (input: Duration.Input): Duration.Duration =>
  */
 export class RetryLater extends Schema.TaggedError<RetryLater>(RetryLaterTypeId)("RetryLater", {
   cause: Schema.optionalKey(Schema.Defect()),
-  after: Schema.optionalKey(Schema.Duration)
+  after: Schema.optionalKey(Schema.Duration),
+  pauseLane: Schema.optionalKey(Schema.Boolean)
 }) {
   readonly [RetryLaterTypeId] = RetryLaterTypeId
 
   // @effect-diagnostics-next-line overriddenSchemaConstructor:off
-  constructor({ after, ...options }: RetryLaterOptions = {}, make?: Schema.MakeOptions) {
-    super(after === undefined ? options : { ...options, after: afterOf(after) }, make)
+  constructor({ after, pauseLane, ...options }: RetryLaterOptions = {}, make?: Schema.MakeOptions) {
+    super({
+      ...options,
+      ...(after === undefined ? undefined : { after: afterOf(after) }),
+      ...(pauseLane === true ? { pauseLane } : undefined)
+    }, make)
   }
 
   override get name(): string {

@@ -8,6 +8,8 @@ import { StateVerbs } from "./service.tsx"
 
 type Step = readonly [what: string, at: string | null, detail?: string]
 
+const times = (number: number): string => number === 1 ? "once" : `${count(number)} times`
+
 /** What is known of its way. Redis keeps no record of single attempts, so their number stands for them. */
 const wayOf = (entry: Entry): ReadonlyArray<Step> => {
   const { letter } = entry
@@ -16,7 +18,7 @@ const wayOf = (entry: Entry): ReadonlyArray<Step> => {
   if (addedAt !== null) steps.push(["Added to the stream", addedAt])
   const attempts = letter?.attempts ?? entry.attempts ?? 0
   const deliveries = letter?.deliveries ?? entry.deliveries ?? 0
-  if (deliveries > 0) steps.push([`Delivered ${count(deliveries)} times`, null, `${count(attempts)} attempts failed`])
+  if (deliveries > 0) steps.push([`Delivered ${times(deliveries)}`, null, `Its handler failed ${times(attempts)}`])
   if (entry.lastError !== null) steps.push(["Last failure", null, `${entry.lastError.type}: ${entry.lastError.message}`])
   if (entry.state === "running") steps.push(["Runs", null, `held by ${entry.consumer}, renewed ${duration(entry.idle ?? 0)} ago`])
   if (entry.state === "retrying") steps.push(["Next attempt", entry.dueAt])
@@ -110,7 +112,7 @@ const Details = ({ again, asked, entry, service, show }: {
         <dd class="code"><Text>{entry.traceId}</Text></dd>
         <dt>Size</dt>
         <dd>{bytes(entry.size)}</dd>
-        {entry.letter !== null && <><dt>Replayed</dt><dd>{`${entry.letter.hops} times`}</dd></>}
+        {entry.letter !== null && <><dt>Replayed</dt><dd>{times(entry.letter.hops)}</dd></>}
       </dl>
     </Card>
     <Card title="Payload">

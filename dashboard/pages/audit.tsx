@@ -15,7 +15,7 @@ export const AuditPage = () => (
           <Table label="Audit" columns={[["When"], ["User"], ["Verb"], ["Service"], ["What"], ["Outcome"]]}>
             {rows.map((row) => (
               <tr key={row.service + row.id}>
-                <td><Time at={row.time} /></td>
+                <td><Time at={row.time} past /></td>
                 <th scope="row"><Text>{row.user}</Text></th>
                 <td>{row.verb}</td>
                 <td><Link to={serviceUrl(row.service)}>{row.service}</Link></td>

@@ -217,8 +217,8 @@ export const GroupsPage = ({ service }: { readonly service: string }) => {
                     </th>
                     <td><Text>{group.errorType}</Text></td>
                     <td><Text>{group.actionType}</Text></td>
-                    <td><Time at={group.newest} /></td>
-                    <td><Time at={group.oldest} /></td>
+                    <td><Time at={group.newest} past /></td>
+                    <td><Time at={group.oldest} past /></td>
                   </tr>
                 )
               })}
@@ -308,7 +308,7 @@ export const LettersPage = ({ place: { query }, service }: { readonly service: s
                         onChange={(event) => choose(letter.id, event.currentTarget.checked)}
                       />
                     </td>
-                    <td><Time at={letter.time} /></td>
+                    <td><Time at={letter.time} past /></td>
                     <th scope="row"><Text>{letter.errorType}</Text></th>
                     <td class="wide"><Text>{letter.message}</Text></td>
                     <td><Text>{letter.actionType}</Text></td>

@@ -36,13 +36,13 @@ const Row = ({ service }: { readonly service: Overview }) => {
             </span>
           ))}
       </td>
+      <Number_ of={service.deadLetters} to={serviceUrl(name, "/dead")} warn />
       <td class="number">{service.rates === null ? "–" : count(service.rates.ended)}</td>
       <Number_ of={service.lag ?? service.length} to={to("waiting")} />
-      <td class="number"><Time at={service.oldestWaiting} /></td>
+      <td class="number"><Time at={service.oldestWaiting} past /></td>
       <Number_ of={service.running} to={to("running")} />
       <Number_ of={service.retrying} to={to("retrying")} />
       <Number_ of={service.scheduled} to={to("scheduled")} />
-      <Number_ of={service.deadLetters} to={serviceUrl(name, "/dead")} warn />
       <td class="number">{service.consumers.length}</td>
     </tr>
   )
@@ -64,7 +64,7 @@ export const OverviewPage = () => {
           ? "No service was found. Name the services in the options of the inspector"
           : bad.length === 0
           ? `All ${sorted.length} services work, and nothing has failed for good`
-          : `${bad.length} of ${sorted.length} services need a look: ${count(dead)} dead letters`}
+          : `${bad.length} of ${sorted.length} services ${bad.length === 1 ? "needs" : "need"} a look: ${count(dead)} dead letters`}
       </p>
       {services.failures.map(({ message, service }) => <Problem key={service}>{message}</Problem>)}
       <Card title="All services">
@@ -73,13 +73,13 @@ export const OverviewPage = () => {
           columns={[
             ["Service"],
             ["State"],
+            ["Dead", "number"],
             ["Ended / min", "number"],
             ["Waiting", "number"],
             ["Oldest", "number"],
             ["Running", "number"],
             ["Retrying", "number"],
             ["Scheduled", "number"],
-            ["Dead", "number"],
             ["Consumers", "number"]
           ]}
         >

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks"
 import type { Entries, Entry, Overview, Schedules, Statistics, Verb } from "../api.ts"
 import { Chart } from "../chart.tsx"
-import { count, duration, short } from "../format.ts"
+import { brief, count, duration, short } from "../format.ts"
 import { announce, Card, Shown, Table, Text, Time, VerbButton } from "../parts.tsx"
 import { go, Link, type Place, serviceUrl, useData, useLive } from "../state.tsx"
 
@@ -111,18 +111,61 @@ const Activity = ({ minutes, service, tab }: {
         </nav>
       }
     >
-      <Shown
-        data={data}
-        empty={({ types }) => types.length === 0 ? "Nothing ended in this time" : undefined}
-      >
-        {(statistics) => (
-          <>
-            <Charts statistics={statistics} />
-            <Types statistics={statistics} />
-          </>
-        )}
+      <Shown data={data}>
+        {(statistics) =>
+          statistics.types.length === 0
+            ? (
+              <>
+                <p class="quiet pad">
+                  Redis has no statistics of this time. These are the numbers since you opened the page.
+                </p>
+                <SinceOpened service={service} />
+              </>
+            )
+            : (
+              <>
+                <Charts statistics={statistics} />
+                <Types statistics={statistics} />
+              </>
+            )}
       </Shown>
     </Card>
+  )
+}
+
+/** The numbers since the page was opened, for what the server keeps no record of. */
+const SinceOpened = ({ service }: { readonly service: string }) => {
+  const samples = useLive().history.get(service) ?? []
+  const times = samples.map(({ time }) => time / 1_000)
+  const last = samples.at(-1)
+  if (last === undefined) return null
+  return (
+    <div class="charts">
+      <Chart
+        title="Waiting"
+        label={`Waiting: ${count(last.waiting)} now`}
+        times={times}
+        format={short}
+        series={[{ label: "waiting", color: "--accent", values: samples.map(({ waiting }) => waiting) }]}
+      />
+      <Chart
+        title="In flight"
+        label={`In flight: ${count(last.running)} run and ${count(last.retrying)} wait for a retry now`}
+        times={times}
+        format={short}
+        series={[
+          { label: "running", color: "--good", values: samples.map(({ running }) => running) },
+          { label: "retrying", color: "--warn", values: samples.map(({ retrying }) => retrying) }
+        ]}
+      />
+      <Chart
+        title="Dead letters"
+        label={`Dead letters: ${count(last.dead)} now`}
+        times={times}
+        format={short}
+        series={[{ label: "dead", color: "--bad", values: samples.map(({ dead }) => dead) }]}
+      />
+    </div>
   )
 }
 
@@ -184,9 +227,9 @@ const List = ({ cursor, service, state }: {
               <tr key={entry.id}>
                 <th scope="row"><Text>{entry.actionType}</Text></th>
                 <td class="code">
-                  <Link to={actionUrl(service, entry)}>{entry.actionId ?? entry.id}</Link>
+                  <Link to={actionUrl(service, entry)}><span title={entry.actionId ?? entry.id}>{brief(entry.actionId ?? entry.id)}</span></Link>
                 </td>
-                <td><Time at={entry.addedAt} /></td>
+                <td><Time at={entry.addedAt} past /></td>
                 <td><Time at={entry.dueAt} /></td>
                 <td class="number">{entry.attempts ?? "–"}</td>
                 <td>
@@ -226,7 +269,7 @@ const ScheduleList = ({ service }: { readonly service: string }) => (
             <td><Text>{schedule.actionType}</Text></td>
             <td><Text>{schedule.recurrence}</Text></td>
             <td>{schedule.paused === null ? <Time at={schedule.next} /> : <span class="badge note">paused</span>}</td>
-            <td><Time at={schedule.last} /></td>
+            <td><Time at={schedule.last} past /></td>
             <td class="number">{count(schedule.fired)}</td>
             <td>
               <VerbButton

@@ -66,7 +66,7 @@ const reports = Reports.handlers({ "report.render": () => busy(50, 400) })
 
 const named = (serviceName: string, environment: string, url: string) =>
   Layer.mergeAll(
-    Settings.layerOf({ serviceName, environment, redis: { url } }),
+    Settings.layerOf({ serviceName, environment, redis: { url }, shutdownGrace: "2 seconds" }),
     QueueNaming.layerOf(QueueNaming.make({ prefix: "demo", environment }))
   )
 

@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 const shells = GlobalFlag.Action<Option.Option<Completions.Shell>>({
   flag: Flag.ChoiceWithValue("completions", [["bash", "bash"], ["zsh", "zsh"], ["fish", "fish"]] as const).pipe(
     Flag.withMetavar("shell"),
-    Flag.withDescription("Print the completion script of a shell"),
+    Flag.withDescription("Print completions"),
     Flag.optional
   ),
   run: Effect.fnUntraced(function*(shell, { command }) {

@@ -4,7 +4,7 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 
 export const Json = GlobalFlag.Setting("json")({
   flag: Flag.Boolean("json").pipe(
-    Flag.withDescription("Print JSON: one document, or one a line where a command goes on"),
+    Flag.withDescription("Print JSON"),
     Flag.withDefault(false),
     Flag.withoutNegation
   )
@@ -23,7 +23,7 @@ export const Environment = GlobalFlag.Setting("environment")({
   flag: Flag.String("environment").pipe(
     Flag.withAlias("e"),
     Flag.withMetavar("name"),
-    Flag.withDescription("The environment. Default: ENVIRONMENT, otherwise dev"),
+    Flag.withDescription("The environment. Default: ENVIRONMENT or dev"),
     Flag.optional
   )
 })
@@ -31,7 +31,7 @@ export const Environment = GlobalFlag.Setting("environment")({
 export const Prefix = GlobalFlag.Setting("prefix")({
   flag: Flag.String("prefix").pipe(
     Flag.withMetavar("name"),
-    Flag.withDescription("The first part of every key. Default: QUEUE_PREFIX, otherwise nooble4"),
+    Flag.withDescription("The prefix of keys. Default: QUEUE_PREFIX"),
     Flag.optional
   )
 })
@@ -39,7 +39,7 @@ export const Prefix = GlobalFlag.Setting("prefix")({
 export const Contracts = GlobalFlag.Setting("contracts")({
   flag: Flag.String("contracts").pipe(
     Flag.withMetavar("file"),
-    Flag.withDescription("A module that exports actions or groups: for verdicts, dry runs and hidden fields"),
+    Flag.withDescription("A module that exports actions or groups"),
     Flag.optional
   )
 })

@@ -1,11 +1,11 @@
 /** The tree of all commands. */
 import * as Command from "effect/cli/Command"
 import { acl } from "./commands/acl.ts"
+import { dashboard } from "./commands/dashboard.ts"
 import { dead } from "./commands/dead.ts"
-import { schedules } from "./commands/schedules.ts"
-
 import { doctor } from "./commands/doctor.ts"
 import { consumers, list, services, show } from "./commands/look.ts"
+import { schedules } from "./commands/schedules.ts"
 import { request, send } from "./commands/send.ts"
 import { stats } from "./commands/stats.ts"
 import { cancel, pause, purge, resume } from "./commands/steer.ts"
@@ -30,7 +30,8 @@ export const root = Command.make("redis-workers").pipe(
     send,
     request,
     tail,
-    acl
+    acl,
+    dashboard
   ]),
   Command.withGlobalFlags(globals)
 )

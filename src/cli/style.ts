@@ -2,7 +2,7 @@
 export interface Style {
   readonly head: (text: string) => string
   readonly good: (text: string) => string
-  readonly warn: (text: string) => string
+  readonly caution: (text: string) => string
   readonly bad: (text: string) => string
   readonly dim: (text: string) => string
 }
@@ -11,6 +11,6 @@ const sgr = (code: number) => (text: string): string => text === "" ? text : `\u
 
 const same = (text: string): string => text
 
-export const colors: Style = { head: sgr(1), good: sgr(32), warn: sgr(33), bad: sgr(31), dim: sgr(2) }
+export const colors: Style = { head: sgr(1), good: sgr(32), caution: sgr(33), bad: sgr(31), dim: sgr(2) }
 
-export const none: Style = { head: same, good: same, warn: same, bad: same, dim: same }
+export const none: Style = { head: same, good: same, caution: same, bad: same, dim: same }

@@ -241,6 +241,75 @@ onBoth("A lane that halts", (test) => {
     }))
 })
 
+onBoth("A handler in a lane", (test, kind) => {
+  test("pauses its lane for all when it asks to be run again later, and other lanes go on", () =>
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      const fences: Array<string> = []
+      const Step = contract({ concurrency: 2 })
+      const Retried = Action.make("user.step", { payload, success: { n: Schema.Number }, maxAttempts: 3 }).pipe(
+        Action.lane(({ key }) => key, { concurrency: 2 })
+      )
+      const gate = Latch.makeUnsafe(false)
+      const handlers = ActionGroup.make(Retried).handlers({
+        "user.step": ({ key, n }, { attempt, fence }) =>
+          Effect.gen(function*() {
+            events.push(`${key}${n}.${attempt}`)
+            fences.push(fence)
+            if (n === 1 && attempt === 1) return yield* new RetryLater({ after: "1 second", pauseLane: true })
+            if (n === 2) yield* gate.await
+            return { n }
+          })
+      })
+      yield* Worker.start(handlers, { block: "200 millis", claimIdle: "4 seconds", shutdownGrace: 0, concurrency: 9 })
+      const client = yield* ActionClient.make()
+      const lanes = yield* Lanes.make()
+      yield* client.send(Step, { key: "a", n: 1 })
+      const isPaused = Effect.map(lanes.list(), ({ lanes }) => lanes[0]?.state === "paused")
+      yield* eventually("the lane is paused", isPaused)
+      assert.strictEqual((yield* client.send(Step, { key: "a", n: 2 }))._tag, "Waiting")
+      assert.strictEqual((yield* client.send(Step, { key: "b", n: 3 }))._tag, "Sent")
+      yield* eventually("the other lane ran", Effect.sync(() => events.includes("b3.1")))
+      assert.notInclude(events, "a2.1")
+      const { pass } = yield* Place
+      yield* eventually("all ran", Effect.map(pass("10 millis"), () => events.length === 4))
+      assert.include(events, "a1.2")
+      gate.openUnsafe()
+      yield* empty
+      assert.deepStrictEqual(new Set(fences).size, fences.length)
+      const ofFirst = fences.filter((fence) => fence.slice(0, 29) === fences[0]?.slice(0, 29))
+      assert.deepStrictEqual(ofFirst, ofFirst.toSorted())
+      assert.lengthOf(ofFirst, 2)
+    }))
+
+  test("spends a token of its rate on each retry", () =>
+    Effect.gen(function*() {
+      const events: Array<string> = []
+      const Rated = Action.make("user.step", { payload, success: { n: Schema.Number }, maxAttempts: 9 }).pipe(
+        Action.lane(({ key }) => key, { rate: { limit: 1, per: "2 seconds" } })
+      )
+      const handlers = ActionGroup.make(Rated).handlers({
+        "user.step": ({ n }, { attempt }) => {
+          events.push(`${n}.${attempt}`)
+          return attempt < 3 ? Effect.fail(new RetryLater({ after: "10 millis" })) : Effect.succeed({ n })
+        }
+      })
+      yield* Worker.start(handlers, { block: "200 millis", claimIdle: "4 seconds", shutdownGrace: 0 })
+      const client = yield* ActionClient.make()
+      const { pass } = yield* Place
+      yield* client.send(Rated, { key: "a", n: 1 })
+      yield* eventually("the first attempt ran", Effect.sync(() => events.length === 1))
+      if (kind === "memory") {
+        yield* pass("1 second")
+        assert.lengthOf(events, 1)
+        yield* pass("1500 millis")
+        assert.lengthOf(events, 2)
+      }
+      yield* eventually("all ran", Effect.map(pass("10 millis"), () => events.length === 3))
+      yield* empty
+    }))
+})
+
 onBoth("A sender through a lane", (test) => {
   test("is told of an invalid key, of a key function that throws, and nothing is written", () =>
     Effect.gen(function*() {

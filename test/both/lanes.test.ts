@@ -190,4 +190,25 @@ onBoth("A lane", (test) => {
       yield* eventually("the next runs", Effect.andThen(pass("50 millis"), Effect.sync(() => events.length >= 2)))
       assert.deepStrictEqual(events, ["a1", "a2"])
     }), 30_000)
+
+  test(
+    "gives the place of an action back that a worker of another language has acknowledged",
+    () =>
+      Effect.gen(function*() {
+        const { Step, client, events, worker } = yield* world({}, { holds: true })
+        const { names, pass } = yield* Place
+        yield* worker.pause
+        yield* pass("300 millis")
+        yield* client.send(Step, { key: "a", n: 1 })
+        yield* client.send(Step, { key: "a", n: 2 })
+        const read = ["XREADGROUP", "GROUP", names.group, "python", "COUNT", 1, "STREAMS", names.stream, ">"] as const
+        const reply = yield* send<ReadonlyArray<readonly [string, ReadonlyArray<readonly [string]>]> | null>(...read)
+        const id = reply?.[0]?.[1][0]?.[0] ?? (yield* Effect.die(new Error("the other worker got nothing")))
+        yield* send("XACK", names.stream, names.group, id)
+        yield* worker.resume
+        yield* eventually("the next runs", Effect.andThen(pass("50 millis"), Effect.sync(() => events.length >= 1)))
+        assert.deepStrictEqual(events, ["a2"])
+      }),
+    30_000
+  )
 })

@@ -78,6 +78,22 @@ describe("the packed package", () => {
     assert.strictEqual(dependencies, undefined)
   })
 
+  it("has the bin redis-workers, which names a missing peer in one line, and loads with the peer", async () => {
+    const bin = (...args: ReadonlyArray<string>) =>
+      run("npx", ["redis-workers", ...args], { cwd: project, timeout: 30_000 })
+    const peer = join(project, "node_modules/@effect/platform-node")
+    await rm(peer, { force: true })
+    const missing = await bin("--help").catch((error: Error & { code: number; stderr: string }) => error)
+    assert.strictEqual(
+      missing.stderr,
+      "redis-workers needs @effect/platform-node, which is not installed: npm install @effect/platform-node\n"
+    )
+    await link("@effect/platform-node")
+    assert.include((await bin("--help")).stdout, "doctor")
+    assert.match((await bin("acl", "worker", "--service", "payment")).stdout, /^user worker .*~nooble4:dev:payment:/)
+    await rm(peer, { force: true })
+  }, 120_000)
+
   it("keeps its internal modules to itself", async () => {
     const { stdout } = await evaluate(`
       await import("effect-redis-workers/internal/scripts/script").catch((error) => console.log(error.code))
@@ -86,7 +102,7 @@ describe("the packed package", () => {
   })
 
   it("type-checks every snippet of the README and runs the first", async () => {
-    for (const name of ["@effect/platform-node", "@types/node"]) await link(name)
+    for (const name of ["@effect/platform-node", "@types/node"]) await linkOnce(name)
     const files = blocks(await readFile(join(root, "README.md"), "utf8"), "ts").map((text, i) => ({
       name: `snippet${i + 1}.ts`,
       text

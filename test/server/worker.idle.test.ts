@@ -168,7 +168,7 @@ describe("idle workers", () => {
         "&*",
         "+@all",
         "-exists",
-        "(~*:retries:* ~*:parked:* ~*:schedules:* ~*:paused +exists)"
+        "(~*:retries:* ~*:parked:* ~*:lanes:* ~*:schedules:* ~*:paused +exists)"
       )
       const handled = yield* start(server, ["user"], ["created"], {}, "worker")
       for (let count = 1; count <= 3; count++) {

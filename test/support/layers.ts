@@ -77,12 +77,28 @@ const OneServer = Layer.unwrap(
   Effect.map(Server.RedisServer, ({ url }) => IoRedis.layerOptions({ url }))
 ).pipe(Layer.provideMerge(Server.layer()))
 
-/** Tests that speak to a server themselves ask the node that has the keys of no test in particular, so they are left out. */
+/** A node to which tests speak themselves: a command whose key is on another node is asked of that one. */
+const following = (cluster: Cluster.Cluster): Server.Server => {
+  const [first] = cluster.nodes
+  return {
+    ...first!,
+    cli: (...args) =>
+      Effect.catch(first!.cli(...args), (error) => {
+        const port = /^MOVED \d+ [^ ]+:(\d+)$/.exec(error.message)?.[1]
+        const owner = cluster.nodes.find((node) => String(node.port) === port)
+        return owner === undefined ? Effect.fail(error) : owner.cli(...args)
+      })
+  }
+}
+
 const OneCluster = Layer.unwrap(
   Effect.map(
     Cluster.RedisCluster,
-    ({ nodes: [node], urls }) =>
-      Layer.merge(IoRedis.layerCluster({ nodes: urls }), Layer.succeed(Server.RedisServer, node!))
+    (cluster) =>
+      Layer.merge(
+        IoRedis.layerCluster({ nodes: cluster.urls }),
+        Layer.succeed(Server.RedisServer, following(cluster))
+      )
   )
 ).pipe(Layer.provide(Cluster.layer({ replicas: false })))
 

@@ -58,6 +58,7 @@ const deliveryOf = (action: DomainAction): Delivery => ({
   entryId: "1-0",
   attempt: 1,
   deliveries: 1,
+  fence: "",
   consumer: "user-worker",
   scheduledFor: undefined,
   remaining: Effect.succeed(Duration.infinity)

@@ -173,6 +173,7 @@ describe("dispatch", () => {
 const delivery: Delivery = {
   action: actionOf(),
   entryId: "1-0",
+  fence: "",
   consumer: "me",
   scheduledFor: undefined,
   attempt: 1,

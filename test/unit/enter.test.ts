@@ -18,6 +18,7 @@ describe("the way into an action stream", () => {
       "adopt",
       "append",
       "fireSchedule",
+      "forward",
       "heal",
       "moveCallbacks",
       "park",

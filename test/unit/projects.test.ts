@@ -6,7 +6,8 @@ const tests = [...files("test", ".test.ts"), ...files("test", ".test-d.ts")]
 
 describe("the tests of this repository", () => {
   it("lie in a folder that a project of vitest.config.ts or vitest.large.config.ts runs, so that none is forgotten", () => {
-    const folders = /^test\/(?:(?:unit|both|server|cluster|process|large)\/[^/]+\.test|unit\/[^/]+\.test-d)\.ts$/
+    const folders =
+      /^test\/(?:(?:unit|both|server|cluster|process|browser|large)\/[^/]+\.test|unit\/[^/]+\.test-d)\.ts$/
     assert.deepStrictEqual(tests.filter((file) => !folders.test(file)), [])
   })
 

@@ -19,7 +19,7 @@ import { count, safe } from "../text.ts"
 const marks = {
   ok: (style: Style) => style.good("ok     "),
   skipped: (style: Style) => style.dim("skipped"),
-  warning: (style: Style) => style.warn("warning"),
+  warning: (style: Style) => style.caution("warning"),
   problem: (style: Style) => style.bad("problem")
 }
 

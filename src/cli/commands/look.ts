@@ -48,7 +48,7 @@ const consumerColumns: ReadonlyArray<Column<Inspector.Consumer>> = [
   {
     title: "state",
     cell: ({ stale }) => stale ? "stale" : "alive",
-    paint: ({ stale }, text, style) => stale ? style.warn(text) : style.good(text)
+    paint: ({ stale }, text, style) => stale ? style.caution(text) : style.good(text)
   }
 ]
 

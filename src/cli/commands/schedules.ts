@@ -27,7 +27,7 @@ const columns = (now: DateTime.Utc): ReadonlyArray<Column<Schedules.ScheduleStat
   {
     title: "next",
     cell: ({ next, paused }) => paused === undefined ? relative(next, now) : "paused",
-    paint: ({ paused }, text, style) => paused === undefined ? text : style.warn(text)
+    paint: ({ paused }, text, style) => paused === undefined ? text : style.caution(text)
   },
   { title: "last", cell: ({ last }) => relative(last, now), rank: 2 },
   { title: "sent", cell: ({ fired }) => number(fired), align: "right", rank: 3 },
@@ -36,7 +36,7 @@ const columns = (now: DateTime.Utc): ReadonlyArray<Column<Schedules.ScheduleStat
     title: "origin",
     cell: ({ origin }) => origin,
     rank: 1,
-    paint: ({ origin }, text, style) => origin === "orphaned" ? style.warn(text) : text
+    paint: ({ origin }, text, style) => origin === "orphaned" ? style.caution(text) : text
   }
 ]
 

@@ -3,6 +3,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
@@ -74,6 +75,8 @@ const prepare = Effect.fnUntraced(function*(type: string, text: string) {
   return { action, payload }
 })
 
+const clientLayer = ActionClient.layer.pipe(Layer.provideMerge(connection))
+
 const target = Effect.map(Service, Option.getOrUndefined)
 
 export const send = Command.make("send", {
@@ -109,7 +112,7 @@ export const send = Command.make("send", {
           ["receipt", text(receiptText)]
         ], style)
     )
-  }).pipe(Effect.provide(ActionClient.layer), Effect.provide(connection))).pipe(
+  }).pipe(Effect.provide(clientLayer))).pipe(
     Command.withDescription("Send an action and print its receipt"),
     Command.withExamples([
       { command: "redis-workers send payment.charge '{\"cents\":100}'", description: "Send an action" },
@@ -142,7 +145,7 @@ export const request = Command.make("request", {
     const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(action.successSchema))
     const encoded = yield* encode(answer) as Effect.Effect<unknown>
     yield* show({ dryRun: false, type, answer: encoded }, () => [safeJson(JSON.stringify(encoded, null, 2))])
-  }).pipe(Effect.provide(ActionClient.layer), Effect.provide(connection))).pipe(
+  }).pipe(Effect.provide(clientLayer))).pipe(
     Command.withDescription("Send an action, wait for its answer and print it. An error as the answer is status 1"),
     Command.withExamples([
       { command: "redis-workers request user.find '{\"id\":7}' --timeout 5s", description: "Ask, and wait 5 seconds" }

@@ -53,7 +53,7 @@ const lines = (
       [
         "running",
         `${number(overview.running)} held by ${number(overview.consumers.length)} consumers${
-          stale === 0 ? "" : style.warn(`, ${stale} stale`)
+          stale === 0 ? "" : style.caution(`, ${stale} stale`)
         }`
       ],
       [
@@ -82,7 +82,7 @@ const lines = (
         "paused",
         overview.pauses.length === 0
           ? "no"
-          : style.warn(overview.pauses.map((pause) => pauseText(pause, now)).join("; "))
+          : style.caution(overview.pauses.map((pause) => pauseText(pause, now)).join("; "))
       ],
       ["entries", `${number(overview.length)} in the stream`],
       ...(overview.rates === undefined

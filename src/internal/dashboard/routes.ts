@@ -23,6 +23,9 @@ const noToken = "The token is missing. Open the URL that the command printed whe
 export const enter = (policy: Policy, request: HttpServerRequest.HttpServerRequest): string | undefined =>
   mayEnter(policy, request) ?? (hasToken(policy.token, request) ? undefined : noToken)
 
+const icon =
+  "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><path fill=\"#1f5fbf\" d=\"M1 2h14v3H1zm0 4.5h10v3H1zm0 4.5h6v3H1z\"/></svg>"
+
 /** How often the live stream sends. */
 const interval = Duration.seconds(2)
 
@@ -93,6 +96,7 @@ export const add = Effect.fnUntraced(function*(
 
   yield* router.add("GET", under("/app.js"), file(assets.script, "text/javascript; charset=utf-8"))
   yield* router.add("GET", under("/app.css"), file(assets.style, "text/css; charset=utf-8"))
+  yield* router.add("GET", under("/icon.svg"), file(icon, "image/svg+xml"))
   yield* router.add("GET", under("/api/live"), guarded((request) => live(policy, handlers, request)))
   if (path !== "") yield* router.add("GET", under(""), html)
   yield* router.add("GET", under("/"), html)

@@ -54,6 +54,7 @@ export const laneKeys = (keys: LaneKeys): ReadonlyArray<string> => [
  */
 export const luaLanes = `local function lanesOf(stream, entries, due, held, waiting, sequence, rules, rates, time, most)
   local lanes, known, groups = { note = '', letIn = 0, over = 0, superseded = 0, marked = false }, {}, nil
+  local named = {}
   local work, bytes = 0, 0
 
   -- A lane is a range of members that begin with its name.
@@ -65,11 +66,8 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
   end
 
   -- The operator's rule goes before that of the workers, and theirs before that of the sender.
-  local function ruleOf(lane, brought)
-    local rule = known[lane]
-    if rule then return rule end
-    local name = lane:sub(1, lane:find('\\0', 1, true) - 1)
-    local found = redis.call('HMGET', rules, 'declared:' .. name, 'override:' .. name, 'pause:' .. lane)
+  local function readRule(name, brought)
+    local found = redis.call('HMGET', rules, 'declared:' .. name, 'override:' .. name)
     if brought and not found[1] then
       redis.call('HSET', rules, 'declared:' .. name, 's ' .. brought)
       found[1] = 's ' .. brought
@@ -80,16 +78,32 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
       at = at + 1
       if part ~= '-' then parts[at] = part end
     end
-    rule = {
+    local rule = {
       places = tonumber(parts[2]) or 1, limit = tonumber(parts[3]), period = tonumber(parts[4]),
       backlog = parts[5] or 'wait', halts = parts[6] == 'halt',
       allPlaces = tonumber(parts[7]), allLimit = tonumber(parts[8]), allPeriod = tonumber(parts[9]),
       all = name .. '\\0', isHalted = false, paused = 0
     }
     rule.hasAll = rule.allPlaces ~= nil or rule.allLimit ~= nil
-    if found[3] then
-      rule.paused = tonumber(found[3]:match('^%d+')) or 0
-      rule.isHalted = found[3]:sub(1, 6) == 'halted'
+    return rule
+  end
+
+  -- The rule is read once for a name, and the pause once for a lane.
+  local function ruleOf(lane, brought)
+    local rule = known[lane]
+    if rule then return rule end
+    local name = lane:sub(1, lane:find('\\0', 1, true) - 1)
+    local base = named[name]
+    if not base then
+      base = readRule(name, brought)
+      named[name] = base
+    end
+    rule = {}
+    for key, value in pairs(base) do rule[key] = value end
+    local pause = redis.call('HMGET', rules, 'pause:' .. lane)[1]
+    if pause then
+      rule.paused = tonumber(pause:match('^%d+')) or 0
+      rule.isHalted = pause:sub(1, 6) == 'halted'
       rule.isOver = not rule.isHalted and rule.paused <= time
     end
     known[lane] = rule
@@ -285,10 +299,13 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
     end
     local member = first(waiting, lane)
     while member do
-      local id = member:sub(#lane + ${digits + 3})
-      local record = redis.call('HGET', entries, id)
+      local free, at, isForAll = isFree(lane, rule)
+      if free and rule.hasAll and not isNext and first(waiting, rule.all) then free, isForAll = false, true end
+      if not free then return later(lane, rule, at, isForAll) end
       if work >= most or bytes >= ${maxLetInBytes} then return mark(lane, time) end
       work = work + 1
+      local id = member:sub(#lane + ${digits + 3})
+      local record = redis.call('HGET', entries, id)
       if not record then
         redis.call('ZREM', waiting, member)
       else
@@ -298,12 +315,8 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
           remove(member, id)
           lanes.over = lanes.over + 1
         else
-          local free, at, isForAll = isFree(lane, rule)
-          if free and rule.hasAll and not isNext and first(waiting, rule.all) then free, isForAll = false, true end
-          if not free then return later(lane, rule, at, isForAll) end
-          local entry = admit(lane, rule, unpack(values))
           -- The head stays, and the due loop tries again.
-          if not entry then return mark(lane, time + 1000) end
+          if not admit(lane, rule, unpack(values)) then return mark(lane, time + 1000) end
           remove(member, id)
           bytes = bytes + #record
           isNext = false
@@ -346,6 +359,15 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
     end
     lanes.fill(lane)
     if both == 2 then fillAll(all) end
+  end
+
+  -- A longer pause stays, and so does a halt.
+  function lanes.pause(lane, id, millis)
+    local rule = ruleOf(lane)
+    if rule.isHalted or rule.paused >= time + millis or not redis.call('ZSCORE', held, lane .. '\\0' .. id) then return end
+    redis.call('HSET', rules, 'pause:' .. lane, integer(time + millis))
+    rule.paused, rule.isOver = time + millis, false
+    if first(waiting, lane) then mark(lane, rule.paused) end
   end
 
   -- A retry takes a token when it falls due. Returns when, if there is none now.

@@ -4,7 +4,6 @@
  */
 import { expiresField, laneField } from "../wire/entry.ts"
 import { luaEnter, luaFields } from "./enter.ts"
-import { luaLanes } from "./lanes.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 
@@ -219,23 +218,14 @@ return 1
 
 /**
  * Lua: lets what is due into the stream, or into its lane. Returns how many went in, how many were over, and how late the latest
- * was. `laneKeys` are the last six keys of {@link luaLanes}.
+ * was. `lanes` makes what {@link luaLanes} makes.
  *
  * The first write needs no memory, so that a full server can be worked off.
  */
-export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream, entries, due, time, laneKeys)
+export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream, entries, due, time, lanes)
   local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, ${maxPromoted}, 'WITHSCORES')
   local promoted, over, late, bytes = 0, 0, 0, 0
   if #ids > 0 then redis.call('XDEL', stream, '0-0') end
-  -- Made when it is needed.
-  local made
-  local function lanes()
-    if not made then
-      ${luaLanes}
-      made = lanesOf(stream, entries, due, laneKeys[1], laneKeys[2], laneKeys[3], laneKeys[4], laneKeys[5], time, ${maxPromoted})
-    end
-    return made
-  end
   for i = 1, #ids, 2 do
     local id = ids[i]
     if id:sub(1, 5) == 'lane\\0' then
@@ -271,7 +261,6 @@ export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream
       redis.call('ZREM', due, id)
     end
   end
-  if made then over = over + made.over end
   return promoted, over, late
 end
 `

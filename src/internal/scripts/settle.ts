@@ -41,6 +41,8 @@ export interface Leaving {
   readonly lane: string
   /** Whether it became a dead letter, so that a lane whose rule says so halts. */
   readonly gaveUp: boolean
+  /** Milliseconds for which the lane lets nothing in. The entry waits and keeps its place then. */
+  readonly pause?: number | undefined
 }
 
 /** Where entries are settled, and for which consumer. */
@@ -359,7 +361,12 @@ if laned > 0 then
     now(), laned + ${maxLetIn}
   )
   for i = last + 1, #ARGV, 3 do
-    if ended[ARGV[i]] then lanes.leave(ARGV[i + 1], ARGV[i], ARGV[i + 2] == '1') end
+    local pause = ARGV[i + 2]:match('^p(%d+)')
+    if pause then
+      if done[ARGV[i]] then lanes.pause(ARGV[i + 1], ARGV[i], tonumber(pause)) end
+    elseif ended[ARGV[i]] then
+      lanes.leave(ARGV[i + 1], ARGV[i], ARGV[i + 2] == '1')
+    end
   end
   if lanes.marked then report('due', '') end
   if lanes.over > 0 then report('over', integer(lanes.over)) end
@@ -414,7 +421,11 @@ const isLaned = (params: SettleParams): params is SettleParams & { readonly leav
   params.leaving !== undefined && params.leaving.length > 0
 
 const withLeaving = (args: Array<string>, { leaving }: SettleParams): ReadonlyArray<string> => {
-  if (leaving !== undefined) { for (const { gaveUp, id, lane } of leaving) args.push(id, lane, gaveUp ? "1" : "0") }
+  if (leaving !== undefined) {
+    for (const { gaveUp, id, lane, pause } of leaving) {
+      args.push(id, lane, pause !== undefined ? `p${Math.ceil(pause)}` : gaveUp ? "1" : "0")
+    }
+  }
   return args
 }
 

@@ -5,7 +5,8 @@
  * An entry that was delivered `suspectAfter` times without an outcome may be the one that kills its workers. It is
  * given only to `aloneConsumer`, one at a time in each process, so that a crash counts against no other entry.
  */
-import { decodeRecord, replaysField, type RetryRecord } from "../wire/entry.ts"
+import { decodeRecord, laneField, replaysField, type RetryRecord } from "../wire/entry.ts"
+import { luaLanes, maxLetIn } from "./lanes.ts"
 import { luaPromote } from "./park.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 
@@ -117,8 +118,29 @@ export const takeDue = define<TakeDueParams>({
   lua: `${luaClaim}${luaPromote}
 local parkedEntries, parkedDue, scheduleNext, paused = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local waiting, time = ARGV[7], now()
-local laneKeys = { KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12] }
-local promoted, over, late = promote(stream, parkedEntries, parkedDue, time, laneKeys)
+-- Made when it is needed.
+local made
+local function lanes()
+  if not made then
+    ${luaLanes}
+    made = lanesOf(
+      stream, parkedEntries, parkedDue, KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], time, ${maxLetIn}
+    )
+  end
+  return made
+end
+local promoted, over, late = promote(stream, parkedEntries, parkedDue, time, lanes)
+-- When a retry may start, if its lane has a rate and no token now.
+local rated = #redis.call('ZRANGE', KEYS[12], 0, 0) > 0
+local function isLater(id)
+  local found = rated and redis.call('XRANGE', stream, id, id)[1]
+  local fields = found and found[2] or {}
+  for i = 1, #fields, 2 do
+    if fields[i] == '${laneField}' and fields[i + 1]:find('^[tn]:[%w_.%-]+%z[^%c]+$') then
+      return lanes().retry(fields[i + 1])
+    end
+  end
+end
 local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do
   if budget <= 0 then break end
@@ -129,12 +151,16 @@ for _, id in ipairs(ids) do
   elseif row[2] ~= waiting then
     -- The group was lost and made anew, and the entry delivered again: it is for its owner to run, and not due.
     redis.call('ZREM', due, id)
-  elseif not claim(row, 0) then
-    -- A full server refuses the first write of a script when it needs memory, which would keep all that is due.
-    redis.call('XACK', stream, group, '0-0')
-    redis.call('ZADD', due, integer(time + ${putOff}), id)
+  else
+    local later = isLater(id)
+    if later or not claim(row, 0) then
+      -- A full server refuses the first write of a script when it needs memory, which would keep all that is due.
+      redis.call('XACK', stream, group, '0-0')
+      redis.call('ZADD', due, integer(later or time + ${putOff}), id)
+    end
   end
 end
+if made then over = over + made.over end
 local schedules = redis.call('ZRANGE', scheduleNext, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, ${maxSchedules})
 local function wait(key, from)
   local first = redis.call('ZRANGE', key, from, '+inf', 'BYSCORE', 'LIMIT', 0, 1, 'WITHSCORES')

@@ -37,6 +37,10 @@ export class Delivered implements Delivery {
     this.consumer = consumer
     this.remaining = remaining
   }
+  get fence(): string {
+    const [millis = "", sequence = ""] = this.entryId.split("-")
+    return `${millis.padStart(16, "0")}-${sequence.padStart(12, "0")}-${String(this.deliveries).padStart(8, "0")}`
+  }
   /** Read only when it is asked for. */
   get scheduledFor(): DateTime.Utc | undefined {
     const slot = this.action.metadata?.[scheduledForKey]

@@ -2,7 +2,9 @@
  * The pure step from decisions to one call of the settle script: which decisions fit into the call, and how to replace
  * a result that cannot be written.
  */
+import * as Duration from "effect/Duration"
 import * as DomainAction from "../../DomainAction.ts"
+import { isRetryLater } from "../../HandlerError.ts"
 import type { RedisError } from "../../Redis.ts"
 import type { FailureAction, Settlement } from "../../Settlement.ts"
 import { textOf } from "../redis/failure.ts"
@@ -83,6 +85,12 @@ const idBytes = 64
 const expects = (action: Decision["action"]): boolean =>
   action !== undefined && DomainAction.expects(action) === "response"
 
+/** For how long the handler asked to pause its lane, in milliseconds. */
+const pauseOf = ({ cause, settlement }: Decision): number | undefined =>
+  settlement._tag === "Retry" && isRetryLater(cause) && cause.pauseLane === true
+    ? Duration.toMillis(settlement.delay)
+    : undefined
+
 /** The call for the first of the decisions: all of them, unless they are too large for one call. */
 export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>, options: EncodeOptions): Batch => {
   const plain: Array<Decision> = []
@@ -101,7 +109,8 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
     const decision = typeof encoded === "string" ? unencodable(made, encoded) : made
     const entry = typeof encoded === "string" ? encodeSettlement(decision, options) : encoded
     if (entry?.push?.kind === "list") first ??= entry.push
-    const lane = entry?.wait === undefined ? decision.entry.lane : undefined
+    const pause = pauseOf(decision)
+    const lane = entry?.wait === undefined || pause !== undefined ? decision.entry.lane : undefined
     const words = lane === undefined ? 0 : laneWords.entry + (leaving === undefined ? laneWords.call : 0)
     const fits = entry === undefined
       ? load.add(1 + words, idBytes)
@@ -110,7 +119,7 @@ export const batchOf = (target: SettleTarget, decisions: ReadonlyArray<Decision>
     if (!fits) break
     if (lane !== undefined) {
       leaving ??= []
-      leaving.push({ id, lane, gaveUp: decision.settlement._tag === "DeadLetter" })
+      leaving.push({ id, lane, gaveUp: decision.settlement._tag === "DeadLetter", pause })
     }
     if (isBefore(lastId, id)) lastId = id
     else if (isBefore(id, firstId)) firstId = id
