@@ -117,7 +117,7 @@ const Activity = ({ minutes, service, tab }: {
             ? (
               <>
                 <p class="quiet pad">
-                  Redis has no statistics of this time. These are the numbers since you opened the page.
+                  Redis has no statistics of this time. The charts show the numbers since you opened the page.
                 </p>
                 <SinceOpened service={service} />
               </>
@@ -138,7 +138,7 @@ const SinceOpened = ({ service }: { readonly service: string }) => {
   const samples = useLive().history.get(service) ?? []
   const times = samples.map(({ time }) => time / 1_000)
   const last = samples.at(-1)
-  if (last === undefined) return null
+  if (last === undefined || samples.length < 2) return null
   return (
     <div class="charts">
       <Chart

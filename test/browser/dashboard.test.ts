@@ -71,7 +71,7 @@ const WorldLayer = Layer.effect(
 ).pipe(Layer.provide(Server.layer()))
 
 /** The images that the documentation shows are written by `UPDATE_DOCS=1`; all others are only for the eye. */
-const inDocs = new Set(["overview-light", "overview-phone", "service-light", "dead-letters-dark", "letters-light"])
+const inDocs = new Set(["overview-light", "dead-letters-dark", "letters-light"])
 const images = "node_modules/.cache/dashboard"
 
 const pathOf = (name: string): string =>
