@@ -105,7 +105,8 @@ export const operatorCalls: Readonly<Record<string, (world: World) => Command>> 
   declareRule: ({ chance, names }) => evaluate(declareRule, { ...names, name: "t:a.b", rule: chance.pick(rules) }),
   overrideRule: ({ chance, names }) =>
     evaluate(overrideRule, { ...names, name: "t:a.b", rule: chance.pick(["", rules[1]]) }),
-  pauseLane: ({ chance, names }) => evaluate(pauseLane, { ...names, lane: chance.pick(lanes), millis: step }),
+  pauseLane: ({ chance, names }) =>
+    evaluate(pauseLane, { ...names, lane: chance.pick(lanes), millis: (1 + chance.below(100_000)) * step }),
   resumeLane: ({ chance, names }) => evaluate(resumeLane, { ...names, lane: chance.pick(lanes) }),
   readLanes: ({ chance, names }) => evaluate(readLanes, { ...names, after: "", limit: chance.pick([1, 100]) })
 }

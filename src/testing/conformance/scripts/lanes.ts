@@ -129,7 +129,7 @@ export const laneCases: ReadonlyArray<Case> = cases("scripts: lanes", (test) => 
       const call = evaluate(adopt, { ...names, consumer: "me", retain: false, adopted })
       assert.deepEqual(yield* call, ["held", "moved"])
       assert.deepEqual(yield* call, ["held", "lost"])
-      yield* expectScores(["0"], "ZSCORE", names.lanesHeld, `${lane}\0${ids[0]}`)
+      yield* expectScores(["0", null], "ZMSCORE", names.lanesHeld, `${lane}\0${ids[0]}`, "other")
       yield* end(ids[0]!)
       const [next = ""] = yield* read
       const [entry] = yield* send<ReadonlyArray<readonly [string, ReadonlyArray<string>]>>(
