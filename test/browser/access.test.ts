@@ -44,6 +44,7 @@ class Ports extends Context.Service<Ports, {
   readonly open: number
   readonly guarded: number
   readonly withToken: number
+  readonly mounted: number
   readonly redis: Server.Server
 }>()("effect-redis-workers/test/browser/Ports") {}
 
@@ -56,7 +57,8 @@ const PortsLayer = Layer.effect(
       HttpRouter.serve(Dashboard.layer(options), { disableLogger: true, disableListenLog: true }).pipe(
         Layer.provide(NodeHttpServer.layer(createServer, { port, host: "127.0.0.1" }))
       )
-    const [open, guarded, withToken] = [yield* Server.freePort, yield* Server.freePort, yield* Server.freePort]
+    const [open, guarded] = [yield* Server.freePort, yield* Server.freePort]
+    const [withToken, mounted] = [yield* Server.freePort, yield* Server.freePort]
     const context = yield* Layer.build(
       Layer.mergeAll(
         client,
@@ -68,6 +70,7 @@ const PortsLayer = Layer.effect(
               ? Effect.succeed(headers["x-user"] ?? "guest")
               : Effect.fail(new Error(`guests may not ${kind}`))
         }),
+        serve(mounted, { path: "/ops/queues" }),
         serve(withToken, { token: Redacted.make(token) })
       ).pipe(
         Layer.provide(Inspector.layerOptions({ contracts })),
@@ -77,7 +80,7 @@ const PortsLayer = Layer.effect(
       )
     )
     yield* Effect.provideContext(begin(40), context)
-    return Ports.of({ open, guarded, withToken, redis })
+    return Ports.of({ open, guarded, withToken, mounted, redis })
   })
 ).pipe(Layer.provide(Server.layer()))
 
@@ -110,6 +113,15 @@ layer(PortsLayer, { excludeTestServices: true, timeout: started })("access to th
       assert.strictEqual((await ask(open, "/api/services")).status, 200)
     }
   )
+
+  check("is had under the path of the option, and nowhere else", async ({ mounted }) => {
+    const files = ["", "/", "/app.js", "/app.css", "/icon.svg"]
+    for (const path of [...files, "/services/payment", "/audit", "/api/session", "/api/openapi.json"]) {
+      assert.strictEqual((await ask(mounted, `/ops/queues${path}`)).status, 200, path)
+    }
+    assert.include((await ask(mounted, "/ops/queues")).body, "src=\"/ops/queues/app.js\"")
+    assert.strictEqual((await ask(mounted, "/api/session")).status, 404)
+  })
 
   check(
     "refuses a verb without JSON, without the own header, or from a foreign Origin, and does nothing",

@@ -8,15 +8,12 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as assert from "node:assert/strict"
-import { mkdirSync } from "node:fs"
 import * as Playwright from "playwright-core"
 import { chromium, missingChromium } from "../../scripts/chromium-binary.ts"
 
 /** `--disable-quic` and the others keep the browser from talking to anybody but the page's server. */
 const flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking " +
   "--disable-component-update --disable-sync"
-
-const images = "docs/images"
 
 export class Browser extends Context.Service<Browser, Playwright.Browser>()(
   "effect-redis-workers/test/Browser"
@@ -89,11 +86,4 @@ export const seriousFindings = (page: Playwright.Page): Effect.Effect<ReadonlyAr
 export const assertSound = ({ page, problems }: Opened): Effect.Effect<void> =>
   Effect.map(seriousFindings(page), (findings) => {
     assert.deepEqual({ problems, findings }, { problems: [], findings: [] })
-  })
-
-/** Takes a picture for the documentation. */
-export const screenshot = (page: Playwright.Page, name: string): Effect.Effect<void> =>
-  Effect.promise(async () => {
-    mkdirSync(images, { recursive: true })
-    await page.screenshot({ path: `${images}/${name}.png` })
   })

@@ -98,8 +98,8 @@ export const add = Effect.fnUntraced(function*(
   yield* router.add("GET", under("/app.css"), file(assets.style, "text/css; charset=utf-8"))
   yield* router.add("GET", under("/icon.svg"), file(icon, "image/svg+xml"))
   yield* router.add("GET", under("/api/live"), guarded((request) => live(policy, handlers, request)))
-  if (path !== "") yield* router.add("GET", under(""), html)
-  yield* router.add("GET", under("/"), html)
+  // The router takes a path with and without a slash at its end for the same.
+  yield* router.add("GET", path === "" ? "/" : under(""), html)
   // Each view has a URL of its own, which the page reads.
   for (const view of ["/services/*", "/audit"] as const) yield* router.add("GET", under(view), html)
 })
