@@ -47,7 +47,7 @@ const sent = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, change: Par
   return typeof replies === "string" ? replies : replies.map((reply) => reply._tag).join(" ")
 })
 
-const pendingIds = Effect.map(owners, (rows) => rows.map(([id]) => String(id)))
+const pendingIds = Effect.map(owners, (rows) => rows.map(([id]) => id))
 
 /** Reads everything as a consumer, and returns the ids of what is new. */
 const read = Effect.gen(function*() {
