@@ -8,9 +8,11 @@ const onCluster = [
   "callbackRoute",
   "client",
   "conformance",
+  "DeadLetter",
   "deadlines",
   "inspector",
   "inspector.pause",
+  "integers",
   "later",
   "schedules",
   "worker.settlement"

@@ -15,6 +15,7 @@ import { actionStream, callbackInbox, inbox, responseList } from "../../src/inte
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Worker from "../../src/Worker.ts"
 import { entriesOf, eventually, inMemory, onBoth, onServer, Place, send } from "../support/layers.ts"
+import { isOnCluster } from "../support/place.ts"
 import { RedisServer } from "../support/redisServer.ts"
 
 const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
@@ -532,7 +533,10 @@ onBoth("DeadLetter dry runs", (test) => {
     }))
 })
 
-onBoth("DeadLetter redelivers", (test) => {
+// On a cluster a worker forwards what is redelivered, see test/cluster/redeliver.test.ts.
+const onBothButClusters = isOnCluster ? inMemory : onBoth
+
+onBothButClusters("DeadLetter redelivers", (test) => {
   test("an answer once its list can be written, and is done with the letter", () =>
     Effect.gen(function*() {
       const { names } = yield* Place

@@ -21,6 +21,7 @@ import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as TestWorker from "../../src/testing/TestWorker.ts"
 import * as Worker from "../../src/Worker.ts"
 import { entriesOf, eventually, fieldsOf, onBoth, Place, send } from "../support/layers.ts"
+import { namingOf } from "../support/namings.ts"
 import { describeInMemory } from "../support/place.ts"
 import { codecOf } from "../support/typedCodec.ts"
 
@@ -464,7 +465,7 @@ onBoth("integers beyond 2^53", (test) => {
       const letters = yield* Effect.provide(
         DeadLetter.DeadLetter,
         DeadLetter.layerOptions({ service: "user" }).pipe(
-          Layer.provide(QueueNaming.layerOf(QueueNaming.make({ prefix: "nooble4", environment })))
+          Layer.provide(QueueNaming.layerOf(namingOf(environment)))
         )
       )
       assert.deepStrictEqual(yield* letters.dryRun(group), { checked: 1, passing: 1, failing: [] })

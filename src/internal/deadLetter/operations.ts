@@ -28,9 +28,9 @@ import { explainText } from "../redis/streamIds.ts"
 import { maxBytes } from "../scripts/bounds.ts"
 import { countLetters, readLetter, type ScanParams } from "../scripts/deadLetter.ts"
 import { redeliverAnswer, replayLetters } from "../scripts/deadLetterMoves.ts"
-import { target } from "../wire/answerTarget.ts"
+import { type PushTarget, target } from "../wire/answerTarget.ts"
 import * as entry from "../wire/entry.ts"
-import { rerouteFor } from "../wire/outbound.ts"
+import { type Address, addressIn, rerouteFor } from "../wire/outbound.ts"
 import { dryRun } from "./dryRun.ts"
 import { DeadLetterNotFound, NotDeliverable, NotReplayable, TooManyHops } from "./errors.ts"
 import { checkGiven, listRows, manyRows, replayRows } from "./options.ts"
@@ -117,7 +117,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
       })
     )
 
-  const inspect = Effect.fn("DeadLetter.inspect")(function*(id: string) {
+  const look = Effect.fnUntraced(function*(id: string) {
     const reply = isId(id) ? array(yield* redis.eval(readLetter.script)({ deadLetters: key, id })) : []
     const [size, flat, values, replaced, inData] = reply
     if (size === undefined) return yield* notFound(id)
@@ -125,7 +125,7 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
     const fields = strings(values)
     const read = entry.make(id, fields)
     const broken = reading.isBroken(read.data ?? "", inData)
-    return {
+    const details = {
       ...reading.letterFrom(id, Number(size), notes),
       entry: Array.from({ length: fields.length / 2 }, (_, i) => [fields[2 * i] ?? "", fields[2 * i + 1] ?? ""]),
       binary: reading.isBroken(fields.join("\0"), replaced),
@@ -137,7 +137,10 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
       answer: notes.get("answer"),
       undeliverable: notes.get("undeliverable")
     } satisfies Details
+    return { details, notes }
   })
+
+  const inspect = Effect.fn("DeadLetter.inspect")((id: string) => Effect.map(look(id), ({ details }) => details))
 
   // ---------------------------------------------------------------------------
   // counting
@@ -324,17 +327,33 @@ export const make = (options: DeadLettersOptions): DeadLetter["Service"] => {
   /** An answer for another slot goes there by way of a worker. */
   const reroute = rerouteFor(slotsOf(redis, key), names.outbound, () => {}) ?? identity
 
-  const redeliver = Effect.fn("DeadLetter.redeliver")(function*(id: string) {
-    const refuse = (message: string) => Effect.fail(new NotDeliverable({ id, message }))
-    const { answer, data } = yield* inspect(id)
-    if (answer === undefined || data === undefined) {
-      return yield* refuse(`The dead letter ${id} holds no answer: replay it to get one`)
-    }
+  const accepted = accepts(naming)
+
+  const allowed = (address: Address, payload: string): PushTarget | undefined =>
+    (address.kind === "stream" ? ["stream"] as const : ["response", "callback"] as const).some((kind) =>
+        accepted(address.key, kind)
+      )
+      ? { ...address, payload }
+      : undefined
+
+  const answerOf = (data: string, answer: string): PushTarget | undefined => {
     // The action was decoded once, by a worker whose limits may have been others.
     const action = DomainAction.parse(data, noLimits)
-    const push = Result.isSuccess(action)
-      ? target(action.success, answer, { accepts: accepts(naming), responseTimeToLive }, kindOf(answer))
+    return Result.isSuccess(action)
+      ? target(action.success, answer, { accepts: accepted, responseTimeToLive }, kindOf(answer))
       : undefined
+  }
+
+  const redeliver = Effect.fn("DeadLetter.redeliver")(function*(id: string) {
+    const refuse = (message: string) => Effect.fail(new NotDeliverable({ id, message }))
+    const { details: { answer, data }, notes } = yield* look(id)
+    // The letter of an answer that a worker could not forward to another slot: it has an address, and no action.
+    const noted = notes.get("address")
+    const address = noted === undefined ? undefined : addressIn(noted)
+    if (answer === undefined || data === undefined && address === undefined) {
+      return yield* refuse(`The dead letter ${id} holds no answer: replay it to get one`)
+    }
+    const push = address !== undefined ? allowed(address, answer) : answerOf(data ?? "", answer)
     if (push === undefined) {
       return yield* refuse(
         "The naming does not accept the list that the message names for its answer. Correct the naming, or discard the letter"

@@ -57,10 +57,8 @@ export const outbound: MakePart = (host) => {
     yield* Effect.logWarning(`An answer could not be forwarded and is kept in the dead letters: ${why}`)
     yield* redis.send(
       ...["XADD", names.deadLetters, "*", "reason", "undeliverable", "undeliverable", why, "answer", payload] as const,
-      "entry_id",
-      id,
-      "address",
-      address
+      // It has no fields of an action, so it cannot be replayed; its answer can be sent to that address again.
+      ...["address", address, "entry_id", id, "fields", "0"] as const
     )
   })
 

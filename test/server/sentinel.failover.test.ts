@@ -1,0 +1,88 @@
+/** A service under load while three real Sentinels make its replica the master. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type * as IoRedis from "../../src/IoRedis.ts"
+import * as Server from "../support/redisServer.ts"
+import * as Sentinel from "../support/sentinel.ts"
+import * as Trouble from "../support/troubleWorld.ts"
+import { until } from "../support/until.ts"
+
+const name = "mymaster"
+
+/** A master with a replica, and three Sentinels that know both and each other. */
+const watched = Effect.gen(function*() {
+  const replica = yield* Server.start()
+  const master = yield* Server.start()
+  yield* replica.cli("REPLICAOF", master.host, master.port)
+  const sentinels = yield* Sentinel.real(master, 3)
+  yield* until(
+    "the replica has all",
+    Effect.map(replica.cli("INFO", "replication"), (info) => String(info).includes("master_link_status:up"))
+  )
+  yield* until(
+    "the Sentinels know each other and the replica",
+    Effect.map(
+      Effect.forEach(sentinels, (sentinel) => sentinel.cli("SENTINEL", "MASTER", name)),
+      (replies) =>
+        replies.every((reply) => {
+          // SAFETY: names and values, one after the other.
+          const fields = reply as ReadonlyArray<string>
+          const field = (key: string) => fields[fields.indexOf(key) + 1]
+          return field("num-slaves") === "1" && field("num-other-sentinels") === "2"
+        })
+    ),
+    20_000
+  )
+  return { master, replica, sentinels }
+})
+
+describe("with three real Sentinels", () => {
+  it.live.each(["a failover by command", "SIGKILL", "SIGSTOP"] as const)(
+    "every call ends, and only what was accepted before the switch can be lost, after %s of the master under load",
+    (trouble) =>
+      Effect.gen(function*() {
+        const { master, replica, sentinels } = yield* watched
+        const redis: IoRedis.Options = {
+          connectTimeout: "4 seconds",
+          ioredis: { name, sentinels: sentinels.map(({ host, port }) => ({ host, port })), failoverDetector: true }
+        }
+        // What is asked of the server is asked of the one that becomes the master.
+        const world = yield* Trouble.make({ server: replica })
+        const process = yield* world.startWorker({ consumers: 2 }, redis)
+        const client = yield* world.startClient(redis)
+        const before = yield* Trouble.startLoad(client, "before")
+        yield* Trouble.handledMore(world)
+
+        if (trouble === "a failover by command") yield* sentinels[0]!.cli("SENTINEL", "FAILOVER", name)
+        else yield* master.kill(trouble)
+        yield* until(
+          "the replica is the master",
+          Effect.map(replica.cli("ROLE"), (role) => String(role).startsWith("master")),
+          20_000
+        )
+        yield* until(
+          "the Sentinels name it",
+          Effect.map(
+            Effect.forEach(sentinels, (sentinel) => sentinel.cli("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)),
+            (addresses) => addresses.every((address) => String(address) === `${replica.host},${replica.port}`)
+          ),
+          20_000
+        )
+        yield* Trouble.handledMore(world)
+        yield* before.stop
+        yield* Trouble.recovered(process)
+
+        // The calls go to the new master now: nothing of them may be lost.
+        const after = yield* Trouble.startLoad(client, "after")
+        yield* until("more is accepted", Effect.sync(() => after.accepted.size >= 100), 20_000)
+        yield* after.stop
+        yield* Trouble.nothingLost(world, after.accepted)
+        const lost = [...before.accepted].filter((key) => !world.handled.has(key))
+        const answered = lost.filter((key) => before.answered.has(key))
+        assert.deepStrictEqual(answered, [], "answered and not handled")
+        // Replication is asynchronous: a second of this load is 100 calls.
+        assert.isAtMost(lost.length, 200, "accepted and lost with the old master")
+      }),
+    90_000
+  )
+})
