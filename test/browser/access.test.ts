@@ -68,7 +68,7 @@ const PortsLayer = Layer.effect(
           authorize: ({ headers }, { kind }) =>
             kind === "read" || headers["x-user"] === "ana"
               ? Effect.succeed(headers["x-user"] ?? "guest")
-              : Effect.fail(new Error(`guests may not ${kind}`))
+              : Effect.fail({ message: `guests may not ${kind}` })
         }),
         serve(mounted, { path: "/ops/queues" }),
         serve(withToken, { token: Redacted.make(token) })

@@ -21,12 +21,13 @@ import * as QueueNaming from "../../src/QueueNaming.ts"
 import type { Command } from "../support/redisCommands.ts"
 import { type Chance, chanceOf } from "./chance.ts"
 import { command, evaluate, type Play, step } from "./command.ts"
+import { operatorCalls } from "./operators.ts"
 
 const values = ["", "a", "{}", "ü€\u{1F600}", "\uFFFD", "a\uFFFD\uFFFD", "\0", "x".repeat(2_000)] as const
 const names = ["data", "data", "trace", "", "fields"] as const
 const consumers = ["me", "you", "alone", "gone", "waiting"] as const
 
-interface World {
+export interface World {
   readonly chance: Chance
   readonly names: Names
   readonly ids: ReadonlyArray<string>
@@ -124,6 +125,11 @@ const state: ReadonlyArray<Command> = [
   command("HGETALL", worldNames.parkedEntries),
   command("ZRANGE", worldNames.parkedDue, 0, -1, "WITHSCORES"),
   command("GET", "unique"),
+  command("GET", "guard"),
+  command("HGETALL", worldNames.paused),
+  command("HGETALL", worldNames.lanesRules),
+  command("ZRANGE", worldNames.lanesHeld, 0, -1),
+  command("ZRANGE", worldNames.lanesWaiting, 0, -1),
   command("HGETALL", worldNames.scheduleSpecs),
   command("HGETALL", worldNames.scheduleState),
   command("ZRANGE", worldNames.scheduleNext, 0, -1, "WITHSCORES"),
@@ -280,7 +286,7 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
       limit: world.chance.pick([0, 1, 3, 100])
     }),
   forward: (world) => {
-    const { chance, names, targets } = world
+    const { chance, targets } = world
     return evaluate(forward, {
       address: {
         kind: chance.pick<"list" | "stream">(["list", "stream"]),
@@ -290,7 +296,7 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
         traceparent: chance.pick([undefined, "00-1-2-01"])
       },
       payload: chance.pick(values),
-      guard: chance.oneIn(2) ? undefined : { key: names.lease, id: chance.pick(["a", "b"]) }
+      guard: chance.oneIn(2) ? undefined : { key: "guard", id: chance.pick(["a", "b"]) }
     })
   },
   trim: ({ chance, names }) =>
@@ -301,7 +307,10 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
     }),
   countReplacements: (world) => evaluate(countReplacements, { stream: world.names.stream, ids: some(world, 8) }),
   declareFeatures: ({ chance, names }) =>
-    evaluate(declareFeatures, { features: names.features, names: chance.pick([["parked"], ["parked", "unique"]]) }),
+    evaluate(declareFeatures, {
+      features: names.features,
+      names: chance.pick([["parked"], ["parked", "unique"], ["parked", "unique", "lanes"]])
+    }),
   park: (world) => {
     const { chance, names } = world
     const ids = chance.times(4, () => chance.pick(parkingIds))
@@ -360,6 +369,7 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
     }),
   renewSchedules: ({ chance, names }) =>
     evaluate(renewSchedules, { ...names, versions: [["one", chance.pick(["v1", "v2"])], ["two", "v1"]] }),
+  ...operatorCalls,
   rehearse: ({ chance, names, targets }) =>
     evaluate(rehearse, {
       ...names,

@@ -6,6 +6,7 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { boundLetters } from "../../src/internal/scripts/deadLetterMoves.ts"
+import { listEntries, lookAt, overview } from "../../src/internal/scripts/inspect.ts"
 import * as RedisMemory from "../../src/RedisMemory.ts"
 import { step, texts, withText } from "../scripts/command.ts"
 import { letterPlay } from "../scripts/deadLetters.ts"
@@ -63,11 +64,27 @@ const normalise = ([name, ...args]: Command, reply: unknown, now: number): unkno
   if (name === "XPENDING" && args.length > 2 && Array.isArray(reply)) return idleInSteps(reply)
   // How old the oldest letter is: a few milliseconds, if a call has written it.
   const isBounding = texts.get(args[0] ?? "") === boundLetters.lua
-  const value = isBounding && Array.isArray(reply)
+  const isListing = listings.has(texts.get(args[0] ?? "") ?? "")
+  const value = isListing
+    ? withoutTimes(withoutIdle(reply), now)
+    : isBounding && Array.isArray(reply)
     ? reply.map((part, i) => i === 2 ? Math.round(Number(part) / step) : part)
     : withoutTimes(reply, now)
   return name === "HGETALL" || (name === "ZRANGE" && args.at(-1) === "WITHSCORES") ? pairs(value) : value
 }
+
+/** Scripts whose rows tell how long a consumer or an entry was idle: a few milliseconds. */
+const listings = new Set([overview.lua, listEntries.lua, lookAt.lua])
+
+/** Numbers of milliseconds in rows that begin with a name or an id. */
+const withoutIdle = (reply: unknown): unknown =>
+  Array.isArray(reply)
+    ? reply.map((part) =>
+      Array.isArray(part) && typeof part[0] === "string"
+        ? part.map((value, i) => (i === 2 && part.length === 3) || i === 5 ? Math.round(Number(value) / step) : value)
+        : withoutIdle(part)
+    )
+    : reply
 
 const timeOf = (reply: unknown): number => Array.isArray(reply) ? Number(reply[0]) * 1000 + Number(reply[1]) / 1000 : 0
 

@@ -4,11 +4,9 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
 import * as Action from "../../src/Action.ts"
 import * as ActionClient from "../../src/ActionClient.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
@@ -148,11 +146,4 @@ export const make = Effect.fnUntraced(function*(
     lost: () => [...ledger.accepted].filter((key) => !key.endsWith("d") && !ledger.handled.has(key))
   }
   return load
-})
-
-/** Workers and clients of their own scope, closed by the returned effect. */
-export const scoped = Effect.fnUntraced(function*(cluster: Cluster.Cluster) {
-  const scope = yield* Scope.make()
-  const load = yield* Scope.provide(make(cluster), scope)
-  return { load, stop: Scope.close(scope, Exit.void) }
 })

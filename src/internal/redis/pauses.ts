@@ -3,18 +3,12 @@
 /** The field of the whole service. */
 export const everything = "*"
 
-/** The time of a pause without an end. */
-const lasting = "halted"
-
 export interface StoredPause {
   readonly field: string
   /** Milliseconds by the server's clock; `Infinity` until it is ended. */
   readonly until: number
   readonly reason: string
 }
-
-export const encodePause = ({ reason, until }: Omit<StoredPause, "field">): string =>
-  `${until === Infinity ? lasting : until} ${reason}`
 
 /** The pauses in a flat list of fields and values. Lanes have fields with a NUL, and are paused by others. */
 export const decodePauses = (flat: ReadonlyArray<string>): ReadonlyArray<StoredPause> => {

@@ -219,7 +219,7 @@ export const expect = (
 
 /** Sends a command that replies with scores, which some clients give as numbers. */
 export const expectScores = (
-  reply: ReadonlyArray<string>,
+  reply: ReadonlyArray<string | null>,
   command: string,
   ...args: ReadonlyArray<Argument>
 ): Effect.Effect<void, Redis.RedisError, Redis.Redis> =>
