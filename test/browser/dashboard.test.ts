@@ -11,6 +11,7 @@ import { begin, contracts, place } from "../../examples/demo/services.ts"
 import { chromium as program } from "../../scripts/chromium-binary.ts"
 import { Dashboard, Inspector, IoRedis } from "../../src/index.ts"
 import * as Server from "../support/redisServer.ts"
+import { until } from "../support/until.ts"
 
 const started = 150_000
 const actions = 2_000
@@ -51,12 +52,7 @@ const WorldLayer = Layer.effect(
       inspector.overview("payment"),
       ({ deadLetters, lag, retrying }) => lag === 0 && deadLetters >= 220 && retrying > 0
     )
-    let ready = false
-    for (let round = 0; !ready && round < 600; round++) {
-      ready = yield* failed
-      if (!ready) yield* Effect.sleep("100 millis")
-    }
-    if (!ready) return yield* Effect.die(new Error("the workers did not get through the load"))
+    yield* until("the workers got through the load", failed, 60_000)
     const browser = yield* Effect.acquireRelease(
       Effect.promise(() => chromium.launch({ executablePath: program()!, args: flags.split(" ") })),
       (browser) => Effect.promise(() => browser.close())

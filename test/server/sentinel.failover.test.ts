@@ -2,46 +2,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as IoRedis from "../../src/IoRedis.ts"
-import * as Server from "../support/redisServer.ts"
 import * as Sentinel from "../support/sentinel.ts"
 import * as Trouble from "../support/troubleWorld.ts"
 import { until } from "../support/until.ts"
 
 const name = "mymaster"
 
-/** A master with a replica, and three Sentinels that know both and each other. */
-const watched = Effect.gen(function*() {
-  const replica = yield* Server.start()
-  const master = yield* Server.start()
-  yield* replica.cli("REPLICAOF", master.host, master.port)
-  const sentinels = yield* Sentinel.real(master, 3)
-  yield* until(
-    "the replica has all",
-    Effect.map(replica.cli("INFO", "replication"), (info) => String(info).includes("master_link_status:up"))
-  )
-  yield* until(
-    "the Sentinels know each other and the replica",
-    Effect.map(
-      Effect.forEach(sentinels, (sentinel) => sentinel.cli("SENTINEL", "MASTER", name)),
-      (replies) =>
-        replies.every((reply) => {
-          // SAFETY: names and values, one after the other.
-          const fields = reply as ReadonlyArray<string>
-          const field = (key: string) => fields[fields.indexOf(key) + 1]
-          return field("num-slaves") === "1" && field("num-other-sentinels") === "2"
-        })
-    ),
-    20_000
-  )
-  return { master, replica, sentinels }
-})
-
 describe("with three real Sentinels", () => {
   it.live.each(["a failover by command", "SIGKILL", "SIGSTOP"] as const)(
     "every call ends, and only what was accepted before the switch can be lost, after %s of the master under load",
     (trouble) =>
       Effect.gen(function*() {
-        const { master, replica, sentinels } = yield* watched
+        const { master, replica, sentinels } = yield* Sentinel.watched
         const redis: IoRedis.Options = {
           connectTimeout: "4 seconds",
           ioredis: { name, sentinels: sentinels.map(({ host, port }) => ({ host, port })), failoverDetector: true }

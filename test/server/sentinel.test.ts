@@ -312,28 +312,8 @@ describe("with three real Sentinels", () => {
     "a worker and a client go on after the master was killed and the first Sentinel was frozen",
     () =>
       Effect.gen(function*() {
-        const replica = yield* Server.start()
-        const master = yield* Server.start()
-        yield* replica.cli("REPLICAOF", master.host, master.port)
-        const sentinels = yield* Sentinel.real(master, 3)
-        yield* until(
-          "the replica has all",
-          Effect.map(replica.cli("INFO", "replication"), (info) => String(info).includes("master_link_status:up"))
-        )
+        const { master, replica, sentinels } = yield* Sentinel.watched
         const [frozen, ...others] = sentinels
-        yield* until(
-          "the Sentinels know each other and the replica",
-          Effect.map(
-            Effect.forEach(sentinels, (sentinel) => sentinel.cli("SENTINEL", "MASTER", name)),
-            (replies) =>
-              replies.every((reply) => {
-                const fields = reply as ReadonlyArray<string>
-                const field = (key: string) => fields[fields.indexOf(key) + 1]
-                return field("num-slaves") === "1" && field("num-other-sentinels") === "2"
-              })
-          ),
-          20_000
-        )
 
         const redis: IoRedis.Options = {
           connectTimeout: "4 seconds",

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import * as Server from "./redisServer.ts"
+import { until } from "./until.ts"
 
 /** What a stand-in does with its clients. */
 export type Behaviour =
@@ -114,7 +115,7 @@ export const standIn = (master: number): Effect.Effect<Sentinel, never, Scope.Sc
   })
 
 /** Real Sentinels that watch a master, two of which must agree that it is gone. */
-export const real = (master: Server.Server, count: number) =>
+const real = (master: Server.Server, count: number) =>
   Effect.forEach(Array.from({ length: count }), () =>
     Server.start({
       sentinel: true,
@@ -124,3 +125,30 @@ export const real = (master: Server.Server, count: number) =>
         "sentinel failover-timeout mymaster 6000"
       ]
     }))
+
+/** A master with a replica, and three Sentinels that know both and each other. */
+export const watched = Effect.gen(function*() {
+  const replica = yield* Server.start()
+  const master = yield* Server.start()
+  yield* replica.cli("REPLICAOF", master.host, master.port)
+  const sentinels = yield* real(master, 3)
+  yield* until(
+    "the replica has all",
+    Effect.map(replica.cli("INFO", "replication"), (info) => String(info).includes("master_link_status:up"))
+  )
+  yield* until(
+    "the Sentinels know each other and the replica",
+    Effect.map(
+      Effect.forEach(sentinels, (sentinel) => sentinel.cli("SENTINEL", "MASTER", "mymaster")),
+      (replies) =>
+        replies.every((reply) => {
+          // SAFETY: names and values, one after the other.
+          const fields = reply as ReadonlyArray<string>
+          const field = (key: string) => fields[fields.indexOf(key) + 1]
+          return field("num-slaves") === "1" && field("num-other-sentinels") === "2"
+        })
+    ),
+    20_000
+  )
+  return { master, replica, sentinels }
+})

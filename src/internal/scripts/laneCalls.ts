@@ -7,7 +7,7 @@ import { expiresField, laneField, replaysField } from "../wire/entry.ts"
 import { maxEntries } from "./bounds.ts"
 import { luaEnter, luaFields } from "./enter.ts"
 import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
-import { luaLacks, luaWhen } from "./park.ts"
+import { luaLacks, luaWhen, type SendTerms } from "./park.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 import { maxFields } from "./settle.ts"
@@ -28,19 +28,8 @@ export interface LanedAction {
   readonly text: string
 }
 
-export interface SendLanedParams extends LaneKeys {
+export interface SendLanedParams extends LaneKeys, SendTerms {
   readonly features: string
-  /** The key of a deduplication; `undefined` without one. */
-  readonly uniqueKey: string | undefined
-  /** Milliseconds for which a second action with the key is a duplicate. */
-  readonly within: number
-  /** The SHA-1 in the key, so that a removal can free it. */
-  readonly uniqueHash: string
-  /** `+` milliseconds, `@` a time by the server's clock, or nothing for now. */
-  readonly when: string
-  /** Milliseconds after which an action that has not started is dropped. */
-  readonly expiresIn: number | undefined
-  readonly traceparent: string | undefined
   /** The rule of the contract. */
   readonly rule: string
   readonly actions: ReadonlyArray<LanedAction>

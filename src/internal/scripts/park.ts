@@ -45,11 +45,8 @@ const luaWithFields = `local function withFields(call, text, traceparent, expire
 end
 `
 
-export interface ParkParams {
-  readonly features: string
-  readonly stream: string
-  readonly parkedEntries: string
-  readonly parkedDue: string
+/** What a call asks of the actions that it sends, with or without lanes. */
+export interface SendTerms {
   /** The key of a deduplication; `undefined` without one. */
   readonly uniqueKey: string | undefined
   /** Milliseconds for which a second action with the key is a duplicate. */
@@ -61,6 +58,13 @@ export interface ParkParams {
   /** Milliseconds after which an action that has not started is dropped. */
   readonly expiresIn: number | undefined
   readonly traceparent: string | undefined
+}
+
+export interface ParkParams extends SendTerms {
+  readonly features: string
+  readonly stream: string
+  readonly parkedEntries: string
+  readonly parkedDue: string
   readonly ids: ReadonlyArray<string>
   readonly texts: ReadonlyArray<string>
 }
