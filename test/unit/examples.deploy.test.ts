@@ -119,7 +119,8 @@ describe("examples/deploy", () => {
   })
 
   it("gives a container more time to stop than its worker takes", () => {
-    const [, grace] = /\| `WORKER_SHUTDOWN_GRACE` \| `shutdownGrace` \| (\d+) seconds/.exec(read("docs/configuration.md"))!
+    const settings = read("docs/configuration.md")
+    const [, grace] = /\| `WORKER_SHUTDOWN_GRACE` \| `shutdownGrace` \| (\d+) seconds/.exec(settings)!
     const { services } = parse(`${folder}/compose.yaml`)
     assert.isAtLeast(Number.parseInt(services.worker.stop_grace_period, 10), Number(grace) + 10)
   })
