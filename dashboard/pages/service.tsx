@@ -174,7 +174,7 @@ const SinceOpened = ({ service }: { readonly service: string }) => {
 // -----------------------------------------------------------------------------
 
 export const actionUrl = (service: string, { id, state }: { readonly id: string; readonly state: string }): string =>
-  serviceUrl(service, `/actions/${encodeURIComponent(id)}${state === "scheduled" ? "?by=action" : ""}`)
+  serviceUrl(service, `/actions/${encodeURIComponent(id)}${state === "scheduled" || state === "queued" ? "?by=action" : ""}`)
 
 export const StateVerbs = ({ done, entry: { id, state }, service }: {
   readonly service: string
@@ -185,7 +185,7 @@ export const StateVerbs = ({ done, entry: { id, state }, service }: {
   const verb = (verb: Verb) => () => verb
   return (
     <div class="row">
-      {state !== "waiting" && (
+      {state !== "waiting" && state !== "queued" && (
         <VerbButton service={service} verb={verb({ verb: "retryNow", id, state })} {...(done && { done })}>Run now</VerbButton>
       )}
       <VerbButton

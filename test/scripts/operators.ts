@@ -1,4 +1,5 @@
 /** Random calls of the scripts that operators use, and of those of lanes. */
+import { createHash } from "node:crypto"
 import {
   listEntries,
   listParked,
@@ -14,10 +15,10 @@ import {
   heal,
   overrideRule,
   pauseLane,
-  readLanes,
   resumeLane,
   sendLaned
 } from "../../src/internal/scripts/laneCalls.ts"
+import { findLane, listQueued, readLanes, readNames } from "../../src/internal/scripts/laneReads.ts"
 import { laneOf } from "../../src/internal/scripts/lanes.ts"
 import { buryEntry, buryParked, hasten, pause, removeEntries, unpause } from "../../src/internal/scripts/steer.ts"
 import type { Command } from "../support/redisCommands.ts"
@@ -108,5 +109,27 @@ export const operatorCalls: Readonly<Record<string, (world: World) => Command>> 
   pauseLane: ({ chance, names }) =>
     evaluate(pauseLane, { ...names, lane: chance.pick(lanes), millis: (1 + chance.below(100_000)) * step }),
   resumeLane: ({ chance, names }) => evaluate(resumeLane, { ...names, lane: chance.pick(lanes) }),
-  readLanes: ({ chance, names }) => evaluate(readLanes, { ...names, after: "", limit: chance.pick([1, 100]) })
+  readLanes: ({ chance, names }) =>
+    evaluate(readLanes, {
+      ...names,
+      cursor: chance.pick(["", "1.0.0"]),
+      stopped: chance.oneIn(3),
+      limit: chance.pick([1, 100])
+    }),
+  readNames: ({ names }) => evaluate(readNames, names),
+  listQueued: ({ chance, names }) =>
+    evaluate(listQueued, {
+      ...names,
+      lane: chance.pick(["", ...lanes]),
+      cursor: chance.below(2),
+      limit: chance.pick([1, 100]),
+      head: chance.pick([0, 1_000])
+    }),
+  findLane: ({ chance, names }) =>
+    evaluate(findLane, {
+      ...names,
+      id: chance.pick(["0000000000000000", createHash("sha1").update(lanes[0]).digest("hex").slice(0, 16)]),
+      cursor: chance.pick(["", "2.0"]),
+      limit: chance.pick([1, 400])
+    })
 }

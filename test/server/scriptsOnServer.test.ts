@@ -172,6 +172,7 @@ onServer("scripts", (test) => {
         lanesSequence: names.lanesSequence,
         lanesRules: names.lanesRules,
         lanesRates: names.lanesRates,
+        lanesStopped: names.lanesStopped,
         group: names.group,
         consumer: "me",
         aloneConsumer: "",

@@ -9,6 +9,7 @@ import { Redis } from "../../Redis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
 import * as Desk from "./desk.ts"
 import * as find from "./find.ts"
+import * as lanes from "./lanes.ts"
 import * as lists from "./lists.ts"
 import * as purge from "./purge.ts"
 import * as reads from "./reads.ts"
@@ -39,6 +40,7 @@ const makeWith = Effect.fnUntraced(function*(options: Inspector.Options) {
     pauses,
     list,
     find: find.make(desk, context),
+    ...lanes.make(desk, context),
     statistics: statistics.make(desk),
     stale: stale.make(desk),
     ...verbs.make(desk, context),

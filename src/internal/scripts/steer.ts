@@ -3,13 +3,15 @@
  *
  * The fence is that of the workers: an entry that a consumer holds is left to it, in the same step that would change it.
  */
-import { replaysField } from "../wire/entry.ts"
+import { laneField, replaysField } from "../wire/entry.ts"
+import { luaEnter } from "./enter.ts"
+import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
+import { luaUnqueue } from "./park.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 import { maxFields } from "./settle.ts"
 
-interface EntryKeys {
-  readonly stream: string
+interface EntryKeys extends LaneKeys {
   readonly retryDue: string
   readonly retryRecords: string
   readonly deadLetters: string
@@ -17,7 +19,31 @@ interface EntryKeys {
   readonly waitingConsumer: string
 }
 
-const keysOf = (params: EntryKeys) => [params.stream, params.retryDue, params.retryRecords, params.deadLetters]
+const keysOf = (params: EntryKeys) => [
+  params.stream,
+  params.retryDue,
+  params.retryRecords,
+  params.deadLetters,
+  ...laneKeys(params).slice(1)
+]
+
+/** Lua: gives the place of an entry in its lane back, after it was removed. Others have none. */
+const luaLeaves = `local made
+local function leaves(id, values, gaveUp)
+  for i = 1, #values - 1, 2 do
+    local lane = values[i] == '${laneField}' and values[i + 1]:match('^[tn]:[%w_.%-]+%z[^%c]+$')
+    if lane then
+      if not made then
+        ${luaNow}${luaInteger}${luaEnter}${luaRecords}${luaLanes}
+        made = lanesOf(
+          stream, KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], now(), ${maxLetIn}
+        )
+      end
+      made.leave(lane, id, gaveUp)
+    end
+  end
+end
+`
 
 /**
  * Lua: `stateOf(id)` is `missing`, `running` and the consumer, `retrying`, `waiting`, `shared` (not delivered, and other
@@ -34,8 +60,11 @@ if redis.call('EXISTS', stream) == 1 then
     if info.name == group then read = info['last-delivered-id'] end
   end
 end
+local found = {}
 local function stateOf(id)
-  if #redis.call('XRANGE', stream, id, id) == 0 then return 'missing', '' end
+  local entry = redis.call('XRANGE', stream, id, id)[1]
+  if not entry then return 'missing', '' end
+  found[id] = entry[2]
   local row = read and redis.call('XPENDING', stream, group, id, id, 1)[1]
   if row then
     if row[2] ~= waiting then return 'running', row[2] end
@@ -57,11 +86,14 @@ end
 
 /** Removes entries that do not run. Replies with a state and a consumer for each; `waiting` and `retrying` are removed. */
 export const removeEntries = define<EntryKeys & { readonly ids: ReadonlyArray<string> }>({
-  lua: `${luaStates}
+  lua: `${luaStates}${luaLeaves}
 local replies = {}
 for i = 3, #ARGV do
   local state, consumer = stateOf(ARGV[i])
-  if state == 'retrying' or state == 'waiting' then remove(ARGV[i], state) end
+  if state == 'retrying' or state == 'waiting' then
+    remove(ARGV[i], state)
+    leaves(ARGV[i], found[ARGV[i]], false)
+  end
   replies[#replies + 1] = state
   replies[#replies + 1] = consumer
 end
@@ -123,14 +155,15 @@ interface Notes {
 
 /** Makes an entry that does not run a dead letter. Replies with its state, and the letter or a consumer. */
 export const buryEntry = define<EntryKeys & Notes & { readonly id: string }>({
-  lua: `${luaNow}${luaInteger}${luaStates}${luaLetterOf(4)}
+  lua: `${luaNow}${luaInteger}${luaStates}${luaLeaves}${luaLetterOf(4)}
 local id = ARGV[3]
 local state, consumer, row = stateOf(id)
 if state ~= 'retrying' and state ~= 'waiting' then return { state, consumer } end
 local record = redis.call('HGET', records, id) or ''
-local values = redis.call('XRANGE', stream, id, id)[1][2]
+local values = found[id]
 local letter = letterOf(id, values, integer(row and row[4] or 0), record:match('^%d+') or '0')
 remove(id, state)
+leaves(id, values, true)
 return { state, letter }
 `,
   keys: keysOf,
@@ -149,21 +182,23 @@ export const buryParked = define<
   Notes & {
     readonly parkedEntries: string
     readonly parkedDue: string
+    readonly lanesWaiting: string
     readonly deadLetters: string
     readonly group: string
     readonly parkingId: string
   }
 >({
-  lua: `${luaNow}${luaInteger}${luaRecords}
-local entries, due, dead, group, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
+  lua: `${luaNow}${luaInteger}${luaRecords}${luaUnqueue}
+local entries, due, dead, waiting, group, id = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2]
 ${luaLetterOf(3)}local record = redis.call('HGET', entries, id)
 if not record then return false end
 local letter = letterOf('0-0', unpacked(record), '0', '0')
+unqueue(waiting, id, record)
 redis.call('HDEL', entries, id)
 redis.call('ZREM', due, id)
 return letter
 `,
-  keys: (params) => [params.parkedEntries, params.parkedDue, params.deadLetters],
+  keys: (params) => [params.parkedEntries, params.parkedDue, params.deadLetters, params.lanesWaiting],
   args: (params) => [params.group, params.parkingId, params.actionId, params.actionType, params.message]
 })
 

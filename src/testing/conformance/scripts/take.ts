@@ -28,6 +28,7 @@ const common = (names: Names) => ({
   lanesSequence: names.lanesSequence,
   lanesRules: names.lanesRules,
   lanesRates: names.lanesRates,
+  lanesStopped: names.lanesStopped,
   group: names.group,
   consumer: "me",
   aloneConsumer: "alone",
