@@ -70,7 +70,11 @@ export const consumers = Command.make("consumers", {}, () =>
 // -----------------------------------------------------------------------------
 
 const idOf = (entry: Inspector.Entry): string =>
-  entry.state === "scheduled" || entry.state === "queued" ? entry.parkingId : entry.state === "dead" ? entry.letter.id : entry.entryId
+  entry.state === "scheduled" || entry.state === "queued"
+    ? entry.parkingId
+    : entry.state === "dead"
+    ? entry.letter.id
+    : entry.entryId
 
 const about = (entry: Inspector.Entry): string => {
   switch (entry.state) {

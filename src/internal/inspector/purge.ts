@@ -114,7 +114,10 @@ export const make = (desk: Desk, list: Service["list"], context: Context.Context
           const states = ids.length === 0 ? [] : statesOf(yield* redis.eval(removeEntries.script)({ ...names, ids }))
           let removed = states.filter((state) => state === "waiting" || state === "retrying").length
           for (const entry of entries) {
-            if ((entry.state === "scheduled" || entry.state === "queued") && (yield* removeParked(desk, names, entry.parkingId))) removed++
+            if (
+              (entry.state === "scheduled" || entry.state === "queued") &&
+              (yield* removeParked(desk, names, entry.parkingId))
+            ) removed++
           }
           return removed
         })

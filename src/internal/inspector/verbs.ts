@@ -49,7 +49,9 @@ export const make = (desk: Desk, context: Context.Context<never>) => {
     const wanted = yield* wantedOf(desk, target)
     const { complete, entry } = yield* search(desk, names, wanted, within)
     if (entry === undefined) return yield* gone(names, wanted.id, complete)
-    if (entry.state === "scheduled" || entry.state === "queued") return { _tag: "Parked", id: entry.parkingId, entry } satisfies Place
+    if (entry.state === "scheduled" || entry.state === "queued") {
+      return { _tag: "Parked", id: entry.parkingId, entry } satisfies Place
+    }
     if (entry.state === "dead") {
       return yield* new WrongState({
         operation,

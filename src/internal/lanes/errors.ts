@@ -18,7 +18,9 @@ export class LaneNotFound extends Schema.TaggedError<LaneNotFound>()("LaneNotFou
   id: Schema.String
 }) {
   override get message(): string {
-    return `There is no lane ${JSON.stringify(this.id)} in ${JSON.stringify(this.service)}: nothing holds it or waits in ` +
+    return `There is no lane ${JSON.stringify(this.id)} in ${
+      JSON.stringify(this.service)
+    }: nothing holds it or waits in ` +
       "it, and it is not stopped. List the lanes again, or name it by its key"
   }
 }

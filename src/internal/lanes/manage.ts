@@ -50,7 +50,9 @@ const ruleOf = Effect.fnUntraced(function*(limits: LaneLimits) {
 export const resolve = Effect.fnUntraced(function*(redis: Redis["Service"], names: Names, target: LaneTarget) {
   if (!("id" in target)) {
     yield* Effect.fromResult(check("key", keyRow, target.key))
-    yield* Effect.fromResult(check(target.name === undefined ? "type" : "name", laneRows.name, target.name ?? target.type))
+    yield* Effect.fromResult(
+      check(target.name === undefined ? "type" : "name", laneRows.name, target.name ?? target.type)
+    )
     return laneOf(target)
   }
   const id = yield* Effect.fromResult(check("id", rows.id, target.id))

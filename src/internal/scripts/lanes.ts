@@ -79,7 +79,8 @@ end
  *
  * Each call to the server costs about as much as a plain append, so that what was read is kept for the time of the call.
  */
-export const luaLanes = `local function lanesOf(stream, entries, due, held, waiting, sequence, rules, rates, stopped, time, most)
+export const luaLanes =
+  `local function lanesOf(stream, entries, due, held, waiting, sequence, rules, rates, stopped, time, most)
   local lanes, known, ruleOf, counts = { note = '', letIn = 0, over = 0, superseded = 0, marked = false }, {}, {}, {}
   local work, bytes = 0, 0
 
