@@ -192,7 +192,9 @@ const unencodable = (
     ? `The result of the handler cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
     : route.action === undefined
     ? failure.error.message
-    : `The result of the handler does not fit the contract: ${validationDetail(failure.error).message}`
+    : `The result of the handler does not fit the contract of ${route.action.type}: ${
+      validationDetail(failure.error).message
+    }`
   return Exit.fail(new Misfit({ _tag: "Unencodable", message }))
 }
 
