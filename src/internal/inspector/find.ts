@@ -147,7 +147,7 @@ const pendingWhere = Effect.fnUntraced(function*(
     yield* onProgress({ looked: already + looked, done: entry === undefined ? 0 : 1 })
     if (entry !== undefined) return { entry, looked, complete: true }
   } while (cursor !== "" && looked < limit)
-  // What was not looked at was delivered and settled.
+  // All other entries were delivered and settled.
   return { entry: undefined, looked, complete: cursor === "" && isRead }
 })
 
