@@ -1,3 +1,4 @@
+import { join } from "node:path"
 import { defineConfig } from "vitest/config"
 
 /** One after another, so that a failure of what is quick is seen first. */
@@ -23,6 +24,8 @@ const requireRedis = "test/support/requireRedis.ts"
 const requireDashboard = "test/support/requireDashboard.ts"
 
 export default defineConfig({
+  // Examples import the package by its name.
+  resolve: { alias: [{ find: /^effect-redis-workers$/, replacement: join(import.meta.dirname, "src/index.ts") }] },
   test: {
     // A file is a process of its own: tests send signals, count file descriptors and replace globals.
     pool: "forks",

@@ -1,7 +1,8 @@
 /**
  * The three ways to call a service, then a few thousand actions over several internal workers.
  *
- * Runs in memory, or on the server that `REDIS_URL` names. There it uses its own key prefix, and removes its keys at the end.
+ * `npm start` runs it in memory, or on the server in `REDIS_URL`. There it uses its own key prefix, and removes its keys at
+ * the end.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import {
@@ -17,7 +18,6 @@ import {
   References,
   Schema
 } from "effect"
-import { styleText } from "node:util"
 import {
   Action,
   ActionClient,
@@ -30,7 +30,8 @@ import {
   Settings,
   SettingsLayer,
   Worker
-} from "../src/index.ts"
+} from "effect-redis-workers"
+import { styleText } from "node:util"
 
 // -----------------------------------------------------------------------------
 // Contracts: shared by the service that answers and the services that call it
@@ -80,11 +81,11 @@ const userHandlers = (tally: Tally) =>
         const [name = consumer] = /internal-\d+/.exec(consumer) ?? []
         tally.set(name, (tally.get(name) ?? 0) + 1)
       })
-    return {
+    return UserActions.of({
       "user.create": ({ email }, { consumer }) =>
         users.create(email).pipe(Effect.map((userId) => ({ userId })), Effect.ensuring(count(consumer))),
       "user.visit": (_, { consumer }) => count(consumer)
-    }
+    })
   }))
 
 const startUserService = Effect.gen(function*() {

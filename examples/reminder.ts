@@ -1,7 +1,8 @@
 /**
- * Reminders of unpaid orders: each is scheduled with the order, and cancelled when the order is paid.
+ * Reminders of unpaid orders. Each is scheduled with its order, and cancelled when the order is paid.
  *
- * Runs in memory, or on the server that `REDIS_URL` names. A reminder is due after two seconds here, and after two days in earnest.
+ * `npm run example examples/reminder.ts` runs in memory, or on the server in `REDIS_URL`. A reminder is due after two seconds
+ * here, and after two days in production.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, ConfigProvider, Console, Deferred, Effect, Layer, Option, References, Schema } from "effect"
@@ -17,7 +18,7 @@ import {
   type Settings,
   SettingsLayer,
   Worker
-} from "../src/index.ts"
+} from "effect-redis-workers"
 
 // -----------------------------------------------------------------------------
 // Contract

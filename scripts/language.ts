@@ -130,7 +130,10 @@ const find = (files: ReadonlyArray<string>, linesOf: (source: string) => Readonl
 
 const counts = {
   docs: find([...globSync("docs/*.md"), "README.md", "CONTRIBUTING.md"].toSorted(), linesOfPage),
-  src: find(globSync("src/**/*.ts").toSorted(), linesOfSource)
+  src: find(globSync("src/**/*.ts").toSorted(), linesOfSource),
+  examples: find(globSync("examples/**/*.ts").toSorted(), linesOfSource)
 }
-if (counts.docs + counts.src > 0) process.exitCode = 1
-process.stdout.write(`${counts.docs} places in the documentation and ${counts.src} in src to rewrite\n`)
+if (counts.docs + counts.src + counts.examples > 0) process.exitCode = 1
+process.stdout.write(
+  `${counts.docs} places in the documentation, ${counts.src} in src and ${counts.examples} in examples to rewrite\n`
+)

@@ -4,9 +4,9 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, Console, Effect, Layer, References } from "effect"
+import { Dashboard, Inspector, IoRedis, Worker } from "effect-redis-workers"
 import { HttpRouter } from "effect/http"
 import { createServer } from "node:http"
-import { Dashboard, Inspector, IoRedis, Worker } from "../../src/index.ts"
 import { redisServer } from "./server.ts"
 import { begin, contracts, flow, place } from "./services.ts"
 

@@ -9,7 +9,7 @@ import {
   Schedules,
   Settings,
   Worker
-} from "../../src/index.ts"
+} from "effect-redis-workers"
 
 // -----------------------------------------------------------------------------
 // contracts

@@ -1,10 +1,9 @@
 /**
- * A Fastify app with a worker inside: `node examples/fastify/main.ts`, with `REDIS_URL` when Redis is not on this machine.
+ * A Fastify app with a worker inside. Express, Koa, Nest and other frameworks with hooks work the same way.
  *
- * The same goes for any framework with hooks for its start and its end: Express, Koa, Nest.
+ * `npm run example examples/fastify/main.ts`, with `REDIS_URL` if Redis runs on another machine.
  */
 import { Config, ConfigProvider, Effect, Layer, ManagedRuntime, Schema } from "effect"
-import Fastify from "fastify"
 import {
   Action,
   ActionClient,
@@ -13,7 +12,8 @@ import {
   RedisLayer,
   SettingsLayer,
   Worker
-} from "../../src/index.ts"
+} from "effect-redis-workers"
+import Fastify from "fastify"
 
 class EmailTaken extends Schema.TaggedError<EmailTaken>()("EmailTaken", { email: Schema.String }) {}
 
@@ -23,11 +23,13 @@ const CreateUser = Action.make("user.create", {
   error: EmailTaken
 })
 
-const handlers = ActionGroup.make(CreateUser).handlers(Effect.gen(function*() {
+const UserActions = ActionGroup.make(CreateUser)
+
+const handlers = UserActions.handlers(Effect.gen(function*() {
   const ids = new Map<string, string>()
   const pace = yield* Config.Duration("PACE").pipe(Config.withDefault("100 millis"))
-  return {
-    // An action that runs again finds the user that it made.
+  return UserActions.of({
+    // An action that runs again finds the user that it created.
     "user.create": ({ email }, { action: { action_id: userId } }) =>
       Effect.gen(function*() {
         yield* Effect.log(`creating ${email}`)
@@ -36,7 +38,7 @@ const handlers = ActionGroup.make(CreateUser).handlers(Effect.gen(function*() {
         ids.set(email, userId)
         return { userId }
       })
-  }
+  })
 }))
 
 const AppLayer = Layer.merge(Worker.layer(handlers, { consumers: 2 }), ActionClient.layer).pipe(
@@ -48,8 +50,8 @@ const AppLayer = Layer.merge(Worker.layer(handlers, { consumers: 2 }), ActionCli
 const app = Fastify({ logger: true })
 
 // -----------------------------------------------------------------------------
-// Ten lines worth copying: the worker starts before the first request and drains after the last. When it cannot start,
-// neither does the app; when it ends for good later, the app ends too.
+// Ten lines worth copying. The worker starts before the first request and drains after the last. If it cannot start, the
+// app does not start. If it fails later, the app ends.
 // -----------------------------------------------------------------------------
 
 const runtime = ManagedRuntime.make(AppLayer)
@@ -62,7 +64,7 @@ const stop = (status: number) => void app.close().finally(() => process.exit(sta
 process.once("SIGTERM", () => stop(0)).once("SIGINT", () => stop(0))
 
 // -----------------------------------------------------------------------------
-// Routes: an effect in, status and body out. What nobody has caught rejects, and Fastify answers 500.
+// Routes: an effect in, status and body out. Other errors reject, and Fastify answers 500.
 // -----------------------------------------------------------------------------
 
 const createUser = Effect.fnUntraced(

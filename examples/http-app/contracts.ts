@@ -1,6 +1,6 @@
 /** What the service `invoice` can be asked by messages: by its own HTTP side, and by any other service. */
 import { Schema } from "effect"
-import { Action, ActionGroup } from "../../src/index.ts"
+import { Action, ActionGroup } from "effect-redis-workers"
 
 export const Invoice = Schema.Struct({ invoiceId: Schema.String, text: Schema.String })
 export type Invoice = typeof Invoice.Type

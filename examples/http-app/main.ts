@@ -1,17 +1,18 @@
 /**
- * An HTTP app with its workers inside: `node examples/http-app/main.ts`, with `REDIS_URL` when Redis is not on this
- * machine, and as many of it as there is work for.
+ * An HTTP app with its workers inside. Run as many processes of it as the load needs.
  *
- * The API takes an order and answers at once; one of the internal workers does it, in this process or another. Probes are
- * answered on a port of their own, from before the workers start until after they have drained.
+ * `npm run example examples/http-app/main.ts`, with `REDIS_URL` if Redis runs on another machine.
+ *
+ * The API accepts an order and answers at once. One of the internal workers carries it out, in this process or another.
+ * The probes have a port of their own. They answer before the workers start and until the workers have drained.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, ConfigProvider, Context, Effect, Layer } from "effect"
+import { ActionClient, Health, QueueNamingLayer, RedisLayer, SettingsLayer, Worker } from "effect-redis-workers"
 import { HttpRouter } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { createServer } from "node:http"
-import { ActionClient, Health, QueueNamingLayer, RedisLayer, SettingsLayer, Worker } from "../../src/index.ts"
 import { Api } from "./Api.ts"
 import { GetInvoice, type Invoice, InvoiceActions, NoSuchInvoice, RenderInvoice } from "./contracts.ts"
 
@@ -27,7 +28,7 @@ class Invoices extends Context.Service<Invoices, Map<string, Invoice>>()("http-a
 const handlers = InvoiceActions.handlers(Effect.gen(function*() {
   const invoices = yield* Invoices
   const renderTime = yield* Config.Duration("RENDER_TIME").pipe(Config.withDefault("300 millis"))
-  return {
+  return InvoiceActions.of({
     "invoice.render": ({ amount, customer, invoiceId }) =>
       Effect.gen(function*() {
         yield* Effect.log(`rendering the invoice of ${customer}`)
@@ -39,7 +40,7 @@ const handlers = InvoiceActions.handlers(Effect.gen(function*() {
       const invoice = invoices.get(invoiceId)
       return invoice === undefined ? Effect.fail(new NoSuchInvoice({ invoiceId })) : Effect.succeed(invoice)
     }
-  }
+  })
 }))
 
 /** Four internal workers, each with a consumer and 20 handlers at once. */

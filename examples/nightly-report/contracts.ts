@@ -1,12 +1,12 @@
+import * as Action from "effect-redis-workers/Action"
+import * as Schedules from "effect-redis-workers/Schedules"
 import * as Schema from "effect/Schema"
-import * as Action from "../../src/Action.ts"
-import * as Schedules from "../../src/Schedules.ts"
 
 export const Report = Action.make("reports.daily", { payload: { region: Schema.String } })
 
 /**
- * At three each night in Berlin, in summer and in winter. If no worker runs over a weekend, the nights that were missed are made up
- * for. `REPORT_CRON` is for trying it out: `* * * * * *` is every second.
+ * At three each night in Berlin, in summer and in winter. If no worker ran over a weekend, the reports of its nights are
+ * made when one runs again. `REPORT_CRON` is for trying it out: `* * * * * *` is every second.
  */
 export const nightly = Schedules.cron("nightly", {
   action: Report,

@@ -1,18 +1,18 @@
 /**
- * Looks at the schedule while workers run, and sends what was forgotten.
+ * Shows the schedule while workers run, and sends the reports of past nights again.
  *
- * `SERVICE_NAME=reports node examples/nightly-report/operate.ts`, or with two times to send the nights between them again:
- * `node examples/nightly-report/operate.ts 2026-01-01T00:00:00Z 2026-02-01T00:00:00Z`.
+ * `SERVICE_NAME=reports npm run example examples/nightly-report/operate.ts`. Add two times to send the nights between them
+ * again: `… operate.ts 2026-01-01T00:00:00Z 2026-02-01T00:00:00Z`.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as IoRedis from "effect-redis-workers/IoRedis"
+import * as QueueNaming from "effect-redis-workers/QueueNaming"
+import * as Schedules from "effect-redis-workers/Schedules"
+import * as Settings from "effect-redis-workers/Settings"
 import * as Console from "effect/Console"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as IoRedis from "../../src/IoRedis.ts"
-import * as QueueNaming from "../../src/QueueNaming.ts"
-import * as Schedules from "../../src/Schedules.ts"
-import * as Settings from "../../src/Settings.ts"
 import { nightly } from "./contracts.ts"
 
 const AppLayer = Schedules.layer.pipe(

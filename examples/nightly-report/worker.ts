@@ -1,17 +1,18 @@
 /**
- * Makes a report each night, whatever number of these processes run.
+ * Makes one report each night, however many of these processes run.
  *
- * `SERVICE_NAME=reports node examples/nightly-report/worker.ts`. With `REPORT_CRON="* * * * * *"` nights are seconds.
+ * `SERVICE_NAME=reports npm run example examples/nightly-report/worker.ts`. With `REPORT_CRON="* * * * * *"` each second
+ * counts as a night.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as ActionGroup from "effect-redis-workers/ActionGroup"
+import * as IoRedis from "effect-redis-workers/IoRedis"
+import * as QueueNaming from "effect-redis-workers/QueueNaming"
+import * as Settings from "effect-redis-workers/Settings"
+import * as Worker from "effect-redis-workers/Worker"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as ActionGroup from "../../src/ActionGroup.ts"
-import * as IoRedis from "../../src/IoRedis.ts"
-import * as QueueNaming from "../../src/QueueNaming.ts"
-import * as Settings from "../../src/Settings.ts"
-import * as Worker from "../../src/Worker.ts"
 import { nightly, Report } from "./contracts.ts"
 
 /** In a database this would be a table whose key is the day: a report that is made twice replaces itself. */

@@ -1,23 +1,23 @@
 /**
- * A worker seen from outside: health and metrics over HTTP, traces to a collector.
+ * A worker with health checks and metrics over HTTP, and traces sent to a collector.
  *
- * `SERVICE_NAME=user PORT=9090 OTLP_URL=http://localhost:4318/v1/traces node examples/observed/worker.ts`, then look at
- * `/health/live`, `/health/ready` and `/metrics`. Without `OTLP_URL` nothing is traced. `user.block` shows what a handler
- * that does not yield does to `/health/ready`.
+ * `SERVICE_NAME=user PORT=9090 npm run example examples/observed/worker.ts`, then open `/health/live`, `/health/ready` and
+ * `/metrics`. Set `OTLP_URL=http://localhost:4318/v1/traces` to send traces. `user.block` shows how a handler that does not
+ * yield affects `/health/ready`.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as Health from "effect-redis-workers/Health"
+import * as IoRedis from "effect-redis-workers/IoRedis"
+import * as QueueNaming from "effect-redis-workers/QueueNaming"
+import * as Settings from "effect-redis-workers/Settings"
+import * as Worker from "effect-redis-workers/Worker"
 import * as Effect from "effect/Effect"
 import * as FetchHttpClient from "effect/http/FetchHttpClient"
 import * as Layer from "effect/Layer"
 import * as OtlpSerialization from "effect/observability/OtlpSerialization"
 import * as OtlpTracer from "effect/observability/OtlpTracer"
 import { createServer } from "node:http"
-import * as Health from "../../src/Health.ts"
-import * as IoRedis from "../../src/IoRedis.ts"
-import * as QueueNaming from "../../src/QueueNaming.ts"
-import * as Settings from "../../src/Settings.ts"
-import * as Worker from "../../src/Worker.ts"
 
 const collector = process.env["OTLP_URL"]
 

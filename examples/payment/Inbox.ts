@@ -1,7 +1,7 @@
 /** What is done once for each action, however often it runs. */
 import { Effect } from "effect"
+import { Action, type Delivery, RetryLater } from "effect-redis-workers"
 import { SqlClient } from "effect/sql"
-import { Action, type Delivery, RetryLater } from "../../src/index.ts"
 
 export const migrate = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient

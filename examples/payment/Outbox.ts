@@ -1,7 +1,7 @@
 /** Actions that are sent when, and only when, a transaction is committed. */
 import { DateTime, Effect } from "effect"
+import { Action, ActionClient, ActionContext, DomainAction, type Settings } from "effect-redis-workers"
 import { SqlClient } from "effect/sql"
-import { Action, ActionClient, ActionContext, DomainAction, type Settings } from "../../src/index.ts"
 
 export const migrate = Effect.gen(function*() {
   const sql = yield* SqlClient.SqlClient

@@ -1,11 +1,11 @@
 /**
- * Somebody who buys: `node examples/payment/client.ts`, while the worker of `payment` runs or before it starts.
+ * The buyer: `npm run example examples/payment/client.ts`, while the worker of `payment` runs or before it starts.
  *
- * It pays, and because the network may have swallowed the answer it asks again with the same `actionId`.
+ * It pays. The network may have lost the answer, so it asks again with the same `actionId`.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { ConfigProvider, Console, Effect, Layer } from "effect"
-import { ActionClient, QueueNamingLayer, RedisLayer, SettingsLayer } from "../../src/index.ts"
+import { ActionClient, QueueNamingLayer, RedisLayer, SettingsLayer } from "effect-redis-workers"
 import { Charge } from "./contracts.ts"
 
 const main = Effect.gen(function*() {

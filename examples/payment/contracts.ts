@@ -1,6 +1,6 @@
 /** What the service `payment` can be asked. */
 import { Schema } from "effect"
-import { Action, ActionGroup } from "../../src/index.ts"
+import { Action, ActionGroup } from "effect-redis-workers"
 
 export class TooPoor extends Schema.TaggedError<TooPoor>()("TooPoor", { balance: Schema.Int }) {}
 

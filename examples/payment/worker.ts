@@ -1,14 +1,11 @@
 /**
- * The service `payment`: `node examples/payment/worker.ts`, with `REDIS_URL` when Redis is not on this machine.
+ * The service `payment`: `npm run example examples/payment/worker.ts`, with `REDIS_URL` if Redis runs on another machine.
  *
- * An account is charged once for each action, however often the action runs: asked for twice, run again after an error,
- * or after the process died between the commit and the answer. `DIE_AFTER_COMMIT=yes` makes it do just that.
+ * An account is charged once for each action, however often the action runs: after a second request, after an error, and
+ * after the process died between the commit and the answer. `DIE_AFTER_COMMIT=yes` makes the process die there.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Config, ConfigProvider, Effect, Layer, Schedule } from "effect"
-import { SqlClient } from "effect/sql"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import {
   ActionClient,
   makeWorker,
@@ -17,7 +14,10 @@ import {
   Settings,
   SettingsLayer,
   Worker
-} from "../../src/index.ts"
+} from "effect-redis-workers"
+import { SqlClient } from "effect/sql"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { Charge, PaymentActions, SendReceipt, TooPoor } from "./contracts.ts"
 import * as Inbox from "./Inbox.ts"
 import * as Outbox from "./Outbox.ts"
@@ -50,16 +50,16 @@ const handlers = PaymentActions.handlers(Effect.gen(function*() {
     return { balance: balance - amount }
   })
 
-  return {
+  return PaymentActions.of({
     "payment.charge": ({ account, amount }, delivery) =>
       Effect.tap(Inbox.once(Charge, delivery, charge(account, amount)), powerCut),
 
-    // Should the relay die before it forgets a row, this runs twice, with the same id: the key to give to a mail service.
+    // If the relay dies before it deletes the row, this runs twice with the same id. Pass that id to the mail service.
     "payment.send_receipt": ({ account, amount }) => Effect.log(`receipt: ${account} paid ${amount}`)
-  }
+  })
 }))
 
-// When it ends, what the outbox still holds is sent by the next process.
+// The next process sends the rows that are left when this one ends.
 const relay = Outbox.relay.pipe(
   Effect.catchCause((cause) => Effect.logWarning("The outbox has to wait", cause)),
   Effect.repeat(Schedule.spaced("100 millis"))
@@ -67,7 +67,7 @@ const relay = Outbox.relay.pipe(
 
 const main = Effect.andThen(
   migrate,
-  // Two programs side by side: when one of them fails, so does the whole.
+  // Two programs side by side. If one fails, the process ends.
   Effect.all([makeWorker(handlers), relay], { concurrency: "unbounded", discard: true })
 )
 

@@ -1,13 +1,13 @@
 /**
- * Somebody who asks all the while: `node examples/rollout/caller.ts`. It is deployed before the service and knows the
- * new contracts already.
+ * A caller that keeps asking: `npm run example examples/rollout/caller.ts`. It is deployed before the service, with the new
+ * contracts.
  *
- * What release 1 does not know is neither lost nor refused: it stays in the stream until release 2 is there. The caller
- * ends when it was, and says who answered what.
+ * Actions that release 1 does not know are kept: they stay in the stream until release 2 runs. The caller ends when they
+ * were answered, and prints which release answered what.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { ConfigProvider, Console, Effect, Fiber, Layer } from "effect"
-import { ActionClient, QueueNamingLayer, RedisLayer, SettingsLayer } from "../../src/index.ts"
+import { ActionClient, QueueNamingLayer, RedisLayer, SettingsLayer } from "effect-redis-workers"
 import { CreateUser, MergeUsers } from "./contracts2.ts"
 
 const main = Effect.gen(function*() {

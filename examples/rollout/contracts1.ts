@@ -1,6 +1,6 @@
 /** What the service `user` can be asked, as the first release knows it. */
 import { Schema } from "effect"
-import { Action, ActionGroup } from "../../src/index.ts"
+import { Action, ActionGroup } from "effect-redis-workers"
 
 export const CreateUser = Action.make("user.create", {
   payload: { email: Schema.String },

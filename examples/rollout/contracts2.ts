@@ -1,9 +1,9 @@
 /**
- * The same a release later. What changed is what may change: a field that can be left out, a field more in the answer,
- * an action more. (docs/contracts.md has the whole list, and what to do about the rest.)
+ * The contracts one release later. These changes are safe: an optional field in the payload, another field in the answer,
+ * another action. docs/contracts.md lists all safe changes, and says what to do for others.
  */
 import { Schema } from "effect"
-import { Action, ActionGroup } from "../../src/index.ts"
+import { Action, ActionGroup } from "effect-redis-workers"
 
 export const CreateUser = Action.make("user.create", {
   payload: { email: Schema.String, plan: Schema.optionalKey(Schema.String) },

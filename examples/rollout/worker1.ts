@@ -1,7 +1,10 @@
-/** The service `user`, release 1: `node examples/rollout/worker1.ts`. Stop it with Ctrl-C or SIGTERM, as a deploy does. */
+/**
+ * The service `user`, release 1: `npm run example examples/rollout/worker1.ts`. Stop it with Ctrl-C or SIGTERM, as a
+ * deployment does.
+ */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { ConfigProvider, Effect, Layer } from "effect"
-import { makeWorker, QueueNamingLayer, RedisLayer, SettingsLayer, Worker } from "../../src/index.ts"
+import { makeWorker, QueueNamingLayer, RedisLayer, SettingsLayer, Worker } from "effect-redis-workers"
 import { UserActions } from "./contracts1.ts"
 
 const handlers = UserActions.handlers({

@@ -1,7 +1,7 @@
-/** The service `user`, release 2: `node examples/rollout/worker2.ts`, while workers of release 1 still run. */
+/** The service `user`, release 2: `npm run example examples/rollout/worker2.ts`, while release 1 still runs. */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { ConfigProvider, Effect, Layer } from "effect"
-import { makeWorker, QueueNamingLayer, RedisLayer, SettingsLayer, Worker } from "../../src/index.ts"
+import { makeWorker, QueueNamingLayer, RedisLayer, SettingsLayer, Worker } from "effect-redis-workers"
 import { UserActions } from "./contracts2.ts"
 
 const handlers = UserActions.handlers({

@@ -2,11 +2,11 @@
 import { Context, Data, Effect, Layer } from "effect"
 import { EmailTaken, NoSuchUser, type User } from "./contracts.ts"
 
-/** The database does not answer now. No contract knows of it: the handler decides what becomes of the action. */
+/** The database does not answer now. No contract declares this error: the handler decides what happens to the action. */
 export class DatabaseBusy extends Data.TaggedError("DatabaseBusy")<{}> {}
 
 export class Users extends Context.Service<Users, {
-  /** Inserting the same user again is no error: an action may be run twice. */
+  /** Inserting the same user again succeeds: an action may run twice. */
   readonly insert: (user: User) => Effect.Effect<User, EmailTaken | DatabaseBusy>
   readonly get: (userId: string) => Effect.Effect<User, NoSuchUser | DatabaseBusy>
 }>()("user-service/Users") {

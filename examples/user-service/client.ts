@@ -1,11 +1,12 @@
 /**
- * The service `signup`: `node examples/user-service/client.ts`, while the worker of `user` runs or before it starts.
+ * The service `signup`: `npm run example examples/user-service/client.ts`, while the worker of `user` runs or before it
+ * starts.
  *
- * It requests, asks for an import with a callback, and has a worker of its own that gets the callback.
+ * It sends requests, asks for an import with a callback, and runs a worker of its own that receives the callback.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { ConfigProvider, Console, Deferred, Effect, Layer } from "effect"
-import { ActionClient, QueueNamingLayer, RedisLayer, SettingsLayer, Worker } from "../../src/index.ts"
+import { ActionClient, QueueNamingLayer, RedisLayer, SettingsLayer, Worker } from "effect-redis-workers"
 import { CreateUser, GetUser, ImportFinished, ImportUsers, SignupActions } from "./contracts.ts"
 
 const signUp = Effect.fnUntraced(function*(email: string, name: string) {

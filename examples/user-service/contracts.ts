@@ -1,6 +1,6 @@
 /** What the services `user` and `signup` ask of each other: the one module that both import. */
 import { Schema } from "effect"
-import { Action, ActionGroup } from "../../src/index.ts"
+import { Action, ActionGroup } from "effect-redis-workers"
 
 // -----------------------------------------------------------------------------
 // user

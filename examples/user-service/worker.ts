@@ -1,11 +1,11 @@
 /**
- * The service `user`: `node examples/user-service/worker.ts`, with `REDIS_URL` when Redis is not on this machine.
+ * The service `user`: `npm run example examples/user-service/worker.ts`, with `REDIS_URL` if Redis runs on another machine.
  *
- * Runs until it gets SIGTERM or Ctrl-C; it finishes what it has begun, and ends with status 0.
+ * It runs until SIGTERM or Ctrl-C. Then it finishes the actions that have started, and ends with status 0.
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { ConfigProvider, Effect, Layer } from "effect"
-import { makeWorker, QueueNamingLayer, RedisLayer, RetryLater, SettingsLayer, Worker } from "../../src/index.ts"
+import { makeWorker, QueueNamingLayer, RedisLayer, RetryLater, SettingsLayer, Worker } from "effect-redis-workers"
 import { UserActions } from "./contracts.ts"
 import { Users } from "./Users.ts"
 
@@ -16,7 +16,7 @@ const handlers = UserActions.handlers(Effect.gen(function*() {
   const users = yield* Users
 
   // The id of the action is the id of the user, so that a second run of the same action finds what the first one did.
-  return {
+  return UserActions.of({
     "user.create": ({ email, name }, { action }) =>
       users.insert({ userId: action.action_id, email, name }).pipe(
         Effect.tap((user) => Effect.log(`created ${user.email}`)),
@@ -35,7 +35,7 @@ const handlers = UserActions.handlers(Effect.gen(function*() {
       }
       return { created: payload.users.length - taken.length, taken }
     })
-  }
+  })
 }))
 
 const AppLayer = Layer.mergeAll(RedisLayer, QueueNamingLayer, Users.layerMemory).pipe(

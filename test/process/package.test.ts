@@ -6,7 +6,8 @@
  */
 import * as Effect from "effect/Effect"
 import { execFile } from "node:child_process"
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises"
+import { existsSync } from "node:fs"
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { promisify } from "node:util"
@@ -15,6 +16,7 @@ import { blocks } from "../support/markdown.ts"
 import { actionOf } from "../support/messages.ts"
 import { start } from "../support/processes.ts"
 import { freePort, start as startServer } from "../support/redisServer.ts"
+import { files as filesOf } from "../support/repository.ts"
 import { until } from "../support/until.ts"
 
 const run = promisify(execFile)
@@ -93,6 +95,16 @@ describe("the packed package", () => {
     assert.match((await bin("acl", "worker", "--service", "payment")).stdout, /^user worker .*~nooble4:dev:payment:/)
     await rm(peer, { force: true })
   }, 120_000)
+
+  it("has every file that its exports name, whatever the condition", async () => {
+    const folder = join(project, "node_modules/effect-redis-workers")
+    const { exports } = JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as { exports: object }
+    const named = Object.values(exports).flatMap((target: string | object) =>
+      typeof target === "string" ? [target] : Object.values(target) as Array<string>
+    )
+    assert.isTrue(named.some((path) => path.startsWith("./src/")))
+    assert.deepStrictEqual(named.filter((path) => !existsSync(join(folder, path))), [])
+  })
 
   it("keeps its internal modules to itself", async () => {
     const { stdout } = await evaluate(`
@@ -173,26 +185,26 @@ describe("the packed package", () => {
     })))
   }, 180_000)
 
-  describe("compiles in a strict project with skipLibCheck", () => {
-    const files = ["strict/api.ts", "strict/quickstart.ts", "strict/modules.ts"]
+  describe("compiles with all examples in a strict project with skipLibCheck", () => {
+    const examples = filesOf("examples", ".ts")
+    const files = ["strict/api.ts", "strict/modules.ts", ...examples]
 
     beforeAll(async () => {
       await mkdir(join(project, "strict"))
-      for (const name of ["@effect/platform-node", "@types/node", "vitest"]) await linkOnce(name)
+      for (const name of ["@effect/platform-node", "@types/node", "vitest", "fastify"]) await linkOnce(name)
       // Half of the types that users rely on is what must not compile: a package whose types are lost fails there.
-      for (
-        const [file, source] of [["api.ts", "test/unit/api.test-d.ts"], ["quickstart.ts", "examples/quickstart.ts"]]
-      ) {
-        const text = await readFile(join(root, source!), "utf8")
-        await writeFile(
-          join(project, "strict", file!),
-          text.replaceAll(
-            /"(?:\.\.\/)+src\/(testing\/)?index\.ts"/g,
-            (_, testing: string | undefined) =>
-              testing === undefined ? "\"effect-redis-workers\"" : "\"effect-redis-workers/testing\""
-          )
+      const api = await readFile(join(root, "test/unit/api.test-d.ts"), "utf8")
+      await writeFile(
+        join(project, "strict/api.ts"),
+        api.replaceAll(
+          /"(?:\.\.\/)+src\/(testing\/)?index\.ts"/g,
+          (_, testing: string | undefined) =>
+            testing === undefined ? "\"effect-redis-workers\"" : "\"effect-redis-workers/testing\""
         )
-      }
+      )
+      // As they are: they import the package by its name.
+      assert.isAbove(examples.length, 20)
+      await cp(join(root, "examples"), join(project, "examples"), { recursive: true })
       const { exports } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { exports: object }
       const paths = Object.keys(exports).filter((path) => !path.endsWith(".json")).map((path) => path.slice(1))
       await writeFile(
@@ -219,6 +231,8 @@ describe("the packed package", () => {
                 types: ["node"],
                 strict: true,
                 skipLibCheck: true,
+                // Examples import the files beside them as Node runs them.
+                allowImportingTsExtensions: true,
                 noEmit: true
               },
               files

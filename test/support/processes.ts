@@ -46,6 +46,9 @@ export interface Options {
 /** Halves what a start costs, and a test may start many. */
 const compileCache = fileURLToPath(new URL("../../node_modules/.cache/test-processes", import.meta.url))
 
+/** Examples import the package by its name, which is the sources here: the package that a test has packed is what it is. */
+const ofSources = ["-C", "@effect-redis-workers/source"]
+
 const programs = fileURLToPath(new URL("../programs", import.meta.url))
 
 const cleanups = new Set<() => void>()
@@ -80,7 +83,8 @@ export const start = (name: string, options: Options = {}): Effect.Effect<Progra
 
 const launch = (name: string, options: Options): { readonly program: Program; readonly kill: Effect.Effect<void> } => {
   const file = join(options.folder ?? programs, `${name}.ts`)
-  const [runtime, ...args] = options.runtime ?? [process.execPath, ...options.nodeArgs ?? []]
+  const [runtime, ...args] = options.runtime ??
+    [process.execPath, ...options.folder === undefined ? ofSources : [], ...options.nodeArgs ?? []]
   const child = spawn(runtime, [...args, file], {
     cwd: options.folder,
     env: { PATH: process.env["PATH"], HOME: process.env["HOME"], NODE_COMPILE_CACHE: compileCache, ...options.env },

@@ -2,9 +2,10 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
+import * as yaml from "yaml"
 import * as Metrics from "../../src/Metrics.ts"
 import { docstrings } from "../support/markdown.ts"
-import { files, read, root } from "../support/repository.ts"
+import { read, root } from "../support/repository.ts"
 
 const folder = "examples/deploy"
 const alerts = `${folder}/alerts.yaml`
@@ -14,6 +15,8 @@ const dashboard = `${folder}/grafana/dashboard.json`
 const series = new Set(
   Metrics.all.flatMap(({ id, type }) => type === "Histogram" ? [`${id}_bucket`, `${id}_sum`, `${id}_count`] : [id])
 )
+
+const parse = (file: string): any => yaml.parse(read(file), { strict: true })
 
 const named = (file: string): ReadonlyArray<string> => read(file).match(/\bredis_workers_\w+/g) ?? []
 
@@ -87,7 +90,48 @@ describe("examples/deploy", () => {
     })
   })
 
-  it("has no tab in a YAML file", () => {
-    for (const file of files(folder, ".yaml")) assert.notInclude(read(file), "\t", file)
+  it("has alert rules with a name of their own, an expression, a severity and a summary", () => {
+    const rules = parse(alerts).groups.flatMap((group: { rules: ReadonlyArray<unknown> }) => group.rules)
+    assert.isNotEmpty(rules)
+    assert.lengthOf(new Set(rules.map(({ alert }: { alert: string }) => alert)), rules.length)
+    for (const { alert, annotations, expr, labels } of rules) {
+      assert.match(alert, /^[A-Z]\w+$/)
+      assert.include(["warning", "critical"], labels.severity, alert)
+      assert.isString(annotations.summary, alert)
+      const count = (pattern: RegExp) => (expr as string).match(pattern)?.length ?? 0
+      for (const [open, close] of [[/\(/g, /\)/g], [/\{/g, /\}/g], [/\[/g, /\]/g]] as const) {
+        assert.strictEqual(count(open), count(close), `${alert}: ${expr}`)
+      }
+    }
+  })
+
+  it("watches the workers at the port at which they answer, under the job that the rules name", () => {
+    const port = /\["PORT"\] \?\? (\d+)/.exec(read(`${folder}/worker.ts`))![1]!
+    assert.include(read(`${folder}/Dockerfile`), `EXPOSE ${port}\n`)
+    const { rule_files: rules, scrape_configs: scrapes } = parse(`${folder}/prometheus.yaml`)
+    assert.deepStrictEqual(rules, ["alerts.yaml"])
+    const [{ dns_sd_configs: [{ names, port: scraped }], job_name: job }] = scrapes
+    const { services } = parse(`${folder}/compose.yaml`)
+    assert.strictEqual(String(scraped), port)
+    for (const name of names) assert.property(services, name)
+    for (const named of values(alerts, "job")) assert.strictEqual(named, job)
+    assert.include(services.worker.healthcheck.test.at(-1), `http://localhost:${port}/health/live`)
+  })
+
+  it("gives a container more time to stop than its worker takes", () => {
+    const settings = read("docs/configuration.md")
+    const [, grace] = /\| `WORKER_SHUTDOWN_GRACE` \| `shutdownGrace` \| (\d+) seconds/.exec(settings)!
+    const { services } = parse(`${folder}/compose.yaml`)
+    assert.isAtLeast(Number.parseInt(services.worker.stop_grace_period, 10), Number(grace) + 10)
+  })
+
+  it("provisions Grafana with the data source that the dashboard names", () => {
+    const { datasources: [{ uid }] } = parse(`${folder}/grafana/datasource.yaml`)
+    const named = [...read(dashboard).matchAll(/"datasource": \{[^}]*"uid": "([^"]+)"/g)].map(([, name]) => name)
+    assert.isNotEmpty(named)
+    for (const name of named) assert.strictEqual(name, uid)
+    const { providers: [{ options: { path } }] } = parse(`${folder}/grafana/dashboards.yaml`)
+    const { services } = parse(`${folder}/compose.yaml`)
+    assert.include(services.grafana.volumes.join("\n"), `:${path}/`)
   })
 })

@@ -7,13 +7,13 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "vitest"
 import { fences } from "../support/markdown.ts"
+import { files } from "../support/repository.ts"
 
 const root = join(import.meta.dirname, "../..")
 const read = (path: string): string => readFileSync(join(root, path), "utf8")
 
-/** Without its header, and with the library as users import it. */
-const asSnippet = (source: string): string =>
-  source.replace(/^\/\*\*[\s\S]*?\*\/\n/, "").replaceAll("\"../../src/index.ts\"", "\"effect-redis-workers\"")
+/** Without its header. */
+const asSnippet = (source: string): string => source.replace(/^\/\*\*[\s\S]*?\*\/\n/, "")
 
 describe("docs/exactly-once.md", () => {
   const page = "docs/exactly-once.md"
@@ -46,6 +46,13 @@ describe("README.md", () => {
       const said = head.slice(head.indexOf(text) + text.length).split(" ")[0]!
       assert(said !== "" && `${version(name)}.`.startsWith(`${said}.`), `${text}${said}, not ${version(name)}`)
     }
+  })
+})
+
+describe("examples", () => {
+  it("import the package by its name", () => {
+    const relative = files("examples", ".ts").filter((file) => read(file).includes("/src/"))
+    assert.deepStrictEqual(relative, [])
   })
 })
 

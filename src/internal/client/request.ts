@@ -54,7 +54,7 @@ export const make = Effect.fnUntraced(function*(
     block,
     limits,
     onUnclaimed: () => unclaimed()
-  })
+  }).pipe(Effect.annotateLogs({ service }))
   const { measured, unclaimed } = yield* requestMetrics(service, inboxes.waiting)
   const askAlone = AskAlone.make({ redis, block, limits })
 

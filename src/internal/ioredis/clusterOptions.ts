@@ -2,7 +2,7 @@
 import * as Result from "effect/Result"
 import type { ClusterOptions, IoRedisOptions, Options } from "../../IoRedis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
-import { addressOf, type Endpoint } from "./clusterNodes.ts"
+import { addressOf, type Endpoint } from "./clusterEndpoint.ts"
 import { resolve, type Resolved } from "./options.ts"
 import { type RedisStartError, startError } from "./startError.ts"
 

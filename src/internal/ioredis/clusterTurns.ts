@@ -5,9 +5,9 @@
 import * as Effect from "effect/Effect"
 import { createHash } from "node:crypto"
 import type * as Redis from "../../Redis.ts"
-import { rest } from "./clusterNodes.ts"
 import type { Send } from "./connection.ts"
 import { codeOf, describe, ownError } from "./error.ts"
+import { rest } from "./timer.ts"
 
 /** The word of a refusal. */
 export type Turn = "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN" | "NOSCRIPT"

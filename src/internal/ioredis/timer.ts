@@ -1,10 +1,18 @@
 /** Timers of the network: real time, even under a test's clock. */
+import * as Effect from "effect/Effect"
 
 /** Milliseconds beyond which Node's timers fire at once. */
 export const longestTimer = 2 ** 31 - 1
 
 export const later = (millis: number, run: () => void): NodeJS.Timeout =>
   setTimeout(run, Math.min(longestTimer, Math.ceil(millis)))
+
+/** A pause in real time. */
+export const rest = (millis: number): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    const timer = later(millis, () => resume(Effect.void))
+    return Effect.sync(() => clearTimeout(timer))
+  })
 
 /** A timer that fires this many milliseconds late was delayed by a blocked process. */
 const held = 50
