@@ -71,7 +71,7 @@ const move = Effect.fnUntraced(function*(cluster: Cluster.Cluster, load: Load.Lo
   yield* say(
     `slot is between  ${moved} keys are on the other node for ${between} ms: ` +
       `${load.ledger.accepted.size - accepted} accepted, ${load.ledger.handled.size - handled} handled; ` +
-      `${yield* contents(load)}`
+      (yield* contents(load))
   )
   yield* begun.end
   yield* pause(Load.lease)
