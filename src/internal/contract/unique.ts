@@ -10,10 +10,10 @@ export type NoUnique =
 
 /** The key of a payload that fits the contract. Its parts are checked with the other options of a call. */
 export const uniqueFor = (action: Any, payload: unknown): Result.Result<Unique, NoUnique> => {
-  const { type, unique } = action
+  const { type } = action
   const made = Result.try({
     // SAFETY: the payload is that of this contract, and a contract without the function is not asked.
-    try: (): unknown => unique!(payload as never),
+    try: (): unknown => action.unique!(payload as never),
     catch: (error): NoUnique => {
       const what = error instanceof Error ? error.name : `a value of type ${typeof error}`
       return { _tag: "Threw", message: `The function "unique" of "${type}" threw: ${what}` }
