@@ -392,7 +392,10 @@ const commandOf = (cause: unknown): string | undefined => {
 export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings.Settings> = Layer.effectContext(
   Effect.flatMap(Settings.Settings, ({ redis, serviceName }) =>
     // Settings have been checked by the same rows.
-    Effect.catchTag(fromSettings(redis, serviceName), "InvalidOption", Effect.die))
+    Effect.catchTag(fromSettings(redis, serviceName), "InvalidOption", Effect.die).pipe(
+      // The log lines of its connections as well: they are written in the context of now.
+      Effect.annotateLogs({ service: serviceName })
+    ))
 )
 
 /**

@@ -217,6 +217,14 @@ export const reconnects: Metric.Counter<number> = counter(
 export const parked: Metric.Gauge<number> = gauge("redis_workers_parked", "Actions that are not due yet")
 
 /**
+ * Pauses of the service or of its types by operators, by `service`. Pauses of a worker by its own handle are not counted.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const paused: Metric.Gauge<number> = gauge("redis_workers_paused", "Pauses by operators")
+
+/**
  * Parked actions that this worker let into the stream, by `service`.
  *
  * @since 0.2.0
@@ -367,6 +375,7 @@ export const all: ReadonlyArray<Metric.Metric<never, unknown>> = [
   groupsRestored,
   reconnects,
   parked,
+  paused,
   promoted,
   promotionDelay,
   parkedExpired,

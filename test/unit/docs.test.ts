@@ -276,7 +276,8 @@ describe("docs/settlement.md", () => {
     { outcome: failed("retryable") },
     { outcome: failed("retryable"), with: { attempt: 5 } },
     { outcome: failed("retryable"), with: { attempt: 5, failureAction: "a.failed" } },
-    { outcome: { _tag: "Interrupted" } }
+    { outcome: { _tag: "Interrupted" } },
+    { outcome: { _tag: "Paused", pause: 1 } }
   ]
   const cell = (settlement: Settlement): string => {
     switch (settlement._tag) {

@@ -5,6 +5,7 @@
  * An entry that was delivered `suspectAfter` times without an outcome may be the one that kills its workers. It is
  * given only to `aloneConsumer`, one at a time in each process, so that a crash counts against no other entry.
  */
+import { heldWidth, mostNumbers } from "../redis/pauses.ts"
 import { decodeRecord, laneField, replaysField, type RetryRecord } from "../wire/entry.ts"
 import { luaLanes, maxLetIn } from "./lanes.ts"
 import { luaPromote } from "./park.ts"
@@ -63,6 +64,9 @@ export interface TakeOwnParams {
 /** How long a suspect without a free place is postponed, in milliseconds. */
 export const putOff = 1000
 
+/** Entries that one call makes due, because the pause of their type has ended. */
+const maxReleased = 400
+
 /** Names of due schedules in one reply. */
 const maxSchedules = 100
 
@@ -99,6 +103,39 @@ local function claim(row, idle)
 end
 `
 
+/**
+ * Lua: the pauses that stand, after those that have ended are removed and what waited for the end of a pause is due.
+ */
+const luaPauses = `local function standing(due, paused, time)
+  local found, standing, numbers = redis.call('HGETALL', paused), {}, {}
+  for i = 1, #found, 2 do
+    local ends, number = found[i + 1]:match('^(%d+) (%d+)')
+    if ends and tonumber(ends) <= time then
+      redis.call('HDEL', paused, found[i])
+    else
+      standing[#standing + 1] = found[i]
+      standing[#standing + 1] = found[i + 1]
+      numbers[#numbers + 1] = tonumber(number or found[i + 1]:match('^%S+ (%d+)') or 1)
+    end
+  end
+  if #redis.call('ZRANGE', due, integer(${heldWidth}), '+inf', 'BYSCORE', 'LIMIT', 0, 1) == 0 then return standing end
+  table.sort(numbers)
+  numbers[#numbers + 1] = ${mostNumbers} + 1
+  local from, room = 1, ${maxReleased}
+  for _, number in ipairs(numbers) do
+    if from < number and room > 0 then
+      local first, last = integer(from * ${heldWidth}), '(' .. integer(number * ${heldWidth})
+      local ids = redis.call('ZRANGE', due, first, last, 'BYSCORE', 'LIMIT', 0, room)
+      if #ids > 0 then redis.call('XACK', KEYS[1], ARGV[1], '0-0') end
+      for _, id in ipairs(ids) do redis.call('ZADD', due, integer(time), id) end
+      room = room - #ids
+    end
+    from = number + 1
+  end
+  return standing
+end
+`
+
 const takeArgs = (params: TakeParams): Array<string> => [
   params.group,
   params.consumer,
@@ -112,10 +149,10 @@ const takeArgs = (params: TakeParams): Array<string> => [
  * Everything that is due: lets parked actions into the stream, takes entries that are due for a retry, at most `limit` of
  * them, and names the schedules that are due. Replies with taken entries, lost ids, the number of waiting suspects, the
  * milliseconds to the next due retry and to whatever else is due next (-1: none), what {@link luaPromote} did, the schedules,
- * and the pauses. {@link decodeDue} reads what follows the third.
+ * and the pauses that stand. {@link decodeDue} reads what follows the third.
  */
 export const takeDue = define<TakeDueParams>({
-  lua: `${luaClaim}${luaPromote}
+  lua: `${luaClaim}${luaPauses}${luaPromote}
 local parkedEntries, parkedDue, scheduleNext, paused = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local waiting, time = ARGV[7], now()
 -- Made when it is needed.
@@ -141,6 +178,7 @@ local function isLater(id)
     end
   end
 end
+local pauses = standing(due, paused, time)
 local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do
   if budget <= 0 then break end
@@ -170,7 +208,7 @@ end
 local parkedWait, scheduleWait = wait(parkedDue, '-inf'), wait(scheduleNext, '(' .. integer(time))
 if parkedWait < 0 or (scheduleWait >= 0 and scheduleWait < parkedWait) then parkedWait = scheduleWait end
 return {
-  taken, lost, suspects, wait(due, '-inf'), parkedWait, { promoted, over, late }, schedules, redis.call('HGETALL', paused)
+  taken, lost, suspects, wait(due, '-inf'), parkedWait, { promoted, over, late }, schedules, pauses
 }
 `,
   keys: (params) => [
