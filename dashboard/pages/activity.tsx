@@ -23,8 +23,15 @@ const rowsOf = ({ asOf, from, interval, types }: Statistics): ReadonlyArray<Row>
   const last = Math.floor(Date.parse(asOf) / interval)
   const rows = Array.from({ length: Math.max(0, last - first + 1) }, (_, index): Row => ({
     time: (first + index) * interval,
-    ...{ succeeded: 0, rejected: 0, expired: 0, retried: 0, deadLetters: 0, released: 0 },
-    ...{ p50: null, p90: null, p99: null }
+    succeeded: 0,
+    rejected: 0,
+    expired: 0,
+    retried: 0,
+    deadLetters: 0,
+    released: 0,
+    p50: null,
+    p90: null,
+    p99: null
   }))
   for (const { points } of types) {
     for (const { latency, outcomes: found, time } of points) {
