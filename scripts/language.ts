@@ -112,6 +112,16 @@ const linesOfSource = (source: string): ReadonlyArray<string | undefined> => {
   })
 }
 
+/** Texts in the code that have several words: messages of errors and log lines. An expression in a template is blanked. */
+const textsOfSource = (source: string): ReadonlyArray<string | undefined> =>
+  source.split("\n").map((line) => {
+    if (/^\s*(?:\/\/|\/?\*)/.test(line) || line.includes("import ")) return undefined
+    const texts = [...line.matchAll(/"((?:[^"\\]|\\.)+)"|`((?:[^`\\]|\\.)+)`/g)]
+      .map(([, plain, template]) => (plain ?? template!).replaceAll(/\$\{[^}]*\}/g, "x").replaceAll("\\\"", "'"))
+      .filter((text) => /^[A-Za-z][^(){}=<>]* [a-z]+ [a-z]+/.test(text))
+    return texts.length === 0 ? undefined : `- ${texts.join(" ")}`
+  })
+
 const find = (files: ReadonlyArray<string>, linesOf: (source: string) => ReadonlyArray<string | undefined>): number => {
   let count = 0
   for (const file of files) {
@@ -131,9 +141,10 @@ const find = (files: ReadonlyArray<string>, linesOf: (source: string) => Readonl
 const counts = {
   docs: find([...globSync("docs/*.md"), "README.md", "CONTRIBUTING.md"].toSorted(), linesOfPage),
   src: find(globSync("src/**/*.ts").toSorted(), linesOfSource),
+  messages: find(globSync("src/**/*.ts").toSorted(), textsOfSource),
   examples: find(globSync("examples/**/*.ts").toSorted(), linesOfSource)
 }
-if (counts.docs + counts.src + counts.examples > 0) process.exitCode = 1
+if (counts.docs + counts.src + counts.messages + counts.examples > 0) process.exitCode = 1
 process.stdout.write(
-  `${counts.docs} places in the documentation, ${counts.src} in src and ${counts.examples} in examples to rewrite\n`
+  `${counts.docs} places in the documentation, ${counts.src} in comments of src, ${counts.messages} in its messages and ${counts.examples} in examples to rewrite\n`
 )
