@@ -100,15 +100,15 @@ const paragraphsOf = (lines: ReadonlyArray<string | undefined>): ReadonlyArray<P
 
 const linesOfPage = (source: string) => source.replace(/<!--[\s\S]*?-->/g, "").split("\n")
 
-/** The comments of a source; the other lines are `undefined`. */
+/** The comments of a source, and of the Lua in it; the other lines are `undefined`. */
 const linesOfSource = (source: string): ReadonlyArray<string | undefined> => {
   let inside = false
   return source.split("\n").map((line) => {
-    const isLine = !inside && /^\s*\/\/ (?!oxlint|---)/.test(line)
+    const isLine = !inside && /^\s*(?:\/\/|--) (?!oxlint|---)/.test(line)
     if (/^\s*\/\*\*?(?:\s|$)/.test(line)) inside = true
     const text = inside ? line.replace(/^\s*(?:\/\*\*?|\*(?!\/)) ?/, "").replace(/\s*\*\/.*$/, "") : undefined
     if (line.includes("*/")) inside = false
-    return isLine ? line.replace(/^\s*\/\/ /, "") : text
+    return isLine ? line.replace(/^\s*(?:\/\/|--) /, "") : text
   })
 }
 
