@@ -1,10 +1,12 @@
 /** `IoRedis.layerCluster` on a real cluster: where commands go, and what a moving slot does to them. */
 import { assert, layer } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import { failureOf } from "../../src/internal/redis/failure.ts"
+import * as serverClock from "../../src/internal/redis/serverClock.ts"
 import { define } from "../../src/internal/scripts/script.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as Redis from "../../src/Redis.ts"
@@ -103,6 +105,41 @@ layer(Connected, { excludeTestServices: true, timeout: 60_000 })("on a cluster",
         assert.strictEqual(failureOf(yield* Fiber.join(read)), "Connection")
         assert.strictEqual(String(yield* redis.send("CLIENT", "LIST", "ID", id)), "")
       }))
+    }))
+
+  it.effect("the time is asked of the node that has the key, because clocks of nodes differ", () =>
+    Effect.gen(function*() {
+      const redis = yield* Redis.Redis
+      const cluster = yield* Cluster.RedisCluster
+      const clock = yield* Clock.Clock
+      for (const tag of tags) {
+        const owner = yield* cluster.ownerOf(tag)
+        for (const node of cluster.nodes) yield* node.cli("CONFIG", "RESETSTAT")
+        yield* serverClock.make(redis, clock, `${tag}s`).sample
+        for (const node of cluster.nodes) {
+          const asked = String(yield* node.cli("INFO", "commandstats")).includes("cmdstat_time")
+          assert.strictEqual(asked, node === owner, `node ${node.port}, for the key ${tag}s of ${owner.port}`)
+        }
+      }
+    }))
+
+  it.effect("a scan visits the keys of all nodes, once", () =>
+    Effect.gen(function*() {
+      const redis = yield* Redis.Redis
+      const keys = tags.flatMap((tag) => Array.from({ length: 50 }, (_, index) => `scan:${tag}${index}`))
+      yield* Effect.forEach(keys, (key) => redis.send("SET", key, "1"), { concurrency: "unbounded" })
+      const found: Array<string> = []
+      let cursor = "0"
+      do {
+        const [next, page] = yield* redis.send<readonly [string, ReadonlyArray<string>]>(
+          ...["SCAN", cursor, "MATCH", "scan:*", "COUNT", "20", "TYPE", "string"] as const
+        )
+        found.push(...page)
+        cursor = next
+      } while (cursor !== "0")
+      assert.deepStrictEqual(found.sort(), keys.sort())
+      const gone = yield* Effect.flip(redis.send("SCAN", "127.0.0.1:1/17"))
+      assert.strictEqual(failureOf(gone), "Moved", "a node that is gone ends the scan, and not silently")
     }))
 
   it.effect("a message that another node publishes arrives", () =>
