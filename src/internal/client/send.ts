@@ -1,13 +1,17 @@
 /** The calls that append actions without waiting for an answer. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
 import * as Action from "../../Action.ts"
 import type { SendOptions, Target as SentTarget, When } from "../../ActionClient.ts"
 import type { DomainAction } from "../../DomainAction.ts"
 import type { Receipt } from "../../Receipt.ts"
+import type { InvalidOption } from "../base/invalidOption.ts"
 import { uuid } from "../base/uuid.ts"
+import { uniqueFor } from "../contract/unique.ts"
 import { callbackInbox } from "../redis/names.ts"
 import type { AnswerTarget } from "./append.ts"
+import { EncodeError, InvalidAction } from "./errors.ts"
 import type { Laned } from "./laneOf.ts"
 import { isPlain } from "./later.ts"
 import { actionIdOf, contextFor, type SendFailure, type SendingOptions, sent } from "./sending.ts"
@@ -23,11 +27,22 @@ interface CallbackTarget {
 }
 
 /** The options of a call with the key of the contract. The caller's own key comes first. */
-const keyed = (action: Action.Any, payload: unknown, options: SendOptions): SendOptions =>
-  options.unique !== undefined || options.debounce !== undefined
-    ? options
-    // SAFETY: the caller's payload is that of this contract.
-    : { ...options, unique: action.unique!(payload as never) }
+const keyed = (
+  action: Action.Any,
+  payload: unknown,
+  options: SendOptions
+): Result.Result<SendOptions, EncodeError | InvalidOption> => {
+  if (action.unique === undefined || options.unique !== undefined || options.debounce !== undefined) {
+    return Result.succeed(options)
+  }
+  return Result.mapBoth(uniqueFor(action, payload), {
+    onSuccess: (unique) => ({ ...options, unique }),
+    onFailure: (fault) =>
+      fault._tag === "NoKey"
+        ? fault.error
+        : new EncodeError({ actionType: action.type, reason: new InvalidAction({ message: fault.message }) })
+  })
+}
 
 export const make = (options: SendingOptions) => {
   const { lanes, later, naming, streams, writing } = options
@@ -66,9 +81,8 @@ export const make = (options: SendingOptions) => {
   })
 
   /** Sends one action, with or without a callback. */
-  const sendOne = (action: Action.Any, payload: unknown, given: SendOptions, answer?: AnswerTarget) =>
+  const sendOne = (action: Action.Any, payload: unknown, options: SendOptions, answer?: AnswerTarget) =>
     Effect.withFiber((fiber): Effect.Effect<Receipt, SendFailure, unknown> => {
-      const options = action.unique !== undefined && answer === undefined ? keyed(action, payload, given) : given
       const target = streams.of(action.type, options.service)
       if (Exit.isFailure(target)) return Effect.failCause(target.cause)
       const id = actionIdOf(action.type, options.actionId)
@@ -81,12 +95,16 @@ export const make = (options: SendingOptions) => {
         (trace) =>
           Effect.flatMapEager(
             writing.write(action, payload, context, actionId, options, trace, answer),
-            (text) =>
-              action.lane !== undefined
-                ? sendLaned(action, payload, target.value, actionId, options, text, trace)
-                : isPlain(options)
+            (text) => {
+              // After the payload is known to fit. A caller that waits for an answer always sends.
+              const whole = answer === undefined ? keyed(action, payload, options) : Result.succeed(options)
+              if (Result.isFailure(whole)) return Effect.fail(whole.failure)
+              return action.lane !== undefined
+                ? sendLaned(action, payload, target.value, actionId, whole.success, text, trace)
+                : isPlain(whole.success)
                 ? Effect.map(streams.add(stream, text, trace), (entryId) => sent(target.value, actionId, entryId))
-                : sendLater(target.value, action.type, actionId, options, text, trace)
+                : sendLater(target.value, action.type, actionId, whole.success, text, trace)
+            }
           )
       )
     })
