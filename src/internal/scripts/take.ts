@@ -187,7 +187,7 @@ for _, id in ipairs(ids) do
     redis.call('ZREM', due, id)
     redis.call('HDEL', records, id)
   elseif row[2] ~= waiting then
-    -- The group was lost and made anew, and the entry delivered again: it is for its owner to run, and not due.
+    -- The group was lost and created again, and the entry delivered again. Its owner runs it, so it is not due.
     redis.call('ZREM', due, id)
   else
     local later = isLater(id)
