@@ -3,10 +3,9 @@ import * as assert from "node:assert/strict"
 import type { Names } from "../../../internal/redis/names.ts"
 import { delayUntilEndOf } from "../../../internal/redis/pauses.ts"
 import { record } from "../../../internal/redis/reply.ts"
+import { decodePassedOver, passOver } from "../../../internal/scripts/passOver.ts"
 import {
-  decodePassedOver,
   decodeTake,
-  passOver,
   takeDue,
   type TakeDueParams,
   takeIdle,
