@@ -755,8 +755,8 @@ export class Inspector extends Context.Service<Inspector, {
   readonly laneNames: (service: string) => Effect.Effect<ReadonlyArray<LaneSummary>, ReadError>
 
   /**
-   * Returns a page of the lanes that actions hold or wait in, or that are paused or halted: who holds them, how many wait, and
-   * since when. Keys are returned only on request.
+   * Returns a page of the lanes that actions hold or wait in, or that are paused or halted, with the entries that hold
+   * them and how many wait. Keys are returned only on request.
    */
   readonly lanes: (service: string, options?: LanesOptions) => Effect.Effect<LanePage, ReadError | InvalidOption>
 

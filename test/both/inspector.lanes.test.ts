@@ -83,7 +83,7 @@ onBoth("Lanes in the inspector", (test) => {
       const [limited] = yield* inspector.laneNames("user")
       assert.deepStrictEqual([limited?.rules.concurrency, limited?.declared?.concurrency], [3, 1])
 
-      const queue = yield* inspector.queued("user", { id: lanes[0]!.id }, { limit: 1 })
+      const queue = yield* inspector.queued("user", { id: lanes[0].id }, { limit: 1 })
       assert.deepInclude(queue.entries[0], { state: "queued", actionType: "user.step", payload: undefined })
       assert.isUndefined(queue.entries[0]?.lane.key)
       const next = yield* inspector.queued("user", { type: "user.step", key: "ana" }, {
@@ -111,7 +111,7 @@ onBoth("Lanes in the inspector", (test) => {
         haltedBy: failing?._tag === "Sent" ? failing.entryId : ""
       })
       assert.isDefined(lane?.haltedAt)
-      assert.isTrue(yield* inspector.resumeLane("user", { id: lane!.id }))
+      assert.isTrue(yield* inspector.resumeLane("user", { id: lane.id }))
       yield* ran(events, "ana13", "ana1")
       assert.deepStrictEqual(yield* stopped, [])
       assert.isFalse(yield* inspector.resumeLane("user", { type: "user.step", key: "ana" }))

@@ -1,4 +1,4 @@
-/** Lanes: who holds them, who waits, what stops them, and the verbs of an operator. */
+/** Lanes with their holders, their queues and what stops them, and the verbs of an operator. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Inspector from "../../Inspector.ts"

@@ -1,9 +1,9 @@
 /** What scripts reply about lanes, as the models of `Lanes`. */
-import * as DateTime from "effect/DateTime"
+import type * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import { createHash } from "node:crypto"
 import type { LaneNameRef, LaneRef, LaneRules, LaneStatus, LaneSummary } from "../../Lanes.ts"
-import { dateOf } from "../deadLetter/reading.ts"
+import { dateOf } from "../base/dates.ts"
 import { array, strings } from "../redis/reply.ts"
 import { numberPattern } from "../scripts/lanes.ts"
 import { millisOf } from "../wire/entry.ts"

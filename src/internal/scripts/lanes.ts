@@ -60,7 +60,7 @@ export const luaNamed = `local function named(rules, name)
 end
 `
 
-/** Lua: what a queue notes in a record: the hash of a key of a deduplication, and the number in the queue. */
+/** Lua: reads what a record notes. That is the hash of a key of a deduplication, and the number in the queue. */
 export const luaNotes = `local function hashIn(record)
   return record:match('^(%x+)[ \\n]') or ''
 end
