@@ -148,8 +148,8 @@ export interface RetryingEntry extends EntryCommon {
   readonly addedAt: DateTime.Utc
   readonly deliveries: number
   readonly attempts: number
-  /** When it is due, by the server's clock. */
-  readonly dueAt: DateTime.Utc
+  /** When it is due, by the server's clock. `undefined` if it waits for the end of a pause of its type. */
+  readonly dueAt: DateTime.Utc | undefined
   /** Why it waits. `undefined` if it was released, or if a worker before 0.2 wrote it. */
   readonly lastError: LastError | undefined
   /** Since when no worker knew its type. */
@@ -270,6 +270,7 @@ export interface Overview {
   readonly pending: number
   /** Held by consumers: running, or about to. */
   readonly running: number
+  /** Those that wait for the end of a pause of their type are included. */
   readonly retrying: number
   readonly nextRetry: DateTime.Utc | undefined
   readonly scheduled: number
@@ -547,7 +548,7 @@ export interface StepOptions {
  * @category options
  */
 export interface FindOptions extends StepOptions {
-  /** The maximum number of entries looked at one by one, newest first. Default: 100,000. */
+  /** The maximum number of entries looked at one by one in each place, newest first. Default: 100,000. */
   readonly limit?: number | undefined
   /** Includes the payload. Default: `false`. */
   readonly payload?: boolean | undefined
@@ -701,7 +702,8 @@ export class Inspector extends Context.Service<Inspector, {
 
   /**
    * Finds an action. With a receipt or an entry id, and while it is parked, one look is enough. By its action id alone,
-   * the pending entries and the newest 100,000 of the stream and of the dead letters are searched, in steps.
+   * the newest 100,000 entries of the stream, all older ones that were delivered and not settled (at most 100,000), and the
+   * newest 100,000 dead letters are searched, in steps.
    */
   readonly find: (target: Target, options?: FindOptions) => Effect.Effect<
     Found,
@@ -760,7 +762,10 @@ export class Inspector extends Context.Service<Inspector, {
    */
   readonly cancel: (target: Target) => Effect.Effect<Cancelled, ActionError | errors.Running | errors.WrongState>
 
-  /** Makes an action that waits for a retry, or is parked, due now. */
+  /**
+   * Makes an action that waits for a retry, or is parked, due now. One that waits for the end of a pause of its type is
+   * refused with `WrongState`.
+   */
   readonly retryNow: (target: Target) => Effect.Effect<void, ActionError | errors.Running | errors.WrongState>
 
   /** Gives a parked action another due time. Returns the time. */

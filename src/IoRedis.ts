@@ -392,7 +392,10 @@ const commandOf = (cause: unknown): string | undefined => {
 export const layer: Layer.Layer<Redis.Redis | IoRedis, RedisStartError, Settings.Settings> = Layer.effectContext(
   Effect.flatMap(Settings.Settings, ({ redis, serviceName }) =>
     // Settings have been checked by the same rows.
-    Effect.catchTag(fromSettings(redis, serviceName), "InvalidOption", Effect.die))
+    Effect.catchTag(fromSettings(redis, serviceName), "InvalidOption", Effect.die).pipe(
+      // The log lines of its connections as well: they are written in the context of now.
+      Effect.annotateLogs({ service: serviceName })
+    ))
 )
 
 /**
@@ -459,7 +462,8 @@ export const layerOptions = <R = never>(
  *
  * **Gotchas**
  *
- * Commands without a key go to any node. `SCAN` sees the keys of one node only.
+ * Commands without a key go to any node. `SCAN` visits all masters, one after another: its cursor names the node, and is
+ * not a number. When a node fails over meanwhile, the scan fails, and has to begin again.
  *
  * **Example** (A managed cluster)
  *

@@ -183,7 +183,7 @@ export const undeliverable: Metric.Counter<number> = counter(
  */
 export const entriesLost: Metric.Counter<number> = counter(
   "redis_workers_entries_lost_total",
-  "Pending entries that somebody deleted from the stream, or acknowledged without running them"
+  "Pending entries that another program deleted from the stream, or acknowledged without running them"
 )
 
 /**
@@ -194,7 +194,7 @@ export const entriesLost: Metric.Counter<number> = counter(
  */
 export const groupsRestored: Metric.Counter<number> = counter(
   "redis_workers_groups_restored_total",
-  "Times that the group was missing and made anew"
+  "Times that the group was missing and was created again"
 )
 
 /**
@@ -205,7 +205,7 @@ export const groupsRestored: Metric.Counter<number> = counter(
  */
 export const reconnects: Metric.Counter<number> = counter(
   "redis_workers_reconnects_total",
-  "Times that a read connection failed and was opened anew"
+  "Times that a read connection failed and was opened again"
 )
 
 /**
@@ -215,6 +215,14 @@ export const reconnects: Metric.Counter<number> = counter(
  * @category worker
  */
 export const parked: Metric.Gauge<number> = gauge("redis_workers_parked", "Actions that are not due yet")
+
+/**
+ * Pauses of the service or of its types by operators, by `service`. Pauses of a worker by its own handle are not counted.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const paused: Metric.Gauge<number> = gauge("redis_workers_paused", "Pauses by operators")
 
 /**
  * Parked actions that this worker let into the stream, by `service`.
@@ -247,7 +255,7 @@ export const promotionDelay: Metric.Histogram<number> = histogram(
  */
 export const parkedExpired: Metric.Counter<number> = counter(
   "redis_workers_parked_expired_total",
-  "Parked actions that were over before they were due"
+  "Parked actions that expired before they were due"
 )
 
 /**
@@ -258,7 +266,7 @@ export const parkedExpired: Metric.Counter<number> = counter(
  */
 export const schedulesFired: Metric.Counter<number> = counter(
   "redis_workers_schedules_fired_total",
-  "Slots of schedules that were fired"
+  "Slots of schedules whose action was sent"
 )
 
 /**
@@ -338,7 +346,7 @@ export const requestDuration: Metric.Histogram<number> = histogram(
  */
 export const answersUnclaimed: Metric.Counter<number> = counter(
   "redis_workers_answers_unclaimed_total",
-  "Answers that came when nobody waited for them any more"
+  "Answers that arrived after their request had ended"
 )
 
 /**
@@ -367,6 +375,7 @@ export const all: ReadonlyArray<Metric.Metric<never, unknown>> = [
   groupsRestored,
   reconnects,
   parked,
+  paused,
   promoted,
   promotionDelay,
   parkedExpired,

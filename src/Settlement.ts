@@ -73,8 +73,11 @@ export type Settlement =
     readonly answer: boolean
     readonly failureAction?: FailureAction | undefined
   }
-  /** Stays pending and is due now, or after `delay` if its type is paused. It does not cost an attempt. */
-  | { readonly _tag: "Release"; readonly delay?: Duration.Duration | undefined }
+  /**
+   * Stays pending and is due now. With `pause`, the number of the pause of its type, it is due when that ends. It does not
+   * cost an attempt.
+   */
+  | { readonly _tag: "Release"; readonly pause?: number | undefined }
   /** Stays pending for a consumer that knows the type, which has been missing since `since` by the server's clock. */
   | { readonly _tag: "Yield"; readonly delay: Duration.Duration; readonly since: DateTime.Utc }
   /** Nothing is written, because another consumer owns the entry. */

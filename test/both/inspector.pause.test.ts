@@ -3,7 +3,7 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Inspector from "../../src/Inspector.ts"
 import * as Worker from "../../src/Worker.ts"
-import { entriesOf, eventually, onBoth, Place, send } from "../support/layers.ts"
+import { entriesOf, eventually, onBoth, pendingOf, Place, send } from "../support/layers.ts"
 import { actionOf } from "../support/messages.ts"
 
 const add = Effect.fnUntraced(function*(type: string, number: number) {
@@ -57,6 +57,58 @@ onBoth("A pause by an operator", (test) => {
       yield* inspector.resume("user", { actionType: "user.a" })
       yield* eventually("it ran", Effect.sync(() => ran.length === 2))
       assert.strictEqual(ran[1], "user.a 1")
+    }))
+
+  test("of a type delivers what waits for its end once, whatever the number of workers and of other pauses", () =>
+    Effect.gen(function*() {
+      const { names, pass } = yield* Place
+      const inspector = yield* Inspector.make()
+      const one = yield* start
+      const other = yield* start
+      yield* inspector.pause("user", { actionType: "user.a" })
+      yield* inspector.pause("user", { actionType: "user.b", for: "4 seconds" })
+      for (const { worker } of [one, other]) {
+        yield* eventually("it knows", Effect.map(worker.status, ({ pauses }) => pauses.length === 2))
+      }
+      for (let i = 0; i < 5; i++) yield* add("user.a", i)
+      yield* add("user.b", 5)
+      yield* eventually(
+        "the type whose pause has ended ran",
+        Effect.sync(() => one.ran.length + other.ran.length === 1)
+      )
+      yield* pass("3 seconds")
+      const pending = yield* pendingOf(names)
+      assert.deepStrictEqual(
+        pending.map(([, consumer, , deliveries]) => [consumer, deliveries]),
+        Array.from({ length: 5 }, () => [names.waitingConsumer, 1])
+      )
+      const { entries } = yield* inspector.list("user", "retrying")
+      assert.deepStrictEqual(
+        entries.map(({ actionType, dueAt }) => [actionType, dueAt]),
+        Array.from({ length: 5 }, () => ["user.a", undefined])
+      )
+      assert.isUndefined((yield* inspector.overview("user")).nextRetry)
+      const refused = yield* Effect.flip(inspector.retryNow({ service: "user", entryId: pending[0]![0] }))
+      assert.include(refused.message, "held because its type is paused")
+      yield* inspector.resume("user", { actionType: "user.a" })
+      yield* eventually("all ran", Effect.sync(() => one.ran.length + other.ran.length === 6))
+      assert.sameMembers([...one.ran, ...other.ran], ["user.b 1", ...Array.from({ length: 5 }, () => "user.a 1")])
+    }))
+
+  test("that has ended is forgotten by Redis, and workers count those that stand", () =>
+    Effect.gen(function*() {
+      const { names, pass } = yield* Place
+      const inspector = yield* Inspector.make()
+      const { worker } = yield* start
+      yield* inspector.pause("user", { actionType: "user.a", for: "4 seconds" })
+      yield* inspector.pause("user", { actionType: "user.b" })
+      yield* eventually("it knows", Effect.map(worker.status, ({ pauses }) => pauses.length === 2))
+      yield* eventually(
+        "it is forgotten",
+        Effect.map(send<ReadonlyArray<string>>("HKEYS", names.paused), (fields) => fields.join(" ") === "user.b")
+      )
+      yield* pass("100 millis")
+      assert.deepStrictEqual((yield* worker.status).pauses.map(({ actionType }) => actionType), ["user.b"])
     }))
 
   test("ends by itself after its time", () =>

@@ -6,6 +6,7 @@ import {
   lookAt,
   lookAtParked,
   overview,
+  searchPending,
   searchStream
 } from "../../src/internal/scripts/inspect.ts"
 import {
@@ -74,6 +75,14 @@ export const operatorCalls: Readonly<Record<string, (world: World) => Command>> 
     evaluate(lookAtParked, { ...names, parkingId: chance.pick(parkingIds), head: chance.pick([0, 1_000]) }),
   searchStream: (world) =>
     evaluate(searchStream, { ...world.names, text: "x", from: "-", cursor: "+", limit: world.chance.pick([1, 100]) }),
+  searchPending: (world) =>
+    evaluate(searchPending, {
+      ...world.names,
+      text: "x",
+      before: idIn(world),
+      cursor: world.chance.pick(["", idIn(world)]),
+      limit: world.chance.pick([1, 100])
+    }),
   removeEntries: (world) => evaluate(removeEntries, { ...world.names, ids: [idIn(world), idIn(world)] }),
   hasten: (world) => evaluate(hasten, { ...world.names, id: idIn(world) }),
   buryEntry: (world) => evaluate(buryEntry, { ...world.names, ...notes, id: idIn(world) }),

@@ -6,6 +6,7 @@ import { firstRead } from "../../src/internal/scripts/firstRead.ts"
 import { forward } from "../../src/internal/scripts/forward.ts"
 import { holdLease, release, renew } from "../../src/internal/scripts/lease.ts"
 import { debounce, declareFeatures, park, reschedule, uniqueHashOf, unpark } from "../../src/internal/scripts/park.ts"
+import { passOver } from "../../src/internal/scripts/passOver.ts"
 import { rehearse } from "../../src/internal/scripts/rehearse.ts"
 import {
   fireSchedule,
@@ -16,7 +17,7 @@ import {
 } from "../../src/internal/scripts/schedules.ts"
 import { settle, type SettleEntry, targetOf } from "../../src/internal/scripts/settle.ts"
 import { append, countReplacements, moveCallbacks, trim } from "../../src/internal/scripts/streams.ts"
-import { passOver, takeDue, takeIdle, takeOwn } from "../../src/internal/scripts/take.ts"
+import { takeDue, takeIdle, takeOwn } from "../../src/internal/scripts/take.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import type { Command } from "../support/redisCommands.ts"
 import { type Chance, chanceOf } from "./chance.ts"

@@ -94,7 +94,7 @@ describe("readiness", () => {
 })
 
 describe("invalid limits", () => {
-  const message = "The option \"readGrace\" is NaN ms: expected a time from 0, such as \"10 seconds\", or Infinity"
+  const message = "The option \"readGrace\" is NaN: expected a time from 0, such as \"10 seconds\", or Infinity"
   const limits = { readGrace: Number.NaN }
 
   it("are thrown by readinessOf as an InvalidOption", () => {

@@ -281,7 +281,8 @@ const table: ReadonlyArray<Row> = [
       failureLetter("exhausted HANDLER_EXECUTION_ERROR")
     ]
   },
-  { row: "12: interrupted by shutdown", outcome: { _tag: "Interrupted" }, settlements: same("Release") }
+  { row: "12: interrupted by shutdown", outcome: { _tag: "Interrupted" }, settlements: same("Release") },
+  { row: "13: its type is paused", outcome: { _tag: "Paused", pause: 3 }, settlements: same("Release") }
 ]
 
 const pythonTable: ReadonlyArray<Row> = [
@@ -330,7 +331,8 @@ const pythonTable: ReadonlyArray<Row> = [
       "DeadLetter exhausted HANDLER_EXECUTION_ERROR + error response"
     ]
   },
-  { row: "12: interrupted by shutdown", outcome: { _tag: "Interrupted" }, settlements: same("Release") }
+  { row: "12: interrupted by shutdown", outcome: { _tag: "Interrupted" }, settlements: same("Release") },
+  { row: "13: its type is paused", outcome: { _tag: "Paused", pause: 3 }, settlements: same("Release") }
 ]
 
 const check = ({ outcome, policy, settlements, subject }: Row, base: Partial<Decide.Policy> = {}) =>

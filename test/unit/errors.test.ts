@@ -26,7 +26,7 @@ const cause = new Error("the cause")
 
 const errors: ReadonlyArray<readonly [ErrorClass, Error & { readonly _tag: string }]> = [
   [Settings.SettingsError, Result.getOrThrow(Result.flip(Settings.make({ serviceName: "my service" })))],
-  [Action.InvalidOption, new Action.InvalidOption({ option: "claimIdle", found: "NaN ms", expected: "a time" })],
+  [Action.InvalidOption, new Action.InvalidOption({ option: "claimIdle", found: "NaN", expected: "a time" })],
   ...IoRedis.RedisStartReason.members.map((Reason) =>
     [
       IoRedis.RedisStartError,

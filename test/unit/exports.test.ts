@@ -19,12 +19,14 @@ describe("the exports of package.json", () => {
     assert.deepStrictEqual(Object.keys(exports).filter((path) => path.includes("*")), [])
   })
 
-  it("lead to the declarations first and to the code of the same module", () => {
+  it("lead to the declarations and to the code of the same module, in this repository to its source", () => {
     for (const module of modules) {
-      const entry = exports[pathOf(module)]
-      assert.deepStrictEqual(entry, { types: `./dist/${module}.d.ts`, default: `./dist/${module}.js` }, module)
-      // A condition that is listed after `default` is never looked at.
-      assert.deepStrictEqual(Object.keys(entry as object), ["types", "default"], module)
+      // In this order: the first condition that holds is taken, and one that is listed after `default` never is.
+      assert.deepStrictEqual(Object.entries(exports[pathOf(module)] as object), [
+        ["@effect-redis-workers/source", `./src/${module}.ts`],
+        ["types", `./dist/${module}.d.ts`],
+        ["default", `./dist/${module}.js`]
+      ], module)
     }
   })
 })

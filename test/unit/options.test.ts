@@ -39,7 +39,7 @@ const refused: ReadonlyArray<readonly [call: string, effect: Effect.Effect<unkno
   [
     "Worker.start with a time that is not a number",
     Effect.provide(Effect.scoped(Worker.start({}, { claimIdle: Number.NaN })), AppLayer),
-    "The option \"claimIdle\" is NaN ms: expected a time from 100ms to 1d, such as \"60 seconds\""
+    "The option \"claimIdle\" is NaN: expected a time from 100ms to 1d, such as \"60 seconds\""
   ],
   [
     "Worker.start with an unreadable time",

@@ -90,6 +90,7 @@ const about = (entry: Inspector.Entry): string => {
 }
 
 const when = (entry: Inspector.Entry, now: DateTime.Utc): string => {
+  if (entry.state === "retrying" && entry.dueAt === undefined) return "when resumed"
   if (entry.state === "retrying" || entry.state === "scheduled") return `due ${relative(entry.dueAt, now)}`
   return relative(entry.state === "dead" ? entry.letter.time : entry.addedAt, now)
 }
@@ -160,7 +161,12 @@ const detailsOf = (entry: Inspector.Entry, now: DateTime.Utc): ReadonlyArray<rea
       return [
         ["entry", entry.entryId],
         ["added", `${time(entry.addedAt)} (${relative(entry.addedAt, now)})`],
-        ["due", `${time(entry.dueAt)} (${relative(entry.dueAt, now)})`],
+        [
+          "due",
+          entry.dueAt === undefined
+            ? "when its type is resumed"
+            : `${time(entry.dueAt)} (${relative(entry.dueAt, now)})`
+        ],
         ["attempts", `${entry.attempts} failed, delivered ${entry.deliveries} times`],
         ["last error", about(entry)]
       ]

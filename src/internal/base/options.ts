@@ -9,6 +9,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import { InvalidOption } from "./invalidOption.ts"
+import { withOwnStack } from "./withoutStack.ts"
 
 /** The values that an option takes. */
 export interface Kind<A> {
@@ -115,7 +116,8 @@ const timeText = (text: string): unknown => {
   return match === null ? trimmed : Duration.millis(Number(match[1]) * timeUnits[match[2] ?? "s"]!)
 }
 
-const showTime = (value: unknown): string => typeof value === "number" ? `${value} ms` : show(value)
+const showTime = (value: unknown): string =>
+  typeof value === "number" && !Number.isNaN(value) ? `${value} ms` : show(value)
 
 interface TimeOptions extends NumberOptions {
   /** Shown in messages. */
@@ -232,18 +234,28 @@ export const schedule: Kind<Schedule.Schedule<unknown, number>> = {
   fromText: () => undefined
 }
 
+export const callback = <F>(expected: string): Kind<F> => ({
+  expected,
+  // SAFETY: what a function takes and returns cannot be seen in it; the option's own type demands them.
+  decode: (value) => typeof value === "function" ? value as F : undefined,
+  show,
+  fromText: () => undefined
+})
+
 // -----------------------------------------------------------------------------
 // checks
 // -----------------------------------------------------------------------------
 
 /** The error of a value that its kind does not take. */
 export const invalid = (option: string, kind: Kind<unknown>, found: unknown, contract?: string): InvalidOption =>
-  new InvalidOption({
-    option,
-    ...contract !== undefined && { contract },
-    found: kind.show(found),
-    expected: kind.expected
-  })
+  withOwnStack(
+    new InvalidOption({
+      option,
+      ...contract !== undefined && { contract },
+      found: kind.show(found),
+      expected: kind.expected
+    })
+  )
 
 /** A value as its kind decodes it. */
 export const check = <A>(option: string, kind: Kind<A>, value: unknown): Result.Result<A, InvalidOption> => {

@@ -24,7 +24,7 @@ import * as Inboxes from "./inboxes.ts"
 import type { LaneOf } from "./laneOf.ts"
 import type { Later, Terms } from "./later.ts"
 import { callRows } from "./options.ts"
-import { actionIdOf, contextFor } from "./send.ts"
+import { actionIdOf, contextFor } from "./sending.ts"
 import type { Streams, Target } from "./streams.ts"
 import { requestMetrics, traced } from "./telemetry.ts"
 
@@ -54,7 +54,7 @@ export const make = Effect.fnUntraced(function*(
     block,
     limits,
     onUnclaimed: () => unclaimed()
-  })
+  }).pipe(Effect.annotateLogs({ service }))
   const { measured, unclaimed } = yield* requestMetrics(service, inboxes.waiting)
   const askAlone = AskAlone.make({ redis, block, limits })
 

@@ -8,7 +8,7 @@ import * as letters from "../deadLetter/reading.ts"
 import { actionStream, type Names } from "../redis/names.ts"
 import { array, strings } from "../redis/reply.ts"
 import { maxEntries } from "../scripts/bounds.ts"
-import { lookAt, lookAtParked, maxLookedBytes, searchStream } from "../scripts/inspect.ts"
+import { lookAt, lookAtParked, maxLookedBytes, searchPending, searchStream } from "../scripts/inspect.ts"
 import { millisOf } from "../wire/entry.ts"
 import type { Desk } from "./desk.ts"
 import { OtherEnvironment } from "./errors.ts"
@@ -103,13 +103,62 @@ const letterWhere = Effect.fnUntraced(function*(
   return { entry: undefined, looked, complete: rest === undefined }
 })
 
+/** One of several entries that contain an action id: that whose id it is. */
+const entryOf = Effect.fnUntraced(function*(
+  desk: Desk,
+  names: Names,
+  ids: ReadonlyArray<string>,
+  reading: Reading,
+  actionId: string
+) {
+  for (const id of ids) {
+    const entry = yield* entryAt(desk, names, id, reading)
+    if (entry?.actionId?.toLowerCase() === actionId) return entry
+  }
+  return undefined
+})
+
+/** A search through entries that were delivered and are older than those that were looked at. */
+const pendingWhere = Effect.fnUntraced(function*(
+  desk: Desk,
+  names: Names,
+  { limit, onProgress, reading }: Search,
+  actionId: string,
+  before: string,
+  already: number
+): Effect.fn.Return<Inspector.Found, RedisError> {
+  let looked = 0
+  let cursor = ""
+  let isRead = false
+  do {
+    const [ids, count, next, read] = array(
+      yield* desk.redis.eval(searchPending.script)({
+        ...names,
+        text: actionId,
+        before,
+        cursor,
+        limit: Math.min(maxEntries, limit - looked)
+      })
+    )
+    looked += Number(count)
+    cursor = String(next)
+    isRead = Number(read) === 1
+    const entry = yield* entryOf(desk, names, strings(ids), reading, actionId)
+    yield* onProgress({ looked: already + looked, done: entry === undefined ? 0 : 1 })
+    if (entry !== undefined) return { entry, looked, complete: true }
+  } while (cursor !== "" && looked < limit)
+  // All other entries were delivered and settled.
+  return { entry: undefined, looked, complete: cursor === "" && isRead }
+})
+
 /** A search through the stream, newest first, for an action id. */
 const streamWhere = Effect.fnUntraced(function*(
   desk: Desk,
   names: Names,
-  { limit, onProgress, reading }: Search,
+  search: Search,
   actionId: string
 ): Effect.fn.Return<Inspector.Found, RedisError> {
+  const { limit, onProgress, reading } = search
   let looked = 0
   let cursor = ""
   do {
@@ -124,16 +173,13 @@ const streamWhere = Effect.fnUntraced(function*(
     )
     looked += Number(count)
     cursor = String(next)
-    for (const id of strings(ids)) {
-      const entry = yield* entryAt(desk, names, id, reading)
-      if (entry?.actionId?.toLowerCase() === actionId) {
-        yield* onProgress({ looked, done: 1 })
-        return { entry, looked, complete: true }
-      }
-    }
-    yield* onProgress({ looked, done: 0 })
+    const entry = yield* entryOf(desk, names, strings(ids), reading, actionId)
+    yield* onProgress({ looked, done: entry === undefined ? 0 : 1 })
+    if (entry !== undefined) return { entry, looked, complete: true }
   } while (cursor !== "" && looked < limit)
-  return { entry: undefined, looked, complete: cursor === "" }
+  if (cursor === "") return { entry: undefined, looked, complete: true }
+  const older = yield* pendingWhere(desk, names, search, actionId, cursor, looked)
+  return { ...older, looked: looked + older.looked }
 })
 
 const byEntry = Effect.fnUntraced(function*(desk: Desk, names: Names, id: string, search: Search) {

@@ -6,7 +6,7 @@ import type * as Inspector from "../../Inspector.ts"
 import { type Schedule, ScheduleDeclared, ScheduleNotFound, Schedules } from "../../Schedules.ts"
 import { dateOf } from "../deadLetter/reading.ts"
 import type { Names } from "../redis/names.ts"
-import { decodePauses, everything } from "../redis/pauses.ts"
+import { decodePauses, everything, isHeld } from "../redis/pauses.ts"
 import { array, strings } from "../redis/reply.ts"
 import * as Managing from "../schedules/manage.ts"
 import type { Declared } from "../schedules/spec.ts"
@@ -80,7 +80,7 @@ export const look = Effect.fnUntraced(function*({ redis }: Desk, names: Names) {
     pending,
     running: pending - Number(held),
     retrying: Number(retrying),
-    nextRetry: timeOf(nextRetry),
+    nextRetry: isHeld(Number(nextRetry)) ? undefined : timeOf(nextRetry),
     scheduled: Number(scheduled),
     nextScheduled: timeOf(nextScheduled),
     schedules: Number(schedules),

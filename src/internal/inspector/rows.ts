@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Inspector from "../../Inspector.ts"
 import { dateOf, type Row as LetterRow } from "../deadLetter/reading.ts"
+import { isHeld } from "../redis/pauses.ts"
 import { array } from "../redis/reply.ts"
 import { decodeRecord, millisOf } from "../wire/entry.ts"
 import type { Desk } from "./desk.ts"
@@ -66,7 +67,7 @@ export const retryingFrom = Effect.fnUntraced(function*(reading: Reading, row: u
     addedAt: dateOf(millisOf(entryId)),
     deliveries: Number(deliveries),
     attempts: record.attempts,
-    dueAt: dateOf(Number(due)),
+    dueAt: isHeld(Number(due)) ? undefined : dateOf(Number(due)),
     lastError: record.lastError,
     unknownSince: record.unknownSince === 0 ? undefined : dateOf(record.unknownSince)
   } satisfies Inspector.RetryingEntry

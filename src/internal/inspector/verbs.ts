@@ -66,7 +66,11 @@ export const make = (desk: Desk, context: Context.Context<never>) => {
       : new WrongState({
         operation,
         id,
-        state: state === "shared" ? "waiting in a stream with several groups, which may need it" : state,
+        state: state === "shared"
+          ? "waiting in a stream with several groups, which may need it"
+          : state === "held"
+          ? "held because its type is paused"
+          : state,
         expected
       })
 

@@ -5,8 +5,9 @@
  * arguments. None of that may be logged, so errors of ioredis never leave the adapter: they are replaced by errors of
  * our own.
  */
-import * as Redis from "../../Redis.ts"
+import type * as Redis from "../../Redis.ts"
 import { failureOfMessage } from "../redis/failure.ts"
+import { redisError } from "../redis/redisError.ts"
 import type { StartFailure } from "./startError.ts"
 
 /** The safe part of a failed command: enough to identify it. */
@@ -104,7 +105,7 @@ export const commandError = (
   const { code, message } = describe(cause)
   return cause instanceof AttemptError
     ? connectionError(`Connection is closed: ${message}`, command, numberOfArguments)
-    : new Redis.RedisError({ cause: new CommandError(message, code, command, numberOfArguments) })
+    : redisError(new CommandError(message, code, command, numberOfArguments))
 }
 
 /** The first word of an error reply, or the system's code. */
@@ -113,11 +114,11 @@ export const codeOf = ({ cause }: Redis.RedisError): string | undefined =>
 
 /** A failure that this adapter words itself. */
 export const ownError = (message: string, code: string | undefined, command?: string): Redis.RedisError =>
-  new Redis.RedisError({ cause: new CommandError(message, code, command) })
+  redisError(new CommandError(message, code, command))
 
 /** The connection ended, or is given up, while a command waited for its reply. */
 export const connectionError = (message: string, command?: string, numberOfArguments?: number): Redis.RedisError =>
-  new Redis.RedisError({ cause: new CommandError(message, connectionCode, command, numberOfArguments) })
+  redisError(new CommandError(message, connectionCode, command, numberOfArguments))
 
 /** A server at its connection limit says so and hangs up. */
 const isFull = (message: string): boolean => message.startsWith("ERR max number of clients")

@@ -6,6 +6,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { RedisOptions } from "ioredis"
 import type { IoRedisOptions, Options } from "../../IoRedis.ts"
+import { typeName } from "../base/typeName.ts"
 import { fields } from "../redis/settingsFields.ts"
 import type { RedisAddress } from "../redis/url.ts"
 
@@ -156,13 +157,13 @@ const nonsenseOf = (given: Readonly<Record<string, unknown>>): Refusal | undefin
   })
   for (const name of ["host", "path", "username", "password", "name", "connectionName"]) {
     const value = given[name]
-    if (value !== undefined && typeof value !== "string") return wrong(name, `a ${typeof value}`, "a text")
+    if (value !== undefined && typeof value !== "string") return wrong(name, typeName(value), "a text")
   }
   for (const [name, most] of [["port", 65_535], ["db", 999_999_999]] as const) {
     const value = given[name]
     const number = Number(value)
     if (value !== undefined && !(Number.isInteger(number) && number >= 0 && number <= most && value !== "")) {
-      return wrong(name, typeof value === "number" ? `${value}` : `a ${typeof value}`, `a whole number up to ${most}`)
+      return wrong(name, typeof value === "number" ? `${value}` : typeName(value), `a whole number up to ${most}`)
     }
   }
   const { connectTimeout } = fields

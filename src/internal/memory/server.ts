@@ -8,6 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Redis from "../../Redis.ts"
 import * as neighbours from "../redis/neighbours.ts"
+import { redisError } from "../redis/redisError.ts"
 import * as Bytes from "./bytes.ts"
 import type { Reply } from "./command.ts"
 import * as Dump from "./dump.ts"
@@ -112,7 +113,7 @@ const warnOfFakeTimers = (engine: Engine.Engine): Effect.Effect<void> =>
 const outcome = <A>(ticket: Engine.Ticket): Effect.Effect<A, Redis.RedisError> => {
   const { defect, result } = ticket
   if (defect) return Effect.die(result)
-  if (result instanceof Error) return Effect.fail(new Redis.RedisError({ cause: result }))
+  if (result instanceof Error) return Effect.fail(redisError(result))
   // SAFETY: what a command replies is the caller's to know, as with any Redis client
   return Effect.succeed(toClient(result ?? null) as A)
 }

@@ -9,9 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { RedisError } from "../../Redis.ts"
+import type { RedisError } from "../../Redis.ts"
 import * as Alarm from "../base/alarm.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
+import { redisError } from "./redisError.ts"
 
 export interface BlockingRead<A> {
   /** Sends the command now. It is interrupted with the scope. */
@@ -30,8 +31,7 @@ export interface BlockingRead<A> {
  */
 const grace = 30_000
 
-const overdue = () =>
-  Exit.fail(new RedisError({ cause: new Error("The read did not come back in time: its connection was closed") }))
+const overdue = () => Exit.fail(redisError(new Error("The read did not come back in time: its connection was closed")))
 
 const none = Exit.succeed(undefined)
 

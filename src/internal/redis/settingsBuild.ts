@@ -2,6 +2,7 @@
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { SettingsProblem, Values } from "../../Settings.ts"
+import { typeName } from "../base/typeName.ts"
 import { expectedPassword, type Field, fields, type Name, passwordName, urlName } from "./settingsFields.ts"
 import { expectedRedisUrl, ignoredParameters, parseRedisUrl } from "./url.ts"
 
@@ -52,7 +53,7 @@ export const build = (
     // SAFETY: the environment supplies `Config.Redacted`, and code the type of `Input`; each holds a string.
     password = typeof given === "string" ? Redacted.make(given) : given as Redacted.Redacted<string>
   } else if (given !== undefined && given !== "") {
-    problems.push({ name: nameOf(passwordName), found: `a ${typeof given}`, expected: expectedPassword })
+    problems.push({ name: nameOf(passwordName), found: typeName(given), expected: expectedPassword })
   }
 
   const username = optional(fields.username, redis?.username)

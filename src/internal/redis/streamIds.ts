@@ -2,8 +2,9 @@
  * Computes how many entry ids a stream has left. Ids only grow, so one entry with the last possible id ends the stream
  * for all senders.
  */
-import { RedisError } from "../../Redis.ts"
+import type { RedisError } from "../../Redis.ts"
 import { textOf } from "./failure.ts"
+import { redisError } from "./redisError.ts"
 
 const last = (1n << 64n) - 1n
 
@@ -52,5 +53,5 @@ export const explainText = (stream: string, text: string): string =>
 /** Explains the error of an append to a stream without ids left. Other errors stay the same. */
 export const explain = (stream: string, error: RedisError): RedisError =>
   exhausted.test(textOf(error))
-    ? new RedisError({ cause: new Error(explainText(stream, textOf(error)), { cause: error.cause }) })
+    ? redisError(new Error(explainText(stream, textOf(error)), { cause: error.cause }))
     : error

@@ -1,5 +1,6 @@
 /** Parses an address of Redis and removes the credentials from the text, so that it is safe to print. */
 import * as Result from "effect/Result"
+import { typeName } from "../base/typeName.ts"
 
 export interface RedisAddress {
   /** Without credentials and without ignored parameters. */
@@ -101,7 +102,7 @@ const parseSocket = (rest: string): Result.Result<RedisAddress, string> => {
 
 /** The address, or a description of the invalid value that repeats no part of a possible secret. */
 export const parseRedisUrl = (value: unknown): Result.Result<RedisAddress, string> => {
-  if (typeof value !== "string") return Result.fail(`a ${typeof value}`)
+  if (typeof value !== "string") return Result.fail(typeName(value))
   if (value.startsWith("/")) return parseSocket(value)
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):\/\//.exec(value)?.[1]?.toLowerCase()
   if (scheme === undefined) return Result.fail("not a URL")

@@ -328,6 +328,46 @@ return { id, size, data, length, redis.call('ZSCORE', due, id) or '0', expires }
 })
 
 /**
+ * Searches the entries that were delivered and not settled, oldest first, as {@link searchStream} does. Replies with the ids found,
+ * how many were looked at, the id to continue after, and 1 if everything before `before` was delivered.
+ */
+export const searchPending = define<{
+  readonly stream: string
+  readonly group: string
+  readonly text: string
+  /** Only entries with lower ids. */
+  readonly before: string
+  readonly cursor: string
+  readonly limit: number
+}>({
+  lua: `${luaInfo}${luaBefore}
+local stream, group, text, till, cursor, limit = KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
+local found, looked, budget, read = {}, 0, ${maxLookedBytes}, nil
+for _, row in ipairs(groupRows()) do
+  local info = infoOf(row)
+  if info.name == group then read = info['last-delivered-id'] end
+end
+if not read then return { found, 0, '', 0 } end
+local isRead = before(read, till) and 0 or 1
+local pending = redis.call('XPENDING', stream, group, cursor == '' and '-' or '(' .. cursor, '(' .. till, limit)
+for _, row in ipairs(pending) do
+  if budget <= 0 then return { found, looked, cursor, isRead } end
+  cursor = row[1]
+  looked = looked + 1
+  local entry = redis.call('XRANGE', stream, cursor, cursor)[1]
+  local fields = entry and entry[2] or {}
+  for i = 1, #fields do
+    budget = budget - #fields[i]
+    if i % 2 == 0 and fields[i - 1] == 'data' and fields[i]:find(text, 1, true) then found[#found + 1] = cursor end
+  end
+end
+return { found, looked, #pending < limit and '' or cursor, isRead }
+`,
+  keys: (params) => [params.stream],
+  args: (params) => [params.group, params.text, params.before, params.cursor, String(params.limit)]
+})
+
+/**
  * Searches the stream, newest first, for entries whose data contains a text. Replies with the ids found, how many were
  * looked at, and the id to continue before, which is empty at the end.
  */

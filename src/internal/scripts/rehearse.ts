@@ -59,6 +59,7 @@ redis.call('ZRANGE', parkedDue, 0, 0)
 redis.call('ZREM', parkedDue, nothing)
 redis.call('ZRANGE', scheduleNext, 0, 0)
 redis.call('HGETALL', paused)
+redis.call('HDEL', paused, nothing)
 for _, key in ipairs({ lanesHeld, lanesWaiting }) do
   redis.call('ZRANGE', key, '[a', '[a', 'BYLEX', 'LIMIT', 0, 1)
   redis.call('ZLEXCOUNT', key, '[a', '[a')

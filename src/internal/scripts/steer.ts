@@ -3,13 +3,15 @@
  *
  * The fence is that of the workers: an entry that a consumer holds is left to it, in the same step that would change it.
  */
-import { replaysField } from "../wire/entry.ts"
+import { heldWidth, mostNumbers } from "../redis/pauses.ts"
+import { laneField, replaysField } from "../wire/entry.ts"
+import { luaEnter } from "./enter.ts"
+import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 import { maxFields } from "./settle.ts"
 
-interface EntryKeys {
-  readonly stream: string
+interface EntryKeys extends LaneKeys {
   readonly retryDue: string
   readonly retryRecords: string
   readonly deadLetters: string
@@ -17,11 +19,16 @@ interface EntryKeys {
   readonly waitingConsumer: string
 }
 
-const keysOf = (params: EntryKeys) => [params.stream, params.retryDue, params.retryRecords, params.deadLetters]
+const entryKeys = (
+  params: Pick<EntryKeys, "stream" | "retryDue" | "retryRecords" | "deadLetters">
+) => [params.stream, params.retryDue, params.retryRecords, params.deadLetters]
+
+/** For what removes entries: their places in lanes are given back. */
+const keysOf = (params: EntryKeys) => [...entryKeys(params), ...laneKeys(params).slice(1)]
 
 /**
  * Lua: `stateOf(id)` is `missing`, `running` and the consumer, `retrying`, `waiting`, `shared` (not delivered, and other
- * groups may need it) or `ended`, and the row of the pending list. `remove(id, state)` removes an entry.
+ * groups may need it) or `ended`, the row of the pending list, and the fields.
  */
 const luaStates = `${luaBefore}
 local stream, due, records, dead, group, waiting = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2]
@@ -35,33 +42,53 @@ if redis.call('EXISTS', stream) == 1 then
   end
 end
 local function stateOf(id)
-  if #redis.call('XRANGE', stream, id, id) == 0 then return 'missing', '' end
+  local found = redis.call('XRANGE', stream, id, id)[1]
+  if not found then return 'missing', '' end
   local row = read and redis.call('XPENDING', stream, group, id, id, 1)[1]
   if row then
     if row[2] ~= waiting then return 'running', row[2] end
-    return 'retrying', '', row
+    return 'retrying', '', row, found[2]
   end
   if read and not before(read, id) then return 'ended', '' end
   if groups > 1 or (groups == 1 and not read) then return 'shared', '' end
-  return 'waiting', ''
+  return 'waiting', '', nil, found[2]
 end
-local function remove(id, state)
+`
+
+/**
+ * Lua: `remove(id, state, values, gaveUp)` removes an entry, and then gives its place in a lane back. An entry that was adopted does
+ * not name its lane, and its place is found void by the workers.
+ */
+const luaRemove = `${luaNow}${luaInteger}
+local made
+local function lanes()
+  if not made then
+    ${luaRecords}${luaEnter}${luaLanes}
+    made = lanesOf(stream, KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], now(), ${maxLetIn})
+  end
+  return made
+end
+local function remove(id, state, values, gaveUp)
   if state == 'retrying' then
     redis.call('ZREM', due, id)
     redis.call('HDEL', records, id)
     redis.call('XACK', stream, group, id)
   end
   if groups <= 1 then redis.call('XDEL', stream, id) end
+  for i = 1, #values - 1, 2 do
+    local name, value = values[i], values[i + 1]
+    if name == '${laneField}' and value:find('^[tn]:[%w_.%-]+%z[^%c]+$') then return lanes().leave(value, id, gaveUp) end
+  end
 end
 `
 
 /** Removes entries that do not run. Replies with a state and a consumer for each; `waiting` and `retrying` are removed. */
 export const removeEntries = define<EntryKeys & { readonly ids: ReadonlyArray<string> }>({
-  lua: `${luaStates}
+  lua: `${luaStates}${luaRemove}
 local replies = {}
 for i = 3, #ARGV do
-  local state, consumer = stateOf(ARGV[i])
-  if state == 'retrying' or state == 'waiting' then remove(ARGV[i], state) end
+  local state, consumer, _, values = stateOf(ARGV[i])
+  if state == 'retrying' or state == 'waiting' then remove(ARGV[i], state, values, false) end
   replies[#replies + 1] = state
   replies[#replies + 1] = consumer
 end
@@ -71,14 +98,17 @@ return replies
   args: (params) => [params.group, params.waitingConsumer, ...params.ids]
 })
 
-/** Makes an entry that waits for a retry due now. Replies with its state and a consumer. */
-export const hasten = define<EntryKeys & { readonly id: string }>({
+/** Makes an entry that waits for a retry due now. Replies with its state, which may also be `held`, and a consumer. */
+export const hasten = define<Omit<EntryKeys, keyof LaneKeys> & { readonly stream: string; readonly id: string }>({
   lua: `${luaNow}${luaInteger}${luaStates}
 local state, consumer = stateOf(ARGV[3])
-if state == 'retrying' then redis.call('ZADD', due, integer(now()), ARGV[3]) end
+if state == 'retrying' then
+  if tonumber(redis.call('ZSCORE', due, ARGV[3]) or 0) >= ${heldWidth} then return { 'held', '' } end
+  redis.call('ZADD', due, integer(now()), ARGV[3])
+end
 return { state, consumer }
 `,
-  keys: keysOf,
+  keys: entryKeys,
   args: (params) => [params.group, params.waitingConsumer, params.id]
 })
 
@@ -123,14 +153,13 @@ interface Notes {
 
 /** Makes an entry that does not run a dead letter. Replies with its state, and the letter or a consumer. */
 export const buryEntry = define<EntryKeys & Notes & { readonly id: string }>({
-  lua: `${luaNow}${luaInteger}${luaStates}${luaLetterOf(4)}
+  lua: `${luaStates}${luaRemove}${luaLetterOf(4)}
 local id = ARGV[3]
-local state, consumer, row = stateOf(id)
+local state, consumer, row, values = stateOf(id)
 if state ~= 'retrying' and state ~= 'waiting' then return { state, consumer } end
 local record = redis.call('HGET', records, id) or ''
-local values = redis.call('XRANGE', stream, id, id)[1][2]
 local letter = letterOf(id, values, integer(row and row[4] or 0), record:match('^%d+') or '0')
-remove(id, state)
+remove(id, state, values, true)
 return { state, letter }
 `,
   keys: keysOf,
@@ -171,20 +200,40 @@ return letter
 // pauses
 // -----------------------------------------------------------------------------
 
-/** Pauses a service or a type. Replies with the time at which the pause ends; `halted` if it lasts. */
+/**
+ * Pauses a service or a type. Replies with the time at which the pause ends; `halted` if it lasts. A pause that is changed keeps
+ * its number, and a new one gets a number that no pause has and for which nothing waits.
+ */
 export const pause = define<{
   readonly paused: string
+  readonly retryDue: string
   readonly field: string
   /** Milliseconds; `undefined` until it is ended. */
   readonly lasts: number | undefined
   readonly reason: string
 }>({
   lua: `${luaNow}${luaInteger}
-local ends = ARGV[2] == '' and 'halted' or integer(now() + tonumber(ARGV[2]))
-redis.call('HSET', KEYS[1], ARGV[1], ends .. ' ' .. ARGV[3])
+local paused, due, field, time = KEYS[1], KEYS[2], ARGV[1], now()
+local ends = ARGV[2] == '' and 'halted' or integer(time + tonumber(ARGV[2]))
+local taken, number = {}, nil
+local all = redis.call('HGETALL', paused)
+for i = 1, #all, 2 do
+  local used = all[i + 1]:match('^%S+ (%d+)')
+  if used then taken[tonumber(used)] = true end
+  if all[i] == field then number = tonumber(used) end
+end
+local function waits(candidate)
+  local from, to = integer(candidate * ${heldWidth}), '(' .. integer((candidate + 1) * ${heldWidth})
+  return #redis.call('ZRANGE', due, from, to, 'BYSCORE', 'LIMIT', 0, 1) > 0
+end
+if not number then
+  number = 1
+  while number < ${mostNumbers} and (taken[number] or waits(number)) do number = number + 1 end
+end
+redis.call('HSET', paused, field, ends .. ' ' .. integer(number) .. ' ' .. ARGV[3])
 return ends
 `,
-  keys: (params) => [params.paused],
+  keys: (params) => [params.paused, params.retryDue],
   args: (params) => [params.field, params.lasts === undefined ? "" : String(params.lasts), params.reason]
 })
 

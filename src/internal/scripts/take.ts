@@ -5,7 +5,8 @@
  * An entry that was delivered `suspectAfter` times without an outcome may be the one that kills its workers. It is
  * given only to `aloneConsumer`, one at a time in each process, so that a crash counts against no other entry.
  */
-import { decodeRecord, laneField, replaysField, type RetryRecord } from "../wire/entry.ts"
+import { heldWidth, mostNumbers } from "../redis/pauses.ts"
+import { decodeRecord, laneField, type RetryRecord } from "../wire/entry.ts"
 import { luaLanes, maxLetIn } from "./lanes.ts"
 import { luaPromote } from "./park.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
@@ -63,6 +64,9 @@ export interface TakeOwnParams {
 /** How long a suspect without a free place is postponed, in milliseconds. */
 export const putOff = 1000
 
+/** Entries that one call makes due, because the pause of their type has ended. */
+const maxReleased = 400
+
 /** Names of due schedules in one reply. */
 const maxSchedules = 100
 
@@ -99,6 +103,39 @@ local function claim(row, idle)
 end
 `
 
+/**
+ * Lua: the pauses that stand, after those that have ended are removed and what waited for the end of a pause is due.
+ */
+const luaPauses = `local function standing(due, paused, time)
+  local found, standing, numbers = redis.call('HGETALL', paused), {}, {}
+  for i = 1, #found, 2 do
+    local ends, number = found[i + 1]:match('^(%d+) (%d+)')
+    if ends and tonumber(ends) <= time then
+      redis.call('HDEL', paused, found[i])
+    else
+      standing[#standing + 1] = found[i]
+      standing[#standing + 1] = found[i + 1]
+      numbers[#numbers + 1] = tonumber(number or found[i + 1]:match('^%S+ (%d+)') or 1)
+    end
+  end
+  if #redis.call('ZRANGE', due, integer(${heldWidth}), '+inf', 'BYSCORE', 'LIMIT', 0, 1) == 0 then return standing end
+  table.sort(numbers)
+  numbers[#numbers + 1] = ${mostNumbers} + 1
+  local from, room = 1, ${maxReleased}
+  for _, number in ipairs(numbers) do
+    if from < number and room > 0 then
+      local first, last = integer(from * ${heldWidth}), '(' .. integer(number * ${heldWidth})
+      local ids = redis.call('ZRANGE', due, first, last, 'BYSCORE', 'LIMIT', 0, room)
+      if #ids > 0 then redis.call('XACK', KEYS[1], ARGV[1], '0-0') end
+      for _, id in ipairs(ids) do redis.call('ZADD', due, integer(time), id) end
+      room = room - #ids
+    end
+    from = number + 1
+  end
+  return standing
+end
+`
+
 const takeArgs = (params: TakeParams): Array<string> => [
   params.group,
   params.consumer,
@@ -112,10 +149,10 @@ const takeArgs = (params: TakeParams): Array<string> => [
  * Everything that is due: lets parked actions into the stream, takes entries that are due for a retry, at most `limit` of
  * them, and names the schedules that are due. Replies with taken entries, lost ids, the number of waiting suspects, the
  * milliseconds to the next due retry and to whatever else is due next (-1: none), what {@link luaPromote} did, the schedules,
- * and the pauses. {@link decodeDue} reads what follows the third.
+ * and the pauses that stand. {@link decodeDue} reads what follows the third.
  */
 export const takeDue = define<TakeDueParams>({
-  lua: `${luaClaim}${luaPromote}
+  lua: `${luaClaim}${luaPauses}${luaPromote}
 local parkedEntries, parkedDue, scheduleNext, paused = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local waiting, time = ARGV[7], now()
 -- Made when it is needed.
@@ -141,6 +178,7 @@ local function isLater(id)
     end
   end
 end
+local pauses = standing(due, paused, time)
 local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do
   if budget <= 0 then break end
@@ -149,7 +187,7 @@ for _, id in ipairs(ids) do
     redis.call('ZREM', due, id)
     redis.call('HDEL', records, id)
   elseif row[2] ~= waiting then
-    -- The group was lost and made anew, and the entry delivered again: it is for its owner to run, and not due.
+    -- The group was lost and created again, and the entry delivered again. Its owner runs it, so it is not due.
     redis.call('ZREM', due, id)
   else
     local later = isLater(id)
@@ -170,7 +208,7 @@ end
 local parkedWait, scheduleWait = wait(parkedDue, '-inf'), wait(scheduleNext, '(' .. integer(time))
 if parkedWait < 0 or (scheduleWait >= 0 and scheduleWait < parkedWait) then parkedWait = scheduleWait end
 return {
-  taken, lost, suspects, wait(due, '-inf'), parkedWait, { promoted, over, late }, schedules, redis.call('HGETALL', paused)
+  taken, lost, suspects, wait(due, '-inf'), parkedWait, { promoted, over, late }, schedules, pauses
 }
 `,
   keys: (params) => [
@@ -270,87 +308,9 @@ return { taken, lost, 0 }
   args: (params) => [params.group, params.consumer, String(params.budget), ...params.ids]
 })
 
-/**
- * Postpones an entry whose delivery is lost each time because of its size: it waits, due after a pause, and none of its
- * fields are transferred. Replies with `passed`, or with `spent` if it was delivered too often and stays with the
- * consumer to become a dead letter; then the deliveries, the record, the size in bytes and the field `replays`. An
- * entry that is too small to be the reason, or that the consumer no longer owns, is not changed.
- */
-export const passOver = define<{
-  readonly stream: string
-  readonly retryDue: string
-  readonly retryRecords: string
-  readonly group: string
-  readonly consumer: string
-  readonly waitingConsumer: string
-  readonly id: string
-  /** Whether to count a delivery, because the claims before did not. */
-  readonly counts: boolean
-  readonly maxDeliveries: number
-  /** The number of bytes of fields below which the size is not the reason for a lost reply. */
-  readonly smallest: number
-  /** Milliseconds until it is due. */
-  readonly delay: number
-}>({
-  lua: `${luaNow}${luaInteger}
-local stream, due, records = KEYS[1], KEYS[2], KEYS[3]
-local group, consumer, waiting, id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
-local counted, maxDeliveries, smallest, delay = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local row = redis.call('XPENDING', stream, group, id, id, 1)[1]
-if not row or row[2] ~= consumer then return { 'other' } end
-local found = redis.call('XRANGE', stream, id, id)[1]
-if not found then return { 'other' } end
-local fields, size = found[2], 0
-for i = 1, #fields do size = size + #fields[i] end
-if size < smallest then return { 'small' } end
-local record = redis.call('HGET', records, id) or ''
-local deliveries = row[4] + counted
-local spent = deliveries - tonumber(record:match('^%d+ (%d+)') or 0) > maxDeliveries
-redis.call('XCLAIM', stream, group, spent and consumer or waiting, 0, id, 'RETRYCOUNT', integer(deliveries), 'JUSTID')
-if not spent then redis.call('ZADD', due, integer(now() + delay), id) end
-local replays = fields[#fields - 1] == '${replaysField}' and fields[#fields] or ''
-return { spent and 'spent' or 'passed', deliveries, record, size, replays }
-`,
-  keys: (params) => [params.stream, params.retryDue, params.retryRecords],
-  args: (params) => [
-    params.group,
-    params.consumer,
-    params.waitingConsumer,
-    params.id,
-    params.counts ? "1" : "0",
-    String(params.maxDeliveries),
-    String(params.smallest),
-    String(params.delay)
-  ]
-})
-
 // -----------------------------------------------------------------------------
 // replies
 // -----------------------------------------------------------------------------
-
-/** The result for an entry to be postponed; `undefined` if it was not changed. */
-export interface PassedOver {
-  /** Whether it was delivered too often and still belongs to the consumer. */
-  readonly spent: boolean
-  readonly deliveries: number
-  readonly record: RetryRecord
-  /** The size of its fields, in bytes. */
-  readonly size: number
-  readonly replays: string
-}
-
-export const decodePassedOver = (reply: unknown): PassedOver | undefined => {
-  const [status, deliveries, record, size, replays] = array(reply)
-  return status === "spent" || status === "passed"
-    ? {
-      spent: status === "spent",
-      deliveries: Number(deliveries),
-      record: decodeRecord(String(record ?? "")),
-      size: Number(size),
-      replays: String(replays ?? "")
-    }
-    : undefined
-}
 
 /** An entry as a take script returns it. */
 export interface TakenEntry {

@@ -31,9 +31,11 @@ const writtenObserver = ({ context, counting, names, observing, signals, telemet
     log(decision, written, name)
     observer?.(decision, written)
     observing?.notify(decision, written, name)
-    const { _tag } = decision.settlement
-    if (_tag === "Retry" || _tag === "Release") signals.due.openUnsafe()
-    else if (_tag === "Yield") signals.yielded = true
+    const { settlement } = decision
+    if (settlement._tag === "Yield") signals.yielded = true
+    else if (settlement._tag === "Retry" || (settlement._tag === "Release" && settlement.pause === undefined)) {
+      signals.due.openUnsafe()
+    }
   }
 }
 

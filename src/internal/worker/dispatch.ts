@@ -26,8 +26,8 @@ export interface DispatchOptions {
   readonly routes: ReadonlyMap<string, Route>
   readonly limits: Limits
   readonly maxDeliveries: number
-  /** The types that operators have paused. Default: none. */
-  readonly pausedTypes?: () => ReadonlySet<string>
+  /** The types that operators have paused, and the numbers of the pauses. Default: none. */
+  readonly pausedTypes?: () => ReadonlyMap<string, number>
   /** The worker's dispositions of errors, which override those in the contracts. */
   readonly errors: DispositionOverrides | undefined
 }
@@ -84,7 +84,6 @@ const noAction: Subject = {
 }
 const poison: Outcome = { _tag: "Poison" }
 const expired: Outcome = { _tag: "Expired" }
-const isPaused: Outcome = { _tag: "Paused" }
 const leaseLost: Outcome = { _tag: "LeaseLost" }
 const timedOut: Outcome = { _tag: "TimedOut" }
 /** A newer action of its lane replaced it before it ran. */
@@ -131,7 +130,8 @@ export const dispatch = (entry: Entry, decoded: Decoded, options: DispatchOption
   }
   if (options.pausedTypes !== undefined) {
     const paused = options.pausedTypes()
-    if (paused.size > 0 && paused.has(action.action_type)) return { _tag: "Decided", subject, outcome: isPaused }
+    const pause = paused.size > 0 ? paused.get(action.action_type) : undefined
+    if (pause !== undefined) return { _tag: "Decided", subject, outcome: { _tag: "Paused", pause } }
   }
   return new Startable(subject, route)
 }
@@ -192,7 +192,9 @@ const unencodable = (
     ? `The result of the handler cannot be encoded: ${defect(Cause.squash(cause)).detail.message}`
     : route.action === undefined
     ? failure.error.message
-    : `The result of the handler does not fit the contract: ${validationDetail(failure.error).message}`
+    : `The result of the handler does not fit the contract of ${route.action.type}: ${
+      validationDetail(failure.error).message
+    }`
   return Exit.fail(new Misfit({ _tag: "Unencodable", message }))
 }
 

@@ -4,6 +4,7 @@ import type * as Tracer from "effect/Tracer"
 import * as DomainAction from "../../DomainAction.ts"
 import { isRetryLater } from "../../HandlerError.ts"
 import type { DeadLetterReason } from "../../Settlement.ts"
+import { delayUntilEndOf } from "../redis/pauses.ts"
 import type { SettleEntry } from "../scripts/settle.ts"
 import { type PushTarget, target, type TargetOptions } from "../wire/answerTarget.ts"
 import { encodeRecord, type Entry, type RetryRecord } from "../wire/entry.ts"
@@ -89,7 +90,7 @@ export const encodeSettlement = (decision: Decision, options: EncodeOptions): Se
       }, push)
     }
     case "Release":
-      return waiting(decision, settlement.delay === undefined ? 0 : Duration.toMillis(settlement.delay), {}, undefined)
+      return waiting(decision, settlement.pause === undefined ? 0 : delayUntilEndOf(settlement.pause), {}, undefined)
     case "Yield":
       return waiting(decision, Duration.toMillis(settlement.delay), {
         unknownSince: settlement.since.epochMilliseconds

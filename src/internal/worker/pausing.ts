@@ -1,6 +1,6 @@
 /**
- * What keeps a worker from taking entries: its own `pause`, or an operator's pause of the service. Paused types are taken and
- * given back.
+ * What keeps a worker from taking entries: its own `pause`, or an operator's pause of the service. Actions of
+ * paused types are taken once, and given back until the pause ends.
  */
 import * as Latch from "effect/Latch"
 import { decodePauses, everything, type StoredPause } from "../redis/pauses.ts"
@@ -10,15 +10,15 @@ export interface Pausing {
   readonly own: Latch.Latch
   /** The pauses of operators that have not ended, as of the last look. */
   readonly stored: () => ReadonlyArray<StoredPause>
-  /** The types that are paused. */
-  readonly types: () => ReadonlySet<string>
+  /** The types that are paused, and the numbers of their pauses. */
+  readonly types: () => ReadonlyMap<string, number>
   /** Pauses or resumes this worker alone. */
   readonly setOwn: (isPaused: boolean) => void
   /** Reads the hash of pauses, by the server's time. */
   readonly learn: (flat: ReadonlyArray<string>, now: number) => void
 }
 
-const none: ReadonlySet<string> = new Set()
+const none: ReadonlyMap<string, number> = new Map()
 
 /** `gate` is open while entries may be taken, and `paused` is the opposite. */
 export const make = (gate: Latch.Latch, paused: Latch.Latch): Pausing => {
@@ -50,7 +50,7 @@ export const make = (gate: Latch.Latch, paused: Latch.Latch): Pausing => {
       if (flat.length === 0 && stored.length === 0) return
       stored = decodePauses(flat).filter(({ until }) => until > now)
       isServicePaused = stored.some(({ field }) => field === everything)
-      types = new Set(stored.flatMap(({ field }) => field === everything ? [] : [field]))
+      types = new Map(stored.flatMap(({ field, number }) => field === everything ? [] : [[field, number]]))
       apply()
     }
   }

@@ -61,7 +61,7 @@ const encode = (decision: Decision, options: EncodeOptions): SettleEntry | strin
     const refusal = refusalOf(entry.push.payload, options.payloadLimit)
     return refusal === undefined ? entry : `The answer ${refusal}`
   } catch (error) {
-    return `The result is no JSON: ${messageOf(error) ?? "what makes it so failed"}`
+    return `The result cannot be written as JSON: ${messageOf(error) ?? "its encoding failed"}`
   }
 }
 

@@ -34,7 +34,7 @@ export type Outcome =
   | { readonly _tag: "TimedOut" }
   | { readonly _tag: "Interrupted" }
   /** An operator paused its type. */
-  | { readonly _tag: "Paused" }
+  | { readonly _tag: "Paused"; readonly pause: number }
 
 /** An error of a handler, classified by its contract. */
 export interface HandlerFailure {
@@ -94,8 +94,6 @@ const isAnswered = (subject: Subject, policy: Policy): boolean => {
 const acknowledge: Settlement = { _tag: "Ack", expired: false }
 const expired: Settlement = { _tag: "Ack", expired: true }
 const release: Settlement = { _tag: "Release" }
-/** How long an action of a paused type waits before it is looked at again. */
-const paused: Settlement = { _tag: "Release", delay: Duration.seconds(2) }
 const lost: Settlement = { _tag: "Lost" }
 const emptyData = {}
 
@@ -138,7 +136,7 @@ export const settlementOf = (outcome: Outcome, subject: Subject, policy: Policy,
     case "Interrupted": // row 12
       return release
     case "Paused": // row 13
-      return paused
+      return { _tag: "Release", pause: outcome.pause }
   }
 }
 

@@ -1,5 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
+import { delayUntilEndOf } from "../../../internal/redis/pauses.ts"
+import { array } from "../../../internal/redis/reply.ts"
 import {
   listEntries,
   listParked,
@@ -7,8 +9,11 @@ import {
   lookAt,
   lookAtParked,
   overview,
+  searchPending,
   searchStream
 } from "../../../internal/scripts/inspect.ts"
+import { sendLaned } from "../../../internal/scripts/laneCalls.ts"
+import { laneOf } from "../../../internal/scripts/lanes.ts"
 import { declareFeatures, park } from "../../../internal/scripts/park.ts"
 import { buryEntry, buryParked, hasten, pause, removeEntries, unpause } from "../../../internal/scripts/steer.ts"
 import { type Case, cases, send } from "../case.ts"
@@ -118,10 +123,67 @@ export const inspectCases: ReadonlyArray<Case> = cases("scripts: inspect", (test
     Effect.gen(function*() {
       const { names } = yield* service
       const { paused } = names
-      assert.equal(yield* evaluate(pause, { paused, field: "*", lasts: undefined, reason: "why" }), "halted")
-      assert.equal(yield* send("HGET", paused, "*"), "halted why")
+      assert.equal(yield* evaluate(pause, { ...names, field: "*", lasts: undefined, reason: "why" }), "halted")
+      assert.equal(yield* send("HGET", paused, "*"), "halted 1 why")
       assert.equal(yield* evaluate(unpause, { paused, field: "*", value: "another" }), 0)
       assert.equal(yield* evaluate(unpause, { paused, field: "*" }), 1)
+    }))
+
+  test("pause gives each pause a number of its own, which it keeps, and none for which entries wait", () =>
+    Effect.gen(function*() {
+      const { names, retrying } = yield* service
+      const begin = (field: string) => evaluate(pause, { ...names, field, lasts: undefined, reason: "" })
+      yield* send("ZADD", names.retryDue, delayUntilEndOf(2) + 5, retrying)
+      for (const field of ["*", "a.b", "c.d", "a.b"]) yield* begin(field)
+      const numbers = [yield* send("HGET", names.paused, "*"), yield* send("HGET", names.paused, "a.b")]
+      assert.deepEqual([...numbers, yield* send("HGET", names.paused, "c.d")], ["halted 1 ", "halted 3 ", "halted 4 "])
+    }))
+
+  test("hasten leaves an entry that waits for the end of a pause", () =>
+    Effect.gen(function*() {
+      const { names, retrying } = yield* service
+      yield* send("ZADD", names.retryDue, delayUntilEndOf(1) + 5, retrying)
+      assert.deepEqual(yield* evaluate(hasten, { ...names, id: retrying }), ["held", ""])
+      assert.equal(Number(yield* send("ZSCORE", names.retryDue, retrying)), delayUntilEndOf(1) + 5)
+    }))
+
+  test("searchPending finds entries that were delivered, and tells whether all before an id were", () =>
+    Effect.gen(function*() {
+      const { names, retrying, waiting } = yield* service
+      const search = { ...names, text: "me 1", cursor: "", limit: 10 }
+      assert.deepEqual(yield* evaluate(searchPending, { ...search, before: waiting }), [[retrying], 2, "", 0])
+      assert.deepEqual(yield* evaluate(searchPending, { ...search, before: retrying }), [[], 1, "", 1])
+      const one = yield* evaluate(searchPending, { ...search, before: waiting, limit: 1 })
+      assert.equal(Array.isArray(one) && one[1], 1)
+      assert.deepEqual(yield* evaluate(searchPending, { ...search, before: waiting, group: "other" }), [[], 0, "", 0])
+    }))
+
+  test("removeEntries gives the place of an entry in its lane back, and lets the next in", () =>
+    Effect.gen(function*() {
+      const { names } = yield* service
+      const lane = laneOf("t:a.b", "k")
+      yield* evaluate(declareFeatures, { features: names.features, names: ["lanes"] })
+      yield* evaluate(sendLaned, {
+        ...names,
+        uniqueKey: undefined,
+        uniqueHash: "",
+        within: 0,
+        when: "",
+        expiresIn: undefined,
+        traceparent: undefined,
+        rule: "1 - - wait continue - - -",
+        actions: [{ id: "one", lane, text: "first" }, { id: "two", lane, text: "second" }]
+      })
+      const idOf = (place: unknown) => String(place).slice(lane.length + 1)
+      const first = idOf(array(yield* send("ZRANGE", names.lanesHeld, 0, -1))[0])
+      assert.deepEqual(yield* evaluate(removeEntries, { ...names, ids: [first] }), ["waiting", ""])
+      const [second, ...none] = array(yield* send("ZRANGE", names.lanesHeld, 0, -1)).map(idOf)
+      assert.deepEqual(none, [])
+      assert.notEqual(second, first)
+      assert.equal(yield* send("ZCARD", names.lanesWaiting), 0)
+      const buried = yield* evaluate(buryEntry, { ...names, actionId: "", actionType: "", message: "", id: second! })
+      assert.equal(Array.isArray(buried) && buried[0], "waiting")
+      assert.equal(yield* send("ZCARD", names.lanesHeld), 0)
     }))
 
   test("ZRANK is the place of a member, and ZCOUNT the number of members between scores", () =>

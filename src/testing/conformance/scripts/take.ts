@@ -1,11 +1,11 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
 import type { Names } from "../../../internal/redis/names.ts"
+import { delayUntilEndOf } from "../../../internal/redis/pauses.ts"
 import { record } from "../../../internal/redis/reply.ts"
+import { decodePassedOver, passOver } from "../../../internal/scripts/passOver.ts"
 import {
-  decodePassedOver,
   decodeTake,
-  passOver,
   takeDue,
   type TakeDueParams,
   takeIdle,
@@ -56,6 +56,13 @@ const idle = (names: Names, change: Partial<TakeIdleParams> = {}) =>
     }),
     decodeTake
   )
+
+/** Makes an entry wait for the end of the pause with a number. */
+const hold = Effect.fnUntraced(function*(id: string, number: number) {
+  const { names } = yield* Place
+  yield* wait(id, 0, "0 1 0 ")
+  yield* send("ZADD", names.retryDue, delayUntilEndOf(number) + 1, id)
+})
 
 const own = (names: Names, ids: ReadonlyArray<string>, budget = 1_000_000) =>
   Effect.map(
@@ -126,6 +133,35 @@ const takeDueCases = (test: Test): void => {
       assert.deepEqual(ids((yield* due(names)).taken), [id])
       assert.deepEqual((yield* due(names, { consumer: "you" })).taken, [])
       assert.deepEqual(yield* owners, [[id, "me", 2]])
+    }))
+
+  test("takeDue removes pauses that have ended, and makes due what waited for their end", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [first, second, third] = yield* deliver("another", 3)
+      yield* hold(first!, 1)
+      yield* hold(second!, 3)
+      yield* hold(third!, 5)
+      const lasting = ["b.b", "halted 3 why", "lane\0", "halted 7"]
+      yield* send("HSET", names.paused, "a.a", "1 1 over", ...lasting)
+      const { rest, taken } = yield* due(names)
+      assert.deepEqual(ids(taken), [first, third])
+      assert.deepEqual(rest[4], lasting)
+      assert.deepEqual([...record(yield* send("HGETALL", names.paused))].flat(), lasting)
+      assert.deepEqual(yield* owners, [[first, "me", 2], [second, names.waitingConsumer, 1], [third, "me", 2]])
+      yield* send("DEL", names.paused)
+      assert.deepEqual(ids((yield* due(names)).taken), [second])
+    }))
+
+  test("takeDue leaves what waits for the end of a pause as it is", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      const [id] = yield* deliver("another", 1)
+      yield* hold(id!, 800)
+      yield* send("HSET", names.paused, "a.a", "halted 800 ")
+      assert.deepEqual(ids((yield* due(names)).taken), [])
+      assert.equal(Number(yield* send("ZSCORE", names.retryDue, id!)), delayUntilEndOf(800) + 1)
+      assert.deepEqual(yield* owners, [[id, names.waitingConsumer, 1]])
     }))
 
   test("takeDue takes no more than its limit", () =>
