@@ -21,6 +21,7 @@ import {
 } from "../../src/internal/scripts/laneCalls.ts"
 import { findLane, listQueued, readLanes, readNames } from "../../src/internal/scripts/laneReads.ts"
 import { laneOf } from "../../src/internal/scripts/lanes.ts"
+import { addStatistics, readStatistics } from "../../src/internal/scripts/statistics.ts"
 import { buryEntry, buryParked, hasten, pause, removeEntries, unpause } from "../../src/internal/scripts/steer.ts"
 import type { Command } from "../support/redisCommands.ts"
 import { evaluate, step } from "./command.ts"
@@ -29,6 +30,15 @@ import type { World } from "./streams.ts"
 const parkingIds = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"] as const
 const rules = ["1 - - wait continue - - -", "2 - - drop halt - - -", "1 5 1000000 wait continue - - -"] as const
 const lanes = [laneOf("t:a.b", "k"), laneOf("n:all", "other")] as const
+export const statisticsKeys = ["minute", "quarter"] as const
+const counts = [
+  "succeeded=1",
+  "retried=3 17=2",
+  "17=4294967295 18=1",
+  "expired=9007199254740991",
+  "",
+  "?=1 =2 a=b"
+] as const
 const notes = { actionId: "a", actionType: "user.a", message: "moved by hand" }
 
 const idIn = ({ chance, ids }: World): string => ids[chance.below(ids.length)]!
@@ -140,5 +150,18 @@ export const operatorCalls: Readonly<Record<string, (world: World) => Command>> 
       id: chance.pick(["0000000000000000", createHash("sha1").update(lanes[0]).digest("hex").slice(0, 16)]),
       cursor: chance.pick(["", "2.0"]),
       limit: chance.pick([1, 400])
-    })
+    }),
+  addStatistics: ({ chance }) =>
+    evaluate(addStatistics, {
+      mark: chance.pick(["mark", "mark", statisticsKeys[0]]),
+      sequence: chance.below(3),
+      markExpiry: 3 * step,
+      minute: statisticsKeys[0],
+      minuteExpiry: 2 * step,
+      quarter: statisticsKeys[1],
+      quarterExpiry: 4 * step,
+      rows: chance.times(3, () => [chance.pick(["user.a", "user.b", "other"]), chance.pick(counts)] as const)
+    }),
+  readStatistics: () => evaluate(readStatistics, { periods: statisticsKeys }),
+  readLanes: ({ chance, names }) => evaluate(readLanes, { ...names, after: "", limit: chance.pick([1, 100]) })
 }
