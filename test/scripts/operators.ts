@@ -162,6 +162,5 @@ export const operatorCalls: Readonly<Record<string, (world: World) => Command>> 
       quarterExpiry: 4 * step,
       rows: chance.times(3, () => [chance.pick(["user.a", "user.b", "other"]), chance.pick(counts)] as const)
     }),
-  readStatistics: () => evaluate(readStatistics, { periods: statisticsKeys }),
-  readLanes: ({ chance, names }) => evaluate(readLanes, { ...names, after: "", limit: chance.pick([1, 100]) })
+  readStatistics: () => evaluate(readStatistics, { periods: statisticsKeys })
 }
