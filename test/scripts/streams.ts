@@ -22,7 +22,7 @@ import * as QueueNaming from "../../src/QueueNaming.ts"
 import type { Command } from "../support/redisCommands.ts"
 import { type Chance, chanceOf } from "./chance.ts"
 import { command, evaluate, type Play, step } from "./command.ts"
-import { operatorCalls } from "./operators.ts"
+import { operatorCalls, statisticsKeys } from "./operators.ts"
 
 const values = ["", "a", "{}", "ü€\u{1F600}", "\uFFFD", "a\uFFFD\uFFFD", "\0", "x".repeat(2_000)] as const
 const names = ["data", "data", "trace", "", "fields"] as const
@@ -133,6 +133,9 @@ const state: ReadonlyArray<Command> = [
   command("ZRANGE", worldNames.lanesWaiting, 0, -1),
   command("HGETALL", worldNames.scheduleSpecs),
   command("HGETALL", worldNames.scheduleState),
+  ...statisticsKeys.flatMap((key) => [command("HGETALL", key), command("PTTL", key)]),
+  command("GET", "mark"),
+  command("PTTL", "mark"),
   command("ZRANGE", worldNames.scheduleNext, 0, -1, "WITHSCORES"),
   command("XRANGE", worldNames.stream, "-", "+"),
   command("XPENDING", worldNames.stream, worldNames.group, "-", "+", 1_000),
