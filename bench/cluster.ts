@@ -107,9 +107,7 @@ const run = Effect.fnUntraced(function*(place: Place) {
     const send = (index: number) => client.send(CreateUser, payload(index), { service: serviceOf(index) })
     const ask = (index: number) => client.request(AskUser, payload(index), { service: serviceOf(index) })
     const handledAll = (count: number) =>
-      Effect.gen(function*() {
-        while (handled < count) yield* Effect.sleep("2 millis")
-      })
+      Effect.sleep("2 millis").pipe(Effect.repeat({ until: () => handled >= count }))
     yield* each(actions / 4, send)
     yield* each(actions / 4, ask)
     yield* handledAll(actions / 2)
