@@ -115,12 +115,27 @@ export class Lanes extends Context.Service<Lanes, {
 }>()("effect-redis-workers/Lanes") {}
 
 /**
- * Makes the service for one of your services, by default the own one.
+ * Options of {@link layerOptions}.
+ *
+ * @since 0.2.0
+ * @category options
+ */
+export interface Options {
+  /** The service whose lanes these are. Default: `Settings.serviceName`. */
+  readonly service?: string | undefined
+}
+
+/**
+ * Makes the service {@link Lanes}.
  *
  * @since 0.2.0
  * @category constructors
  */
-export const make = Effect.fnUntraced(function*(options: { readonly service?: string | undefined } = {}) {
+export const make: (
+  options?: Options
+) => Effect.Effect<Lanes["Service"], InvalidOption, Redis | QueueNaming | Settings> = Effect.fnUntraced(function*(
+  options: Options = {}
+) {
   const redis = yield* Redis
   const naming = yield* QueueNaming
   const { serviceName } = yield* Settings
@@ -133,17 +148,16 @@ export const make = Effect.fnUntraced(function*(options: { readonly service?: st
  * @since 0.2.0
  * @category layers
  */
-export const layerOptions = (
-  options: { readonly service?: string | undefined }
-): Layer.Layer<Lanes, InvalidOption, Redis | QueueNaming | Settings> => Layer.effect(Lanes, make(options))
+export const layerOptions = (options: Options): Layer.Layer<Lanes, InvalidOption, Redis | QueueNaming | Settings> =>
+  Layer.effect(Lanes, make(options))
 
 /**
- * The lanes of the own service.
+ * The lanes of this program's service.
  *
  * @since 0.2.0
  * @category layers
  */
-export const layer: Layer.Layer<Lanes, InvalidOption, Redis | QueueNaming | Settings> = layerOptions({})
+export const layer: Layer.Layer<Lanes, never, Redis | QueueNaming | Settings> = Layer.orDie(layerOptions({}))
 
 // -----------------------------------------------------------------------------
 // errors
