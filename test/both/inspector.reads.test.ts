@@ -56,7 +56,7 @@ onBoth("services", (test) => {
       const letters = yield* namesFor("letters-only")
       yield* send("XADD", mail.stream, "*", "data", "x")
       yield* send("XADD", letters.deadLetters, "*", "data", "x")
-      yield* send("XADD", `${mail.stream.replace(/:mail:/, "-other:mail2:")}`, "*", "data", "x")
+      yield* send("XADD", mail.stream.replace(/:mail:/, "-other:mail2:"), "*", "data", "x")
       // A key that only looks like a stream of actions.
       yield* send("SET", mail.stream.replace(":mail:", ":text:"), "x")
       assert.deepStrictEqual(yield* inspector.services(), { services: [], complete: false })

@@ -190,11 +190,11 @@ onBoth("Verbs on one action", (test) => {
         let calls = 0
         return Redis.of({
           ...redis,
-          eval: ((script) => {
+          eval: (script) => {
             const run = redis.eval(script)
             return (...params) =>
               Effect.suspend(() => ++calls === 2 ? Effect.andThen(Effect.orDie(end), run(...params)) : run(...params))
-          }) as typeof redis.eval
+          }
         })
       }
       for (const verb of ["cancel", "bury"] as const) {
