@@ -59,9 +59,10 @@ describe(`With ${sizes.entries} entries, of which ${sizes.retrying} wait and ${s
       const { context, count, names, server } = yield* world
       const slow = yield* logging(server, logged * 1_000)
       let handled = 0
+      // SAFETY: the type of one of them stands for all, which are action types.
       const handlers = Object.fromEntries(
         Array.from({ length: 20 }, (_, type) => [`user.t${type}`, () => Effect.sync(() => void handled++)])
-      )
+      ) as { readonly "user.t0": () => Effect.Effect<void> }
       yield* Worker.start(handlers, {
         concurrency: 200,
         consumers: 2,

@@ -212,7 +212,9 @@ export const unpark = define<{
 local removed = redis.call('HDEL', entries, id)
 if removed == 0 then return 0 end
 redis.call('ZREM', due, id)
-if unique and redis.call('GET', unique) == id then redis.call('DEL', unique) end
+if unique and redis.call('GET', unique) == id then
+  redis.call('DEL', unique)
+end
 return 1
 `,
   keys: ({ parkedDue, parkedEntries, uniqueKey }) =>
