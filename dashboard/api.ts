@@ -8,6 +8,8 @@ type Json<A> = A extends undefined ? null
   : A
 
 export type Overview = Json<typeof models.Overview.Encoded>
+export type Glance = Json<typeof models.Glance.Encoded>
+export type Matching = Json<typeof models.Matching.Encoded>
 export type Services = Json<typeof models.Services.Encoded>
 export type Session = Json<typeof models.Session.Encoded>
 export type Entries = Json<typeof models.Entries.Encoded>

@@ -1,12 +1,19 @@
-/** Numbers and times as people read them. */
+/** Numbers and times as people read them. Times are in UTC, as in logs and in Redis. */
 export const count = (value: number): string => value.toLocaleString("en")
 
+/** At most three digits behind a small number: `0.25`, `12`, `3.4k`. */
 export const short = (value: number): string =>
   value < 10_000
-    ? count(value)
+    ? value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : 0 })
     : value < 1_000_000
     ? `${(value / 1_000).toFixed(1)}k`
     : `${(value / 1_000_000).toFixed(1)}M`
+
+/** `1 letter`, `2 letters`. */
+export const plural = (value: number, one: string, many = `${one}s`): string =>
+  `${count(value)} ${value === 1 ? one : many}`
+
+export const times = (value: number): string => value === 1 ? "once" : value === 2 ? "twice" : `${count(value)} times`
 
 const units = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000]] as const
 
@@ -35,9 +42,33 @@ export const relative = (time: string, now: number): string => {
 /** The beginning of a UUID, which is enough to tell actions of a page apart. */
 export const brief = (id: string): string => /^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(id) ? id.slice(0, 8) : id
 
-export const clock = (time: string): string => new Date(time).toLocaleTimeString("en-GB")
+const isoOf = (time: number | string): string => new Date(time).toISOString()
 
-export const full = (time: string): string => time.replace("T", " ").replace(/\.\d+Z$/, "Z").replace("Z", " UTC")
+/** `14:03`. */
+export const minute = (time: number | string): string => isoOf(time).slice(11, 16)
+
+/** `14:03:20 UTC`. */
+export const clock = (time: string): string => `${isoOf(time).slice(11, 19)} UTC`
+
+/** `2026-12-01 14:03:20 UTC`. */
+export const full = (time: string): string => `${isoOf(time).slice(0, 10)} ${clock(time)}`
+
+/**
+ * JSON on several lines. It works on the text: numbers are not parsed, so that large ones stay exact, and text that is
+ * not JSON only gets line breaks.
+ */
+export const pretty = (json: string): string => {
+  let depth = 0
+  return json.replace(/"(?:[^"\\]|\\.)*"|[[{]\s*[\]}]|[[\]{},:]/g, (part) => {
+    const line = (by: number) => {
+      depth = Math.max(0, depth + by)
+      return `\n${"  ".repeat(Math.min(depth, 20))}`
+    }
+    if (part === "{" || part === "[") return part + line(1)
+    if (part === "}" || part === "]") return line(-1) + part
+    return part === "," ? part + line(0) : part === ":" ? ": " : part
+  })
+}
 
 export const bytes = (size: number): string =>
   size < 1_024

@@ -7,28 +7,33 @@ import { AuditPage } from "./pages/audit.tsx"
 import { GroupsPage, LettersPage } from "./pages/dead.tsx"
 import { OverviewPage } from "./pages/overview.tsx"
 import { ServicePage } from "./pages/service.tsx"
-import { Notices, Problem } from "./parts.tsx"
+import { Problem } from "./parts.tsx"
+import { Dialogs, Notices } from "./verbs.tsx"
 import { Link, LiveContext, type Place, useLiveStream, usePlace } from "./state.tsx"
 
 const View = ({ place }: { readonly place: Place }) => {
   const [first, service, third, fourth] = place.path
   if (first === undefined) return <OverviewPage />
-  if (first === "audit") return <AuditPage />
+  if (first === "audit") return <AuditPage place={place} />
   if (first === "services" && service !== undefined) {
     if (third === undefined) return <ServicePage service={service} place={place} key={service} />
     if (third === "dead" && fourth === undefined) return <GroupsPage service={service} key={service} />
-    if (third === "dead") return <LettersPage service={service} place={place} key={place.query.toString()} />
-    if (third === "actions" && fourth !== undefined) {
-      return <ActionPage service={service} id={fourth} place={place} key={fourth} />
-    }
+    if (third === "dead" && fourth === "letters") return <LettersPage service={service} place={place} key={place.query.toString()} />
+    if (third === "action") return <ActionPage service={service} place={place} key={place.query.toString()} />
   }
-  return <p class="pad">There is no such page. <Link to="/">All services</Link></p>
+  return (
+    <>
+      <h1>There is no such page</h1>
+      <p><Link to="/">All services</Link></p>
+    </>
+  )
 }
 
 const App = () => {
   const live = useLiveStream()
   const place = usePlace()
-  const title = place.path.slice(1).join(" · ") || (place.path[0] ?? "services")
+  const [, ...rest] = place.path
+  const title = rest.length > 0 ? rest.join(" · ") : place.path[0] ?? "services"
   useEffect(() => {
     document.title = `${title} · redis-workers`
   }, [title])
@@ -54,6 +59,7 @@ const App = () => {
         {live.trouble !== undefined && <Problem>{live.trouble}</Problem>}
         <View place={place} />
       </main>
+      <Dialogs />
       <Notices />
     </LiveContext.Provider>
   )

@@ -1,8 +1,5 @@
 /** What pages are made of. */
 import type { ComponentChildren } from "preact"
-import { useEffect, useRef, useState } from "preact/hooks"
-import type { Done, Verb } from "./api.ts"
-import * as api from "./api.ts"
 import { full, relative } from "./format.ts"
 import { type Data, useLive } from "./state.tsx"
 
@@ -18,7 +15,7 @@ export const Time = ({ at, past }: { readonly at: string | null | undefined; rea
 export const Text = ({ children }: { readonly children: string | null | undefined }) =>
   children === null || children === undefined || children === ""
     ? <span class="quiet">–</span>
-    : <span class="text" title={children.length > 40 ? children : undefined}>{children}</span>
+    : <span class="text" title={children.length > 30 ? children : undefined}>{children}</span>
 
 export const Problem = ({ children }: { readonly children: ComponentChildren }) => (
   <p class="problem" role="alert">{children}</p>
@@ -60,11 +57,13 @@ export const Card = (
   </section>
 )
 
+export type Column = readonly [title: string, kind?: "number" | "hidden" | undefined]
+
 /** A table that scrolls in itself on a narrow screen. */
 export const Table = (
   { children, columns, label }: {
     readonly label: string
-    readonly columns: ReadonlyArray<readonly [title: string, kind?: "number" | "hidden" | undefined]>
+    readonly columns: ReadonlyArray<Column>
     readonly children: ComponentChildren
   }
 ) => (
@@ -83,104 +82,3 @@ export const Table = (
     </table>
   </div>
 )
-
-/** A dialog that asks before something is done. */
-export const Dialog = (
-  { children, close, title }: {
-    readonly title: string
-    readonly close: () => void
-    readonly children: ComponentChildren
-  }
-) => {
-  const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => dialog.current?.showModal(), [])
-  return (
-    <dialog ref={dialog} aria-label={title} onClose={close}>
-      <h2>{title}</h2>
-      {children}
-    </dialog>
-  )
-}
-
-/** A button that does a verb, after a question if there is one, and says what came of it. */
-export const VerbButton = (
-  { children, danger, disabled, done, question, service, verb }: {
-    readonly service: string
-    readonly verb: () => Verb
-    readonly question?: string
-    readonly danger?: boolean
-    readonly disabled?: boolean
-    readonly done?: (done: Done) => void
-    readonly children: string
-  }
-) => {
-  const { refresh, session } = useLive()
-  const [asking, setAsking] = useState(false)
-  const [busy, setBusy] = useState(false)
-  const [failure, setFailure] = useState<string>()
-  const run = () => {
-    setBusy(true)
-    setFailure(undefined)
-    api.verb(service, verb()).then((result) => {
-      setAsking(false)
-      announce(result.notes[0] ?? `${children}: ${result.done} done`)
-      refresh()
-      done?.(result)
-    }, (error: Error) => question === undefined ? announce(error.message, true) : setFailure(error.message))
-      .finally(() => setBusy(false))
-  }
-  if (session?.readOnly === true) return null
-  return (
-    <>
-      <button
-        type="button"
-        class={danger === true ? "danger" : undefined}
-        disabled={disabled === true || busy}
-        onClick={() => question === undefined ? run() : setAsking(true)}
-      >
-        {children}
-      </button>
-      {asking && (
-        <Dialog title={children} close={() => setAsking(false)}>
-          <p>{question}</p>
-          {failure !== undefined && <Problem>{failure}</Problem>}
-          <div class="row end">
-            <button type="button" onClick={() => setAsking(false)}>Keep as it is</button>
-            <button type="button" class={danger === true ? "danger" : "primary"} disabled={busy} onClick={run}>
-              {children}
-            </button>
-          </div>
-        </Dialog>
-      )}
-    </>
-  )
-}
-
-// -----------------------------------------------------------------------------
-// what came of it
-// -----------------------------------------------------------------------------
-
-interface Notice {
-  readonly text: string
-  readonly bad: boolean
-}
-
-let tell: (notice: Notice) => void = () => undefined
-
-/** Says it at the edge of the page, and to a screen reader. */
-export const announce = (text: string, bad = false): void => tell({ text, bad })
-
-export const Notices = () => {
-  const [notice, setNotice] = useState<Notice>()
-  tell = setNotice
-  return (
-    <div class={notice?.bad === true ? "notice bad" : "notice"} role="status" aria-live="polite">
-      {notice !== undefined && (
-        <>
-          <span>{notice.text}</span>
-          <button type="button" aria-label="Close this message" onClick={() => setNotice(undefined)}>×</button>
-        </>
-      )}
-    </div>
-  )
-}

@@ -12,8 +12,17 @@ export interface Place {
   readonly query: URLSearchParams
 }
 
+/** A broken URL is a page that does not exist. */
+const decoded = (part: string): string => {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
+  }
+}
+
 const placeOf = (): Place => ({
-  path: location.pathname.slice(base.length).split("/").filter((part) => part !== "").map(decodeURIComponent),
+  path: location.pathname.slice(base.length).split("/").filter((part) => part !== "").map(decoded),
   query: new URLSearchParams(location.search)
 })
 
@@ -21,7 +30,10 @@ export const go = (to: string, replace = false): void => {
   if (replace) history.replaceState(null, "", base + to)
   else history.pushState(null, "", base + to)
   dispatchEvent(new PopStateEvent("popstate"))
-  if (!replace) scrollTo(0, 0)
+  if (replace) return
+  scrollTo(0, 0)
+  // The link that had the focus is gone with its page.
+  document.getElementById("main")?.focus({ preventScroll: true })
 }
 
 export const usePlace = (): Place => {
@@ -35,10 +47,12 @@ export const usePlace = (): Place => {
 }
 
 export const Link = (
-  { children, class: name, current, to }: {
+  { children, class: name, current, label, to }: {
     readonly to: string
     readonly class?: string
     readonly current?: boolean
+    /** What a screen reader says in place of the text. */
+    readonly label?: string
     readonly children: ComponentChildren
   }
 ) => (
@@ -46,6 +60,7 @@ export const Link = (
     href={base + to}
     {...(name === undefined ? {} : { class: name })}
     aria-current={current === true ? "page" : undefined}
+    aria-label={label}
     onClick={(event) => {
       if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return
       event.preventDefault()
@@ -153,7 +168,7 @@ export interface Data<A> {
 }
 
 /** Data of the API. It is read again with every update, if `follow` says so; the old value stays until the new one is here. */
-export const useData = <A,>(path: string, query: Query = {}, follow = true): Data<A> => {
+export const useData = <A,>(path: string, query: Query = {}, follow = true, round = 0): Data<A> => {
   const { tick } = useLive()
   const key = path + JSON.stringify(query)
   const [data, setData] = useState<Data<A> & { readonly key: string }>({ key, value: undefined, failure: undefined })
@@ -172,6 +187,6 @@ export const useData = <A,>(path: string, query: Query = {}, follow = true): Dat
     ).finally(() => {
       if (busy.current === key) busy.current = undefined
     })
-  }, [key, follow ? tick : 0])
+  }, [key, round, follow ? tick : 0])
   return data.key === key ? data : { value: undefined, failure: undefined }
 }

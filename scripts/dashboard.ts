@@ -9,9 +9,7 @@ import { rolldown } from "rolldown"
 const most = 80_000
 const target = "dist/dashboard"
 
-const licences = ["preact", "uplot"]
-  .map((name) => `/*!\n${name}:\n${readFileSync(`node_modules/${name}/LICENSE`, "utf8").trim()}\n*/`)
-  .join("\n")
+const licence = `/*!\npreact:\n${readFileSync("node_modules/preact/LICENSE", "utf8").trim()}\n*/`
 
 const bundle = await rolldown({
   input: "dashboard/main.tsx",
@@ -19,13 +17,13 @@ const bundle = await rolldown({
   tsconfig: "dashboard/tsconfig.json",
   transform: { target: "es2022", jsx: { runtime: "automatic" } }
 })
-const { output } = await bundle.generate({ format: "esm", minify: true, banner: licences, codeSplitting: false })
+const { output } = await bundle.generate({ format: "esm", minify: true, banner: licence, codeSplitting: false })
 await bundle.close()
 
 const files = {
   "index.html": readFileSync("dashboard/index.html", "utf8"),
   "app.js": output[0].code,
-  "app.css": readFileSync("node_modules/uplot/dist/uPlot.min.css", "utf8") + readFileSync("dashboard/style.css", "utf8")
+  "app.css": readFileSync("dashboard/style.css", "utf8")
 }
 
 mkdirSync(target, { recursive: true })

@@ -100,17 +100,27 @@ const paragraphsOf = (lines: ReadonlyArray<string | undefined>): ReadonlyArray<P
 
 const linesOfPage = (source: string) => source.replace(/<!--[\s\S]*?-->/g, "").split("\n")
 
-/** The comments of a source; the other lines are `undefined`. */
+/** The comments of a source, and of the Lua in it; the other lines are `undefined`. */
 const linesOfSource = (source: string): ReadonlyArray<string | undefined> => {
   let inside = false
   return source.split("\n").map((line) => {
-    const isLine = !inside && /^\s*\/\/ (?!oxlint|---)/.test(line)
+    const isLine = !inside && /^\s*(?:\/\/|--) (?!oxlint|---)/.test(line)
     if (/^\s*\/\*\*?(?:\s|$)/.test(line)) inside = true
     const text = inside ? line.replace(/^\s*(?:\/\*\*?|\*(?!\/)) ?/, "").replace(/\s*\*\/.*$/, "") : undefined
     if (line.includes("*/")) inside = false
-    return isLine ? line.replace(/^\s*\/\/ /, "") : text
+    return isLine ? line.replace(/^\s*(?:\/\/|--) /, "") : text
   })
 }
+
+/** Texts in the code that have several words: messages of errors and log lines. An expression in a template is blanked. */
+const textsOfSource = (source: string): ReadonlyArray<string | undefined> =>
+  source.split("\n").map((line) => {
+    if (/^\s*(?:\/\/|\/?\*)/.test(line) || line.includes("import ")) return undefined
+    const texts = [...line.matchAll(/"((?:[^"\\]|\\.)+)"|`((?:[^`\\]|\\.)+)`/g)]
+      .map(([, plain, template]) => (plain ?? template!).replaceAll(/\$\{[^}]*\}/g, "x").replaceAll("\\\"", "'"))
+      .filter((text) => /^[A-Za-z][^(){}=<>]* [a-z]+ [a-z]+/.test(text))
+    return texts.length === 0 ? undefined : `- ${texts.join(" ")}`
+  })
 
 const find = (files: ReadonlyArray<string>, linesOf: (source: string) => ReadonlyArray<string | undefined>): number => {
   let count = 0
@@ -131,9 +141,10 @@ const find = (files: ReadonlyArray<string>, linesOf: (source: string) => Readonl
 const counts = {
   docs: find([...globSync("docs/*.md"), "README.md", "CONTRIBUTING.md"].toSorted(), linesOfPage),
   src: find(globSync("src/**/*.ts").toSorted(), linesOfSource),
+  messages: find(globSync("src/**/*.ts").toSorted(), textsOfSource),
   examples: find(globSync("examples/**/*.ts").toSorted(), linesOfSource)
 }
-if (counts.docs + counts.src + counts.examples > 0) process.exitCode = 1
+if (counts.docs + counts.src + counts.messages + counts.examples > 0) process.exitCode = 1
 process.stdout.write(
-  `${counts.docs} places in the documentation, ${counts.src} in src and ${counts.examples} in examples to rewrite\n`
+  `${counts.docs} places in the documentation, ${counts.src} in comments of src, ${counts.messages} in its messages and ${counts.examples} in examples to rewrite\n`
 )

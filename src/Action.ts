@@ -373,7 +373,7 @@ const configFields = (
  *
  * Throws a `TypeError` if the type is not `service.verb` (letters, digits, `_` and `-`, parts joined by dots) or if the
  * payload does not encode to an object. Such a contract is a bug in the program, so it fails at startup. Throws an
- * {@link InvalidOption} if `retry`, `maxAttempts` or `handlerTimeout` is invalid.
+ * {@link InvalidOption} if `retry`, `maxAttempts`, `handlerTimeout` or `unique` is invalid.
  *
  * **Example** (A contract with a declared error)
  *
@@ -474,6 +474,7 @@ export const make = <
       )
     }
   }
+  const unique = given("unique", options.unique, type)
   // SAFETY: the parts are the options that the type parameters were inferred from.
   return fromParts({
     type,
@@ -488,7 +489,7 @@ export const make = <
     lane: undefined,
     failureAction: isBare ? failure : failure.action,
     failurePayload: isBare ? "none" : failure.payload,
-    ...options.unique === undefined ? {} : { unique: options.unique }
+    ...unique === undefined ? {} : { unique }
   }) as unknown as Action<Type, SchemaOf<Payload>, SchemaOf<Success>, Error, ConfigsOf<Execution, Query, Rag>>
 }
 

@@ -60,6 +60,11 @@ export interface Options<R = never> {
   readonly readOnly?: boolean | undefined
   /** The origin in the browser's address bar, if a proxy changes the header `Host`. Default: the origin of `Host`. */
   readonly origin?: string | undefined
+  /**
+   * Where traces are, such as `"https://tempo.example.com/trace/{traceId}"`: the page links the trace of an action there.
+   * Default: trace ids are shown without a link.
+   */
+  readonly traceUrl?: string | undefined
   /** Requires this token, once as `?token=` and then as a cookie. Default: none. */
   readonly token?: Redacted.Redacted | undefined
 }
@@ -81,6 +86,17 @@ const originOf = (origin: string | undefined): Effect.Effect<string | undefined,
         option: "origin",
         found: JSON.stringify(origin),
         expected: "an origin such as \"https://ops.example.com\", without a path"
+      })
+    )
+
+const traceUrlOf = (url: string | undefined): Effect.Effect<string | undefined, InvalidOption> =>
+  url === undefined || (url.includes("{traceId}") && /^https?:$/.test(URL.parse(url)?.protocol ?? ""))
+    ? Effect.succeed(url)
+    : Effect.fail(
+      new InvalidOption({
+        option: "traceUrl",
+        found: JSON.stringify(url),
+        expected: "an http or https URL with {traceId} in the place of the id"
       })
     )
 
@@ -125,6 +141,7 @@ export const layer = <R = never>(
   Layer.unwrap(Effect.gen(function*() {
     const path = yield* pathOf(options.path ?? "/")
     const origin = yield* originOf(options.origin)
+    const traceUrl = yield* traceUrlOf(options.traceUrl)
     const context = yield* Effect.context<R>()
     const { authorize } = options
     // The API is loaded only where a dashboard is served: it needs much of Effect.
@@ -135,7 +152,8 @@ export const layer = <R = never>(
         : (request, wanted) => Effect.provideContext(authorize(request, wanted), context),
       readOnly: options.readOnly ?? false,
       token: options.token,
-      origin
+      origin,
+      traceUrl
     })
   }))
 

@@ -462,7 +462,8 @@ export const layerOptions = <R = never>(
  *
  * **Gotchas**
  *
- * Commands without a key go to any node. `SCAN` sees the keys of one node only.
+ * Commands without a key go to any node. `SCAN` visits all masters, one after another: its cursor names the node, and is
+ * not a number. When a node fails over meanwhile, the scan fails, and has to begin again.
  *
  * **Example** (A managed cluster)
  *

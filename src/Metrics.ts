@@ -183,7 +183,7 @@ export const undeliverable: Metric.Counter<number> = counter(
  */
 export const entriesLost: Metric.Counter<number> = counter(
   "redis_workers_entries_lost_total",
-  "Pending entries that somebody deleted from the stream, or acknowledged without running them"
+  "Pending entries that another program deleted from the stream, or acknowledged without running them"
 )
 
 /**
@@ -194,7 +194,7 @@ export const entriesLost: Metric.Counter<number> = counter(
  */
 export const groupsRestored: Metric.Counter<number> = counter(
   "redis_workers_groups_restored_total",
-  "Times that the group was missing and made anew"
+  "Times that the group was missing and was created again"
 )
 
 /**
@@ -205,7 +205,7 @@ export const groupsRestored: Metric.Counter<number> = counter(
  */
 export const reconnects: Metric.Counter<number> = counter(
   "redis_workers_reconnects_total",
-  "Times that a read connection failed and was opened anew"
+  "Times that a read connection failed and was opened again"
 )
 
 /**
@@ -255,7 +255,7 @@ export const promotionDelay: Metric.Histogram<number> = histogram(
  */
 export const parkedExpired: Metric.Counter<number> = counter(
   "redis_workers_parked_expired_total",
-  "Parked actions that were over before they were due"
+  "Parked actions that expired before they were due"
 )
 
 /**
@@ -266,7 +266,7 @@ export const parkedExpired: Metric.Counter<number> = counter(
  */
 export const schedulesFired: Metric.Counter<number> = counter(
   "redis_workers_schedules_fired_total",
-  "Slots of schedules that were fired"
+  "Slots of schedules whose action was sent"
 )
 
 /**
@@ -346,7 +346,7 @@ export const requestDuration: Metric.Histogram<number> = histogram(
  */
 export const answersUnclaimed: Metric.Counter<number> = counter(
   "redis_workers_answers_unclaimed_total",
-  "Answers that came when nobody waited for them any more"
+  "Answers that arrived after their request had ended"
 )
 
 /**

@@ -1,14 +1,16 @@
 /** One action: where it is, how it came there, and its payload if it is asked for. */
-import { useState } from "preact/hooks"
+import { useEffect, useState } from "preact/hooks"
 import type { Entry, Found } from "../api.ts"
-import { bytes, count, duration, full, reasons } from "../format.ts"
-import { Card, Shown, Text, Time, VerbButton } from "../parts.tsx"
-import { Link, type Place, serviceUrl, useData } from "../state.tsx"
-import { StateVerbs } from "./service.tsx"
+import { bytes, count, duration, full, pretty, reasons, times } from "../format.ts"
+import { Card, Shown, Text, Time } from "../parts.tsx"
+import { Link, type Place, serviceUrl, useData, useLive } from "../state.tsx"
+import { VerbButton } from "../verbs.tsx"
+import { nameOf, StateVerbs } from "./lists.tsx"
+
+/** What the user asked to see of the payload: all of it, or only whether it fits the contract. */
+type Asked = "yes" | "check" | undefined
 
 type Step = readonly [what: string, at: string | null, detail?: string]
-
-const times = (number: number): string => number === 1 ? "once" : `${count(number)} times`
 
 /** What is known of its way. Redis keeps no record of single attempts, so their number stands for them. */
 const wayOf = (entry: Entry): ReadonlyArray<Step> => {
@@ -34,34 +36,106 @@ const wayOf = (entry: Entry): ReadonlyArray<Step> => {
   return steps
 }
 
-const Shape = ({ entry }: { readonly entry: Entry }) => {
-  const { payload, verdict } = entry
-  if (payload === null) return <p class="pad quiet">There is no payload</p>
-  return (
-    <>
-      {verdict !== null && (
-        <p class="pad">
-          <span class={verdict.fits ? "badge good" : "badge bad"}>
-            {verdict.fits ? "fits the contract" : "does not fit the contract"}
-          </span>{" "}
-          {verdict.issue}
-        </p>
-      )}
-      {payload.withheld === null
-        ? <pre tabIndex={0}>{payload.text}</pre>
-        : <p class="pad">{`Not shown: ${payload.withheld}`}</p>}
-      {(payload.truncated || payload.redacted) && (
-        <p class="pad quiet">{payload.truncated ? "Only its beginning. " : ""}{payload.redacted ? "Some fields are hidden." : ""}</p>
-      )}
-    </>
-  )
-}
+const Verdict = ({ verdict }: { readonly verdict: Entry["verdict"] }) =>
+  verdict === null
+    ? <p class="pad quiet">No contract of the dashboard has this type, so there is no verdict.</p>
+    : (
+      <p class="pad">
+        <span class={verdict.fits ? "badge good" : "badge bad"}>
+          {verdict.fits ? "fits the contract" : "does not fit the contract"}
+        </span>{" "}
+        {verdict.issue}
+      </p>
+    )
 
-const Details = ({ again, asked, entry, service, show }: {
+const Shape = ({ checked, entry: { payload, verdict } }: { readonly entry: Entry; readonly checked: boolean }) => (
+  <>
+    <Verdict verdict={verdict} />
+    {payload === null
+      ? !checked && <p class="pad quiet">There is no payload</p>
+      : (
+        <>
+          {payload.withheld === null
+            ? <pre tabIndex={0}>{pretty(payload.text)}</pre>
+            : <p class="pad">{`Not shown: ${payload.withheld}`}</p>}
+          {(payload.truncated || payload.redacted) && (
+            <p class="pad quiet">
+              {payload.truncated ? "Only its beginning. " : ""}
+              {payload.redacted ? "Some fields are hidden." : ""}
+            </p>
+          )}
+        </>
+      )}
+  </>
+)
+
+const LetterVerbs = ({ done, entry, service }: {
   readonly service: string
   readonly entry: Entry
-  readonly asked: boolean
-  readonly show: () => void
+  readonly done: () => void
+}) => (
+  <>
+    <VerbButton
+      danger
+      service={service}
+      verb={() => ({ verb: "discard", ids: [entry.id] })}
+      question={`Removes the letter of ${nameOf(entry)} for good.`}
+      done={done}
+    >
+      Discard
+    </VerbButton>
+    <VerbButton
+      service={service}
+      verb={() => ({ verb: "replay", ids: [entry.id] })}
+      question={`Sends ${nameOf(entry)} again, and removes the letter.`}
+      done={done}
+    >
+      Replay
+    </VerbButton>
+  </>
+)
+
+const Trace = ({ id }: { readonly id: string | null }) => {
+  const { session } = useLive()
+  const url = session?.traceUrl
+  return id === null || url === null || url === undefined
+    ? <Text>{id}</Text>
+    : <a href={url.replaceAll("{traceId}", encodeURIComponent(id))} target="_blank" rel="noreferrer">{id}</a>
+}
+
+const Facts = ({ entry }: { readonly entry: Entry }) => (
+  <dl class="facts">
+    <dt>State</dt>
+    <dd><span class={entry.state === "dead" ? "badge bad" : "badge"}>{entry.state}</span></dd>
+    <dt>Action</dt>
+    <dd class="code"><Text>{entry.actionId}</Text></dd>
+    {entry.state !== "scheduled" && (
+      <>
+        <dt>Entry</dt>
+        <dd class="code">{entry.letter?.entryId ?? entry.id}</dd>
+      </>
+    )}
+    {entry.letter !== null && (
+      <>
+        <dt>Letter</dt>
+        <dd class="code">{entry.letter.id}</dd>
+      </>
+    )}
+    <dt>Correlation</dt>
+    <dd class="code"><Text>{entry.correlationId}</Text></dd>
+    <dt>Trace</dt>
+    <dd class="code"><Trace id={entry.traceId} /></dd>
+    <dt>Size</dt>
+    <dd>{bytes(entry.size)}</dd>
+    {entry.letter !== null && entry.letter.hops > 0 && <><dt>Replayed</dt><dd>{times(entry.letter.hops)}</dd></>}
+  </dl>
+)
+
+const Details = ({ again, asked, entry, service, set }: {
+  readonly service: string
+  readonly entry: Entry
+  readonly asked: Asked
+  readonly set: (asked: Asked) => void
   readonly again: () => void
 }) => (
   <>
@@ -69,27 +143,7 @@ const Details = ({ again, asked, entry, service, show }: {
       title={entry.actionType ?? "Not an action"}
       actions={entry.letter === null
         ? <StateVerbs service={service} entry={entry} done={again} />
-        : (
-          <>
-            <VerbButton
-              danger
-              service={service}
-              verb={() => ({ verb: "discard", ids: [entry.id] })}
-              question="Removes the letter for good."
-              done={again}
-            >
-              Discard
-            </VerbButton>
-            <VerbButton
-              service={service}
-              verb={() => ({ verb: "replay", ids: [entry.id] })}
-              question="Sends the action again and removes the letter."
-              done={again}
-            >
-              Replay
-            </VerbButton>
-          </>
-        )}
+        : <LetterVerbs service={service} entry={entry} done={again} />}
     >
       <ol class="way">
         {wayOf(entry).map(([what, at, detail]) => (
@@ -99,49 +153,47 @@ const Details = ({ again, asked, entry, service, show }: {
           </li>
         ))}
       </ol>
-      <dl class="facts">
-        <dt>State</dt>
-        <dd><span class={entry.state === "dead" ? "badge bad" : "badge"}>{entry.state}</span></dd>
-        <dt>Action</dt>
-        <dd class="code"><Text>{entry.actionId}</Text></dd>
-        <dt>Entry</dt>
-        <dd class="code">{entry.letter?.entryId ?? entry.id}</dd>
-        <dt>Correlation</dt>
-        <dd class="code"><Text>{entry.correlationId}</Text></dd>
-        <dt>Trace</dt>
-        <dd class="code"><Text>{entry.traceId}</Text></dd>
-        <dt>Size</dt>
-        <dd>{bytes(entry.size)}</dd>
-        {entry.letter !== null && <><dt>Replayed</dt><dd>{times(entry.letter.hops)}</dd></>}
-      </dl>
+      <Facts entry={entry} />
     </Card>
-    <Card title="Payload">
-      {asked
-        ? <Shape entry={entry} />
-        : <div class="pad"><button type="button" onClick={show}>Show the payload</button></div>}
+    <Card
+      title="Payload"
+      actions={
+        <>
+          {asked !== "check" && <button type="button" onClick={() => set("check")}>Dry run</button>}
+          {asked !== "yes" && <button type="button" onClick={() => set("yes")}>Show the payload</button>}
+        </>
+      }
+    >
+      {asked === undefined
+        ? <p class="pad quiet">Hidden until you ask for it. A dry run checks it against the contract and shows nothing of it.</p>
+        : <Shape entry={entry} checked={asked === "check"} />}
     </Card>
   </>
 )
 
-export const ActionPage = ({ id, place: { query }, service }: {
+/** Looks at this many entries are cheap enough for each update. */
+const cheap = 400
+
+export const ActionPage = ({ place: { query }, service }: {
   readonly service: string
-  readonly id: string
   readonly place: Place
 }) => {
+  const id = query.get("id") ?? ""
   const by = query.get("by") ?? (/^\d+-\d+$/.test(id) ? "entry" : "action")
   // Not in the URL: who opens a link somebody sent asks for the payload too.
-  const [asked, setAsked] = useState(false)
+  const [asked, setAsked] = useState<Asked>()
   const [round, setRound] = useState(0)
-  const data = useData<Found>(serviceUrl(service, "/action"), {
-    id,
-    by,
-    payload: asked ? "yes" : undefined,
-    again: round === 0 ? undefined : round
-  }, false)
+  const [follow, setFollow] = useState(false)
+  const data = useData<Found>(serviceUrl(service, "/action"), { id, by, payload: asked }, follow, round)
+  const looked = data.value?.looked
+  useEffect(() => setFollow(looked !== undefined && looked <= cheap), [looked])
   return (
     <>
       <div class="title">
         <h1><Link to={serviceUrl(service)}>{service}</Link>: action</h1>
+        {data.value?.entry?.state === "dead" && (
+          <Link to={serviceUrl(service, "/dead")}>All dead letters</Link>
+        )}
       </div>
       <Shown
         data={data}
@@ -158,7 +210,7 @@ export const ActionPage = ({ id, place: { query }, service }: {
               service={service}
               entry={entry}
               asked={asked}
-              show={() => setAsked(true)}
+              set={setAsked}
               again={() => setRound(round + 1)}
             />
           )}

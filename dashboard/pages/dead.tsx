@@ -1,10 +1,12 @@
 /** Dead letters: what failed, grouped by why; then the letters of a group. */
-import { useRef, useState } from "preact/hooks"
+import { useState } from "preact/hooks"
 import * as api from "../api.ts"
 import type { DryRun, Groups, Letters } from "../api.ts"
-import { clock, count, reasons } from "../format.ts"
-import { announce, Card, Dialog, Problem, Shown, Table, Text, Time, VerbButton } from "../parts.tsx"
+import { brief, clock, count, plural, reasons } from "../format.ts"
+import { Card, Shown, Table, Text, Time } from "../parts.tsx"
 import { Link, type Place, serviceUrl, useData, useLive } from "../state.tsx"
+import { announce, close, Dialog, open, Steps, VerbButton } from "../verbs.tsx"
+import { actionUrl } from "./lists.tsx"
 
 interface Filter {
   readonly reason?: string
@@ -28,156 +30,103 @@ export const lettersUrl = (service: string, filter: Filter, cursor?: string): st
 // all that match
 // -----------------------------------------------------------------------------
 
-/** Goes in steps of at most 500, so that it can be stopped, and shows how far it is. */
+/** The rate is read at each step, so that it may be changed while a replay goes on. */
+const Rate = ({ rate }: { readonly rate: { perSecond: number } }) => (
+  <fieldset class="fields">
+    <label>
+      Letters a second{" "}
+      <input
+        type="number"
+        min="0.1"
+        max="10000"
+        step="any"
+        required
+        defaultValue={String(rate.perSecond)}
+        onInput={(event) => {
+          rate.perSecond = Number(event.currentTarget.value)
+        }}
+      />
+    </label>
+  </fieldset>
+)
+
+/** Goes in steps of about two seconds, so that it can be stopped. */
+const replayStep = (service: string, filter: Filter, before: string, rate: { readonly perSecond: number }) => () =>
+  api.verb(
+    service,
+    {
+      verb: "replayMatching",
+      ...filter,
+      before,
+      limit: Math.min(500, Math.max(1, Math.round(rate.perSecond * 2))),
+      ratePerSecond: rate.perSecond
+    } as api.Verb
+  )
+
+const discardStep = (service: string, filter: Filter, before: string) => () =>
+  api.verb(service, { verb: "discardMatching", ...filter, before, limit: 500 } as api.Verb)
+
 const AllThatMatch = ({ filter, replay, service }: {
   readonly service: string
   readonly filter: Filter
   readonly replay: boolean
 }) => {
   const { now, refresh, session } = useLive()
-  const [open, setOpen] = useState(false)
-  const [rate, setRate] = useState("50")
-  const [progress, setProgress] = useState<{ readonly done: number; readonly left: number; readonly ended: boolean }>()
-  const [failure, setFailure] = useState<string>()
-  const stopped = useRef(false)
+  if (session === undefined || session.readOnly) return null
   const name = replay ? "Replay all" : "Discard all"
-  const ratePerSecond = Number(rate)
-  const valid = !replay || (ratePerSecond >= 0.1 && ratePerSecond <= 10_000)
-
-  const run = async () => {
-    stopped.current = false
-    setFailure(undefined)
+  const ask = () => {
     const before = new Date(now).toISOString()
-    const limit = replay ? Math.min(500, Math.max(1, Math.round(ratePerSecond * 2))) : 500
-    const shared = { ...filter, before, limit } as const
-    let sum = 0
-    let left = 0
-    setProgress({ done: 0, left: 0, ended: false })
-    try {
-      while (!stopped.current) {
-        const result = await api.verb(
-          service,
-          (replay
-            ? { verb: "replayMatching", ...shared, ratePerSecond }
-            : { verb: "discardMatching", ...shared }) as api.Verb
-        )
-        sum += result.done
-        left += result.left
-        setProgress({ done: sum, left, ended: false })
-        if (result.done === 0) break
-      }
-    } catch (error) {
-      setFailure(error instanceof Error ? error.message : "It failed")
-    }
-    setProgress({ done: sum, left, ended: true })
-    announce(`${name}: ${count(sum)} done${left === 0 ? "" : `, ${count(left)} left as they were`}`)
-    refresh()
+    const rate = { perSecond: 50 }
+    open(
+      <Steps
+        name={name}
+        danger={!replay}
+        refresh={refresh}
+        question={replay
+          ? "Sends every letter that matches again, oldest first. Letters that fail again come back as new ones and are left."
+          : "Removes every letter that matches, for good."}
+        fields={replay ? <Rate rate={rate} /> : undefined}
+        step={replay ? replayStep(service, filter, before, rate) : discardStep(service, filter, before)}
+      />
+    )
   }
-
-  if (session?.readOnly === true) return null
-  return (
-    <>
-      <button
-        type="button"
-        class={replay ? "primary" : "danger"}
-        onClick={() => {
-          setProgress(undefined)
-          setOpen(true)
-        }}
-      >
-        {name}…
-      </button>
-      {open && (
-        <Dialog
-          title={name}
-          close={() => {
-            stopped.current = true
-            setOpen(false)
-          }}
-        >
-          <p>
-            {replay
-              ? "Sends every letter that matches again, oldest first. Letters that fail again come back as new ones and are left."
-              : "Removes every letter that matches, for good."}
-          </p>
-          {replay && (
-            <label>
-              Letters a second{" "}
-              <input type="number" min="0.1" step="any" value={rate} onInput={(e) => setRate(e.currentTarget.value)} />
-            </label>
-          )}
-          {progress !== undefined && (
-            <p role="status">
-              {`${progress.ended ? "Ended" : "Working"}: ${count(progress.done)} done, ${count(progress.left)} left`}
-            </p>
-          )}
-          {failure !== undefined && <Problem>{failure}</Problem>}
-          <div class="row end">
-            <button
-              type="button"
-              onClick={() => {
-                stopped.current = true
-                setOpen(false)
-              }}
-            >
-              {progress !== undefined && !progress.ended ? "Stop" : "Close"}
-            </button>
-            <button
-              type="button"
-              class={replay ? "primary" : "danger"}
-              disabled={!valid || progress !== undefined}
-              onClick={() => void run()}
-            >
-              {name}
-            </button>
-          </div>
-        </Dialog>
-      )}
-    </>
-  )
+  return <button type="button" class={replay ? "primary" : "danger"} onClick={ask}>{name}…</button>
 }
 
+// -----------------------------------------------------------------------------
+// dry runs
+// -----------------------------------------------------------------------------
+
+const Trial = ({ checked, failing, passing }: DryRun) => (
+  <Dialog title="Dry run">
+    <p>
+      {`${count(passing)} of ${plural(checked, "letter")} would reach ${checked === 1 ? "its" : "their"} handler. No handler was run.`}
+    </p>
+    {failing.length > 0 && (
+      <Table label="Letters that would fail" columns={[["Type"], ["Why"], ["Letters", "number"]]}>
+        {failing.map(({ actionType, count: letters, issue, reason }) => (
+          <tr key={`${reason} ${actionType} ${issue}`}>
+            <th scope="row"><Text>{actionType}</Text></th>
+            <td class="wrap">{`${reasons[reason] ?? reason}: ${issue}`}</td>
+            <td class="number">{count(letters)}</td>
+          </tr>
+        ))}
+      </Table>
+    )}
+    <div class="row end"><button type="button" onClick={close}>Close</button></div>
+  </Dialog>
+)
+
 const DryRunButton = ({ filter, service }: { readonly service: string; readonly filter: Filter }) => {
-  const [result, setResult] = useState<DryRun>()
   const [busy, setBusy] = useState(false)
-  return (
-    <>
-      <button
-        type="button"
-        disabled={busy}
-        onClick={() => {
-          setBusy(true)
-          api.get<DryRun>(serviceUrl(service, "/dead/dry-run"), { ...filter }).then(
-            setResult,
-            (error: Error) => announce(error.message, true)
-          ).finally(() => setBusy(false))
-        }}
-      >
-        Dry run
-      </button>
-      {result !== undefined && (
-        <Dialog title="Dry run" close={() => setResult(undefined)}>
-          <p>
-            {`${count(result.passing)} of ${count(result.checked)} letters would reach their handler. No handler was run.`}
-          </p>
-          {result.failing.length > 0 && (
-            <Table label="Letters that would fail" columns={[["Type"], ["Why"], ["Letters", "number"]]}>
-              {result.failing.map(({ actionType, count: letters, issue, reason }) => (
-                <tr key={`${reason} ${actionType} ${issue}`}>
-                  <th scope="row"><Text>{actionType}</Text></th>
-                  <td>{`${reasons[reason] ?? reason}: ${issue}`}</td>
-                  <td class="number">{count(letters)}</td>
-                </tr>
-              ))}
-            </Table>
-          )}
-          <div class="row end">
-            <button type="button" onClick={() => setResult(undefined)}>Close</button>
-          </div>
-        </Dialog>
-      )}
-    </>
-  )
+  const run = () => {
+    setBusy(true)
+    api.get<DryRun>(serviceUrl(service, "/dead/dry-run"), { ...filter }).then(
+      (result) => open(<Trial {...result} />),
+      (error: Error) => announce(error.message, true)
+    ).finally(() => setBusy(false))
+  }
+  return <button type="button" disabled={busy} onClick={run}>Dry run</button>
 }
 
 // -----------------------------------------------------------------------------
@@ -194,7 +143,7 @@ export const GroupsPage = ({ service }: { readonly service: string }) => {
       <Card
         title={data.value === undefined
           ? "By reason"
-          : `${count(data.value.total)} letters as of ${clock(data.value.asOf)}`}
+          : `${plural(data.value.total, "letter")} as of ${clock(data.value.asOf)}`}
         actions={<DryRunButton service={service} filter={{}} />}
       >
         <Shown data={data} empty={({ groups }) => groups.length === 0 ? "Nothing has failed for good" : undefined}>
@@ -234,6 +183,7 @@ export const LettersPage = ({ place: { query }, service }: { readonly service: s
   const filter = filterOf(query)
   const cursor = query.get("cursor") ?? undefined
   const data = useData<Letters>(serviceUrl(service, "/dead/letters"), { ...filter, limit: 50, cursor })
+  const { session } = useLive()
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
   const shown = data.value?.letters.map(({ id }) => id) ?? []
   const ids = shown.filter((id) => chosen.has(id))
@@ -272,7 +222,7 @@ export const LettersPage = ({ place: { query }, service }: { readonly service: s
                 danger
                 service={service}
                 verb={() => ({ verb: "discard", ids })}
-                question={`Removes ${ids.length} letters for good.`}
+                question={`Removes ${plural(ids.length, "letter")} for good.`}
                 done={none}
               >
                 Discard selected
@@ -280,7 +230,7 @@ export const LettersPage = ({ place: { query }, service }: { readonly service: s
               <VerbButton
                 service={service}
                 verb={() => ({ verb: "replay", ids })}
-                question={`Sends ${ids.length} actions again.`}
+                question={`Sends ${plural(ids.length, "action")} again, and removes ${ids.length === 1 ? "the letter" : "the letters"}.`}
                 done={none}
               >
                 Replay selected
@@ -291,12 +241,25 @@ export const LettersPage = ({ place: { query }, service }: { readonly service: s
         <Shown data={data} empty={({ letters }) => letters.length === 0 ? "No letter matches" : undefined}>
           {({ cursor: next, letters }) => (
             <>
+              <label class="pad row">
+                <input
+                  type="checkbox"
+                  checked={ids.length === letters.length}
+                  onChange={(event) => setChosen(new Set(event.currentTarget.checked ? shown : []))}
+                />
+                {`All ${letters.length} on this page`}
+              </label>
               <Table
                 label="Dead letters"
-                columns={[["Select", "hidden"], ["When"], ["Error"], ["Message"], ["Type"], ["Action"], [
-                  "Attempts",
-                  "number"
-                ]]}
+                columns={[
+                  ["Select", "hidden"],
+                  ["When"],
+                  ["Error"],
+                  ["Message"],
+                  ["Type"],
+                  ["Action"],
+                  ["Attempts", "number"]
+                ]}
               >
                 {letters.map((letter) => (
                   <tr key={letter.id}>
@@ -304,6 +267,7 @@ export const LettersPage = ({ place: { query }, service }: { readonly service: s
                       <input
                         type="checkbox"
                         aria-label={`Select the letter ${letter.id}`}
+                        disabled={session?.readOnly === true}
                         checked={chosen.has(letter.id)}
                         onChange={(event) => choose(letter.id, event.currentTarget.checked)}
                       />
@@ -314,14 +278,11 @@ export const LettersPage = ({ place: { query }, service }: { readonly service: s
                     <td><Text>{letter.actionType}</Text></td>
                     <td class="code">
                       <Link
-                        to={serviceUrl(
-                          service,
-                          letter.entryId === null && letter.actionId !== null
-                            ? `/actions/${encodeURIComponent(letter.actionId)}?by=action`
-                            : `/actions/${encodeURIComponent(letter.entryId ?? letter.id)}?by=entry`
-                        )}
+                        to={letter.entryId === null && letter.actionId !== null
+                          ? actionUrl(service, letter.actionId, "action")
+                          : actionUrl(service, letter.entryId ?? letter.id, "entry")}
                       >
-                        {letter.actionId ?? letter.id}
+                        <span class="text" title={letter.actionId ?? letter.id}>{brief(letter.actionId ?? letter.id)}</span>
                       </Link>
                     </td>
                     <td class="number">{letter.attempts}</td>

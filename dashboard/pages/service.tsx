@@ -1,338 +1,94 @@
 /** One service: its numbers, its charts, and its lists. */
 import { useState } from "preact/hooks"
-import type { Entries, Entry, Overview, Schedules, Statistics, Verb } from "../api.ts"
-import { Chart } from "../chart.tsx"
-import { brief, count, duration, short } from "../format.ts"
-import { announce, Card, Shown, Table, Text, Time, VerbButton } from "../parts.tsx"
+import type { Overview } from "../api.ts"
+import { queryOf } from "../api.ts"
+import { count, duration, short } from "../format.ts"
+import { Shown, Table, Text } from "../parts.tsx"
 import { go, Link, type Place, serviceUrl, useData, useLive } from "../state.tsx"
+import { announce } from "../verbs.tsx"
+import { Activity } from "./activity.tsx"
+import { actionUrl, List, type State, states } from "./lists.tsx"
+import { Badges } from "./overview.tsx"
+import { Pauses } from "./pauses.tsx"
+import { ScheduleList } from "./schedules.tsx"
 
 // -----------------------------------------------------------------------------
-// charts
+// consumers
 // -----------------------------------------------------------------------------
 
-const outcomes = ["succeeded", "retried", "deadLetters"] as const
-
-const Charts = ({ statistics }: { readonly statistics: Statistics }) => {
-  const step = statistics.interval
-  const from = Math.floor(Date.parse(statistics.from) / step) * step
-  const times: Array<number> = []
-  for (let time = from; time < Date.parse(statistics.asOf); time += step) times.push(time)
-  const points = new Map(times.map((time) => [time, { succeeded: 0, retried: 0, deadLetters: 0, p50: 0, p99: 0, all: 0 }]))
-  for (const type of statistics.types) {
-    for (const { latency, outcomes: found, time } of type.points) {
-      const point = points.get(Math.floor(Date.parse(time) / step) * step)
-      if (point === undefined) continue
-      for (const name of outcomes) point[name] += found[name]
-      point.all += found.succeeded + found.rejected + found.expired + found.deadLetters
-      // The slowest type says how bad it is.
-      point.p50 = Math.max(point.p50, latency?.p50 ?? 0)
-      point.p99 = Math.max(point.p99, latency?.p99 ?? 0)
-    }
-  }
-  const rows = times.map((time) => points.get(time)!)
-  const seconds = times.map((time) => time / 1_000)
-  const perMinute = step / 60_000
-  const total = (name: "succeeded" | "retried" | "deadLetters" | "all") => rows.reduce((sum, row) => sum + row[name], 0)
-  const slowest = Math.max(0, ...rows.map(({ p99 }) => p99))
-  const millis = (value: number) => duration(value)
+const Groups = ({ groups }: { readonly groups: Overview["groups"] }) => {
+  const others = groups.filter(({ own }) => !own)
+  if (others.length === 0) return null
   return (
-    <div class="charts">
-      <Chart
-        title="Throughput, per minute"
-        label={`Throughput: ${count(total("all"))} actions ended in this time`}
-        times={seconds}
-        format={short}
-        series={[{ label: "ended", color: "--accent", values: rows.map(({ all }) => all / perMinute) }]}
-      />
-      <Chart
-        title="Latency of handlers"
-        label={`Latency: the slowest 99th percentile was ${duration(slowest)}`}
-        times={seconds}
-        format={millis}
-        series={[
-          { label: "p50", color: "--accent", values: rows.map(({ p50, all }) => all === 0 ? null : p50) },
-          { label: "p99", color: "--warn", values: rows.map(({ p99, all }) => all === 0 ? null : p99) }
-        ]}
-      />
-      <Chart
-        title="Outcomes, per minute"
-        label={`Outcomes: ${total("succeeded")} succeeded, ${total("retried")} retried, ${total("deadLetters")} dead`}
-        times={seconds}
-        format={short}
-        series={[
-          { label: "succeeded", color: "--good", values: rows.map(({ succeeded }) => succeeded / perMinute) },
-          { label: "retried", color: "--warn", values: rows.map(({ retried }) => retried / perMinute) },
-          { label: "dead", color: "--bad", values: rows.map(({ deadLetters }) => deadLetters / perMinute) }
-        ]}
-      />
-    </div>
-  )
-}
-
-const Types = ({ statistics }: { readonly statistics: Statistics }) => (
-  <Table
-    label="Types"
-    columns={[["Type"], ["Succeeded", "number"], ["Retried", "number"], ["Dead", "number"], ["p50", "number"], [
-      "p99",
-      "number"
-    ]]}
-  >
-    {statistics.types.map(({ actionType, total: { latency, outcomes } }) => (
-      <tr key={actionType}>
-        <th scope="row"><Text>{actionType}</Text></th>
-        <td class="number">{count(outcomes.succeeded)}</td>
-        <td class={outcomes.retried === 0 ? "number zero" : "number warn"}>{count(outcomes.retried)}</td>
-        <td class={outcomes.deadLetters === 0 ? "number zero" : "number bad"}>{count(outcomes.deadLetters)}</td>
-        <td class="number">{latency === null ? "–" : duration(latency.p50)}</td>
-        <td class="number">{latency === null ? "–" : duration(latency.p99)}</td>
-      </tr>
-    ))}
-  </Table>
-)
-
-const ranges = [[60, "1 h"], [180, "3 h"], [1_440, "24 h"], [2_880, "48 h"]] as const
-
-const Activity = ({ minutes, service, tab }: {
-  readonly service: string
-  readonly minutes: number
-  readonly tab: string
-}) => {
-  const data = useData<Statistics>(serviceUrl(service, "/statistics"), { minutes })
-  return (
-    <Card
-      title="Activity"
-      actions={
-        <nav class="segments" aria-label="Range">
-          {ranges.map(([value, name]) => (
-            <Link to={serviceUrl(service, `?tab=${tab}&minutes=${value}`)} current={value === minutes} key={value}>
-              {name}
-            </Link>
-          ))}
-        </nav>
-      }
-    >
-      <Shown data={data}>
-        {(statistics) =>
-          statistics.types.length === 0
-            ? (
-              <>
-                <p class="quiet pad">
-                  Redis has no statistics of this time. The charts show the numbers since you opened the page.
-                </p>
-                <SinceOpened service={service} />
-              </>
-            )
-            : (
-              <>
-                <Charts statistics={statistics} />
-                <Types statistics={statistics} />
-              </>
-            )}
-      </Shown>
-    </Card>
-  )
-}
-
-/** The numbers since the page was opened, for what the server keeps no record of. */
-const SinceOpened = ({ service }: { readonly service: string }) => {
-  const samples = useLive().history.get(service) ?? []
-  const times = samples.map(({ time }) => time / 1_000)
-  const last = samples.at(-1)
-  if (last === undefined || samples.length < 2) return null
-  return (
-    <div class="charts">
-      <Chart
-        title="Waiting"
-        label={`Waiting: ${count(last.waiting)} now`}
-        times={times}
-        format={short}
-        series={[{ label: "waiting", color: "--accent", values: samples.map(({ waiting }) => waiting) }]}
-      />
-      <Chart
-        title="In flight"
-        label={`In flight: ${count(last.running)} run and ${count(last.retrying)} wait for a retry now`}
-        times={times}
-        format={short}
-        series={[
-          { label: "running", color: "--good", values: samples.map(({ running }) => running) },
-          { label: "retrying", color: "--warn", values: samples.map(({ retrying }) => retrying) }
-        ]}
-      />
-      <Chart
-        title="Dead letters"
-        label={`Dead letters: ${count(last.dead)} now`}
-        times={times}
-        format={short}
-        series={[{ label: "dead", color: "--bad", values: samples.map(({ dead }) => dead) }]}
-      />
-    </div>
-  )
-}
-
-// -----------------------------------------------------------------------------
-// lists
-// -----------------------------------------------------------------------------
-
-export const actionUrl = (service: string, { id, state }: { readonly id: string; readonly state: string }): string =>
-  serviceUrl(service, `/actions/${encodeURIComponent(id)}${state === "scheduled" ? "?by=action" : ""}`)
-
-export const StateVerbs = ({ done, entry: { id, state }, service }: {
-  readonly service: string
-  readonly entry: Entry
-  readonly done?: () => void
-}) => {
-  if (state === "running" || state === "dead") return null
-  const verb = (verb: Verb) => () => verb
-  return (
-    <div class="row">
-      {state !== "waiting" && (
-        <VerbButton service={service} verb={verb({ verb: "retryNow", id, state })} {...(done && { done })}>Run now</VerbButton>
-      )}
-      <VerbButton
-        service={service}
-        verb={verb({ verb: "bury", id, state })}
-        question="It becomes a dead letter, from where it can be replayed."
-        {...(done && { done })}
-      >
-        Bury
-      </VerbButton>
-      <VerbButton
-        danger
-        service={service}
-        verb={verb({ verb: "cancel", id, state })}
-        question="It is removed and leaves no record. A caller that waits for its answer gets none."
-        {...(done && { done })}
-      >
-        Cancel
-      </VerbButton>
-    </div>
-  )
-}
-
-const List = ({ cursor, service, state }: {
-  readonly service: string
-  readonly state: string
-  readonly cursor: string | undefined
-}) => {
-  const data = useData<Entries>(serviceUrl(service, `/actions/${state}`), { limit: 50, cursor })
-  return (
-    <Shown data={data} empty={({ entries }) => entries.length === 0 ? `Nothing is ${state}` : undefined}>
-      {({ cursor: next, entries }) => (
-        <>
-          <Table
-            label={`Actions that are ${state}`}
-            columns={[["Type"], ["Action"], ["Added"], ["Due"], ["Attempts", "number"], ["Why"], ["Verbs", "hidden"]]}
-          >
-            {entries.map((entry) => (
-              <tr key={entry.id}>
-                <th scope="row"><Text>{entry.actionType}</Text></th>
-                <td class="code">
-                  <Link to={actionUrl(service, entry)}><span title={entry.actionId ?? entry.id}>{brief(entry.actionId ?? entry.id)}</span></Link>
-                </td>
-                <td><Time at={entry.addedAt} past /></td>
-                <td><Time at={entry.dueAt} /></td>
-                <td class="number">{entry.attempts ?? "–"}</td>
-                <td>
-                  {entry.lastError === null
-                    ? <Text>{entry.consumer}</Text>
-                    : <Text>{`${entry.lastError.type}: ${entry.lastError.message}`}</Text>}
-                </td>
-                <td><StateVerbs service={service} entry={entry} /></td>
-              </tr>
-            ))}
-          </Table>
-          <div class="row pad">
-            {cursor !== undefined && <Link to={serviceUrl(service, `?tab=${state}`)}>First page</Link>}
-            {next !== null && (
-              <Link to={serviceUrl(service, `?tab=${state}&cursor=${encodeURIComponent(next)}`)}>Next page</Link>
-            )}
-          </div>
-        </>
-      )}
-    </Shown>
-  )
-}
-
-const ScheduleList = ({ service }: { readonly service: string }) => (
-  <Shown
-    data={useData<Schedules>(serviceUrl(service, "/schedules"))}
-    empty={(found) => found.length === 0 ? "This service has no schedules" : undefined}
-  >
-    {(schedules) => (
-      <Table
-        label="Schedules"
-        columns={[["Schedule"], ["Type"], ["Recurs"], ["Next"], ["Last"], ["Sent", "number"], ["Verbs", "hidden"]]}
-      >
-        {schedules.map((schedule) => (
-          <tr key={schedule.name}>
-            <th scope="row"><Text>{schedule.name}</Text></th>
-            <td><Text>{schedule.actionType}</Text></td>
-            <td><Text>{schedule.recurrence}</Text></td>
-            <td>{schedule.paused === null ? <Time at={schedule.next} /> : <span class="badge note">paused</span>}</td>
-            <td><Time at={schedule.last} past /></td>
-            <td class="number">{count(schedule.fired)}</td>
-            <td>
-              <VerbButton
-                service={service}
-                verb={() => ({ verb: "trigger", schedule: schedule.name })}
-                question={`Sends the action of ${schedule.name} now, besides its slots.`}
-              >
-                Send now
-              </VerbButton>
-            </td>
-          </tr>
-        ))}
-      </Table>
-    )}
-  </Shown>
-)
-
-const Consumers = ({ overview }: { readonly overview: Overview }) => (
-  overview.consumers.length === 0
-    ? <p class="quiet pad">No worker reads this service</p>
-    : (
-      <Table label="Consumers" columns={[["Consumer"], ["State"], ["Holds", "number"], ["Silent for", "number"]]}>
-        {overview.consumers.map(({ idle, name, pending, stale }) => (
+    <>
+      <p class="pad quiet">
+        Groups other than that of the workers. They keep entries in the stream, so it grows if nothing reads them.
+      </p>
+      <Table label="Other groups" columns={[["Group"], ["Consumers", "number"], ["Holds", "number"], ["Behind", "number"]]}>
+        {others.map(({ consumers, lag, name, pending }) => (
           <tr key={name}>
             <th scope="row" class="code"><Text>{name}</Text></th>
-            <td><span class={stale ? "badge bad" : "badge good"}>{stale ? "silent" : "alive"}</span></td>
-            <td class="number">{pending}</td>
-            <td class="number">{duration(idle)}</td>
+            <td class="number">{count(consumers)}</td>
+            <td class="number">{count(pending)}</td>
+            <td class="number">{lag === null ? "–" : count(lag)}</td>
           </tr>
         ))}
       </Table>
-    )
+    </>
+  )
+}
+
+const Consumers = ({ overview }: { readonly overview: Overview }) => (
+  <>
+    {overview.consumers.length === 0
+      ? <p class="quiet pad">No worker reads this service</p>
+      : (
+        <Table label="Consumers" columns={[["Consumer"], ["State"], ["Holds", "number"], ["Silent for", "number"]]}>
+          {overview.consumers.map(({ idle, name, pending, stale }) => (
+            <tr key={name}>
+              <th scope="row" class="code"><Text>{name}</Text></th>
+              <td><span class={stale ? "badge bad" : "badge good"}>{stale ? "silent" : "alive"}</span></td>
+              <td class="number">{count(pending)}</td>
+              <td class="number">{duration(idle)}</td>
+            </tr>
+          ))}
+        </Table>
+      )}
+    <Groups groups={overview.groups} />
+  </>
 )
 
 // -----------------------------------------------------------------------------
 // the page
 // -----------------------------------------------------------------------------
 
-const Pauses = ({ overview: { pauses, service } }: { readonly overview: Overview }) => (
-  <div class="row">
-    {pauses.map(({ actionType, reason, until }) => (
-      <span class="badge note" key={actionType}>
-        {`${actionType ?? "service"} paused${reason === "" ? "" : `: ${reason}`}`}
-        {until !== null && <>{" ends "}<Time at={until} /></>}
-        <VerbButton
-          service={service}
-          verb={() => actionType === null ? { verb: "resume" } : { verb: "resume", actionType }}
-        >
-          Resume
-        </VerbButton>
-      </span>
-    ))}
-    {!pauses.some(({ actionType }) => actionType === null) && (
-      <VerbButton
-        service={service}
-        verb={() => ({ verb: "pause", reason: "dashboard" })}
-        question={`All workers of ${service} take nothing more until you resume it. What runs now ends.`}
-      >
-        Pause
-      </VerbButton>
-    )}
-  </div>
-)
+const Numbers = ({ overview }: { readonly overview: Overview }) => {
+  const { now } = useLive()
+  const since = (time: string | null) => time === null ? "–" : duration(Math.max(0, now - Date.parse(time)))
+  const until = (time: string | null) =>
+    time === null ? "" : Date.parse(time) <= now ? "due now" : `next in ${duration(Date.parse(time) - now)}`
+  const number = (name: string, value: string, note = "", warn = false) => (
+    <div class={warn ? "warn" : undefined}>
+      <dt>{name}</dt>
+      <dd>{value} {note !== "" && <small>{note}</small>}</dd>
+    </div>
+  )
+  return (
+    <dl class="numbers">
+      {number("Waiting", short(overview.lag ?? overview.length), overview.oldestWaiting === null ? "" : `oldest ${since(overview.oldestWaiting)}`)}
+      {number("Running", short(overview.running))}
+      {number("Retrying", short(overview.retrying), until(overview.nextRetry))}
+      {number("Scheduled", short(overview.scheduled), until(overview.nextScheduled))}
+      <div class={overview.deadLetters > 0 ? "warn" : ""}>
+        <dt>Dead letters</dt>
+        <dd>
+          <Link to={serviceUrl(overview.service, "/dead")}>{short(overview.deadLetters)}</Link>{" "}
+          {overview.newestDeadLetter !== null && <small>{`newest ${since(overview.newestDeadLetter)} ago`}</small>}
+        </dd>
+      </div>
+    </dl>
+  )
+}
 
 const tabs = (overview: Overview): ReadonlyArray<readonly [tab: string, count: number]> => [
   ["waiting", overview.lag ?? overview.length],
@@ -348,12 +104,12 @@ const Find = ({ service }: { readonly service: string }) => {
   return (
     <form
       class="row"
+      role="search"
       onSubmit={(event) => {
         event.preventDefault()
         const wanted = id.trim()
         if (wanted === "") return announce("Type an action id or an entry id", true)
-        const by = /^\d+-\d+$/.test(wanted) ? "entry" : "action"
-        go(serviceUrl(service, `/actions/${encodeURIComponent(wanted)}?by=${by}`))
+        go(actionUrl(service, wanted, /^\d+-\d+$/.test(wanted) ? "entry" : "action"))
       }}
     >
       <input
@@ -369,40 +125,37 @@ const Find = ({ service }: { readonly service: string }) => {
 
 export const ServicePage = ({ place: { query }, service }: { readonly service: string; readonly place: Place }) => {
   const data = useData<Overview>(serviceUrl(service))
-  const { now } = useLive()
+  const { services } = useLive()
   const tab = query.get("tab") ?? "waiting"
   const minutes = Number(query.get("minutes") ?? 60)
+  const type = query.get("type") ?? undefined
+  const only = query.get("only") ?? undefined
+  const to = (change: Record<string, string | number | undefined>) => {
+    const { minutes: range, ...rest } = { tab, minutes, type, ...change }
+    return serviceUrl(service, queryOf({ ...rest, minutes: range === 60 ? undefined : range }))
+  }
+  const types = services?.services.find((found) => found.service === service)?.failing.map(({ actionType }) => actionType)
   return (
     <>
       <div class="title">
         <h1>{service}</h1>
-        {data.value !== undefined && <Pauses overview={data.value} />}
+        {data.value !== undefined && (
+          <>
+            <span><Badges service={data.value} but="paused" /></span>
+            <Pauses overview={data.value} types={types ?? []} />
+          </>
+        )}
         <Find service={service} />
       </div>
       <Shown data={data}>
         {(overview) => (
           <>
-            <dl class="numbers">
-              <div><dt>Waiting</dt><dd>{short(overview.lag ?? overview.length)}</dd></div>
-              <div>
-                <dt>Oldest</dt>
-                <dd>
-                  {overview.oldestWaiting === null ? "–" : duration(Math.max(0, now - Date.parse(overview.oldestWaiting)))}
-                </dd>
-              </div>
-              <div><dt>Running</dt><dd>{short(overview.running)}</dd></div>
-              <div><dt>Retrying</dt><dd>{short(overview.retrying)}</dd></div>
-              <div><dt>Scheduled</dt><dd>{short(overview.scheduled)}</dd></div>
-              <div class={overview.deadLetters > 0 ? "warn" : ""}>
-                <dt>Dead letters</dt>
-                <dd><Link to={serviceUrl(service, "/dead")}>{short(overview.deadLetters)}</Link></dd>
-              </div>
-            </dl>
-            <Activity service={service} minutes={minutes} tab={tab} />
+            <Numbers overview={overview} />
+            <Activity service={service} minutes={minutes} chosen={type} to={to} />
             <section class="card" aria-label="Lists">
               <nav class="tabs" aria-label="Lists">
                 {tabs(overview).map(([name, size]) => (
-                  <Link to={serviceUrl(service, `?tab=${name}&minutes=${minutes}`)} current={name === tab} key={name}>
+                  <Link to={to({ tab: name })} current={name === tab} key={name}>
                     {name} <span class="quiet">{short(size)}</span>
                   </Link>
                 ))}
@@ -411,8 +164,23 @@ export const ServicePage = ({ place: { query }, service }: { readonly service: s
                 ? <ScheduleList service={service} />
                 : tab === "consumers"
                 ? <Consumers overview={overview} />
-                : <List service={service} state={tab} cursor={query.get("cursor") ?? undefined} key={tab} />}
+                : states.includes(tab)
+                ? (
+                  <List
+                    service={service}
+                    state={tab as State}
+                    cursor={query.get("cursor") ?? undefined}
+                    type={only}
+                    to={to}
+                    key={`${tab} ${only}`}
+                  />
+                )
+                : <p class="pad quiet">There is no such list</p>}
             </section>
+            <p class="quiet foot">
+              Stream <span class="code">{overview.stream}</span>, group <span class="code">{overview.group}</span>.{" "}
+              <Link to={`/audit?service=${encodeURIComponent(service)}`}>Audit of {service}</Link>
+            </p>
           </>
         )}
       </Shown>

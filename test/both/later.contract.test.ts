@@ -95,4 +95,32 @@ onBoth("A contract with a unique key", (test) => {
       assert.strictEqual(error._tag, "InvalidOption")
       assert.include(error.message, "\"unique.key\" is \"\"")
     }))
+
+  test("names the function in the error when it throws or returns no key, and nothing is sent", () =>
+    Effect.gen(function*() {
+      const { client } = yield* start
+      const { names } = yield* Place
+      const failing = (unique: () => Action.Unique) =>
+        Effect.flip(
+          client.send(Action.make("user.import", { payload: { shop: Schema.String }, unique }), { shop: "secret" })
+        )
+      const threw = yield* failing(() => {
+        throw new RangeError("secret")
+      })
+      assert.strictEqual(threw._tag, "EncodeError")
+      assert.include(threw.message, "The function \"unique\" of \"user.import\" threw: RangeError")
+      assert.notInclude(threw.message, "secret")
+      const none = yield* failing(() => null as unknown as Action.Unique)
+      assert.strictEqual(none._tag, "InvalidOption")
+      assert.include(none.message, "a function that returned null")
+      assert.lengthOf(yield* entriesOf(names.stream), 0)
+    }))
+
+  test("is not asked for a payload that does not fit", () =>
+    Effect.gen(function*() {
+      const { client } = yield* start
+      const error = yield* Effect.flip(client.send(Import, null as unknown as { shop: string; reason: string }))
+      assert.strictEqual(error._tag, "EncodeError")
+      assert.strictEqual(error._tag === "EncodeError" ? error.reason._tag : "", "InvalidPayload")
+    }))
 })

@@ -1,10 +1,13 @@
 /** `IoRedis.layerCluster` on a real cluster: where commands go, and what a moving slot does to them. */
 import { assert, layer } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import { failureOf } from "../../src/internal/redis/failure.ts"
+import * as serverClock from "../../src/internal/redis/serverClock.ts"
+import { slotOf } from "../../src/internal/redis/slot.ts"
 import { define } from "../../src/internal/scripts/script.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as Redis from "../../src/Redis.ts"
@@ -105,6 +108,41 @@ layer(Connected, { excludeTestServices: true, timeout: 60_000 })("on a cluster",
       }))
     }))
 
+  it.effect("the time is asked of the node that has the key, because clocks of nodes differ", () =>
+    Effect.gen(function*() {
+      const redis = yield* Redis.Redis
+      const cluster = yield* Cluster.RedisCluster
+      const clock = yield* Clock.Clock
+      for (const tag of tags) {
+        const owner = yield* cluster.ownerOf(tag)
+        for (const node of cluster.nodes) yield* node.cli("CONFIG", "RESETSTAT")
+        yield* serverClock.make(redis, clock, `${tag}s`).sample
+        for (const node of cluster.nodes) {
+          const asked = String(yield* node.cli("INFO", "commandstats")).includes("cmdstat_time")
+          assert.strictEqual(asked, node === owner, `node ${node.port}, for the key ${tag}s of ${owner.port}`)
+        }
+      }
+    }))
+
+  it.effect("a scan visits the keys of all nodes, once", () =>
+    Effect.gen(function*() {
+      const redis = yield* Redis.Redis
+      const keys = tags.flatMap((tag) => Array.from({ length: 50 }, (_, index) => `scan:${tag}${index}`))
+      yield* Effect.forEach(keys, (key) => redis.send("SET", key, "1"), { concurrency: "unbounded" })
+      const found: Array<string> = []
+      let cursor = "0"
+      do {
+        const [next, page] = yield* redis.send<readonly [string, ReadonlyArray<string>]>(
+          ...["SCAN", cursor, "MATCH", "scan:*", "COUNT", "20", "TYPE", "string"] as const
+        )
+        found.push(...page)
+        cursor = next
+      } while (cursor !== "0")
+      assert.deepStrictEqual(found.sort(), keys.sort())
+      const gone = yield* Effect.flip(redis.send("SCAN", "127.0.0.1:1/17"))
+      assert.strictEqual(failureOf(gone), "Moved", "a node that is gone ends the scan, and not silently")
+    }))
+
   it.effect("a message that another node publishes arrives", () =>
     Effect.scoped(Effect.gen(function*() {
       const redis = yield* Redis.Redis
@@ -161,6 +199,25 @@ layer(Connected, { excludeTestServices: true, timeout: 60_000 })("on a cluster",
       const waiting = yield* Effect.forkChild(call, { startImmediately: true })
       yield* move.end
       assert.deepStrictEqual(yield* Fiber.join(waiting), ["2", "none"])
+    }))
+
+  it.effect("a command whose slot no node serves waits for one that does, and fails as trouble that passes when none comes", () =>
+    Effect.gen(function*() {
+      const redis = yield* Redis.Redis
+      const cluster = yield* Cluster.RedisCluster
+      yield* redis.send("SET", "{down}k", "1")
+      const owner = yield* cluster.ownerOf("{down}k")
+      const slot = slotOf("{down}k")
+      yield* owner.cli("CLUSTER", "DELSLOTS", slot)
+      const error = yield* Effect.flip(redis.send("GET", "{down}k"))
+      assert.strictEqual(failureOf(error), "MasterDown")
+      assert.match(String(error.cause), /CLUSTERDOWN/)
+      const waiting = yield* Effect.forkChild(redis.send("GET", "{down}k"), { startImmediately: true })
+      // Its first attempt is refused before the slot is served again.
+      yield* owner.cli("PING")
+      yield* owner.cli("CLUSTER", "ADDSLOTS", slot)
+      assert.strictEqual(yield* Fiber.join(waiting), "1")
+      yield* cluster.settled
     }))
 
   it.effect("a blocked read of a slot that moves away ends, and the next one is at the new owner", () =>

@@ -58,6 +58,14 @@ describe("make", () => {
     assert.deepStrictEqual(action.handlerTimeout, Duration.seconds(5))
   })
 
+  it("refuses a unique key that is no function", () => {
+    const unique = { key: "a", within: "1 hour" } as unknown as () => Action.Unique
+    assert.throws(
+      () => Action.make("user.create", { unique }),
+      "The option \"unique\" of \"user.create\" is an object: expected a function of the payload that returns { key, within }"
+    )
+  })
+
   it("keeps annotations apart from the contract that they were added to", () => {
     const Owner = Context.Service<string>("Owner")
     const Team = Context.Service<string>("Team")

@@ -39,8 +39,7 @@ describe("README.md", () => {
     const named = [
       ["this, ", ""],
       ["`PersistedQueue` of effect ", "effect"],
-      ["[BullMQ](https://bullmq.io) ", "bullmq"],
-      ["plain ioredis ", "ioredis"]
+      ["[BullMQ](https://bullmq.io) ", "bullmq"]
     ] as const
     for (const [text, name] of named) {
       const said = head.slice(head.indexOf(text) + text.length).split(" ")[0]!

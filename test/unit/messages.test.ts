@@ -18,6 +18,7 @@ import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
 import { eventually, inMemory, Place, send } from "../support/layers.ts"
 import { recording } from "../support/logs.ts"
+import { actionOf } from "../support/messages.ts"
 import { sendAction, settled } from "../support/world.ts"
 
 class GatewayDown extends Data.TaggedError("GatewayDown")<{ readonly message?: string }> {}
@@ -218,6 +219,19 @@ inMemory("a worker", (test) => {
         "it is logged",
         Effect.sync(() => logs.some((line) => levelled(line) === "Warn Dead letter (exhausted): GatewayDown"))
       )
+    }))
+
+  test("names a type that it has no handler for, once at info", () =>
+    Effect.gen(function*() {
+      const { logs, names, pass } = yield* Place
+      yield* Worker.start({ "user.create": () => Effect.void })
+      for (const number of [1, 2]) {
+        yield* send("XADD", names.stream, "*", "data", actionOf("user.delete", number, { data: {} }))
+      }
+      const line = "Info No handler for user.delete: the action is left to other workers of its service"
+      yield* eventually("it is logged", Effect.sync(() => logs.some((found) => levelled(found) === line)))
+      yield* pass("1 minute")
+      assert.lengthOf(logs.filter((found) => levelled(found) === line), 1)
     }))
 
   test("learns from a client which text cannot be an id", () =>

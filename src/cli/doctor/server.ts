@@ -1,11 +1,13 @@
 /** Checks of the server: its version and settings, durability, eviction, clock, and keys in one slot of a cluster. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { isCluster } from "../../internal/redis/cluster.ts"
 import type { Names } from "../../internal/redis/names.ts"
-import type { Redis, RedisError } from "../../Redis.ts"
+import type { Connection, Redis, RedisError } from "../../Redis.ts"
 import { type Finding, finding, ok } from "./finding.ts"
 
-type Client = Redis["Service"]
+/** Speaks to the server, or to the node of a cluster, that has the service. */
+type Client = Pick<Connection, "send">
 
 /** The sections of `INFO` as names and values. Managed servers allow it where they forbid `CONFIG`. */
 const info = Effect.fnUntraced(function*(redis: Client) {
@@ -124,7 +126,7 @@ const slots = Effect.fnUntraced(function*(redis: Client, names: Names, values: R
     )
 })
 
-export const server = (redis: Client, names: Names): Effect.Effect<ReadonlyArray<Finding>, RedisError> =>
+const atServer = (redis: Client, names: Names): Effect.Effect<ReadonlyArray<Finding>, RedisError> =>
   info(redis).pipe(
     Effect.flatMap((values) =>
       Effect.map(slots(redis, names, values), (slot) => [
@@ -157,3 +159,13 @@ const clockOrSkip = (redis: Client) =>
         finding("clock", "skipped", "this user may not run TIME", "Allow +time: workers and senders need it too")
       )
   )
+
+export const server = (
+  redis: Redis["Service"],
+  names: Names
+): Effect.Effect<ReadonlyArray<Finding>, RedisError> =>
+  isCluster(redis)
+    // A connection of its own is bound to the node of the first key that it is asked for.
+    ? Effect.scoped(Effect.flatMap(redis.reserve, (connection) =>
+      Effect.andThen(connection.send("CLUSTER", "KEYSLOT", names.stream), atServer(connection, names))))
+    : atServer(redis, names)

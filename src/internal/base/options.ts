@@ -234,6 +234,14 @@ export const schedule: Kind<Schedule.Schedule<unknown, number>> = {
   fromText: () => undefined
 }
 
+export const callback = <F>(expected: string): Kind<F> => ({
+  expected,
+  // SAFETY: what a function takes and returns cannot be seen in it; the option's own type demands them.
+  decode: (value) => typeof value === "function" ? value as F : undefined,
+  show,
+  fromText: () => undefined
+})
+
 // -----------------------------------------------------------------------------
 // checks
 // -----------------------------------------------------------------------------

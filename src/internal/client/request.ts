@@ -24,7 +24,7 @@ import * as Inboxes from "./inboxes.ts"
 import type { LaneOf } from "./laneOf.ts"
 import type { Later, Terms } from "./later.ts"
 import { callRows } from "./options.ts"
-import { actionIdOf, contextFor } from "./send.ts"
+import { actionIdOf, contextFor } from "./sending.ts"
 import type { Streams, Target } from "./streams.ts"
 import { requestMetrics, traced } from "./telemetry.ts"
 

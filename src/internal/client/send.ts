@@ -1,41 +1,23 @@
 /** The calls that append actions without waiting for an answer. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
 import * as Action from "../../Action.ts"
-import type { SendManyOptions, SendOptions, Target as SentTarget, When } from "../../ActionClient.ts"
-import * as ActionContext from "../../ActionContext.ts"
-import * as ActionId from "../../ActionId.ts"
+import type { SendOptions, Target as SentTarget, When } from "../../ActionClient.ts"
 import type { DomainAction } from "../../DomainAction.ts"
-import type { QueueNaming } from "../../QueueNaming.ts"
 import type { Receipt } from "../../Receipt.ts"
-import type { Redis, RedisError } from "../../Redis.ts"
-import { exitOf } from "../base/exit.ts"
-import { InvalidOption } from "../base/invalidOption.ts"
+import type { InvalidOption } from "../base/invalidOption.ts"
 import { uuid } from "../base/uuid.ts"
+import { uniqueFor } from "../contract/unique.ts"
 import { callbackInbox } from "../redis/names.ts"
-import { strings } from "../redis/reply.ts"
-import { bytesOf, Load, scriptWords } from "../scripts/bounds.ts"
-import { append } from "../scripts/streams.ts"
-import type { AnswerTarget, Writing } from "./append.ts"
-import type { EncodeError, LaneFull, NotSupported } from "./errors.ts"
-import type { Laned, LaneOf } from "./laneOf.ts"
-import { isPlain, type Later } from "./later.ts"
-import type { Streams, Target } from "./streams.ts"
+import type { AnswerTarget } from "./append.ts"
+import { EncodeError, InvalidAction } from "./errors.ts"
+import type { Laned } from "./laneOf.ts"
+import { isPlain } from "./later.ts"
+import { actionIdOf, contextFor, type SendFailure, type SendingOptions, sent } from "./sending.ts"
+import { makeSendMany } from "./sendMany.ts"
+import type { Target } from "./streams.ts"
 import { traced } from "./telemetry.ts"
-
-type SendFailure = EncodeError | InvalidOption | LaneFull | NotSupported | RedisError
-
-export interface SendingOptions {
-  readonly redis: Redis["Service"]
-  readonly naming: QueueNaming["Service"]
-  readonly streams: Streams
-  readonly writing: Writing
-  readonly later: Later
-  readonly lanes: LaneOf
-  /** The maximum number of actions that one call appends. */
-  readonly chunkSize: number
-}
 
 /** The target of a callback. */
 interface CallbackTarget {
@@ -44,51 +26,26 @@ interface CallbackTarget {
   readonly service?: string | undefined
 }
 
-/** Texts of one call, and the place of the first among all. */
-interface Chunk {
-  readonly from: number
-  readonly texts: ReadonlyArray<string>
-}
-
-/** Words of a call that appends nothing: the keys, and what is the same for all actions. */
-const appendWords = scriptWords + 18
-
-/** The number of chunks of `sendMany` in flight: the server appends one while the next is sent. */
-const chunksAtOnce = 2
-
-/** The context of a call: that of the caller's fiber, overridden by the options of the call. */
-export const contextFor = (
-  fiber: Fiber.Fiber<unknown, unknown>,
-  { context: over }: Pick<SendOptions, "context">
-): ActionContext.ActionContext => {
-  const context = fiber.getRef(ActionContext.ActionContext)
-  return over === undefined ? context : ActionContext.merge(context, over)
-}
-
-/** The id of an action: the caller's own as a UUID, or a new one. */
-export const actionIdOf = (actionType: string, own: string | undefined): Exit.Exit<string, InvalidOption> => {
-  if (own === undefined) return Exit.succeed(uuid())
-  const id = ActionId.from(actionType, own)
-  return id._tag === "Success" ? Exit.succeed(id.success) : Exit.fail(id.failure)
-}
-
 /** The options of a call with the key of the contract. The caller's own key comes first. */
-const keyed = (action: Action.Any, payload: unknown, options: SendOptions): SendOptions =>
-  options.unique !== undefined || options.debounce !== undefined
-    ? options
-    // SAFETY: the caller's payload is that of this contract.
-    : { ...options, unique: action.unique!(payload as never) }
+const keyed = (
+  action: Action.Any,
+  payload: unknown,
+  options: SendOptions
+): Result.Result<SendOptions, EncodeError | InvalidOption> => {
+  if (action.unique === undefined || options.unique !== undefined || options.debounce !== undefined) {
+    return Result.succeed(options)
+  }
+  return Result.mapBoth(uniqueFor(action, payload), {
+    onSuccess: (unique) => ({ ...options, unique }),
+    onFailure: (fault) =>
+      fault._tag === "NoKey"
+        ? fault.error
+        : new EncodeError({ actionType: action.type, reason: new InvalidAction({ message: fault.message }) })
+  })
+}
 
-const sent = ({ service, stream }: Target, actionId: string, entryId: string): Receipt => ({
-  _tag: "Sent",
-  actionId,
-  service,
-  stream,
-  entryId
-})
-
-export const make = ({ chunkSize, lanes, later, naming, redis, streams, writing }: SendingOptions) => {
-  const appendMany = redis.eval(append.script)
+export const make = (options: SendingOptions) => {
+  const { lanes, later, naming, streams, writing } = options
 
   const sendLater = Effect.fnUntraced(function*(
     target: Target,
@@ -124,9 +81,8 @@ export const make = ({ chunkSize, lanes, later, naming, redis, streams, writing 
   })
 
   /** Sends one action, with or without a callback. */
-  const sendOne = (action: Action.Any, payload: unknown, given: SendOptions, answer?: AnswerTarget) =>
+  const sendOne = (action: Action.Any, payload: unknown, options: SendOptions, answer?: AnswerTarget) =>
     Effect.withFiber((fiber): Effect.Effect<Receipt, SendFailure, unknown> => {
-      const options = action.unique !== undefined && answer === undefined ? keyed(action, payload, given) : given
       const target = streams.of(action.type, options.service)
       if (Exit.isFailure(target)) return Effect.failCause(target.cause)
       const id = actionIdOf(action.type, options.actionId)
@@ -139,111 +95,19 @@ export const make = ({ chunkSize, lanes, later, naming, redis, streams, writing 
         (trace) =>
           Effect.flatMapEager(
             writing.write(action, payload, context, actionId, options, trace, answer),
-            (text) =>
-              action.lane !== undefined
-                ? sendLaned(action, payload, target.value, actionId, options, text, trace)
-                : isPlain(options)
+            (text) => {
+              // After the payload is known to fit. A caller that waits for an answer always sends.
+              const whole = answer === undefined ? keyed(action, payload, options) : Result.succeed(options)
+              if (Result.isFailure(whole)) return Effect.fail(whole.failure)
+              return action.lane !== undefined
+                ? sendLaned(action, payload, target.value, actionId, whole.success, text, trace)
+                : isPlain(whole.success)
                 ? Effect.map(streams.add(stream, text, trace), (entryId) => sent(target.value, actionId, entryId))
-                : sendLater(target.value, action.type, actionId, options, text, trace)
+                : sendLater(target.value, action.type, actionId, whole.success, text, trace)
+            }
           )
       )
     })
-
-  /** Splits texts into chunks for one call each. */
-  const writeChunks = Effect.fnUntraced(function*(
-    count: number,
-    words: number,
-    write: (index: number) => Written
-  ) {
-    const chunks: Array<Chunk> = []
-    let chunk: Array<string> = []
-    let load = new Load(appendWords)
-    for (let index = 0; index < count; index++) {
-      const text = write(index)
-      const exit = exitOf(text)
-      const data = exit !== undefined && Exit.isSuccess(exit) ? exit.value : yield* text
-      const bytes = bytesOf(data)
-      const fits = chunk.length < chunkSize && load.add(words, bytes)
-      if (!fits || chunk.length === 0) {
-        chunk = []
-        chunks.push({ from: index, texts: chunk })
-        if (!fits) {
-          load = new Load(appendWords)
-          load.add(words, bytes)
-        }
-      }
-      chunk.push(data)
-    }
-    return chunks
-  })
-
-  const sendMany = Effect.fnUntraced(function*(
-    action: Action.Any,
-    payloads: Iterable<unknown>,
-    options: SendManyOptions = {}
-  ) {
-    const target = yield* streams.of(action.type, options.service)
-    const { stream } = target
-    const context = yield* Effect.withFiber((fiber) => Effect.succeed(contextFor(fiber, options)))
-    const all = [...payloads]
-    const { actionIds } = options
-    if (actionIds !== undefined && actionIds.length !== all.length) {
-      return yield* new InvalidOption({
-        option: "actionIds",
-        found: `a list of ${actionIds.length}`,
-        expected: `one id for each of the ${all.length} payloads`
-      })
-    }
-    const ids: Array<string> = []
-    for (let index = 0; index < all.length; index++) {
-      ids.push(yield* actionIdOf(action.type, actionIds?.[index]))
-    }
-    const isLaned = action.lane !== undefined
-    const terms = isPlain(options) && !isLaned ? undefined : yield* later.terms(options)
-    const laned: Array<Laned> = []
-    return yield* traced(
-      { operation: "send", actionType: action.type, stream, actionId: undefined, count: all.length },
-      Effect.fnUntraced(function*(trace) {
-        const chunks = yield* writeChunks(
-          all.length,
-          // A parked action needs its id as well, and one with a lane the lane.
-          terms === undefined ? 1 : isLaned ? 3 : 2,
-          (index) => writing.write(action, all[index], context, ids[index]!, options, trace)
-        )
-        if (isLaned) {
-          for (const payload of all) {
-            const lane = yield* lanes.of(action, payload, target.service)
-            if (lane !== undefined) laned.push(lane)
-          }
-        }
-        const append = ({ from, texts }: Chunk) =>
-          Effect.map(
-            appendMany({ stream, texts, traceparent: trace }),
-            (reply) => strings(reply).map((entryId, index) => sent(target, ids[from + index]!, entryId))
-          )
-        const park = ({ from, texts }: Chunk) => {
-          const to = from + texts.length
-          const written = {
-            ids: ids.slice(from, to),
-            texts,
-            traceparent: trace,
-            laned: laned[0] && { lanes: laned.slice(from, to).map(({ lane }) => lane), rule: laned[0].rule }
-          }
-          return later.add(target, action.type, terms!, written)
-        }
-        const appendChunks = Effect.forEach(
-          (chunk: Chunk) =>
-            terms === undefined ? Effect.mapError(append(chunk), streams.explained(stream)) : park(chunk),
-          // The order of a lane is that of the chunks.
-          { concurrency: isLaned ? 1 : chunksAtOnce }
-        )
-        // The first chunk goes alone, since the server may not have the script yet: the next chunk would overtake it.
-        const first = yield* appendChunks(chunks.slice(0, 1))
-        const others = yield* appendChunks(chunks.slice(1))
-        return [...first, ...others].flat()
-      })
-    )
-  })
 
   const sendWithCallback = (
     action: Action.Any,
@@ -281,7 +145,7 @@ export const make = ({ chunkSize, lanes, later, naming, redis, streams, writing 
 
   return {
     send: (action: Action.Any, payload: unknown, options: SendOptions = {}) => sendOne(action, payload, options),
-    sendMany,
+    sendMany: makeSendMany(options),
     sendWithCallback,
     sendAction,
     reschedule: Effect.fnUntraced(function*({ actionId, service }: SentTarget, when: When) {
@@ -294,5 +158,3 @@ export const make = ({ chunkSize, lanes, later, naming, redis, streams, writing 
     })
   }
 }
-
-type Written = ReturnType<Writing["write"]>

@@ -26,7 +26,7 @@ const page = {
   limit: optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 200 })))
 }
 
-/** Reading changes nothing. Only `action` returns a payload, and only if it is asked to. */
+/** Reading changes nothing, so a GET is enough. Only `action` returns a payload, and only if it is asked to. */
 const Read = HttpApiGroup.make("read").add(
   HttpApiEndpoint.get("session", "/session", { success: models.Session, error: errors }),
   HttpApiEndpoint.get("services", "/services", { success: models.Services, error: errors }),
@@ -42,9 +42,16 @@ const Read = HttpApiGroup.make("read").add(
     query: {
       id: Schema.String,
       by: Schema.Literals(["entry", "action"]),
-      payload: optional(Schema.Literals(["yes", "no"]))
+      /** `check` returns the verdict of the contract without the payload. */
+      payload: optional(Schema.Literals(["yes", "no", "check"]))
     },
     success: models.Found,
+    error: errors
+  }),
+  HttpApiEndpoint.get("matching", "/services/:service/actions/:state/count", {
+    params: { ...params, state: Schema.Literals(["waiting", "retrying", "scheduled"]) },
+    query: { actionType: optional(Schema.String) },
+    success: models.Matching,
     error: errors
   }),
   HttpApiEndpoint.get("statistics", "/services/:service/statistics", {
@@ -75,7 +82,11 @@ const Read = HttpApiGroup.make("read").add(
     success: models.DryRun,
     error: errors
   }),
-  HttpApiEndpoint.get("audit", "/audit", { success: models.Audit, error: errors })
+  HttpApiEndpoint.get("audit", "/audit", {
+    query: { service: optional(Schema.String) },
+    success: models.Audit,
+    error: errors
+  })
 ).middleware(Guard)
 
 /** Everything that changes something. */

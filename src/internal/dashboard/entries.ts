@@ -23,5 +23,6 @@ export const entryOf = (entry: Inspector.Entry): typeof models.Entry.Type => ({
   deliveries: "deliveries" in entry ? entry.deliveries : undefined,
   attempts: "attempts" in entry ? entry.attempts : undefined,
   lastError: entry.state === "retrying" ? entry.lastError : undefined,
+  unknownSince: entry.state === "retrying" ? entry.unknownSince : undefined,
   letter: entry.state === "dead" ? entry.letter : undefined
 })

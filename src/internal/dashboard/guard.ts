@@ -24,7 +24,8 @@ const isLoopback = (address: string): boolean =>
 
 const isLocalHost = (host: string): boolean => /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i.test(host)
 
-const isForwarding = (name: string): boolean => name === "forwarded" || name.startsWith("x-forwarded-")
+const isForwarding = (name: string): boolean =>
+  name === "forwarded" || name.startsWith("x-forwarded-") || name === "x-real-ip" || name === "via"
 
 /** Why a request is not from this machine; `undefined` if it is. */
 export const notLocal = (request: Seen): string | undefined => {

@@ -7,18 +7,15 @@ import type * as DeadLetter from "../../DeadLetter.ts"
 import type * as Inspector from "../../Inspector.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
+import { permitting } from "../inspector/errorsOf.ts"
 import * as audit from "./audit.ts"
 import { entryOf } from "./entries.ts"
 import { asProblem, type Problem } from "./failures.ts"
+import * as glance from "./glance.ts"
+import * as groups from "./groups.ts"
 import type * as models from "./models.ts"
 import { permit, type Policy, type Wanted } from "./permit.ts"
 import * as verbs from "./verbs.ts"
-
-type Groups = typeof models.LetterGroups.Type
-type Services = typeof models.Services.Type
-
-/** How long all users of this process share what was counted. */
-const sharedFor = Duration.seconds(5)
 
 export interface Desk {
   readonly policy: Policy
@@ -38,11 +35,6 @@ const allowed = <A, E extends { readonly _tag: string; readonly message: string 
     (request) => Effect.flatMap(permit(policy, request, wanted), (user) => asProblem(effect(user)))
   )
 
-/** One run at a time, shared by all who ask within some seconds. */
-const shared = <A, E>(effect: Effect.Effect<A, E>) => Effect.cachedWithTTL(effect, sharedFor)
-
-const now = DateTime.now
-
 /** Everything that the endpoints and the live stream share. */
 export const make = Effect.fnUntraced(function*({ inspector, naming, policy, redis }: Desk) {
   const read = <A, E extends { readonly _tag: string; readonly message: string }>(
@@ -51,42 +43,8 @@ export const make = Effect.fnUntraced(function*({ inspector, naming, policy, red
     effect: Effect.Effect<A, E>
   ) => allowed(policy, { name, kind: "read", service }, () => effect)
 
-  const names = Effect.map(inspector.services(), ({ services }) => services.map(({ service }) => service))
-
-  /** A service that cannot be read does not hide the others. */
-  const services: Effect.Effect<Services, Problem> = yield* Effect.gen(function*() {
-    const failures: Array<{ service: string; message: string }> = []
-    const found: Array<Inspector.Overview> = []
-    for (const service of yield* asProblem(names)) {
-      yield* inspector.overview(service).pipe(
-        Effect.map((overview) => found.push(overview)),
-        Effect.catch(({ message }) => Effect.sync(() => failures.push({ service, message })))
-      )
-    }
-    return { services: found, failures }
-  }).pipe((effect) => Effect.cachedWithTTL(effect, "1 second"))
-
-  const groupsOf = new Map<string, Effect.Effect<Groups, Problem>>()
-
-  const countGroups = (service: string): Effect.Effect<Groups, Problem> =>
-    Effect.gen(function*() {
-      const letters = yield* inspector.deadLetters(service)
-      const asOf = yield* now
-      const { groups, total } = yield* letters.summary()
-      return { asOf, total, groups }
-    }).pipe(asProblem)
-
-  /** Counting reads all letters, so users share it; a verb begins it again. */
-  const groups = (service: string) =>
-    Effect.suspend(() => {
-      const known = groupsOf.get(service)
-      if (known !== undefined) return known
-      return Effect.flatMap(shared(countGroups(service)), (made) => {
-        if (groupsOf.size > 1_000) groupsOf.clear()
-        groupsOf.set(service, made)
-        return made
-      })
-    })
+  const { names, services } = yield* glance.make(inspector)
+  const counts = groups.make(inspector, redis, naming)
 
   const letters = (service: string, options: DeadLetter.ListOptions) =>
     Effect.flatMap(inspector.deadLetters(service), (dead) => dead.list({ order: "newest", ...options }))
@@ -99,18 +57,38 @@ export const make = Effect.fnUntraced(function*({ inspector, naming, policy, red
 
   const action = (
     service: string,
-    { by, id, payload }: { readonly by: "entry" | "action"; readonly id: string; readonly payload: boolean }
+    { by, id, payload = "no" }: {
+      readonly by: "entry" | "action"
+      readonly id: string
+      readonly payload?: "yes" | "no" | "check" | undefined
+    }
   ) =>
-    allowed(policy, { name: "action", kind: payload ? "payload" : "read", service }, () =>
+    allowed(policy, { name: "action", kind: payload === "yes" ? "payload" : "read", service }, () =>
       Effect.map(
-        inspector.find(by === "entry" ? { service, entryId: id } : { service, actionId: id }, { payload }),
-        ({ complete, entry, looked }) => ({ complete, looked, entry: entry === undefined ? undefined : entryOf(entry) })
+        inspector.find(by === "entry" ? { service, entryId: id } : { service, actionId: id }, {
+          payload: payload !== "no"
+        }),
+        ({ complete, entry, looked }) => {
+          const found = entry === undefined ? undefined : entryOf(entry)
+          // The verdict is found with the payload, which stays here unless it was asked for.
+          return {
+            complete,
+            looked,
+            entry: found === undefined || payload === "yes" ? found : { ...found, payload: undefined }
+          }
+        }
       ))
 
-  const auditRows = Effect.map(
-    Effect.flatMap(names, (services) => Effect.forEach(services, (service) => audit.read(redis, naming, service))),
-    (rows) => rows.flat().sort((a, b) => DateTime.toEpochMillis(b.time) - DateTime.toEpochMillis(a.time)).slice(0, 400)
-  )
+  const auditRows = (only: string | undefined) =>
+    Effect.map(
+      Effect.flatMap(only === undefined ? names : Effect.as(asProblem(inspector.pauses(only)), [only]), (services) =>
+        Effect.forEach(services, (service) =>
+          asProblem(permitting(service, "read the audit")(audit.read(redis, naming, service))), { concurrency: 8 })),
+      (rows) =>
+        rows.flat().sort((a, b) =>
+          DateTime.toEpochMillis(b.time) - DateTime.toEpochMillis(a.time)
+        ).slice(0, 400)
+    )
 
   const verb = (service: string, asked: models.Verb) =>
     allowed(policy, { name: asked.verb, kind: "write", service }, (user) =>
@@ -119,12 +97,14 @@ export const make = Effect.fnUntraced(function*({ inspector, naming, policy, red
         yield* asProblem(inspector.pauses(service))
         const { verb: name, ...subject } = asked
         const written = yield* asProblem(
-          audit.asked(redis, naming, { service, user, verb: name, subject: JSON.stringify(subject) })
+          permitting(service, "write to the audit")(
+            audit.asked(redis, naming, { service, user, verb: name, subject: JSON.stringify(subject) })
+          )
         )
         const result = yield* verbs.run(inspector, service, asked).pipe(
           Effect.tapError(({ message }) => Effect.ignore(audit.ended(redis, written, `failed: ${message}`)))
         )
-        groupsOf.delete(service)
+        counts.forget(service)
         yield* Effect.ignore(audit.ended(redis, written, `done: ${result.done}, left: ${result.left}`))
         return result
       }))
@@ -133,7 +113,7 @@ export const make = Effect.fnUntraced(function*({ inspector, naming, policy, red
     session: allowed(
       policy,
       { name: "session", kind: "read", service: undefined },
-      (user) => Effect.succeed({ user, readOnly: policy.readOnly })
+      (user) => Effect.succeed({ user, readOnly: policy.readOnly, traceUrl: policy.traceUrl })
     ),
     services: read("services", undefined, services),
     overview: (service: string) => read("overview", service, inspector.overview(service)),
@@ -143,10 +123,12 @@ export const make = Effect.fnUntraced(function*({ inspector, naming, policy, red
     statistics: (service: string, minutes: number) =>
       read("statistics", service, inspector.statistics(service, { last: Duration.minutes(minutes) })),
     schedules: (service: string) => read("schedules", service, inspector.schedules(service)),
-    groups: (service: string) => read("groups", service, groups(service)),
+    matching: (service: string, state: Inspector.PurgeFilter["state"], actionType: string | undefined) =>
+      read("matching", service, inspector.purge(service, { state, actionType }, { dryRun: true })),
+    groups: (service: string) => read("groups", service, counts.of(service)),
     letters: (service: string, options: DeadLetter.ListOptions) => read("letters", service, letters(service, options)),
     dryRun: (service: string, filter: DeadLetter.Filter) => read("dryRun", service, inspector.dryRun(service, filter)),
-    audit: read("audit", undefined, auditRows),
+    audit: (service: string | undefined) => read("audit", service, auditRows(service)),
     verb,
     /** Without a permission of its own: the live stream asks when it begins. */
     snapshot: services

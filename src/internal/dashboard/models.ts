@@ -46,15 +46,29 @@ export const Overview = Schema.Struct({
   rates: Schema.UndefinedOr(Rates)
 })
 
-/** The services, and what the user of this page may do. */
+/** The last hour of a service, one number for each minute. Empty where Redis has no statistics. */
+export const Trend = Schema.Struct({
+  from: Time,
+  interval: Millis,
+  ended: Schema.Array(Count),
+  failed: Schema.Array(Count)
+})
+
+/** A service in the overview: its numbers, its last hour, and the types that fail most in it. */
+export const Glance = Schema.Struct({
+  ...Overview.fields,
+  trend: Schema.UndefinedOr(Trend),
+  failing: Schema.Array(Schema.Struct({ actionType: Schema.String, deadLetters: Count, retried: Count }))
+})
+
 export const Services = Schema.Struct({
-  services: Schema.Array(Overview),
+  services: Schema.Array(Glance),
   /** Services that could not be read, and why. */
   failures: Schema.Array(Schema.Struct({ service: Schema.String, message: Schema.String }))
 })
 
-/** The name of the user, and whether verbs are possible at all. */
-export const Session = Schema.Struct({ user: Schema.String, readOnly: Schema.Boolean })
+/** The name of the user, whether verbs are possible at all, and where traces are: `{traceId}` stands for the id. */
+export const Session = Schema.Struct({ user: Schema.String, readOnly: Schema.Boolean, traceUrl: Text })
 
 export const Reason = Schema.Literals([
   "malformed",
@@ -142,10 +156,14 @@ export const Entry = Schema.Struct({
   deliveries: Schema.UndefinedOr(Count),
   attempts: Schema.UndefinedOr(Count),
   lastError: Schema.UndefinedOr(Schema.Struct({ type: Schema.String, message: Schema.String })),
+  unknownSince: MaybeTime,
   letter: Schema.UndefinedOr(Letter)
 })
 
 export const Entries = Schema.Struct({ entries: Schema.Array(Entry), cursor: Text })
+
+/** How many actions a purge would remove. */
+export const Matching = Schema.Struct({ matched: Count, complete: Schema.Boolean })
 
 export const Found = Schema.Struct({
   entry: Schema.UndefinedOr(Entry),
@@ -162,11 +180,12 @@ const Outcomes = Schema.Struct({
   released: Count
 })
 
-const Latency = Schema.UndefinedOr(Schema.Struct({ count: Count, p50: Millis, p90: Millis, p99: Millis }))
+const Latency = Schema.UndefinedOr(Schema.Struct({ count: Count, p50: Millis, p95: Millis, p99: Millis }))
 
 export const Statistics = Schema.Struct({
   asOf: Time,
   from: Time,
+  until: Time,
   interval: Millis,
   types: Schema.Array(Schema.Struct({
     actionType: Schema.String,
@@ -243,7 +262,15 @@ export const Verb = Schema.Union([
     ratePerSecond: optional(Schema.Number.check(Schema.isBetween({ minimum: 0.1, maximum: 10_000 })))
   }),
   Schema.Struct({ verb: Schema.Literal("discardMatching"), ...matching }),
-  Schema.Struct({ verb: Schema.Literal("trigger"), schedule: Name })
+  Schema.Struct({
+    verb: Schema.Literal("purge"),
+    state: Schema.Literals(["waiting", "retrying", "scheduled"]),
+    actionType: optional(Name),
+    limit: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))
+  }),
+  Schema.Struct({ verb: Schema.Literal("trigger"), schedule: Name }),
+  Schema.Struct({ verb: Schema.Literal("pauseSchedule"), schedule: Name, reason: optional(Name) }),
+  Schema.Struct({ verb: Schema.Literal("resumeSchedule"), schedule: Name })
 ])
 
 export type Verb = typeof Verb.Type

@@ -23,6 +23,8 @@ export interface Policy {
   readonly readOnly: boolean
   readonly token: Redacted.Redacted | undefined
   readonly origin: string | undefined
+  /** Where traces are, with `{traceId}` in the place of the id. */
+  readonly traceUrl: string | undefined
 }
 
 /** The name of a user who is on this machine. */

@@ -65,7 +65,7 @@ export const add = Effect.fnUntraced(function*(
   router: HttpRouter.HttpRouter,
   path: string,
   policy: Policy,
-  assets: Assets,
+  assets: Assets & { readonly openApi: string },
   handlers: Handlers
 ) {
   const guarded = (
@@ -97,6 +97,7 @@ export const add = Effect.fnUntraced(function*(
   yield* router.add("GET", under("/app.js"), file(assets.script, "text/javascript; charset=utf-8"))
   yield* router.add("GET", under("/app.css"), file(assets.style, "text/css; charset=utf-8"))
   yield* router.add("GET", under("/icon.svg"), file(icon, "image/svg+xml"))
+  yield* router.add("GET", under("/api/openapi.json"), file(assets.openApi, "application/json"))
   yield* router.add("GET", under("/api/live"), guarded((request) => live(policy, handlers, request)))
   // The router takes a path with and without a slash at its end for the same.
   yield* router.add("GET", path === "" ? "/" : under(""), html)

@@ -1,6 +1,7 @@
 /** The API and the page on a router. */
 import * as Effect from "effect/Effect"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as OpenApi from "effect/http-api/OpenApi"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
@@ -49,14 +50,14 @@ export const layer = (path: string, policy: Policy) =>
         services: () => desk.services,
         overview: ({ params }) => desk.overview(params.service),
         list: ({ params, query }) => desk.list(params.service, params.state, query),
-        action: ({ params, query: { by, id, payload } }) =>
-          desk.action(params.service, { by, id, payload: payload === "yes" }),
+        action: ({ params, query: { by, id, payload } }) => desk.action(params.service, { by, id, payload }),
+        matching: ({ params, query }) => desk.matching(params.service, params.state, query.actionType),
         statistics: ({ params, query }) => desk.statistics(params.service, query.minutes ?? 60),
         schedules: ({ params }) => desk.schedules(params.service),
         groups: ({ params }) => desk.groups(params.service),
         letters: ({ params, query }) => desk.letters(params.service, query),
         dryRun: ({ params, query }) => desk.dryRun(params.service, query),
-        audit: () => desk.audit
+        audit: ({ query }) => desk.audit(query.service)
       }))
     const write = HttpApiBuilder.group(api, "write", (build) =>
       build.handleAll({
@@ -64,10 +65,16 @@ export const layer = (path: string, policy: Policy) =>
       }))
 
     const page = HttpRouter.use(Effect.fnUntraced(function*(router) {
-      yield* routes.add(router, path, policy, yield* assets.load, desk)
+      yield* routes.add(
+        router,
+        path,
+        policy,
+        { ...yield* assets.load, openApi: JSON.stringify(OpenApi.fromApi(api)) },
+        desk
+      )
     }))
 
-    return Layer.mergeAll(HttpApiBuilder.layer(api, { openapiPath: `${path}/api/openapi.json` as `/${string}` }), page)
+    return Layer.mergeAll(HttpApiBuilder.layer(api), page)
       .pipe(
         Layer.provide([read, write]),
         Layer.provide(guard(policy))

@@ -11,6 +11,9 @@ import type * as models from "./models.ts"
 type Done = typeof models.Done.Type
 type Of<V extends models.Verb["verb"]> = Extract<models.Verb, { readonly verb: V }>
 
+/** What a pause is for if the user gives no reason: it says where it came from. */
+const unexplained = "dashboard"
+
 const done = (count: number, left = 0, notes: ReadonlyArray<string> = []): Done => ({ done: count, left, notes })
 
 /** A parked action is found by its action id, all others by the id of their entry. */
@@ -30,24 +33,23 @@ const filterOf = (
 /** One after another: a letter that is gone or refused leaves the others as they are. */
 const each = <E extends { readonly _tag: string; readonly message: string }>(
   ids: ReadonlyArray<string>,
-  one: (id: string) => Effect.Effect<unknown, E>
+  one: (id: string) => Effect.Effect<string | void, E>
 ): Effect.Effect<Done, Problem> =>
   Effect.gen(function*() {
-    let count = 0
     const notes: Array<string> = []
+    const problems: Array<string> = []
     for (const id of ids) {
-      const problem = yield* one(id).pipe(
+      yield* one(id).pipe(
         asProblem,
-        Effect.as(undefined),
+        Effect.map((note) => note === undefined ? undefined : notes.push(note)),
         Effect.catchTags({
-          Missing: ({ message }) => Effect.succeed(message),
-          Conflict: ({ message }) => Effect.succeed(message)
+          Missing: ({ message }) => Effect.sync(() => problems.push(message)),
+          Conflict: ({ message }) => Effect.sync(() => problems.push(message))
         })
       )
-      if (problem === undefined) count += 1
-      else notes.push(problem)
     }
-    return done(count, notes.length, notes.slice(0, 10))
+    const told = problems.length > 0 ? problems : ids.length === 1 ? notes : []
+    return done(ids.length - problems.length, problems.length, told.slice(0, 10))
   })
 
 export const run = (
@@ -58,7 +60,7 @@ export const run = (
   switch (verb.verb) {
     case "pause":
       return asProblem(Effect.as(
-        inspector.pause(service, { actionType: verb.actionType, for: verb.for, reason: verb.reason }),
+        inspector.pause(service, { actionType: verb.actionType, for: verb.for, reason: verb.reason ?? unexplained }),
         done(1)
       ))
     case "resume":
@@ -73,7 +75,7 @@ export const run = (
     case "bury":
       return asProblem(Effect.as(inspector.bury(targetOf(service, verb)), done(1)))
     case "replay":
-      return each(verb.ids, (id) => inspector.replay(service, id))
+      return each(verb.ids, (id) => Effect.map(inspector.replay(service, id), (entry) => `Replayed as ${entry}`))
     case "discard":
       return each(verb.ids, (id) => inspector.discard(service, id))
     case "replayMatching":
@@ -92,7 +94,24 @@ export const run = (
         Effect.map((count) => done(count)),
         asProblem
       )
+    case "purge":
+      return asProblem(Effect.map(
+        inspector.purge(service, { state: verb.state, actionType: verb.actionType }, { limit: verb.limit }),
+        ({ left, removed }) => done(removed, left)
+      ))
     case "trigger":
-      return asProblem(Effect.as(inspector.trigger(service, verb.schedule), done(1)))
+      return asProblem(
+        Effect.map(inspector.trigger(service, verb.schedule), (id) => done(1, 0, [`Sent the action ${id}`]))
+      )
+    case "pauseSchedule":
+      return asProblem(Effect.as(
+        Effect.flatMap(inspector.scheduling(service), ({ pause }) => pause(verb.schedule, verb.reason ?? unexplained)),
+        done(1)
+      ))
+    case "resumeSchedule":
+      return asProblem(Effect.as(
+        Effect.flatMap(inspector.scheduling(service), ({ resume }) => resume(verb.schedule)),
+        done(1)
+      ))
   }
 }

@@ -9,6 +9,7 @@ import { InvalidOption } from "../base/invalidOption.ts"
 import { check, wholeMillis } from "../base/options.ts"
 import * as deadLetters from "../deadLetter/operations.ts"
 import { responseTimeToLive } from "../redis/responseTimeToLive.ts"
+import { nowAt } from "../redis/serverClock.ts"
 import { removeEntries } from "../scripts/steer.ts"
 import type { Desk } from "./desk.ts"
 import { permitting } from "./errorsOf.ts"
@@ -101,7 +102,7 @@ export const make = (desk: Desk, list: Service["list"], context: Context.Context
       : yield* desk.on(
         service,
         "purge",
-        () => Effect.map(redis.send<ReadonlyArray<string>>("TIME"), ([seconds]) => Number(seconds) * 1_000 - age)
+        (names) => Effect.map(nowAt(redis, names.stream), (now) => now - age)
       )
     const matches = (entry: Inspector.Entry): boolean =>
       (types === undefined || (entry.actionType !== undefined && types.has(entry.actionType))) &&

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Redis from "../../Redis.ts"
 import { failureOf } from "../redis/failure.ts"
+import { array } from "../redis/reply.ts"
 import { slotOf } from "../redis/slot.ts"
 import { endpointOf } from "./clusterEndpoint.ts"
 import { slotOfCommand } from "./clusterKeys.ts"
@@ -67,13 +68,54 @@ const aboutConnection = (
   if (slash < 0) return undefined
   const node = nodes.master(name.slice(0, slash))
   if (node === undefined) return Effect.succeed(verb.toUpperCase() === "LIST" ? "" : 0)
-  return Effect.tapError(
-    Effect.map(
-      Effect.flatMap(node.connection, ({ send }) => send("CLIENT", verb, by, name.slice(slash + 1), ...more)),
-      (reply): unknown => verb.toUpperCase() === "LIST" ? withNode(node.address)(reply) : reply
-    ),
-    (error) => Effect.sync(() => learn(nodes, error))
+  return Effect.map(
+    Effect.flatMap(node.connection, ({ send }) => send("CLIENT", verb, by, name.slice(slash + 1), ...more)),
+    (reply): unknown => verb.toUpperCase() === "LIST" ? withNode(node.address)(reply) : reply
   )
+}
+
+const byAddress = (a: Node, b: Node): number => a.address < b.address ? -1 : 1
+
+/**
+ * `SCAN` visits all masters, one after another. Its cursor names the node, because each node has cursors of its own. A node
+ * that failed over in between cannot go on with the cursor of another one.
+ */
+const scan = (nodes: Nodes, args: ReadonlyArray<string>): Effect.Effect<unknown, Redis.RedisError> => {
+  const [cursor = "0", ...options] = args
+  const masters = [...nodes.masters()].sort(byAddress)
+  const slash = cursor.lastIndexOf("/")
+  const place = slash < 0 ? 0 : masters.findIndex(({ address }) => address === cursor.slice(0, slash))
+  const node = masters[place]
+  if (node === undefined) {
+    return Effect.fail(
+      ownError("SLOTMOVED A node of this scan owns no slot any more: begin again", "SLOTMOVED", "SCAN")
+    )
+  }
+  return Effect.map(
+    Effect.flatMap(node.connection, ({ send }) => send("SCAN", cursor.slice(slash + 1), ...options)),
+    (reply): unknown => {
+      const [next, keys] = array(reply)
+      const following = masters[place + 1]
+      return [
+        String(next) !== "0"
+          ? `${node.address}/${String(next)}`
+          : following === undefined
+          ? "0"
+          : `${following.address}/0`,
+        keys
+      ]
+    }
+  )
+}
+
+/** Commands without a key that mean one node, or all of them. */
+const withoutKey = (
+  nodes: Nodes,
+  command: string,
+  args: ReadonlyArray<string>
+): Effect.Effect<unknown, Redis.RedisError> | undefined => {
+  const sent = command.toUpperCase() === "SCAN" ? scan(nodes, args) : aboutConnection(nodes, command, args)
+  return sent && Effect.tapError(sent, (error) => Effect.sync(() => learn(nodes, error)))
 }
 
 export const makeSend = (nodes: Nodes, scripts: Scripts): Send => {
@@ -133,7 +175,7 @@ export const makeSend = (nodes: Nodes, scripts: Scripts): Send => {
     }
     const answer = answerOf(scripts, command, args)
     if (answer !== undefined) return Effect.succeed(answer)
-    return aboutConnection(nodes, command, args) ??
+    return withoutKey(nodes, command, args) ??
       Effect.tapError(toNode(nodes.some(), command, args), (error) => Effect.sync(() => learn(nodes, error)))
   }
 

@@ -181,7 +181,7 @@ export const resolveClient = (
     return Result.fail(
       unsupported(
         address,
-        "the client has a keyPrefix, which stands before some keys and not before those in script arguments and replies",
+        "the client has a keyPrefix, which is not added to keys in the arguments and replies of scripts",
         "leave it out and set QUEUE_PREFIX"
       )
     )

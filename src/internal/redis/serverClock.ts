@@ -20,12 +20,24 @@ export interface ServerClock {
 const timeAt = redisScript((key: string) => [key], { lua: "return redis.call('TIME')", numberOfKeys: 1 })
   .withReturnType<unknown>()
 
+const ask = (redis: Redis["Service"], key: string): Effect.Effect<unknown, RedisError> =>
+  isCluster(redis) ? redis.eval(timeAt)(key) : redis.send("TIME")
+
+const millisOf = (reply: unknown): number | undefined => {
+  const [seconds, micros] = strings(reply).map(Number)
+  return seconds === undefined || micros === undefined ? undefined : seconds * 1000 + micros / 1000
+}
+
+/** Milliseconds by the clock of the server that has the key. */
+export const nowAt = (redis: Redis["Service"], key: string): Effect.Effect<number, RedisError> =>
+  Effect.map(ask(redis, key), (reply) => Math.floor(millisOf(reply) ?? 0))
+
 /** The round-trip time above which a sample is discarded, in milliseconds. */
 const longestTrip = 1_000
 
 /** `key`: one of those that the times are for. */
 export const make = (redis: Redis["Service"], clock: Clock.Clock, key: string): ServerClock => {
-  const ask = isCluster(redis) ? redis.eval(timeAt)(key) : redis.send("TIME")
+  const asked = ask(redis, key)
   let offset = clock.currentTimeMillisUnsafe() - monotonicMillis(clock)
   let sampled = false
   const at = (monotonic: number): number => Math.floor(monotonic + offset)
@@ -34,15 +46,15 @@ export const make = (redis: Redis["Service"], clock: Clock.Clock, key: string): 
     at,
     sample: Effect.suspend(() => {
       const sent = monotonicMillis(clock)
-      return Effect.map(ask, (reply) => {
-        const [seconds, micros] = strings(reply).map(Number)
-        if (seconds === undefined || micros === undefined) return
+      return Effect.map(asked, (reply) => {
+        const millis = millisOf(reply)
+        if (millis === undefined) return
         const received = monotonicMillis(clock)
         // The server wrote the reply about half-way between sending and receiving. A late reply is less exact than the
         // current estimate.
         if (sampled && received - sent > longestTrip) return
         sampled = true
-        offset = seconds * 1000 + micros / 1000 - (sent + received) / 2
+        offset = millis - (sent + received) / 2
       })
     })
   }

@@ -76,7 +76,7 @@ for i = 8, #ARGV, 3 do
   else
     redis.call('HSET', entries, id, hash .. '\\n' .. withFields(packed, text, lane))
     redis.call('ZADD', due, integer(at), id)
-    reply = { 'scheduled', integer(at) }
+    reply = integer(at)
   end
   -- After the append: where that fails, the key is not taken.
   if unique and reply[1] ~= 'duplicate' and reply[1] ~= 'full' then

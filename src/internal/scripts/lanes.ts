@@ -159,7 +159,7 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
     redis.call('HSET', entries, id, record)
     redis.call('ZADD', waiting, 0, lane .. '\\0' .. string.format('%0${digits}.0f', ${middle} + number) .. '\\0' .. id)
   end
-  -- A lane that waits for the lane of all keys stands in line there, once.
+  -- A lane that waits for the lane of all keys has one place in the line there.
   local function standInLine(lane, rule, at)
     local id = 'all\\0' .. lane
     if redis.call('HSETNX', entries, id, '\\n') == 1 then
@@ -180,7 +180,7 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
   local function actionIdOf(values)
     return (valueOf(values, 'data') or ''):match('"action_id"%s*:%s*"(%x+%-%x+%-%x+%-%x+%-%x+)"') or ''
   end
-  -- Whoever is refused is told of the action that has the lane. A sender may not read the stream.
+  -- The receipt of a refused send names the action that has the lane. A sender may not read the stream.
   local function noteHolder(lane, id, values)
     redis.call('HSET', rules, 'holder:' .. lane .. '\\0' .. id, actionIdOf(values))
   end

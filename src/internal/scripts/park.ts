@@ -10,6 +10,9 @@ import { define, luaInteger, luaNow } from "./script.ts"
 /** Parked actions that one call lets into the stream. */
 export const maxPromoted = 100
 
+/** Records that are read with one command. */
+const recordsAtOnce = 10
+
 /** The number of bytes of records after which a call lets in no more. A larger record is let in alone. */
 export const maxPromotedBytes = 1024 * 1024
 
@@ -65,6 +68,7 @@ export interface ParkParams extends SendTerms {
   readonly stream: string
   readonly parkedEntries: string
   readonly parkedDue: string
+  /** One action, if there is a key of a deduplication. */
   readonly ids: ReadonlyArray<string>
   readonly texts: ReadonlyArray<string>
 }
@@ -85,28 +89,41 @@ if missing then return missing end
 local time, expires, replies = now(), '', {}
 local at = timeOf(when, time)
 if ARGV[5] ~= '' then expires = integer(time + tonumber(ARGV[5])) end
-local function append(...) return enter(redis.call, stream, ...) end
-for i = 7, #ARGV, 2 do
-  local id, text = ARGV[i], ARGV[i + 1]
-  local first = unique and redis.call('GET', unique)
-  local reply
-  if first then
-    reply = { 'duplicate', first:sub(1, 36), first:sub(38) }
-  elseif at <= time then
-    reply = { 'sent', withFields(append, text, traceparent, expires) }
-  elseif redis.call('HEXISTS', entries, id) == 1 then
-    reply = { 'duplicate', id, '' }
-  else
-    redis.call('HSET', entries, id, hash .. '\\n' .. withFields(packed, text, traceparent, expires))
-    redis.call('ZADD', due, integer(at), id)
-    reply = { 'scheduled', integer(at) }
+local first = unique and redis.call('GET', unique)
+if first then return { { 'duplicate', first:sub(1, 36), first:sub(38) } } end
+local known
+if at <= time then
+  local function append(...) return enter(redis.call, stream, ...) end
+  for i = 7, #ARGV, 2 do
+    replies[#replies + 1] = { 'sent', withFields(append, ARGV[i + 1], traceparent, expires) }
   end
-  -- After the append: where that fails, the key is not taken.
-  if unique and reply[1] ~= 'duplicate' then
-    redis.call('SET', unique, reply[1] == 'sent' and id .. ' ' .. reply[2] or id, 'PX', within)
+  known = unique and ARGV[7] .. ' ' .. replies[1][2]
+else
+  local ids, records, marks, isTaken = {}, {}, {}, {}
+  for i = 7, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
+  local parked = redis.call('HMGET', entries, unpack(ids))
+  at = integer(at)
+  for i, id in ipairs(ids) do
+    if parked[i] or isTaken[id] then
+      replies[i] = { 'duplicate', id, '' }
+    else
+      local n = #records
+      records[n + 1] = id
+      records[n + 2] = hash .. '\\n' .. withFields(packed, ARGV[6 + 2 * i], traceparent, expires)
+      marks[n + 1] = at
+      marks[n + 2] = id
+      isTaken[id] = true
+      replies[i] = at
+      known = id
+    end
   end
-  replies[#replies + 1] = reply
+  if known then
+    redis.call('HSET', entries, unpack(records))
+    redis.call('ZADD', due, unpack(marks))
+  end
 end
+-- After the action is written: where that fails, the key is not taken.
+if unique and known then redis.call('SET', unique, known, 'PX', within) end
 return replies
 `,
   keys: ({ features, parkedDue, parkedEntries, stream, uniqueKey }) =>
@@ -160,7 +177,7 @@ else
 end
 redis.call('HSET', entries, id, 'since=' .. integer(since) .. '\\n' .. record)
 redis.call('ZADD', due, integer(at), id)
-return { { 'scheduled', integer(at) } }
+return { integer(at) }
 `,
   keys: (params) => [params.features, params.parkedEntries, params.parkedDue],
   args: (params) => [
@@ -229,19 +246,25 @@ return 1
  * The first write needs no memory, so that a full server can be worked off.
  */
 export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream, entries, due, time, lanes)
-  local ids = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, ${maxPromoted}, 'WITHSCORES')
-  local promoted, over, late, bytes = 0, 0, 0, 0
-  if #ids > 0 then redis.call('XDEL', stream, '0-0') end
-  for i = 1, #ids, 2 do
-    local id = ids[i]
-    if id:sub(1, 5) == 'lane\\0' then
-      -- Before it may be marked again.
-      redis.call('ZREM', due, id)
-      lanes().fill(id:sub(6))
-    else
-      local record = redis.call('HGET', entries, id)
-      if record then
-        if bytes > 0 and bytes + #record > ${maxPromotedBytes} then break end
+  local found = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, ${maxPromoted}, 'WITHSCORES')
+  local promoted, over, late, bytes, first = 0, 0, 0, 0, 1
+  if #found > 0 then redis.call('XDEL', stream, '0-0') end
+  while first <= #found and bytes < ${maxPromotedBytes} do
+    local ids, gone = {}, {}
+    for i = first, math.min(#found, first + ${2 * recordsAtOnce - 1}), 2 do ids[#ids + 1] = found[i] end
+    local records = redis.call('HMGET', entries, unpack(ids))
+    for i, id in ipairs(ids) do
+      local record = records[i]
+      if id:sub(1, 5) == 'lane\\0' then
+        -- Before it may be marked again.
+        redis.call('ZREM', due, id)
+        lanes().fill(id:sub(6))
+      elseif not record then
+        gone[#gone + 1] = id
+      elseif bytes > 0 and bytes + #record > ${maxPromotedBytes} then
+        bytes = ${maxPromotedBytes}
+        break
+      else
         bytes = bytes + #record
         local values = unpacked(record)
         local last, lane = #values - 1, nil
@@ -249,23 +272,30 @@ export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream
         for j = 3, last, 2 do
           if values[j] == '${laneField}' then lane = values[j + 1] end
         end
-        redis.call('HDEL', entries, id)
         if expires and expires <= time then
           over = over + 1
+          gone[#gone + 1] = id
         else
           if lane then
-            -- A debounce may go on under its own id.
+            -- Before it may be parked again, to wait in its lane. A debounce may go on under its own id.
+            redis.call('HDEL', entries, id)
+            redis.call('ZREM', due, id)
             local queued = id:sub(1, 9) == 'debounce\\0' and id .. '\\0' .. integer(time) or id
             lanes().enter(lane, nil, queued, true, unpack(values))
           else
             enter(redis.call, stream, unpack(values))
+            gone[#gone + 1] = id
           end
           promoted = promoted + 1
-          late = math.max(late, time - tonumber(ids[i + 1]))
+          late = math.max(late, time - tonumber(found[first + 2 * i - 1]))
         end
       end
-      redis.call('ZREM', due, id)
     end
+    if #gone > 0 then
+      redis.call('HDEL', entries, unpack(gone))
+      redis.call('ZREM', due, unpack(gone))
+    end
+    first = first + ${2 * recordsAtOnce}
   end
   return promoted, over, late
 end
@@ -303,9 +333,9 @@ export type Parked =
   | { readonly _tag: "Duplicate"; readonly actionId: string; readonly entryId: string | undefined }
 
 const parkedOf = (row: unknown): Parked => {
-  const [status, first, second] = Array.isArray(row) ? row.map(String) : []
+  if (!Array.isArray(row)) return { _tag: "Scheduled", at: Number(row) }
+  const [status, first, second] = row.map(String)
   if (status === "sent") return { _tag: "Sent", entryId: first ?? "" }
-  if (status === "scheduled") return { _tag: "Scheduled", at: Number(first) }
   if (status === "waiting") return { _tag: "Waiting" }
   if (status === "full") return { _tag: "Full" }
   return { _tag: "Duplicate", actionId: first ?? "", entryId: second === "" ? undefined : second }

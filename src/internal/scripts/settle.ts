@@ -113,8 +113,8 @@ local function failed(reply)
   return type(reply) == 'table' and reply.err ~= nil
 end
 
--- One range for the whole batch; single look-ups only when it was too short to be sure. What this call has settled is
--- ours no more: an entry that stands twice in a batch is settled once.
+-- One range for the whole batch; single look-ups only when it was too short to be sure. Entries that this call has
+-- settled are no longer ours: an entry that is in a batch twice is settled once.
 local owned, done, limit = {}, {}, total * 2
 local pending = redis.call('XPENDING', stream, group, ARGV[5], ARGV[6], limit, consumer)
 for _, row in ipairs(pending) do
@@ -217,7 +217,7 @@ end
 
 local index, cursor = count, 10 + count
 
--- Whatever is no mere answer. Made when it is needed: the functions in here are a tenth of the time of a short call.
+-- All settlements but plain answers. Made when needed: the functions in here are a tenth of the time of a short call.
 local function others()
   ${luaNow}${luaInteger}
   local function take()

@@ -1,72 +1,12 @@
 /** The Redis that fails. It carries out the decisions of `RedisFaults`, one command at a time. */
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Redis from "../../Redis.ts"
-import type { Command, Fault, Injected, Matcher, Options, Policy, RedisFaults } from "../../testing/RedisFaults.ts"
-
-// -----------------------------------------------------------------------------
-// which command meets which fault
-// -----------------------------------------------------------------------------
-
-const matches = (matcher: Matcher | undefined, command: Command): boolean => {
-  if (matcher === undefined) return true
-  if (typeof matcher === "function") return matcher(command)
-  return typeof matcher === "string" ? matcher.toUpperCase() === command.name : matcher.lua === command.lua
-}
-
-/** A seed depends on this order. */
-const kinds = ["fail", "dropReply", "delayCommand", "delayReply", "repeat", "forgetScripts", "restartEmpty"] as const
-
-const drawFault = (policy: Policy, random: () => number): Fault | undefined => {
-  // Always two draws for each command, so that a fault does not shift those that follow.
-  let chance = random()
-  const share = random()
-  const kind = kinds.find((kind) => (chance -= policy[kind] ?? 0) < 0)
-  const delay = (of: "command" | "reply"): Fault => ({
-    _tag: "Delay",
-    duration: Duration.millis(
-      Math.ceil(share * Duration.toMillis(Duration.fromInputUnsafe(policy.maxDelay ?? "1 second")))
-    ),
-    of
-  })
-  switch (kind) {
-    case undefined:
-      return undefined
-    case "delayCommand":
-      return delay("command")
-    case "delayReply":
-      return delay("reply")
-    default:
-      return drawn[kind]
-  }
-}
-
-const drawn = {
-  fail: { _tag: "Fail" },
-  dropReply: { _tag: "DropReply" },
-  repeat: { _tag: "Repeat" },
-  forgetScripts: { _tag: "ForgetScripts" },
-  restartEmpty: { _tag: "RestartEmpty" }
-} as const
-
-/** Mulberry32: small, good enough for tests, and the same on every platform. */
-export const generator = (seed: number): () => number => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6D2B79F5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
-// -----------------------------------------------------------------------------
-// connections
-// -----------------------------------------------------------------------------
+import type { Command, Fault, Options, RedisFaults } from "../../testing/RedisFaults.ts"
+import { makeFaults } from "./faults.ts"
 
 /** One connection: its commands in flight, and whether it is lost for good. */
 interface Link {
@@ -75,12 +15,6 @@ interface Link {
   closed: boolean
   /** Whether one of its commands was given up, so that its pool already knows not to reuse it. */
   abandoned: boolean
-}
-
-interface Rule {
-  readonly fault: Fault
-  readonly match: Matcher | undefined
-  times: number
 }
 
 const keyOf = ({ args, lua, name }: Command): string => JSON.stringify([name, lua, ...args])
@@ -109,27 +43,15 @@ class LostConnection extends Error {
 
 const lostConnection = () => new Redis.RedisError({ cause: new LostConnection() })
 
-export const make = Effect.fnUntraced(function*(
-  inner: Redis.Redis["Service"],
-  options: Options
-): Effect.fn.Return<{ readonly redis: Redis.Redis["Service"]; readonly control: RedisFaults["Service"] }> {
-  const seed = options.seed ?? (yield* Random.nextIntBetween(0, 2 ** 31))
-  const draw = generator(seed)
-  const injected: Array<Injected> = []
-  const links = new Set<Link>()
-  /** Replies to return once more, by the {@link questionOf} their commands. */
-  const replies = new Map<string, unknown>()
-  let rules: ReadonlyArray<Rule> = []
-  let policy = options.policy
-  let isCut = false
+/** The connections that are open. */
+const makeLinks = () => {
+  const open = new Set<Link>()
 
   const makeLink = (kind: Command["connection"]): Link => {
     const link: Link = { kind, lost: Deferred.makeUnsafe(), closed: false, abandoned: false }
-    links.add(link)
+    open.add(link)
     return link
   }
-  const shared = makeLink("shared")
-
   const lose = (link: Link): void => {
     Deferred.doneUnsafe(link.lost, Exit.fail(lostConnection()))
     // The shared connection reconnects at once; a reserved one is lost for good.
@@ -137,30 +59,42 @@ export const make = Effect.fnUntraced(function*(
     else link.closed = true
   }
   const loseAll = (): void => {
-    for (const link of links) lose(link)
+    for (const link of open) lose(link)
   }
+  return {
+    make: makeLink,
+    remove: (link: Link): void => {
+      open.delete(link)
+    },
+    lose,
+    loseAll
+  }
+}
 
-  const choose = (command: Command): Fault | undefined => {
-    const drawn = policy !== undefined && matches(policy.match, command) ? drawFault(policy, draw) : undefined
-    const rule = rules.find((rule) => matches(rule.match, command))
-    if (rule !== undefined && --rule.times <= 0) rules = rules.filter((other) => other !== rule)
-    const fault = rule?.fault ?? drawn
-    if (fault !== undefined) injected.push({ fault, command })
-    return fault
-  }
+export const make = Effect.fnUntraced(function*(
+  inner: Redis.Redis["Service"],
+  options: Options
+): Effect.fn.Return<{ readonly redis: Redis.Redis["Service"]; readonly control: RedisFaults["Service"] }> {
+  const seed = options.seed ?? (yield* Random.nextIntBetween(0, 2 ** 31))
+  const faults = makeFaults(seed, options.policy)
+  const links = makeLinks()
+  const shared = links.make("shared")
+  /** Replies to return once more, by the {@link questionOf} their commands. */
+  const replies = new Map<string, unknown>()
+  let isCut = false
 
   const forget = Effect.ignore(inner.send("SCRIPT", "FLUSH"))
 
   // Connections first: a waiting read is cut off, and gets no error about its missing group. The command that restarts
   // the server is cut off too, which must not keep the server from being emptied.
-  const restart = Effect.sync(loseAll).pipe(
+  const restart = Effect.sync(links.loseAll).pipe(
     Effect.andThen(options.restart ?? Effect.andThen(Effect.ignore(inner.send("FLUSHALL")), forget)),
     Effect.uninterruptible
   )
 
   const lost = (link: Link): Effect.Effect<never, Redis.RedisError> =>
     Effect.suspend(() => {
-      lose(link)
+      links.lose(link)
       return Effect.fail(lostConnection())
     })
 
@@ -211,7 +145,7 @@ export const make = Effect.fnUntraced(function*(
         replies.delete(question)
         return Effect.succeed(reply)
       }
-      const fault = choose(command)
+      const fault = faults.choose(command)
       const lost = Deferred.await(link.lost)
       const noticed = Effect.tapCause(run, () =>
         Effect.sync(() => {
@@ -242,9 +176,9 @@ export const make = Effect.fnUntraced(function*(
     if (isCut) return yield* Effect.fail(lostConnection())
     const connection = yield* inner.reserve
     const link = yield* Effect.acquireRelease(
-      Effect.sync(() => makeLink("reserved")),
+      Effect.sync(() => links.make("reserved")),
       (link) => {
-        links.delete(link)
+        links.remove(link)
         // The underlying connection still works. A command that fails there keeps its pool from lending it again.
         return link.closed && !link.abandoned ? Effect.ignore(connection.send("CLIENT", "LOST")) : Effect.void
       }
@@ -252,35 +186,26 @@ export const make = Effect.fnUntraced(function*(
     return through(connection, link)
   })
 
-  const addRule = (fault: Fault, match: Matcher | undefined, times: number): Effect.Effect<void> =>
-    Effect.sync(() => {
-      rules = [...rules, { fault, match, times }]
-    })
-
   const control: RedisFaults["Service"] = {
     seed,
-    next: (fault, match, times = 1) => addRule(fault, match, times),
-    always: (fault, match) => addRule(fault, match, Number.POSITIVE_INFINITY),
-    random: (next) =>
-      Effect.sync(() => {
-        policy = next
-      }),
+    next: (fault, match, times = 1) => Effect.sync(() => faults.add(fault, match, times)),
+    always: (fault, match) => Effect.sync(() => faults.add(fault, match, Number.POSITIVE_INFINITY)),
+    random: (policy) => Effect.sync(() => faults.random(policy)),
     cut: Effect.sync(() => {
       isCut = true
-      loseAll()
+      links.loseAll()
     }),
     restore: Effect.sync(() => {
       isCut = false
     }),
-    disconnect: Effect.sync(loseAll),
+    disconnect: Effect.sync(links.loseAll),
     restart,
     clear: Effect.sync(() => {
       isCut = false
-      rules = []
-      policy = undefined
+      faults.clear()
       replies.clear()
     }),
-    injected: Effect.sync(() => [...injected])
+    injected: Effect.sync(faults.injected)
   }
   return { redis: { ...through(inner, shared), reserve, subscribe: inner.subscribe }, control }
 })

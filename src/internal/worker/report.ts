@@ -65,7 +65,7 @@ const causeText = ({ cause }: Decision, error: DeadLetter["error"]): string => {
 }
 
 const textFor = (decision: Decision, written: Written): string => {
-  const { attempt, maxAttempts, settlement } = decision
+  const { action, attempt, maxAttempts, settlement } = decision
   if (written !== "settled" && settlement._tag === "Retry") {
     return "The answer of a failed attempt could not be pushed and is dropped. The next attempt answers again"
   }
@@ -83,6 +83,8 @@ const textFor = (decision: Decision, written: Written): string => {
       return `attempt ${attempt}${maxAttempts === undefined ? "" : ` of ${maxAttempts}`} failed: ${
         causeText(decision, settlement.error)
       }; next attempt in ${timeText(Duration.toMillis(settlement.delay))}`
+    case "Yield":
+      return `No handler for ${action?.action_type}: the action is left to other workers of its service`
     case "Ack":
       return settlement.expired ? "Not run: its deadline has passed" : "Ack"
     default:
@@ -138,12 +140,25 @@ export const starvedLogger = (names: Names, context: Context.Context<never>, clo
 /** The cause that the handler named, otherwise its error. */
 const behind = (error: unknown): unknown => read(error, "cause") ?? error
 
+/** Types without a handler of which one log line each is written. A sender may make up any number. */
+const maxUnhandled = 100
+
 export const settlementLogger = (names: Names, context: Context.Context<never>) => {
   const fork = Effect.runForkWith(context)
   const minimum = Context.get(context, References.MinimumLogLevel)
+  const unhandled = new Set<string>()
+  const isNewUnhandled = ({ action, settlement }: Decision): boolean => {
+    if (settlement._tag !== "Yield" || action === undefined || unhandled.size >= maxUnhandled) return false
+    const before = unhandled.size
+    return unhandled.add(action.action_type).size > before
+  }
   return (decision: Decision, written: Written, consumer: string): void => {
     const refusal = notSettled[written]
-    const level = refusal === undefined ? levelOf(decision, written) : refusal[0]
+    const level = refusal !== undefined
+      ? refusal[0]
+      : isNewUnhandled(decision)
+      ? "Info"
+      : levelOf(decision, written)
     // A disabled level costs nothing.
     if (LogLevel.isLessThan(level, minimum)) return
     const { action, attempt, entry } = decision

@@ -61,14 +61,14 @@ const encode = (decision: Decision, options: EncodeOptions): SettleEntry | strin
     const refusal = refusalOf(entry.push.payload, options.payloadLimit)
     return refusal === undefined ? entry : `The answer ${refusal}`
   } catch (error) {
-    return `The result is no JSON: ${messageOf(error) ?? "what makes it so failed"}`
+    return `The result cannot be written as JSON: ${messageOf(error) ?? "its encoding failed"}`
   }
 }
 
 const withSettlement = (
-  { action, attempt, cause, entry, maxAttempts, span }: Decision,
+  { action, attempt, cause, entry, maxAttempts, span, took }: Decision,
   settlement: Settlement
-): Decision => new Decision(entry, action, attempt, settlement, span, cause, maxAttempts)
+): Decision => new Decision(entry, action, attempt, settlement, span, cause, maxAttempts, took)
 
 /** Replaces a result that cannot be written. The handler's effects are done, so it never runs again. */
 const unencodable = (decision: Decision, message: string): Decision =>

@@ -259,7 +259,7 @@ export const failing = <R>(
   Effect.map(errorOf(effect), (error) => {
     const message = messageOf(error)
     if (!(typeof words === "string" ? message === words : words.test(message))) return same(what, message, words)
-    same(`${what}: "${message}" is told as`, failureOf(error), kind)
+    same(`${what}: "${message}" is classified as`, failureOf(error), kind)
   })
 
 /** Sends a command that has to fail with these words. */

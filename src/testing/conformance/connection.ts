@@ -134,7 +134,7 @@ export const connectionCases: ReadonlyArray<Case> = cases("connection", (test) =
       const waiting = yield* block("BRPOP", list, 0)
       yield* expect(1, "CLIENT", "KILL", "ID", waiting.id)
       const error = yield* errorOf(waiting.reply)
-      same(`"${messageOf(error)}" is told as`, failureOf(error), "Connection")
+      same(`"${messageOf(error)}" is classified as`, failureOf(error), "Connection")
       yield* eventually("the connection is closed", Effect.map(clientLine(waiting.id), (line) => line === ""))
       yield* expect(0, "CLIENT", "KILL", "ID", waiting.id)
       yield* expect(1, "LPUSH", list, "kept")

@@ -1,0 +1,58 @@
+/** Counts dead letters by reason, type and error. */
+import * as Effect from "effect/Effect"
+import type { Filter, Summary, SummaryGroup } from "../../DeadLetter.ts"
+import { array } from "../redis/reply.ts"
+import { countLetters, type ScanParams } from "../scripts/deadLetter.ts"
+import * as entry from "../wire/entry.ts"
+import { type Letters, orUndefined } from "./letters.ts"
+import * as reading from "./reading.ts"
+
+export const make = ({ key, redis, scanOf }: Letters) => {
+  const countGroups = Effect.fnUntraced(function*(filter: Filter) {
+    const groups = new Map<string, SummaryGroup>()
+    const scan = yield* scanOf(filter, "oldest")
+    if (scan === undefined) return []
+    const timeOf = (id: string) => reading.dateOf(Math.min(entry.millisOf(id), scan.now))
+    let rest: ScanParams | undefined = scan
+    while (rest !== undefined) {
+      const [found, last] = array(yield* redis.eval(countLetters.script)(rest))
+      for (const row of array(found)) {
+        const [reason = "", actionType = "", errorType = "", counted, first = "", latest = ""] = array(row).map(String)
+        const name = JSON.stringify([reason, actionType, errorType])
+        const before = groups.get(name)
+        groups.set(name, {
+          reason: reading.isReason(reason) ? reason : "other",
+          actionType: orUndefined(actionType),
+          errorType: orUndefined(errorType),
+          count: (before?.count ?? 0) + Number(counted),
+          oldest: before?.oldest ?? timeOf(first),
+          newest: timeOf(latest)
+        })
+      }
+      rest = last === "" || last === undefined ? undefined : reading.after(rest, String(last))
+    }
+    return [...groups.values()].sort((a, b) => b.count - a.count)
+  })
+
+  const count = Effect.fn("DeadLetter.count")(function*(filter: Filter = {}) {
+    if (Object.values(filter).every((part) => part === undefined)) return Number(yield* redis.send("XLEN", key))
+    return (yield* countGroups(filter)).reduce((sum, group) => sum + group.count, 0)
+  })
+
+  const summary = Effect.fn("DeadLetter.summary")(function*(filter: Filter = {}) {
+    const groups = yield* countGroups(filter)
+    const totals = (nameOf: (group: SummaryGroup) => string) => {
+      const sums = new Map<string, number>()
+      for (const group of groups) sums.set(nameOf(group), (sums.get(nameOf(group)) ?? 0) + group.count)
+      return Object.fromEntries(sums)
+    }
+    return {
+      total: groups.reduce((sum, group) => sum + group.count, 0),
+      groups,
+      byReason: totals((group) => group.reason),
+      byActionType: totals((group) => group.actionType ?? "")
+    } satisfies Summary
+  })
+
+  return { count, summary }
+}

@@ -1,0 +1,262 @@
+/**
+ * What the tests of the dashboard look at: a real server with a few thousand actions in every state, real workers, and
+ * the dashboard as this machine sees it, read-only, and with a Redis user that may not do everything.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { HttpRouter } from "effect/http"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
+import * as Schema from "effect/Schema"
+import { createServer } from "node:http"
+import * as Action from "../../src/Action.ts"
+import * as ActionClient from "../../src/ActionClient.ts"
+import * as ActionGroup from "../../src/ActionGroup.ts"
+import * as Dashboard from "../../src/Dashboard.ts"
+import { Rejected, RetryLater } from "../../src/HandlerError.ts"
+import * as Inspector from "../../src/Inspector.ts"
+import * as IoRedis from "../../src/IoRedis.ts"
+import * as QueueNaming from "../../src/QueueNaming.ts"
+import * as Schedules from "../../src/Schedules.ts"
+import * as Settings from "../../src/Settings.ts"
+import * as Worker from "../../src/Worker.ts"
+import * as Server from "./redisServer.ts"
+import { until } from "./until.ts"
+
+// -----------------------------------------------------------------------------
+// hostile text
+// -----------------------------------------------------------------------------
+
+/** Markup that tells when a browser takes it for markup: it loads a picture of this name, or runs a script. */
+export const markup = (where: string): string =>
+  `<img src=/hacked-${where}.png onerror="window.hacked='${where}'"><script>window.hacked='${where}'</script>"'>{{${where}}}`
+
+// -----------------------------------------------------------------------------
+// contracts
+// -----------------------------------------------------------------------------
+
+class CardDeclined extends Schema.TaggedError<CardDeclined>()("CardDeclined", { reason: Schema.String }) {
+  override get message(): string {
+    return `the bank declined the card: ${this.reason}`
+  }
+}
+class GatewayDown extends Schema.TaggedError<GatewayDown>()("GatewayDown", { gateway: Schema.String }) {
+  override get message(): string {
+    return `the gateway ${this.gateway} does not answer`
+  }
+}
+
+export const card = "4242 4242 4242 4242"
+const Card = Schema.Redacted(Schema.String)
+
+const Charge = Action.make("payment.charge", {
+  payload: { order: Schema.String, amount: Schema.Int, card: Card },
+  error: CardDeclined
+})
+const Capture = Action.make("payment.capture", { payload: { order: Schema.String } })
+const Refund = Action.make("payment.refund", { payload: { order: Schema.String }, maxAttempts: 1 })
+const Settle = Action.make("payment.settle", { payload: { day: Schema.String } })
+const Note = Action.make("payment.note", { payload: { text: Schema.String } })
+const Send = Action.make("mail.send", { payload: { to: Schema.String, subject: Schema.String } })
+const Digest = Action.make("mail.digest", { payload: { day: Schema.String } })
+const Render = Action.make("report.render", { payload: { report: Schema.String, rows: Schema.Int } })
+const Export = Action.make("report.export", { payload: { report: Schema.String } })
+const Post = Action.make("ledger.post", { payload: { entry: Schema.Int } })
+
+const Payments = ActionGroup.make(Charge, Capture, Refund, Settle, Note)
+const Mails = ActionGroup.make(Send, Digest)
+const Reports = ActionGroup.make(Render, Export)
+const Ledger = ActionGroup.make(Post)
+const contracts = [Payments, Mails, Reports, Ledger]
+
+// -----------------------------------------------------------------------------
+// handlers
+// -----------------------------------------------------------------------------
+
+const payments = Payments.handlers({
+  "payment.charge": ({ order }) =>
+    order.startsWith("declined") ? new CardDeclined({ reason: "insufficient funds" }) : Effect.sleep("2 millis"),
+  "payment.capture": () => new RetryLater({ cause: new GatewayDown({ gateway: "acme" }), after: "30 minutes" }),
+  "payment.refund": () => Effect.die(new TypeError("Cannot read properties of undefined (reading 'iban')")),
+  "payment.settle": () => Effect.never,
+  "payment.note": ({ text }) => new Rejected({ message: markup("message"), errorType: text })
+})
+const mails = Mails.handlers({ "mail.send": () => Effect.void, "mail.digest": () => Effect.sleep("20 millis") })
+const reports = Reports.handlers({ "report.render": () => Effect.void, "report.export": () => Effect.void })
+
+const schedules = [
+  // Rarely due, so that no slot comes while the tests run.
+  Schedules.cron("digest", { action: Digest, payload: { day: "today" }, cron: "30 3 1 1 *" }),
+  Schedules.cron("newsletter", {
+    action: Send,
+    payload: { to: "all@example.com", subject: "News" },
+    cron: "0 8 * * 1",
+    timeZone: "Europe/Berlin"
+  })
+]
+
+// -----------------------------------------------------------------------------
+// the world
+// -----------------------------------------------------------------------------
+
+export class World extends Context.Service<World, {
+  readonly url: string
+  readonly readOnlyUrl: string
+  /** The dashboard of a Redis user that lacks one command. */
+  readonly watcherUrl: string
+  readonly inspector: Inspector.Inspector["Service"]
+  readonly cli: Server.Server["cli"]
+  /** Sends payments whose cards are declined. */
+  readonly decline: (count: number) => Effect.Effect<void>
+  /** The key of a service. */
+  readonly key: (service: string, ...parts: ReadonlyArray<string>) => string
+}>()("effect-redis-workers/test/DashboardWorld") {}
+
+const naming = QueueNaming.make({ prefix: "demo", environment: "production" })
+const redisUser = { username: "watcher", password: "watch" }
+
+const named = (serviceName: string, url: string) =>
+  Layer.mergeAll(
+    Settings.layerOf({
+      serviceName,
+      environment: "production",
+      redis: { url },
+      shutdownGrace: "500 millis",
+      block: "500 millis"
+    }),
+    QueueNaming.layerOf(naming)
+  )
+
+const serving = (port: number, options: Dashboard.Options) =>
+  HttpRouter.serve(Dashboard.layer(options), { disableLogger: true, disableListenLog: true }).pipe(
+    Layer.provide(NodeHttpServer.layer(createServer, { port, host: "127.0.0.1" }))
+  )
+
+/** An entry as no client of this library would write it. */
+const foreign = (type: string, actionId: string, data: unknown): string =>
+  JSON.stringify({
+    action_id: actionId,
+    action_type: type,
+    timestamp: "2026-01-01T00:00:00.000000Z",
+    correlation_id: markup("correlation"),
+    trace_id: markup("trace"),
+    data
+  })
+
+const many = <A>(count: number, make: (index: number) => A): ReadonlyArray<A> =>
+  Array.from({ length: count }, (_, i) => make(i))
+
+export const layer = Layer.effect(
+  World,
+  Effect.gen(function*() {
+    const { cli, url } = yield* Server.RedisServer
+    const [port, readOnlyPort, watcherPort] = [yield* Server.freePort, yield* Server.freePort, yield* Server.freePort]
+    yield* cli("ACL", "SETUSER", redisUser.username, "on", `>${redisUser.password}`, "~*", "&*", "+@all", "-hset")
+    const place = named("shop", url)
+    const inspected = Layer.provideMerge(Inspector.layerOptions({ contracts }), place)
+    const traceUrl = "https://traces.example.com/trace/{traceId}"
+    const context = yield* Layer.build(
+      Layer.mergeAll(
+        Layer.provide(ActionClient.layer, place),
+        serving(port, { traceUrl }),
+        serving(readOnlyPort, { readOnly: true })
+      ).pipe(
+        Layer.provideMerge(inspected),
+        Layer.provide(IoRedis.layerOptions({ url })),
+        Layer.provide(Layer.succeed(References.MinimumLogLevel, "Fatal"))
+      )
+    )
+    yield* Layer.build(
+      serving(watcherPort, {}).pipe(
+        Layer.provide(inspected),
+        Layer.provide(
+          IoRedis.layerOptions({ url: url.replace("//", `//${redisUser.username}:${redisUser.password}@`) })
+        ),
+        Layer.provide(Layer.succeed(References.MinimumLogLevel, "Fatal"))
+      )
+    )
+    const client = Context.get(context, ActionClient.ActionClient)
+    const inspector = Context.get(context, Inspector.Inspector)
+    const send = <A, E>(effect: Effect.Effect<A, E>) => Effect.orDie(Effect.asVoid(effect))
+
+    // What waits, and goes on waiting: a paused service, and one without a worker.
+    yield* send(client.sendMany(Render, many(1_400, (i) => ({ report: `sales ${i}`, rows: i }))))
+    yield* send(client.sendMany(Export, many(100, (i) => ({ report: `sales ${i}` }))))
+    yield* Effect.orDie(inspector.pause("report", { reason: "the printer is on fire" }))
+    yield* send(client.sendMany(Post, many(200, (entry) => ({ entry }))))
+    for (const [part, type] of [["one", markup("type")], ["two", "ledger.post"]] as const) {
+      yield* cli(
+        "XADD",
+        naming.key("ledger", "streams", "main"),
+        "*",
+        "data",
+        foreign(type, markup(`id ${part}`), {
+          text: markup("payload")
+        })
+      )
+    }
+    const wrong = foreign("payment.charge", "00000000-0000-4000-8000-000000000001", { order: 5 })
+    for (let i = 0; i < 4; i++) yield* cli("XADD", naming.key("payment", "streams", "main"), "*", "data", wrong)
+    // What runs, fails, waits for its next attempt, and is parked.
+    yield* send(
+      client.sendMany(Charge, many(800, (i) => ({ order: `order ${i}`, amount: 100 + i, card: Redacted.make(card) })))
+    )
+    const decline = (count: number) =>
+      send(
+        client.sendMany(Charge, many(count, (i) => ({ order: `declined ${i}`, amount: i, card: Redacted.make(card) })))
+      )
+    yield* decline(240)
+    yield* send(client.sendMany(Refund, many(60, (i) => ({ order: `order ${i}` }))))
+    yield* send(client.sendMany(Note, [{ text: markup("error") }]))
+    yield* send(client.sendMany(Capture, many(130, (i) => ({ order: `order ${i}` }))))
+    yield* send(client.sendMany(Settle, many(3, (i) => ({ day: `2026-11-0${i}` }))))
+    yield* Layer.build(
+      Layer.mergeAll(
+        Layer.provide(Worker.layer(payments, { concurrency: 16 }), named("payment", url)),
+        Layer.provide(Worker.layer(mails, { concurrency: 4, schedules }), named("mail", url)),
+        Layer.provide(Worker.layer(reports, { concurrency: 2 }), named("report", url))
+      ).pipe(
+        Layer.provide(IoRedis.layerOptions({ url })),
+        Layer.provide(Layer.succeed(References.MinimumLogLevel, "Fatal"))
+      )
+    )
+    const hasWorkers = Effect.map(
+      Effect.orDie(inspector.overview("mail")),
+      ({ features }) => features.includes("parked")
+    )
+    yield* until("the workers of mail know parked actions", hasWorkers)
+    yield* Effect.forEach(
+      many(220, (i) => i),
+      (i) =>
+        send(client.send(Send, { to: `${i}@example.com`, subject: "How was it?" }, { delay: `${30 + i} minutes` })),
+      {
+        concurrency: 20
+      }
+    )
+    yield* send(client.send(Digest, { day: "tomorrow" }, { delay: "20 hours", expiresIn: "30 hours" }))
+    const settled = Effect.all([
+      inspector.overview("payment"),
+      inspector.overview("mail"),
+      inspector.overview("report")
+    ]).pipe(
+      Effect.orDie,
+      Effect.map(([payment, mail, report]) =>
+        payment.lag === 0 && payment.deadLetters === 305 && payment.retrying === 130 && payment.running === 3 &&
+        mail.schedules === 2 && report.lag === 1_500
+      )
+    )
+    yield* until("there are actions in every state", settled, 60_000)
+    const at = (of: number) => `http://localhost:${of}`
+    return World.of({
+      url: at(port),
+      readOnlyUrl: at(readOnlyPort),
+      watcherUrl: at(watcherPort),
+      inspector,
+      cli,
+      decline,
+      key: naming.key
+    })
+  })
+).pipe(Layer.provide(Server.layer()))
