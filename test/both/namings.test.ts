@@ -293,7 +293,9 @@ for (const [title, make, lists] of [["backwards", backwards, 1], ["tagged", tagg
         const services = ["user", "mail", "order"].map((service) => namesOf(naming, service))
         const known = new Set(services.flatMap((names) => Object.values(names)))
         const isStatistics = (key: string) =>
-          [...key.matchAll(/[0-9a-f-]{7,}/g)].some(([id]) => statisticsOf(naming, "user", id).includes(key))
+          [...key.matchAll(/[0-9a-f-]{7,}/g)].some(([id]) =>
+            services.some(({ service }) => statisticsOf(naming, service, id).includes(key))
+          )
         const others = keys.filter((key) => !known.has(key) && !accepts(naming)(key, "response") && !isStatistics(key))
         assert.deepStrictEqual(others, [])
       })))

@@ -10,6 +10,7 @@ import { InvalidOption } from "../base/invalidOption.ts"
 import { naming } from "../redis/refusedCommand.ts"
 import * as Desk from "./desk.ts"
 import * as find from "./find.ts"
+import * as lanes from "./lanes.ts"
 import * as lists from "./lists.ts"
 import * as purge from "./purge.ts"
 import * as reads from "./reads.ts"
@@ -40,6 +41,7 @@ const makeWith = Effect.fnUntraced(function*(options: Inspector.Options) {
     pauses,
     list,
     find: find.make(desk, context),
+    ...lanes.make(desk, context),
     statistics: statistics.make(desk),
     stale: stale.make(desk),
     ...verbs.make(desk, context),

@@ -117,7 +117,10 @@ export const make = (desk: Desk, list: Service["list"], context: Context.Context
           const states = ids.length === 0 ? [] : statesOf(yield* redis.eval(removeEntries.script)({ ...names, ids }))
           let removed = states.filter((state) => state === "waiting" || state === "retrying").length
           for (const entry of entries) {
-            if (entry.state === "scheduled" && (yield* removeParked(desk, names, entry.parkingId))) removed++
+            if (
+              (entry.state === "scheduled" || entry.state === "queued") &&
+              (yield* removeParked(desk, names, entry.parkingId))
+            ) removed++
           }
           return removed
         })
@@ -147,6 +150,8 @@ export const make = (desk: Desk, list: Service["list"], context: Context.Context
 const timeOf = (entry: Inspector.Entry): number =>
   entry.state === "scheduled"
     ? DateTime.toEpochMillis(entry.dueAt)
+    : entry.state === "queued"
+    ? entry.since === undefined ? Infinity : DateTime.toEpochMillis(entry.since)
     : "addedAt" in entry
     ? DateTime.toEpochMillis(entry.addedAt)
     : Infinity

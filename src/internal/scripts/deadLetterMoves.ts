@@ -44,7 +44,7 @@ local made
 local function lanes()
   if not made then
     ${luaRecords}${luaLanes}
-    made = lanesOf(stream, KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], now(), ${maxLetIn})
+    made = lanesOf(stream, KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], now(), ${maxLetIn})
   end
   return made
 end
