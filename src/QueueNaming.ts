@@ -46,6 +46,7 @@ export type Kind = "response" | "callback" | "stream"
  * | parked actions | `"parked", "entries"` or `"due"` |
  * | lanes | `"lanes", "held"`, `"waiting"`, `"sequence"`, `"rules"` or `"rates"` |
  * | schedules | `"schedules", "specs"`, `"next"` or `"state"` |
+ * | statistics | `"statistics", "minute"` or `"quarter", number`; `"statistics", "worker", id` |
  * | pauses, capabilities, one deduplication | `"paused"`; `"features"`; `"unique", SHA-1` |
  * | answer to one request | `"responses", action type with _, correlation id` |
  * | one callback, callbacks of a type | `"callbacks", action type with _, correlation id` or `"inbox"` |

@@ -139,6 +139,11 @@ export interface WorkerOptions {
    */
   readonly retain?: Duration.Input | undefined
   /**
+   * Whether the worker counts outcomes and durations by action type, and adds them to Redis every 5 seconds. `Inspector`, the
+   * command line and the dashboard show them. Default: `true`.
+   */
+  readonly statistics?: boolean | undefined
+  /**
    * Called for each delivery once its settlement is written, for an audit entry or a metric of your own. The effect that
    * it returns runs beside the worker, which neither waits for it nor fails with it. Default: none.
    */

@@ -44,6 +44,7 @@ import { parkCases } from "./conformance/scripts/park.ts"
 import { rehearseCases } from "./conformance/scripts/rehearse.ts"
 import { scheduleCases } from "./conformance/scripts/schedules.ts"
 import { settleCases } from "./conformance/scripts/settle.ts"
+import { statisticsCases } from "./conformance/scripts/statistics.ts"
 import { streamCases as streamScriptCases } from "./conformance/scripts/streams.ts"
 import { takeCases } from "./conformance/scripts/take.ts"
 import { streamCases } from "./conformance/streams.ts"
@@ -108,7 +109,8 @@ export const cases: ReadonlyArray<internal.Case> = [
   ...parkCases,
   ...inspectCases,
   ...laneCases,
-  ...scheduleCases
+  ...scheduleCases,
+  ...statisticsCases
 ]
 
 /**

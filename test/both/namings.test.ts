@@ -22,7 +22,9 @@ import {
   deadLetterStream,
   inbox,
   namesOf,
-  responseList
+  responseList,
+  statisticsKey,
+  statisticsMark
 } from "../../src/internal/redis/names.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Worker from "../../src/Worker.ts"
@@ -51,7 +53,15 @@ const slotOf = (key: string): number => {
 const toCome = (naming: QueueNaming.QueueNamingShape, service: string): ReadonlyArray<string> => [
   naming.key(service, "parked", "entries"),
   naming.key(service, "schedules", "specs"),
-  naming.key(service, "unique", "2fd4e1c67a2d28fced849ee1bb76e7391b93eb12")
+  naming.key(service, "unique", "2fd4e1c67a2d28fced849ee1bb76e7391b93eb12"),
+  ...statisticsOf(naming, service, "29711763")
+]
+
+/** The keys of statistics that have this number or id. */
+const statisticsOf = (naming: QueueNaming.QueueNamingShape, service: string, id: string): ReadonlyArray<string> => [
+  statisticsKey(naming, service, "minute", id),
+  statisticsKey(naming, service, "quarter", id),
+  statisticsMark(naming, service, id)
 ]
 
 /** All that is kept for one service, whoever writes it. */
@@ -282,7 +292,12 @@ for (const [title, make, lists] of [["backwards", backwards, 1], ["tagged", tagg
         const keys = (yield* send<ReadonlyArray<string>>("KEYS", `*${environment}*`)).toSorted()
         const services = ["user", "mail", "order"].map((service) => namesOf(naming, service))
         const known = new Set(services.flatMap((names) => Object.values(names)))
-        assert.deepStrictEqual(keys.filter((key) => !known.has(key) && !accepts(naming)(key, "response")), [])
+        const isStatistics = (key: string) =>
+          [...key.matchAll(/[0-9a-f-]{7,}/g)].some(([id]) =>
+            services.some(({ service }) => statisticsOf(naming, service, id).includes(key))
+          )
+        const others = keys.filter((key) => !known.has(key) && !accepts(naming)(key, "response") && !isStatistics(key))
+        assert.deepStrictEqual(others, [])
       })))
 
     test(`answers of two services come to ${lists === 1 ? "one list" : "a list each"}, gone with the client`, () =>

@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import { failureOf } from "../../src/internal/redis/failure.ts"
 import * as serverClock from "../../src/internal/redis/serverClock.ts"
+import { slotOf } from "../../src/internal/redis/slot.ts"
 import { define } from "../../src/internal/scripts/script.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as Redis from "../../src/Redis.ts"
@@ -198,6 +199,25 @@ layer(Connected, { excludeTestServices: true, timeout: 60_000 })("on a cluster",
       const waiting = yield* Effect.forkChild(call, { startImmediately: true })
       yield* move.end
       assert.deepStrictEqual(yield* Fiber.join(waiting), ["2", "none"])
+    }))
+
+  it.effect("a command whose slot no node serves waits for one that does, and fails as trouble that passes when none comes", () =>
+    Effect.gen(function*() {
+      const redis = yield* Redis.Redis
+      const cluster = yield* Cluster.RedisCluster
+      yield* redis.send("SET", "{down}k", "1")
+      const owner = yield* cluster.ownerOf("{down}k")
+      const slot = slotOf("{down}k")
+      yield* owner.cli("CLUSTER", "DELSLOTS", slot)
+      const error = yield* Effect.flip(redis.send("GET", "{down}k"))
+      assert.strictEqual(failureOf(error), "MasterDown")
+      assert.match(String(error.cause), /CLUSTERDOWN/)
+      const waiting = yield* Effect.forkChild(redis.send("GET", "{down}k"), { startImmediately: true })
+      // Its first attempt is refused before the slot is served again.
+      yield* owner.cli("PING")
+      yield* owner.cli("CLUSTER", "ADDSLOTS", slot)
+      assert.strictEqual(yield* Fiber.join(waiting), "1")
+      yield* cluster.settled
     }))
 
   it.effect("a blocked read of a slot that moves away ends, and the next one is at the new owner", () =>

@@ -20,6 +20,7 @@ import {
   sendLaned
 } from "../../src/internal/scripts/laneCalls.ts"
 import { laneOf } from "../../src/internal/scripts/lanes.ts"
+import { addStatistics, readStatistics } from "../../src/internal/scripts/statistics.ts"
 import { buryEntry, buryParked, hasten, pause, removeEntries, unpause } from "../../src/internal/scripts/steer.ts"
 import type { Command } from "../support/redisCommands.ts"
 import { evaluate, step } from "./command.ts"
@@ -28,6 +29,15 @@ import type { World } from "./streams.ts"
 const parkingIds = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"] as const
 const rules = ["1 - - wait continue - - -", "2 - - drop halt - - -", "1 5 1000000 wait continue - - -"] as const
 const lanes = [laneOf("t:a.b", "k"), laneOf("n:all", "other")] as const
+export const statisticsKeys = ["minute", "quarter"] as const
+const counts = [
+  "succeeded=1",
+  "retried=3 17=2",
+  "17=4294967295 18=1",
+  "expired=9007199254740991",
+  "",
+  "?=1 =2 a=b"
+] as const
 const notes = { actionId: "a", actionType: "user.a", message: "moved by hand" }
 
 const idIn = ({ chance, ids }: World): string => ids[chance.below(ids.length)]!
@@ -117,5 +127,17 @@ export const operatorCalls: Readonly<Record<string, (world: World) => Command>> 
   pauseLane: ({ chance, names }) =>
     evaluate(pauseLane, { ...names, lane: chance.pick(lanes), millis: (1 + chance.below(100_000)) * step }),
   resumeLane: ({ chance, names }) => evaluate(resumeLane, { ...names, lane: chance.pick(lanes) }),
+  addStatistics: ({ chance }) =>
+    evaluate(addStatistics, {
+      mark: chance.pick(["mark", "mark", statisticsKeys[0]]),
+      sequence: chance.below(3),
+      markExpiry: 3 * step,
+      minute: statisticsKeys[0],
+      minuteExpiry: 2 * step,
+      quarter: statisticsKeys[1],
+      quarterExpiry: 4 * step,
+      rows: chance.times(3, () => [chance.pick(["user.a", "user.b", "other"]), chance.pick(counts)] as const)
+    }),
+  readStatistics: () => evaluate(readStatistics, { periods: statisticsKeys }),
   readLanes: ({ chance, names }) => evaluate(readLanes, { ...names, after: "", limit: chance.pick([1, 100]) })
 }

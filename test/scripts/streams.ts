@@ -6,6 +6,7 @@ import { firstRead } from "../../src/internal/scripts/firstRead.ts"
 import { forward } from "../../src/internal/scripts/forward.ts"
 import { holdLease, release, renew } from "../../src/internal/scripts/lease.ts"
 import { debounce, declareFeatures, park, reschedule, uniqueHashOf, unpark } from "../../src/internal/scripts/park.ts"
+import { passOver } from "../../src/internal/scripts/passOver.ts"
 import { rehearse } from "../../src/internal/scripts/rehearse.ts"
 import {
   fireSchedule,
@@ -16,12 +17,12 @@ import {
 } from "../../src/internal/scripts/schedules.ts"
 import { settle, type SettleEntry, targetOf } from "../../src/internal/scripts/settle.ts"
 import { append, countReplacements, moveCallbacks, trim } from "../../src/internal/scripts/streams.ts"
-import { passOver, takeDue, takeIdle, takeOwn } from "../../src/internal/scripts/take.ts"
+import { takeDue, takeIdle, takeOwn } from "../../src/internal/scripts/take.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import type { Command } from "../support/redisCommands.ts"
 import { type Chance, chanceOf } from "./chance.ts"
 import { command, evaluate, type Play, step } from "./command.ts"
-import { operatorCalls } from "./operators.ts"
+import { operatorCalls, statisticsKeys } from "./operators.ts"
 
 const values = ["", "a", "{}", "ü€\u{1F600}", "\uFFFD", "a\uFFFD\uFFFD", "\0", "x".repeat(2_000)] as const
 const names = ["data", "data", "trace", "", "fields"] as const
@@ -132,6 +133,9 @@ const state: ReadonlyArray<Command> = [
   command("ZRANGE", worldNames.lanesWaiting, 0, -1),
   command("HGETALL", worldNames.scheduleSpecs),
   command("HGETALL", worldNames.scheduleState),
+  ...statisticsKeys.flatMap((key) => [command("HGETALL", key), command("PTTL", key)]),
+  command("GET", "mark"),
+  command("PTTL", "mark"),
   command("ZRANGE", worldNames.scheduleNext, 0, -1, "WITHSCORES"),
   command("XRANGE", worldNames.stream, "-", "+"),
   command("XPENDING", worldNames.stream, worldNames.group, "-", "+", 1_000),

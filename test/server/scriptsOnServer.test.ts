@@ -160,22 +160,9 @@ onServer("scripts", (test) => {
       const [suspect, other] = yield* stored
       yield* send("XCLAIM", names.stream, names.group, names.waitingConsumer, 0, suspect!, "RETRYCOUNT", 5, "JUSTID")
       const take = evaluate(takeDue, {
-        stream: names.stream,
-        retryDue: names.retryDue,
-        retryRecords: names.retryRecords,
-        parkedEntries: names.parkedEntries,
-        parkedDue: names.parkedDue,
-        scheduleNext: names.scheduleNext,
-        paused: names.paused,
-        lanesHeld: names.lanesHeld,
-        lanesWaiting: names.lanesWaiting,
-        lanesSequence: names.lanesSequence,
-        lanesRules: names.lanesRules,
-        lanesRates: names.lanesRates,
-        group: names.group,
+        ...names,
         consumer: "me",
         aloneConsumer: "",
-        waitingConsumer: names.waitingConsumer,
         suspectAfter: 3,
         limit: 10,
         budget: 1_000_000

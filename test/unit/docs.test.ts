@@ -258,14 +258,12 @@ describe("docs/settlement.md", () => {
     readonly outcome: Outcome
     readonly with?: Partial<Subject>
     readonly noAction?: true
-    /** It cannot happen without a request. */
-    readonly requestOnly?: true
   }
   const cases: ReadonlyArray<Case> = [
     { outcome: { _tag: "LeaseLost" } },
     { outcome: { _tag: "Malformed", message: "m" }, noAction: true },
     { outcome: { _tag: "Poison" } },
-    { outcome: { _tag: "Expired" }, requestOnly: true },
+    { outcome: { _tag: "Expired" } },
     { outcome: { _tag: "Unknown", since: 0 } },
     { outcome: { _tag: "Unknown", since: -600_000 } },
     { outcome: { _tag: "Invalid", error: detail } },
@@ -298,7 +296,6 @@ describe("docs/settlement.md", () => {
       rows.map(([, , ...settlements]) => settlements),
       cases.map((next) =>
         (["none", "response", "callback"] as const).map((expectation) => {
-          if (next.requestOnly && expectation !== "response") return "–"
           const action = library.DomainAction.make({
             action_id: id,
             action_type: "a.b",
@@ -402,6 +399,7 @@ describe("docs/errors.md", () => {
   it("has every code of an answer", () => {
     const codes = [
       "internal/worker/settlementOf",
+      "internal/worker/dispatch",
       "HandlerError",
       "internal/contract/validationDetail",
       "internal/client/answer",

@@ -7,6 +7,7 @@ import type { Connection, Redis, RedisError } from "../../Redis.ts"
 import * as batchSize from "../redis/batchSize.ts"
 import * as blockingRead from "../redis/blockingRead.ts"
 import { failureOf, isFatal } from "../redis/failure.ts"
+import { notice } from "../redis/optionalCommands.ts"
 import { outageOf } from "../redis/outage.ts"
 import * as ownConnections from "../redis/ownConnections.ts"
 import { strings } from "../redis/reply.ts"
@@ -130,6 +131,7 @@ export const make = (options: InboxOptions): Inbox => {
     yield* needed.await
     // A pop left behind at the server would take an answer and lose it.
     yield* own.end
+    yield* notice(redis, ["CLIENT", "COMMAND"])
     const take = yield* chooseTake
     const connection = yield* redis.reserve
     const read = yield* blockingRead.make<ReadonlyArray<string>>(options.block)

@@ -180,11 +180,12 @@ const Outcomes = Schema.Struct({
   released: Count
 })
 
-const Latency = Schema.UndefinedOr(Schema.Struct({ count: Count, p50: Millis, p90: Millis, p99: Millis }))
+const Latency = Schema.UndefinedOr(Schema.Struct({ count: Count, p50: Millis, p95: Millis, p99: Millis }))
 
 export const Statistics = Schema.Struct({
   asOf: Time,
   from: Time,
+  until: Time,
   interval: Millis,
   types: Schema.Array(Schema.Struct({
     actionType: Schema.String,

@@ -1,5 +1,7 @@
 /** The values that the options of the inspector take. */
-import { oneOf, row, text, time, wholeNumber } from "../base/options.ts"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import { type Kind, oneOf, row, text, time, wholeNumber } from "../base/options.ts"
 import { maxEntries } from "../scripts/bounds.ts"
 import { isActionType } from "../wire/fields.ts"
 
@@ -27,4 +29,14 @@ export const purgeRows = {
   limit: row(wholeNumber(0, undefined, { orInfinity: true }), Number.POSITIVE_INFINITY)
 } as const
 
-export const statisticsRows = { last: row(time("1 minute", "48 hours", { example: "1 hour" }), undefined) } as const
+const dateTime: Kind<DateTime.DateTime> = {
+  expected: "a DateTime",
+  decode: (value) => DateTime.isDateTime(value) ? value : undefined,
+  show: (value) => DateTime.isDateTime(value) ? DateTime.formatIso(value) : text(/^/, "").show(value),
+  fromText: () => undefined
+}
+
+export const statisticsRows = {
+  last: row(time("1 minute", "48 hours", { example: "1 hour" }), Duration.hours(1)),
+  until: dateTime
+} as const

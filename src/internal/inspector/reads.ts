@@ -15,6 +15,7 @@ import { millisOf } from "../wire/entry.ts"
 import { type Desk, marksOf } from "./desk.ts"
 import { permitting } from "./errorsOf.ts"
 import { scanServices } from "./scan.ts"
+import { rates as ratesOf } from "./statistics.ts"
 
 const timeOf = (value: unknown): DateTime.Utc | undefined => {
   const millis = Number(value)
@@ -108,7 +109,9 @@ export const make = (desk: Desk) => {
     desk.on(
       service,
       "look",
-      (names) => Effect.map(look(desk, names), (found) => ({ ...found, rates: undefined }))
+      (names) =>
+        Effect.flatMap(look(desk, names), (found) =>
+          Effect.map(ratesOf(desk, service, found.asOf), (rates) => ({ ...found, rates })))
     )
 
   const consumers: Inspector.Inspector["Service"]["consumers"] = (service) =>

@@ -58,8 +58,9 @@ const makeSubscribe = (nodes: Nodes, name: string) =>
           client.on("message", (from, message) => onMessage({ channel: from, message }))
           client.on("close", () => {
             nodes.doubt()
-            const { host, port } = nodes.some()
-            Object.assign(client.options, { host, port })
+            // The certificate is checked for the name of the next node.
+            const { host, port, tls } = nodes.some().clients.resolved.client
+            Object.assign(client.options, { host, port, ...tls !== undefined && { tls } })
           })
           client.on("ready", () => {
             if (subscribed) client.subscribe(channel).catch(() => later(resubscribeDelay, () => destroy(client)))

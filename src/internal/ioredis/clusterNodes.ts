@@ -15,6 +15,7 @@ export interface Nodes {
   readonly owner: (slot: number) => Node | undefined
   /** A node that is up, for commands without a key. */
   readonly some: () => Node
+  /** The node that others call by this address. */
   readonly at: (endpoint: Endpoint) => Node
   /** The node with this address, if it owns slots. */
   readonly master: (address: string) => Node | undefined
@@ -169,11 +170,11 @@ export const makeNodes = Effect.fnUntraced(function*(options: NodesOptions) {
       const masters = map.masters()
       return masters.find(isReady) ?? masters[Math.floor(Math.random() * masters.length)] ?? map.at(options.seeds[0]!)
     },
-    at: map.at,
+    at: (endpoint) => map.at(options.translate(endpoint)),
     master: (address) => map.masters().find((node) => node.address === address),
     masters: map.masters,
     moved: (slot, endpoint) => {
-      const node = map.moved(slot, endpoint)
+      const node = map.moved(slot, options.translate(endpoint))
       doubt()
       return node
     },

@@ -150,6 +150,18 @@ export interface Names {
 export const uniqueKey = (naming: QueueNamingShape, service: string, hash: string): string =>
   key(naming, service, "unique", hash)
 
+/** The key of the counts of one minute or quarter of an hour; `at` is its number since the epoch. */
+export const statisticsKey = (
+  naming: QueueNamingShape,
+  service: string,
+  period: "minute" | "quarter",
+  at: string
+): string => key(naming, service, "statistics", period, at)
+
+/** The key that holds the number of the last counts of one worker. */
+export const statisticsMark = (naming: QueueNamingShape, service: string, worker: string): string =>
+  key(naming, service, "statistics", "worker", worker)
+
 /** Whether a key holds the library's own state: every key except the action stream. */
 const isPrivate = (what: string, kind: Kind): boolean => what !== "stream" || kind !== "stream"
 
@@ -159,7 +171,13 @@ const isPrivate = (what: string, kind: Kind): boolean => what !== "stream" || ki
  */
 const check = (naming: QueueNamingShape, names: Names): void => {
   const { group: _, service, stream, waitingConsumer, ...keys } = names
-  const state = { stream, ...keys }
+  const state = {
+    stream,
+    ...keys,
+    statistics: statisticsKey(naming, service, "minute", "0"),
+    "statistics of quarters": statisticsKey(naming, service, "quarter", "0"),
+    "statistics of a worker": statisticsMark(naming, service, "a")
+  }
   const lists = {
     "an answer": responseList(naming, service, "a.b", "a"),
     "a callback": callbackInbox(naming, service, "a.b"),

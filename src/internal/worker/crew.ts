@@ -22,11 +22,12 @@ export interface Crew {
   readonly everyone: ReadonlyArray<consumer.Consumer>
 }
 
-const writtenObserver = ({ context, names, observing, signals, telemetry }: Host) => {
+const writtenObserver = ({ context, counting, names, observing, signals, telemetry }: Host) => {
   const log = settlementLogger(names, context)
   const observer = Context.get(context, SettlementObserver)
   return (decision: Decision, written: Written, name: string): void => {
     telemetry.written(decision, written)
+    counting?.count(decision, written)
     log(decision, written, name)
     observer?.(decision, written)
     observing?.notify(decision, written, name)

@@ -17,6 +17,8 @@ export class Decision {
   readonly cause: unknown
   /** How many attempts the action has, for the log. */
   readonly maxAttempts?: number | undefined
+  /** The bucket of the time that its handler took, a small integer; `undefined` if none ran. See `base/histogram.ts`. */
+  readonly took?: number | undefined
   constructor(
     entry: Entry,
     action: DomainAction | undefined,
@@ -24,7 +26,8 @@ export class Decision {
     settlement: Settlement,
     span: Tracer.Span | undefined,
     cause: unknown,
-    maxAttempts?: number | undefined
+    maxAttempts?: number | undefined,
+    took?: number | undefined
   ) {
     this.entry = entry
     this.action = action
@@ -33,6 +36,7 @@ export class Decision {
     this.span = span
     this.cause = cause
     this.maxAttempts = maxAttempts
+    this.took = took
   }
 }
 

@@ -18,6 +18,7 @@ import { outageOf } from "../redis/outage.ts"
 import * as serverClock from "../redis/serverClock.ts"
 import * as trouble from "../redis/trouble.ts"
 import * as arrivals from "./arrivals.ts"
+import * as counting from "./counting.ts"
 import { type Options, resolve } from "./options.ts"
 import * as pausing from "./pausing.ts"
 import { goneWarning } from "./report.ts"
@@ -51,6 +52,8 @@ export interface Host {
   readonly telemetry: telemetry.Telemetry
   /** `undefined` without the option `onSettled`. */
   readonly observing: settled.Observing | undefined
+  /** `undefined` if the option `statistics` is off. */
+  readonly counting: counting.Counting | undefined
   readonly arrivals: arrivals.Arrivals
   /** Creates the missing group again. */
   readonly restoreGroup: Effect.Effect<void, WorkerError>
@@ -145,6 +148,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     routes,
     context,
     clock,
+    counting: options.statistics ? counting.make(routes.keys()) : undefined,
     observing: settled.make({ clock, context, names, options }),
     server: serverClock.make(redis, clock, names.stream),
     options,

@@ -56,6 +56,7 @@ export const workerRows = {
   "deadLetters.maxCount": row(wholeNumber(1, undefined, { orInfinity: true }), 100_000),
   "deadLetters.maxAge": row(time("1 millis", undefined, { example: "30 days" }), Duration.days(30)),
   retain: time(0, undefined, { example: "1 hour" }),
+  statistics: row(flag, true),
   onSettled: observer
 } as const
 
@@ -119,6 +120,7 @@ const over = (read: Reader, options: WorkerOptions, settings: Values) => {
       read.take("responseTimeToLive", rows.responseTimeToLive, options.responseTimeToLive)
     ),
     retain: retain && wholeMillis(retain),
+    statistics: read.take("statistics", rows.statistics, options.statistics),
     onSettled: read.optional("onSettled", rows.onSettled, options.onSettled),
     handlerTimeout: handlerTimeout && wholeMillis(handlerTimeout),
     // SAFETY: every schedule is made by `Schedules.cron` or `Schedules.every`, which return the whole of it.

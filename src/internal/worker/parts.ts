@@ -15,6 +15,7 @@ import { retention } from "./upkeep/retention.ts"
 import { sampler } from "./upkeep/sampler.ts"
 import { schedules } from "./upkeep/schedules.ts"
 import { serverTime } from "./upkeep/serverTime.ts"
+import { statistics } from "./upkeep/statistics.ts"
 
 export const parts: ReadonlyArray<MakePart> = [
   features,
@@ -30,6 +31,7 @@ export const parts: ReadonlyArray<MakePart> = [
   sampler,
   eventLoop,
   serverTime,
+  statistics,
   observing
 ]
 

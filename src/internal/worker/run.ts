@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Tracer from "effect/Tracer"
 import { exitOf } from "../base/exit.ts"
+import { bucketOf } from "../base/histogram.ts"
 import { monotonicMillis } from "../base/monotonic.ts"
 import type { Slot } from "../base/slot.ts"
 import type { ServerClock } from "../redis/serverClock.ts"
@@ -232,8 +233,10 @@ export const make = (options: RunOptions, observer: RunObserver): Way => {
     const settlement = settlementOf(outcome, subject, policy, serverNow)
     const cause = outcome._tag === "Failed" ? outcome.failure.error : undefined
     const maxAttempts = subject.maxAttempts ?? policy.maxAttempts
-    const decision = new Decision(entry, subject.action, subject.attempt, settlement, span, cause, maxAttempts)
-    telemetry.ended(decision, outcome, begun === undefined ? undefined : now - run.started, span)
+    const duration = begun === undefined ? undefined : now - run.started
+    const took = duration === undefined ? undefined : bucketOf(duration)
+    const decision = new Decision(entry, subject.action, subject.attempt, settlement, span, cause, maxAttempts, took)
+    telemetry.ended(decision, outcome, duration, span)
     observer.decided(run, decision)
   }
 

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Redis } from "../../Redis.ts"
+import { notice } from "../redis/optionalCommands.ts"
 import { record } from "../redis/reply.ts"
 import { type IdSupply, problemOf, supplyOf } from "../redis/streamIds.ts"
 
@@ -13,7 +14,7 @@ const setting = (redis: Redis["Service"], name: string): Effect.Effect<string | 
       const value = record(reply).get(name)
       return value === undefined ? undefined : String(value)
     }),
-    // Managed servers and strict ACLs forbid CONFIG. Then there is nothing to report.
+    // Managed servers and strict ACLs forbid CONFIG, which `notice` says.
     Effect.catch(() => Effect.succeed(undefined))
   )
 
@@ -39,6 +40,7 @@ export const warnings = (settings: {
 }
 
 export const check = Effect.fnUntraced(function*(redis: Redis["Service"]) {
+  yield* notice(redis, ["CLIENT", "CONFIG"])
   const policy = yield* setting(redis, "maxmemory-policy")
   const appendonly = yield* setting(redis, "appendonly")
   const save = yield* setting(redis, "save")

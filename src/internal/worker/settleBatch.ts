@@ -66,9 +66,9 @@ const encode = (decision: Decision, options: EncodeOptions): SettleEntry | strin
 }
 
 const withSettlement = (
-  { action, attempt, cause, entry, maxAttempts, span }: Decision,
+  { action, attempt, cause, entry, maxAttempts, span, took }: Decision,
   settlement: Settlement
-): Decision => new Decision(entry, action, attempt, settlement, span, cause, maxAttempts)
+): Decision => new Decision(entry, action, attempt, settlement, span, cause, maxAttempts, took)
 
 /** Replaces a result that cannot be written. The handler's effects are done, so it never runs again. */
 const unencodable = (decision: Decision, message: string): Decision =>

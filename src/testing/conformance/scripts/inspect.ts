@@ -17,7 +17,7 @@ import { laneOf } from "../../../internal/scripts/lanes.ts"
 import { declareFeatures, park } from "../../../internal/scripts/park.ts"
 import { buryEntry, buryParked, hasten, pause, removeEntries, unpause } from "../../../internal/scripts/steer.ts"
 import { type Case, cases, send } from "../case.ts"
-import { add, deliver, dueIn, evaluate, group, stored, wait } from "./setup.ts"
+import { add, deliver, dueIn, evaluate, group, noTerms, stored, wait } from "./setup.ts"
 
 /** Arrays in a reply, as rows. */
 const rowsIn = (reply: unknown): ReadonlyArray<ReadonlyArray<unknown>> =>
@@ -32,12 +32,8 @@ const service = Effect.gen(function*() {
   yield* evaluate(declareFeatures, { features: names.features, names: ["parked"] })
   yield* evaluate(park, {
     ...names,
-    uniqueKey: undefined,
-    uniqueHash: "",
-    within: 0,
+    ...noTerms,
     when: "+60000",
-    expiresIn: undefined,
-    traceparent: undefined,
     ids: ["a"],
     texts: ["text of a"]
   })
@@ -165,12 +161,8 @@ export const inspectCases: ReadonlyArray<Case> = cases("scripts: inspect", (test
       yield* evaluate(declareFeatures, { features: names.features, names: ["lanes"] })
       yield* evaluate(sendLaned, {
         ...names,
-        uniqueKey: undefined,
-        uniqueHash: "",
-        within: 0,
+        ...noTerms,
         when: "",
-        expiresIn: undefined,
-        traceparent: undefined,
         rule: "1 - - wait continue - - -",
         actions: [{ id: "one", lane, text: "first" }, { id: "two", lane, text: "second" }]
       })

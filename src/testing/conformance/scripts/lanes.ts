@@ -17,7 +17,7 @@ import { laneOf } from "../../../internal/scripts/lanes.ts"
 import { declareFeatures, decodeParked } from "../../../internal/scripts/park.ts"
 import { settle, targetOf } from "../../../internal/scripts/settle.ts"
 import { type Case, cases, Place, send } from "../case.ts"
-import { evaluate, group } from "./setup.ts"
+import { evaluate, group, noTerms } from "./setup.ts"
 
 const rule = "1 - - wait continue - - -"
 const lane = laneOf("t:a.b", "k")
@@ -33,12 +33,8 @@ const sent = Effect.fnUntraced(function*(ids: ReadonlyArray<string>, change: Par
   const replies = decodeParked(
     yield* evaluate(sendLaned, {
       ...names,
-      uniqueKey: undefined,
-      uniqueHash: "",
-      within: 0,
+      ...noTerms,
       when: "",
-      expiresIn: undefined,
-      traceparent: undefined,
       rule,
       actions: ids.map((id) => ({ id, lane, text: `text of ${id}` })),
       ...change

@@ -12,7 +12,7 @@ import {
 } from "../../../internal/scripts/park.ts"
 import { decodeDue, decodeTake, takeDue } from "../../../internal/scripts/take.ts"
 import { type Case, cases, key, Place, send, serverTime } from "../case.ts"
-import { evaluate, group } from "./setup.ts"
+import { evaluate, group, noTerms } from "./setup.ts"
 
 const supported = Effect.gen(function*() {
   const names = yield* group
@@ -25,12 +25,8 @@ const parked = Effect.fnUntraced(function*(change: Partial<ParkParams> = {}) {
   return decodeParked(
     yield* evaluate(park, {
       ...names,
-      uniqueKey: undefined,
-      uniqueHash: "",
-      within: 0,
+      ...noTerms,
       when: "+60000",
-      expiresIn: undefined,
-      traceparent: undefined,
       ids: ["a"],
       texts: ["text of a"],
       ...change

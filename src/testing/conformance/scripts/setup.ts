@@ -100,3 +100,12 @@ export const wait = (id: string, delay: number, record?: string) =>
     yield* send("ZADD", names.retryDue, (yield* serverTime) + delay, id)
     if (record !== undefined) yield* send("HSET", names.retryRecords, id, record)
   })
+
+/** A send without a key, an expiry or a trace. */
+export const noTerms = {
+  uniqueKey: undefined,
+  uniqueHash: "",
+  within: 0,
+  expiresIn: undefined,
+  traceparent: undefined
+} as const

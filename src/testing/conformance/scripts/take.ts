@@ -3,10 +3,9 @@ import * as assert from "node:assert/strict"
 import type { Names } from "../../../internal/redis/names.ts"
 import { delayUntilEndOf } from "../../../internal/redis/pauses.ts"
 import { record } from "../../../internal/redis/reply.ts"
+import { decodePassedOver, passOver } from "../../../internal/scripts/passOver.ts"
 import {
-  decodePassedOver,
   decodeTake,
-  passOver,
   takeDue,
   type TakeDueParams,
   takeIdle,
@@ -17,22 +16,9 @@ import { type Case, cases, entriesOf, errorOf, Place, send, type Test } from "..
 import { add, age, deliver, dueIn, evaluate, group, owners, read, recorded, stored, wait } from "./setup.ts"
 
 const common = (names: Names) => ({
-  stream: names.stream,
-  retryDue: names.retryDue,
-  retryRecords: names.retryRecords,
-  parkedEntries: names.parkedEntries,
-  parkedDue: names.parkedDue,
-  scheduleNext: names.scheduleNext,
-  paused: names.paused,
-  lanesHeld: names.lanesHeld,
-  lanesWaiting: names.lanesWaiting,
-  lanesSequence: names.lanesSequence,
-  lanesRules: names.lanesRules,
-  lanesRates: names.lanesRates,
-  group: names.group,
+  ...names,
   consumer: "me",
   aloneConsumer: "alone",
-  waitingConsumer: names.waitingConsumer,
   suspectAfter: 3,
   limit: 100,
   budget: 1_000_000
@@ -48,7 +34,6 @@ const idle = (names: Names, change: Partial<TakeIdleParams> = {}) =>
   Effect.map(
     evaluate(takeIdle, {
       ...common(names),
-      lease: names.lease,
       claimIdle: 60_000,
       removeAfter: 3_600_000,
       cursor: "-",
