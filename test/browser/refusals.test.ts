@@ -275,7 +275,7 @@ layer(Layer.merge(Dashboard.layer, Browser.layer), { excludeTestServices: true, 
       await page.getByRole("dialog").getByText(Dashboard.markup("type")).waitFor()
       await page.keyboard.press("Escape")
       await page.getByRole("button", { name: "Pause", exact: true }).click()
-      await page.getByLabel("Type").fill("ledger.post")
+      await page.getByRole("dialog").getByLabel("Type").fill("ledger.post")
       await page.getByLabel("Reason").fill(Dashboard.markup("reason"))
       await page.getByRole("dialog").getByRole("button", { name: "Pause" }).click()
       await page.locator(".badge").getByText(Dashboard.markup("reason")).waitFor()
