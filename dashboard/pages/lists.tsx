@@ -16,7 +16,7 @@ export const actionUrl = (service: string, id: string, by: "entry" | "action"): 
   serviceUrl(service, `/action${api.queryOf({ by, id })}`)
 
 const urlOf = (service: string, { id, state }: Entry): string =>
-  actionUrl(service, id, state === "scheduled" ? "action" : "entry")
+  actionUrl(service, id, state === "scheduled" || state === "queued" ? "action" : "entry")
 
 // -----------------------------------------------------------------------------
 // verbs
@@ -36,7 +36,7 @@ export const StateVerbs = ({ done, entry, service }: {
   const shared = { service, of: nameOf(entry), ...(done === undefined ? {} : { done }) }
   return (
     <div class="row">
-      {state !== "waiting" && (
+      {state !== "waiting" && state !== "queued" && (
         <VerbButton
           {...shared}
           verb={verb({ verb: "retryNow", id, state })}

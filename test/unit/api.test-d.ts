@@ -5,10 +5,12 @@
 // Half of this file is what must not compile.
 // @effect-diagnostics missingEffectError:off missingEffectContext:off
 import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as HttpRouter from "effect/http/HttpRouter"
 import type * as HttpServer from "effect/http/HttpServer"
 import * as Layer from "effect/Layer"
+import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { Scope } from "effect/Scope"
 import { describe, expectTypeOf, it } from "vitest"
@@ -16,20 +18,25 @@ import {
   Action,
   ActionClient,
   ActionGroup,
+  ActionId,
+  type Dashboard,
   DeadLetter,
   type Delivery,
   Health,
+  Inspector,
   type IoRedis,
+  Lanes,
   makeWorker,
   type QueueNaming,
   QueueNamingLayer,
-  type Receipt,
+  Receipt,
   type Redis,
   RedisLayer,
   type RedisMemory,
   RedisMemoryLayer,
   Rejected,
   RetryLater,
+  Schedules,
   type Settings,
   SettingsLayer,
   Worker
@@ -230,6 +237,57 @@ describe("the layers", () => {
     expectTypeOf(Health.layerRoutes()).toEqualTypeOf<
       Layer.Layer<never, Worker.InvalidOption, Worker.Worker | HttpRouter.HttpRouter>
     >()
+  })
+})
+
+describe("what a client gets back", () => {
+  it("is one of four receipts, each with the id of the action and its service", () => {
+    expectTypeOf<Receipt.Receipt["_tag"]>().toEqualTypeOf<"Sent" | "Scheduled" | "Waiting" | "Duplicate">()
+    expectTypeOf<Receipt.Receipt["actionId"]>().toEqualTypeOf<string>()
+    expectTypeOf<Receipt.Receipt["service"]>().toEqualTypeOf<string>()
+    expectTypeOf<Receipt.Scheduled["at"]>().toEqualTypeOf<DateTime.Utc>()
+    expectTypeOf(Receipt.parse("")).toEqualTypeOf<Result.Result<Receipt.Receipt, Receipt.InvalidReceipt>>()
+  })
+
+  it("can be had without naming the client, which then is required", () => {
+    expectTypeOf(ActionClient.send(DeleteUser, { userId: "1" })).toEqualTypeOf<
+      Effect.Effect<Receipt.Receipt, OfSend, ActionClient.ActionClient>
+    >()
+    expectTypeOf(ActionClient.request(DeleteUser, { userId: "1" })).toEqualTypeOf<
+      Effect.Effect<void, OfRequest, ActionClient.ActionClient>
+    >()
+  })
+
+  it("may be that the lane is full, where the contract has one", () => {
+    const Laned = DeleteUser.pipe(Action.lane(({ userId }) => userId, { backlog: { max: 10 } }))
+    expectTypeOf(client.send(Laned, { userId: "1" })).toEqualTypeOf<
+      Effect.Effect<Receipt.Receipt, OfSend | ActionClient.LaneFull>
+    >()
+  })
+})
+
+describe("what an operator uses", () => {
+  it("needs Redis and names, and settings only for the own service", () => {
+    expectTypeOf(Inspector.layer).toEqualTypeOf<
+      Layer.Layer<Inspector.Inspector, never, Redis.Redis | QueueNaming.QueueNaming>
+    >()
+    expectTypeOf(Schedules.layer).toEqualTypeOf<Layer.Layer<Schedules.Schedules, never, OfWorker>>()
+    expectTypeOf(Lanes.layer).toEqualTypeOf<Layer.Layer<Lanes.Lanes, never, OfWorker>>()
+    expectTypeOf<Layer.Error<ReturnType<typeof Dashboard.layer>>>().toEqualTypeOf<
+      Worker.InvalidOption | Dashboard.MissingAssets
+    >()
+  })
+
+  it("refuses an option that is invalid, and nothing else", () => {
+    expectTypeOf<Layer.Error<ReturnType<typeof Schedules.layerOptions>>>().toEqualTypeOf<Worker.InvalidOption>()
+    expectTypeOf<Layer.Error<ReturnType<typeof Lanes.layerOptions>>>().toEqualTypeOf<Worker.InvalidOption>()
+    expectTypeOf<Layer.Error<ReturnType<typeof Inspector.layerOptions>>>().toEqualTypeOf<Worker.InvalidOption>()
+  })
+})
+
+describe("ids", () => {
+  it("are texts", () => {
+    expectTypeOf(ActionId.derive("a", "b")).toEqualTypeOf<string>()
   })
 })
 
