@@ -365,9 +365,9 @@ layer(Layer.merge(Dashboard.layer, Browser.layer), { excludeTestServices: true, 
         for (const verb of [...verbs, "discardMatching", "purge", "trigger", "pauseSchedule", "resumeSchedule"]) {
           const row = rows.find(([, , name]) => name === verb)
           assert.isDefined(row, verb)
-          assert.match(row![0]!, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/)
-          assert.strictEqual(row![1], "local")
-          assert.match(row!.at(-1)!, /^done: \d+, left: \d+$/)
+          assert.match(row[0]!, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/)
+          assert.strictEqual(row[1], "local")
+          assert.match(row.at(-1)!, /^done: \d+, left: \d+$/)
         }
         assert.notInclude(rows.flat().join(" "), "declined")
       }),
