@@ -14,8 +14,15 @@ const onCluster = [
   "inspector",
   "inspector.pause",
   "integers",
+  "lanes",
   "later",
+  "later.contract",
+  "leases.gone",
+  "pause",
   "schedules",
+  "starvation",
+  "unreadableAnswers",
+  "worker.onSettled",
   "worker.settlement"
 ]
 

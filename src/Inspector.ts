@@ -19,6 +19,8 @@ import type { InvalidOption } from "./internal/base/invalidOption.ts"
 import type { DeadLetterNotFound, NotReplayable, TooManyHops } from "./internal/deadLetter/errors.ts"
 import type * as errors from "./internal/inspector/errors.ts"
 import * as internal from "./internal/inspector/make.ts"
+import type { LaneNotFound } from "./internal/lanes/errors.ts"
+import type { LaneLimits, LaneListOptions, LaneNameRef, LanePage, LaneSummary, LaneTarget } from "./Lanes.ts"
 import type { QueueNameError, QueueNaming } from "./QueueNaming.ts"
 import type { Receipt } from "./Receipt.ts"
 import type { Redis, RedisError } from "./Redis.ts"
@@ -37,12 +39,13 @@ import type { ScheduleNotFound, Schedules, ScheduleStatus } from "./Schedules.ts
  * | `running` | delivered to a consumer: it runs or is about to |
  * | `retrying` | failed or was released, and waits for its next attempt |
  * | `scheduled` | parked until it is due |
+ * | `queued` | waits in its lane for its turn, see `Action.lane` |
  * | `dead` | given up, see `DeadLetter` |
  *
  * @since 0.2.0
  * @category models
  */
-export type State = "waiting" | "running" | "retrying" | "scheduled" | "dead"
+export type State = "waiting" | "running" | "retrying" | "scheduled" | "queued" | "dead"
 
 /**
  * The payload of an action, at most 64 KiB of it.
@@ -172,6 +175,29 @@ export interface ScheduledEntry extends EntryCommon {
 }
 
 /**
+ * Waits in its lane for its turn.
+ *
+ * @since 0.2.0
+ * @category models
+ */
+export interface QueuedEntry extends EntryCommon {
+  readonly state: "queued"
+  /** The action id, or another for an action that came without its lane. */
+  readonly parkingId: string
+  /** The lane. Its key is present if payloads were asked for. */
+  readonly lane: {
+    readonly id: string
+    readonly type: string | undefined
+    readonly name: string | undefined
+    readonly key: string | undefined
+  }
+  /** When it got its place in the queue, by the server's clock. */
+  readonly since: DateTime.Utc | undefined
+  /** When it is dropped unless it has started. */
+  readonly expiresAt: DateTime.Utc | undefined
+}
+
+/**
  * A dead letter.
  *
  * @since 0.2.0
@@ -188,7 +214,7 @@ export interface DeadEntry extends EntryCommon {
  * @since 0.2.0
  * @category models
  */
-export type Entry = WaitingEntry | RunningEntry | RetryingEntry | ScheduledEntry | DeadEntry
+export type Entry = WaitingEntry | RunningEntry | RetryingEntry | ScheduledEntry | QueuedEntry | DeadEntry
 
 /**
  * One page of a list.
@@ -385,7 +411,7 @@ export interface Purged {
  */
 export interface Cancelled {
   /** Where it was. */
-  readonly from: "waiting" | "retrying" | "scheduled"
+  readonly from: "waiting" | "retrying" | "scheduled" | "queued"
   readonly id: string
 }
 
@@ -398,7 +424,7 @@ export interface Cancelled {
 export interface Stale {
   /** Consumers that hold entries and were silent for longer than the lease. */
   readonly consumers: ReadonlyArray<Consumer>
-  /** Groups other than that of the workers. They keep entries in the stream. */
+  /** Groups other than that of the workers, which keep entries in the stream, and that of the workers if there are none. */
   readonly groups: ReadonlyArray<Group>
   /** Callback lists that have entries and did not get shorter during the look. Only with `scan`. */
   readonly callbackLists: ReadonlyArray<StaleList>
@@ -531,6 +557,32 @@ export interface ListOptions {
 }
 
 /**
+ * Options of `lanes`.
+ *
+ * @since 0.2.0
+ * @category options
+ */
+export interface LanesOptions extends LaneListOptions {
+  /** Includes the keys of lanes, which are part of payloads. Default: `false`. */
+  readonly keys?: boolean | undefined
+}
+
+/**
+ * Options of `queued`.
+ *
+ * @since 0.2.0
+ * @category options
+ */
+export interface QueuedOptions {
+  /** The maximum number of actions on a page, from 1 to 400. Default: 100. */
+  readonly limit?: number | undefined
+  /** The cursor of the previous page. Default: the first page. */
+  readonly cursor?: string | undefined
+  /** Includes payloads, at most 64 KiB of each, and the keys of lanes. Default: `false`. */
+  readonly payload?: boolean | undefined
+}
+
+/**
  * Options of operations that go in steps.
  *
  * @since 0.2.0
@@ -576,7 +628,7 @@ export interface PauseOptions {
  * @category options
  */
 export interface PurgeFilter {
-  readonly state: "waiting" | "retrying" | "scheduled"
+  readonly state: "waiting" | "retrying" | "scheduled" | "queued"
   readonly actionType?: string | ReadonlyArray<string> | undefined
   /** Added at least this long ago. Of scheduled actions, that have been due for this long. */
   readonly olderThan?: Duration.Input | undefined
@@ -687,6 +739,10 @@ export class Inspector extends Context.Service<Inspector, {
       Page<ScheduledEntry>,
       ReadError | InvalidOption
     >
+    (service: string, state: "queued", options?: ListOptions): Effect.Effect<
+      Page<QueuedEntry>,
+      ReadError | InvalidOption
+    >
     (service: string, state: "dead", options?: ListOptions): Effect.Effect<Page<DeadEntry>, ReadError | InvalidOption>
     (service: string, state: State, options?: ListOptions): Effect.Effect<Page, ReadError | InvalidOption>
   }
@@ -699,6 +755,21 @@ export class Inspector extends Context.Service<Inspector, {
 
   /** Returns the service `Schedules` of a service: next slots, pauses, backfills. */
   readonly scheduling: (service: string) => Effect.Effect<Schedules["Service"], ReadError>
+
+  /** Returns the lanes of the service by type and name, at most 200: their limits, and how many hold and wait. */
+  readonly laneNames: (service: string) => Effect.Effect<ReadonlyArray<LaneSummary>, ReadError>
+
+  /**
+   * Returns a page of the lanes that actions hold or wait in, or that are paused or halted, with the entries that hold
+   * them and how many wait. Keys are returned only on request.
+   */
+  readonly lanes: (service: string, options?: LanesOptions) => Effect.Effect<LanePage, ReadError | InvalidOption>
+
+  /** Returns a page of the actions that wait in a lane, in their order. */
+  readonly queued: (service: string, lane: LaneTarget, options?: QueuedOptions) => Effect.Effect<
+    Page<QueuedEntry>,
+    ReadError | InvalidOption | LaneNotFound
+  >
 
   /**
    * Finds an action. With a receipt or an entry id, and while it is parked, one look is enough. By its action id alone,
@@ -755,6 +826,25 @@ export class Inspector extends Context.Service<Inspector, {
     service: string,
     options?: { readonly actionType?: string | undefined }
   ) => Effect.Effect<boolean, ReadError | InvalidOption>
+
+  /** Lets nothing into the stream from a lane for some time. What runs goes on. A longer pause stays, and so does a halt. */
+  readonly pauseLane: (service: string, lane: LaneTarget, duration: Duration.Input) => Effect.Effect<
+    void,
+    ReadError | InvalidOption | LaneNotFound
+  >
+
+  /** Ends the pause or the halt of a lane. Returns whether there was one. */
+  readonly resumeLane: (service: string, lane: LaneTarget) => Effect.Effect<
+    boolean,
+    ReadError | InvalidOption | LaneNotFound
+  >
+
+  /** Sets limits for all keys of a lane; `undefined` returns to those of the contract. */
+  readonly limitLane: (
+    service: string,
+    lane: LaneNameRef,
+    limits: LaneLimits | undefined
+  ) => Effect.Effect<void, ReadError | InvalidOption>
 
   /**
    * Removes an action that does not run. It leaves no record, and a caller that waits for an answer gets none: its
@@ -881,3 +971,5 @@ export {
 } from "./internal/inspector/errors.ts"
 
 export { InvalidOption } from "./internal/base/invalidOption.ts"
+
+export { LaneNotFound } from "./internal/lanes/errors.ts"

@@ -17,7 +17,7 @@ const wayOf = (entry: Entry): ReadonlyArray<Step> => {
   const { letter } = entry
   const steps: Array<Step> = []
   const addedAt = entry.addedAt ?? (letter?.entryId == null ? null : new Date(Number(letter.entryId.split("-")[0])).toISOString())
-  if (addedAt !== null) steps.push(["Added to the stream", addedAt])
+  if (addedAt !== null) steps.push([entry.state === "queued" ? "Waits in its lane" : "Added to the stream", addedAt])
   const attempts = letter?.attempts ?? entry.attempts ?? 0
   const deliveries = letter?.deliveries ?? entry.deliveries ?? 0
   if (deliveries > 0) steps.push([`Delivered ${times(deliveries)}`, null, `Its handler failed ${times(attempts)}`])

@@ -16,7 +16,7 @@ export const actionUrl = (service: string, id: string, by: "entry" | "action"): 
   serviceUrl(service, `/action${api.queryOf({ by, id })}`)
 
 const urlOf = (service: string, { id, state }: Entry): string =>
-  actionUrl(service, id, state === "scheduled" ? "action" : "entry")
+  actionUrl(service, id, state === "scheduled" || state === "queued" ? "action" : "entry")
 
 // -----------------------------------------------------------------------------
 // verbs
@@ -36,7 +36,7 @@ export const StateVerbs = ({ done, entry, service }: {
   const shared = { service, of: nameOf(entry), ...(done === undefined ? {} : { done }) }
   return (
     <div class="row">
-      {state !== "waiting" && (
+      {state !== "waiting" && state !== "queued" && (
         <VerbButton
           {...shared}
           verb={verb({ verb: "retryNow", id, state })}
@@ -191,6 +191,7 @@ export const List = ({ cursor, service, state, to, type }: {
       >
         {({ cursor: next, entries }) => (
           <>
+            {entries.length === 0 && <p class="pad quiet">None was found so far. The next page looks further.</p>}
             <Table label={`Actions that are ${state}`} columns={columnsOf(state)}>
               {entries.map((entry) => <Row entry={entry} service={service} state={state} key={entry.id} />)}
             </Table>

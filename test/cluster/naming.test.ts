@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { inbox, namesOf } from "../../src/internal/redis/names.ts"
 import { slotOf } from "../../src/internal/redis/slot.ts"
+import { siblings } from "../../src/internal/worker/environmentCheck.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Server from "../support/redisServer.ts"
@@ -25,6 +26,12 @@ describe("names with hash tags", () => {
 
   it("name the client of an inbox, so that an ACL can", () => {
     assert.strictEqual(inbox(naming, "web", "user", "x1"), "{shop:prod:user}:responses:inbox:web.x1")
+  })
+
+  it("are looked for in other environments too, when nothing has ever come to a stream", () => {
+    const found = siblings({ service: "user", stream: "{nooble4:test:user}:streams:main" })
+    assert.deepInclude(found, { environment: "dev", stream: "{nooble4:dev:user}:streams:main" })
+    assert.deepStrictEqual(siblings({ service: "user", stream: "{nooble4:test:user}x:streams:main" }), [])
   })
 
   it("fit the longest client and instance", () => {

@@ -125,6 +125,18 @@ layer(Cluster.layer({ replicas: false }), { excludeTestServices: true, timeout: 
       assert.match(error.message, /keys of service "user" are in \d+ slots.*QUEUE_HASH_TAGS=true/)
     }))
 
+  it.effect("is known behind a service that wraps that of the layer", () =>
+    Effect.gen(function*() {
+      const { urls } = yield* Cluster.RedisCluster
+      const wrapped = Layer.effect(Redis.Redis, Effect.map(Redis.Redis, (redis) => Redis.Redis.of({ ...redis }))).pipe(
+        Layer.provide(IoRedis.layerCluster({ nodes: urls }))
+      )
+      const error = yield* Effect.flip(Effect.scoped(Worker.start(handlers))).pipe(
+        Effect.provide(Layer.merge(wire, wrapped))
+      )
+      assert.match(error.message, /keys of service "user" are in \d+ slots/)
+    }))
+
   it.effect("refuses a client whose answers would be in another slot, and says how to name them", () =>
     Effect.gen(function*() {
       const { urls } = yield* Cluster.RedisCluster

@@ -7,6 +7,7 @@ import * as IoRedis from "../../src/IoRedis.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as Cluster from "../support/cluster.ts"
 import * as Load from "../support/clusterLoad.ts"
+import * as proxy from "../support/proxy.ts"
 import { until } from "../support/until.ts"
 
 describe("a service under load on a cluster", () => {
@@ -89,23 +90,34 @@ describe("a service under load on a cluster", () => {
     120_000
   )
 
-  it.live("sends no command twice when the reply to it is lost", () =>
+  it.live("sends no command twice when the reply to it is lost, on shared and on reserved connections", () =>
     Effect.gen(function*() {
       const cluster = yield* Cluster.start({ replicas: false })
+      const gates = yield* Effect.forEach(cluster.nodes, ({ port }) => proxy.start(port))
+      const natMap = (address: string) => {
+        const index = cluster.nodes.findIndex(({ port }) => address === `127.0.0.1:${port}`)
+        return index < 0 ? undefined : { host: "127.0.0.1", port: gates[index]!.port }
+      }
       yield* Effect.gen(function*() {
         const redis = yield* Redis.Redis
+        const gate = gates[cluster.nodes.indexOf(yield* cluster.ownerOf("{one}n"))]!
         yield* redis.send("SET", "{one}n", "0")
-        const owner = yield* cluster.ownerOf("{one}n")
-        // The node stands still with the command in its socket, and its connections end before it replies.
-        yield* owner.kill("SIGSTOP")
-        const call = yield* Effect.forkChild(Effect.flip(redis.send("INCR", "{one}n")), { startImmediately: true })
-        assert.strictEqual(failureOf(yield* Fiber.join(call)), "Connection")
-        yield* owner.kill("SIGCONT")
+        yield* gate.loseNextReply()
+        const shared = yield* Effect.flip(redis.send("INCR", "{one}n"))
+        assert.strictEqual(failureOf(shared), "Connection")
         yield* until(
-          "the node is back",
+          "the connection is back",
           Effect.map(Effect.result(redis.send("GET", "{one}n")), ({ _tag }) => _tag === "Success")
         )
         assert.strictEqual(yield* redis.send("GET", "{one}n"), "1")
-      }).pipe(Effect.provide(IoRedis.layerCluster({ nodes: cluster.urls, replyTimeout: "500 millis" })))
+        yield* Effect.scoped(Effect.gen(function*() {
+          const connection = yield* redis.reserve
+          assert.strictEqual(yield* connection.send("GET", "{one}n"), "1")
+          yield* gate.loseNextReply({ name: /blocking/ })
+          const reserved = yield* Effect.flip(connection.send("INCR", "{one}n"))
+          assert.strictEqual(failureOf(reserved), "Connection")
+        }))
+        assert.strictEqual(yield* redis.send("GET", "{one}n"), "2")
+      }).pipe(Effect.provide(IoRedis.layerCluster({ nodes: gates.map(({ url }) => url), natMap })))
     }))
 })

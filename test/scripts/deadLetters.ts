@@ -20,7 +20,8 @@ const laneNames = {
   lanesWaiting: "lanes:waiting",
   lanesSequence: "lanes:sequence",
   lanesRules: "lanes:rules",
-  lanesRates: "lanes:rates"
+  lanesRates: "lanes:rates",
+  lanesStopped: "lanes:stopped"
 }
 
 interface World {

@@ -1,4 +1,5 @@
 /** Random calls of the scripts that operators use, and of those of lanes. */
+import { createHash } from "node:crypto"
 import {
   listEntries,
   listParked,
@@ -15,10 +16,10 @@ import {
   heal,
   overrideRule,
   pauseLane,
-  readLanes,
   resumeLane,
   sendLaned
 } from "../../src/internal/scripts/laneCalls.ts"
+import { findLane, listQueued, readLanes, readNames } from "../../src/internal/scripts/laneReads.ts"
 import { laneOf } from "../../src/internal/scripts/lanes.ts"
 import { addStatistics, readStatistics } from "../../src/internal/scripts/statistics.ts"
 import { buryEntry, buryParked, hasten, pause, removeEntries, unpause } from "../../src/internal/scripts/steer.ts"
@@ -127,6 +128,29 @@ export const operatorCalls: Readonly<Record<string, (world: World) => Command>> 
   pauseLane: ({ chance, names }) =>
     evaluate(pauseLane, { ...names, lane: chance.pick(lanes), millis: (1 + chance.below(100_000)) * step }),
   resumeLane: ({ chance, names }) => evaluate(resumeLane, { ...names, lane: chance.pick(lanes) }),
+  readLanes: ({ chance, names }) =>
+    evaluate(readLanes, {
+      ...names,
+      cursor: chance.pick(["", "1.0.0"]),
+      stopped: chance.oneIn(3),
+      limit: chance.pick([1, 100])
+    }),
+  readNames: ({ names }) => evaluate(readNames, names),
+  listQueued: ({ chance, names }) =>
+    evaluate(listQueued, {
+      ...names,
+      lane: chance.pick(["", ...lanes]),
+      cursor: chance.below(2),
+      limit: chance.pick([1, 100]),
+      head: chance.pick([0, 1_000])
+    }),
+  findLane: ({ chance, names }) =>
+    evaluate(findLane, {
+      ...names,
+      id: chance.pick(["0000000000000000", createHash("sha1").update(lanes[0]).digest("hex").slice(0, 16)]),
+      cursor: chance.pick(["", "2.0"]),
+      limit: chance.pick([1, 400])
+    }),
   addStatistics: ({ chance }) =>
     evaluate(addStatistics, {
       mark: chance.pick(["mark", "mark", statisticsKeys[0]]),
@@ -138,6 +162,5 @@ export const operatorCalls: Readonly<Record<string, (world: World) => Command>> 
       quarterExpiry: 4 * step,
       rows: chance.times(3, () => [chance.pick(["user.a", "user.b", "other"]), chance.pick(counts)] as const)
     }),
-  readStatistics: () => evaluate(readStatistics, { periods: statisticsKeys }),
-  readLanes: ({ chance, names }) => evaluate(readLanes, { ...names, after: "", limit: chance.pick([1, 100]) })
+  readStatistics: () => evaluate(readStatistics, { periods: statisticsKeys })
 }

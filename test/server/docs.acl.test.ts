@@ -18,6 +18,7 @@ import { RetryLater } from "../../src/HandlerError.ts"
 import * as Inspector from "../../src/Inspector.ts"
 import { timestampOf } from "../../src/internal/wire/timestamp.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
+import * as Lanes from "../../src/Lanes.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Settings from "../../src/Settings.ts"
 import * as Worker from "../../src/Worker.ts"
@@ -159,7 +160,7 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
         Inspector.Inspector
       )
       const delayed = yield* scheduling.send(Greet, { name: "ana" }, { delay: "1 hour" })
-      for (const state of ["waiting", "running", "retrying", "scheduled", "dead"] as const) {
+      for (const state of ["waiting", "running", "retrying", "scheduled", "queued", "dead"] as const) {
         yield* inspector.list("user", state)
       }
       assert.strictEqual((yield* inspector.overview("user")).scheduled, 1)
@@ -168,7 +169,28 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
       yield* inspector.pause("user", { actionType: "user.greet" })
       assert.isTrue(yield* inspector.resume("user", { actionType: "user.greet" }))
 
+      const lane = { type: "user.step", key: "d" } as const
+      yield* inspector.pauseLane("user", lane, "1 hour")
+      const queued = yield* scheduling.send(Steps, { key: "d" })
+      assert.strictEqual(queued._tag, "Waiting")
+      assert.lengthOf((yield* inspector.queued("user", lane)).entries, 1)
+      const [status] = (yield* inspector.lanes("user", { stopped: true })).lanes
+      assert.deepInclude(status, { state: "paused", waiting: 1, key: undefined })
+      assert.strictEqual((yield* inspector.laneNames("user"))[0]?.waiting, 1)
+      assert.strictEqual((yield* inspector.cancel(queued)).from, "queued")
+      yield* inspector.limitLane("user", { type: "user.step" }, { concurrency: 2 })
+      yield* inspector.limitLane("user", { type: "user.step" }, undefined)
+      assert.isTrue(yield* inspector.resumeLane("user", { id: status!.id }))
+      const lanes = Context.get(
+        yield* Layer.build(Layer.provide(Lanes.layer, yield* as("operator", "user"))),
+        Lanes.Lanes
+      )
+      assert.deepStrictEqual((yield* lanes.list()).lanes, [])
+
       yield* worker.drain
+      const { types } = yield* inspector.statistics("user")
+      const counted = types.find(({ actionType }) => actionType === "user.greet")?.total.outcomes
+      assert.isAbove(counted?.succeeded ?? 0, 0, "the worker adds its last counts, and the operator reads them")
       assert.strictEqual((yield* worker.status).state, "stopped")
       assert.deepStrictEqual(yield* refused, [])
     }).pipe(Effect.scoped, Effect.provide(Logger.layer([]))), 30_000)

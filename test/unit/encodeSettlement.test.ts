@@ -280,6 +280,7 @@ describe("a failure action that the server does not take", () => {
     lanesSequence: "ls",
     lanesRules: "lr",
     lanesRates: "lt",
+    lanesStopped: "lp",
     retryDue: "d",
     retryRecords: "r",
     deadLetters: "x",

@@ -70,7 +70,11 @@ export const consumers = Command.make("consumers", {}, () =>
 // -----------------------------------------------------------------------------
 
 const idOf = (entry: Inspector.Entry): string =>
-  entry.state === "scheduled" ? entry.parkingId : entry.state === "dead" ? entry.letter.id : entry.entryId
+  entry.state === "scheduled" || entry.state === "queued"
+    ? entry.parkingId
+    : entry.state === "dead"
+    ? entry.letter.id
+    : entry.entryId
 
 const about = (entry: Inspector.Entry): string => {
   switch (entry.state) {
@@ -84,6 +88,8 @@ const about = (entry: Inspector.Entry): string => {
         : `${text(entry.lastError.type)}: ${text(entry.lastError.message)}`
     case "scheduled":
       return ""
+    case "queued":
+      return `in the lane ${text(entry.lane.name ?? entry.lane.type)}`
     case "dead":
       return `${entry.letter.reason} ${text(entry.letter.errorType)}: ${text(entry.letter.message)}`
   }
@@ -92,6 +98,7 @@ const about = (entry: Inspector.Entry): string => {
 const when = (entry: Inspector.Entry, now: DateTime.Utc): string => {
   if (entry.state === "retrying" && entry.dueAt === undefined) return "when resumed"
   if (entry.state === "retrying" || entry.state === "scheduled") return `due ${relative(entry.dueAt, now)}`
+  if (entry.state === "queued") return relative(entry.since, now)
   return relative(entry.state === "dead" ? entry.letter.time : entry.addedAt, now)
 }
 
@@ -115,7 +122,7 @@ const payloadText = (payload: Inspector.Payload | undefined): string | undefined
   payload?.withheld === undefined ? payload?.text : `(hidden: ${payload.withheld})`
 
 export const list = Command.make("list", {
-  state: Argument.Literals("state", ["waiting", "running", "retrying", "scheduled", "dead"]).pipe(
+  state: Argument.Literals("state", ["waiting", "running", "retrying", "scheduled", "queued", "dead"]).pipe(
     Argument.withDescription("Where the actions are")
   ),
   type: Flags.optionalText("type", "type", "Only actions of this type"),
@@ -174,6 +181,13 @@ const detailsOf = (entry: Inspector.Entry, now: DateTime.Utc): ReadonlyArray<rea
       return [
         ["parking id", text(entry.parkingId)],
         ["due", `${time(entry.dueAt)} (${relative(entry.dueAt, now)})`],
+        ["expires", time(entry.expiresAt)]
+      ]
+    case "queued":
+      return [
+        ["parking id", text(entry.parkingId)],
+        ["lane", `${text(entry.lane.name ?? entry.lane.type)} (${entry.lane.id})`],
+        ["waits since", `${time(entry.since)} (${relative(entry.since, now)})`],
         ["expires", time(entry.expiresAt)]
       ]
     case "dead":

@@ -103,7 +103,7 @@ export const cancel = Command.make("cancel", {
   )
 
 export const purge = Command.make("purge", {
-  state: Argument.Literals("state", ["waiting", "retrying", "scheduled"]),
+  state: Argument.Literals("state", ["waiting", "retrying", "scheduled", "queued"]),
   type: Flags.optionalText("type", "type", "Only actions of this type"),
   olderThan: Flags.duration("older-than", "Only actions at least this old"),
   limit: Flag.Int("limit").pipe(

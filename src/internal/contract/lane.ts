@@ -25,6 +25,14 @@ const backlog: Kind<NonNullable<LaneOptions["backlog"]>> = {
   fromText: () => undefined
 }
 
+/** The key of a lane, where an operator gives it. */
+export const keyRow: Kind<string> = {
+  expected: `a text of 1 to ${maxBytes} bytes without control characters`,
+  decode: (value) => typeof value === "string" && isKey(value) ? value : undefined,
+  show: (value) => shownKey(value),
+  fromText: () => undefined
+}
+
 /** The values that the options of a lane take. */
 export const laneRows = {
   name: text(/^[\w.-]{1,200}$/, "1 to 200 letters, digits, dots, dashes and underscores"),
@@ -114,8 +122,6 @@ const shownKey = (key: unknown): string => {
   return control.test(key) ? "a text with control characters" : `a text of ${Buffer.byteLength(key)} bytes`
 }
 
-const expected = `a text of 1 to ${maxBytes} bytes without control characters`
-
 /** The lane of a payload. */
 export const laneFor = (type: string, lane: LaneRule, payload: unknown): Result.Result<string, NoLane> => {
   let key: unknown
@@ -129,7 +135,7 @@ export const laneFor = (type: string, lane: LaneRule, payload: unknown): Result.
     ? Result.succeed(`${lane.name}\0${key}`)
     : Result.fail({
       _tag: "BadKey",
-      error: new InvalidOption({ option: "lane.key", contract: type, found: shownKey(key), expected })
+      error: new InvalidOption({ option: "lane.key", contract: type, found: shownKey(key), expected: keyRow.expected })
     })
 }
 

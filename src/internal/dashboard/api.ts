@@ -15,7 +15,7 @@ export class Guard extends HttpApiMiddleware.Service<Guard>()("effect-redis-work
 const { errors } = models
 const optional = Schema.optionalKey
 const params = { service: Schema.String }
-const State = Schema.Literals(["waiting", "running", "retrying", "scheduled", "dead"])
+const State = Schema.Literals(["waiting", "running", "retrying", "scheduled", "queued", "dead"])
 const filter = {
   reason: optional(models.Reason),
   actionType: optional(Schema.String),

@@ -3,7 +3,11 @@ import type * as Inspector from "../../Inspector.ts"
 import type * as models from "./models.ts"
 
 const idOf = (entry: Inspector.Entry): string =>
-  entry.state === "dead" ? entry.letter.id : entry.state === "scheduled" ? entry.parkingId : entry.entryId
+  entry.state === "dead"
+    ? entry.letter.id
+    : entry.state === "scheduled" || entry.state === "queued"
+    ? entry.parkingId
+    : entry.entryId
 
 export const entryOf = (entry: Inspector.Entry): typeof models.Entry.Type => ({
   state: entry.state,
@@ -15,9 +19,9 @@ export const entryOf = (entry: Inspector.Entry): typeof models.Entry.Type => ({
   size: entry.size,
   payload: entry.payload,
   verdict: entry.verdict,
-  addedAt: "addedAt" in entry ? entry.addedAt : undefined,
+  addedAt: "addedAt" in entry ? entry.addedAt : entry.state === "queued" ? entry.since : undefined,
   dueAt: "dueAt" in entry ? entry.dueAt : undefined,
-  expiresAt: entry.state === "scheduled" ? entry.expiresAt : undefined,
+  expiresAt: entry.state === "scheduled" || entry.state === "queued" ? entry.expiresAt : undefined,
   consumer: entry.state === "running" ? entry.consumer : undefined,
   idle: entry.state === "running" ? entry.idle : undefined,
   deliveries: "deliveries" in entry ? entry.deliveries : undefined,

@@ -138,7 +138,7 @@ export const Verdict = Schema.Struct({ fits: Schema.Boolean, issue: Text })
 
 /** An action in any state. Fields that the state does not have are `null`. */
 export const Entry = Schema.Struct({
-  state: Schema.Literals(["waiting", "running", "retrying", "scheduled", "dead"]),
+  state: Schema.Literals(["waiting", "running", "retrying", "scheduled", "queued", "dead"]),
   /** The id of the entry, of the parked action, or of the letter. */
   id: Schema.String,
   actionId: Text,
@@ -246,13 +246,13 @@ export const Verb = Schema.Union([
   Schema.Struct({
     verb: Schema.Literal("cancel"),
     id: Name,
-    state: Schema.Literals(["waiting", "retrying", "scheduled"])
+    state: Schema.Literals(["waiting", "retrying", "scheduled", "queued"])
   }),
   Schema.Struct({ verb: Schema.Literal("retryNow"), id: Name, state: Schema.Literals(["retrying", "scheduled"]) }),
   Schema.Struct({
     verb: Schema.Literal("bury"),
     id: Name,
-    state: Schema.Literals(["waiting", "retrying", "scheduled"])
+    state: Schema.Literals(["waiting", "retrying", "scheduled", "queued"])
   }),
   Schema.Struct({ verb: Schema.Literal("replay"), ids: Ids }),
   Schema.Struct({ verb: Schema.Literal("discard"), ids: Ids }),

@@ -18,7 +18,7 @@ const done = (count: number, left = 0, notes: ReadonlyArray<string> = []): Done 
 
 /** A parked action is found by its action id, all others by the id of their entry. */
 const targetOf = (service: string, { id, state }: { readonly id: string; readonly state: string }): Inspector.Target =>
-  state === "scheduled" ? { service, actionId: id } : { service, entryId: id }
+  state === "scheduled" || state === "queued" ? { service, actionId: id } : { service, entryId: id }
 
 const filterOf = (
   { actionType, before, errorType, reason }: Of<"replayMatching"> | Of<"discardMatching">

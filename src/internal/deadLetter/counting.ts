@@ -1,6 +1,7 @@
 /** Counts dead letters by reason, type and error. */
 import * as Effect from "effect/Effect"
 import type { Filter, Summary, SummaryGroup } from "../../DeadLetter.ts"
+import { dateOf } from "../base/dates.ts"
 import { array } from "../redis/reply.ts"
 import { countLetters, type ScanParams } from "../scripts/deadLetter.ts"
 import * as entry from "../wire/entry.ts"
@@ -12,7 +13,7 @@ export const make = ({ key, redis, scanOf }: Letters) => {
     const groups = new Map<string, SummaryGroup>()
     const scan = yield* scanOf(filter, "oldest")
     if (scan === undefined) return []
-    const timeOf = (id: string) => reading.dateOf(Math.min(entry.millisOf(id), scan.now))
+    const timeOf = (id: string) => dateOf(Math.min(entry.millisOf(id), scan.now))
     let rest: ScanParams | undefined = scan
     while (rest !== undefined) {
       const [found, last] = array(yield* redis.eval(countLetters.script)(rest))

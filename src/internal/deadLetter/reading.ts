@@ -1,10 +1,11 @@
 /**
  * From what the scripts reply about dead letters to typed values, and from a filter to what a script is asked for.
  */
-import * as DateTime from "effect/DateTime"
+import type * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type { Filter, Letter, Reason } from "../../DeadLetter.ts"
 import type { Redis, RedisError } from "../../Redis.ts"
+import { dateOf } from "../base/dates.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
 import { check, wholeMillis } from "../base/options.ts"
 import { array } from "../redis/reply.ts"
@@ -51,11 +52,6 @@ const numeric = (text: string | undefined): number => Number(text) || 0
 
 /** Whether bytes that are not UTF-8 were replaced on the way. The text then has more U+FFFD than the server counts. */
 export const isBroken = (text: string, counted: unknown): boolean => replacementsIn(text) > Number(counted)
-
-/** The last millisecond that a date can be. The id of an entry may be far beyond it. */
-const lastDate = 8.64e15
-
-export const dateOf = (millis: number): DateTime.Utc => DateTime.makeUnsafe(Math.min(millis, lastDate))
 
 /** Its id, unless that is ahead of the clock by which the worker noted the time. */
 const writtenAt = (id: string, notes: Notes): DateTime.Utc => {

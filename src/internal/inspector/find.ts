@@ -14,7 +14,7 @@ import type { Desk } from "./desk.ts"
 import { OtherEnvironment } from "./errors.ts"
 import { findRows } from "./options.ts"
 import { headBytes, shownBytes } from "./payloads.ts"
-import { deadFrom, type Reading, retryingFrom, runningFrom, scheduledFrom, waitingFrom } from "./rows.ts"
+import { deadFrom, queuedFrom, type Reading, retryingFrom, runningFrom, scheduledFrom, waitingFrom } from "./rows.ts"
 
 /** What is looked for: an entry, or an action that may be anywhere. */
 export type Wanted =
@@ -77,7 +77,8 @@ export const parkedAt = Effect.fnUntraced(
   function*({ redis }: Desk, names: Names, parkingId: string, reading: Reading) {
     const head = reading.payload ? shownBytes : headBytes
     const row = array(yield* redis.eval(lookAtParked.script)({ ...names, parkingId, head }))
-    return row.length === 0 ? undefined : yield* scheduledFrom(reading, row)
+    if (row.length === 0) return undefined
+    return row.length > 6 ? yield* queuedFrom(reading, row) : yield* scheduledFrom(reading, row)
   }
 )
 

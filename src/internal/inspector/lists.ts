@@ -11,6 +11,7 @@ import { array } from "../redis/reply.ts"
 import { maxLetters } from "../scripts/bounds.ts"
 import { listEntries, listParked, listRetries, maxLookedBytes } from "../scripts/inspect.ts"
 import type { Desk } from "./desk.ts"
+import { queuedIn } from "./lanes.ts"
 import { listRows } from "./options.ts"
 import { headBytes, shownBytes } from "./payloads.ts"
 import { deadFrom, type Reading, retryingFrom, runningFrom, scheduledFrom, waitingFrom } from "./rows.ts"
@@ -99,6 +100,13 @@ const scheduled = Effect.fnUntraced(function*({ redis }: Desk, names: Names, ask
   return yield* dueOf(asked, reply, scheduledFrom)
 })
 
+const queued = Effect.fnUntraced(function*(desk: Desk, names: Names, asked: Asked) {
+  const cursor = Number(
+    yield* Effect.fromResult(check("cursor", listRows.position, asked.cursor === "" ? "0" : asked.cursor))
+  )
+  return (yield* queuedIn(desk, names, { ...asked, lane: "", cursor })) satisfies Read<Inspector.QueuedEntry>
+})
+
 /** One step: at most 200 letters. The script filters by type. */
 const dead = Effect.fnUntraced(function*({ redis }: Desk, names: Names, asked: Asked) {
   const [cursor] = yield* entryCursor(asked.cursor)
@@ -124,7 +132,7 @@ const readers: {
     names: Names,
     asked: Asked
   ) => Effect.Effect<Read<Inspector.Entry>, InvalidOption | RedisError>
-} = { waiting, running, retrying, scheduled, dead }
+} = { waiting, running, retrying, scheduled, queued, dead }
 
 export const make = (desk: Desk, context: Context.Context<never>): Inspector.Inspector["Service"]["list"] => {
   const list = Effect.fnUntraced(

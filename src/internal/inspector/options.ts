@@ -7,7 +7,8 @@ import { isActionType } from "../wire/fields.ts"
 
 export const listRows = {
   limit: row(wholeNumber(1, maxEntries), 100),
-  state: oneOf("waiting", "running", "retrying", "scheduled", "dead")
+  state: oneOf("waiting", "running", "retrying", "scheduled", "queued", "dead"),
+  position: text(/^\d{1,15}$/, "the cursor of a page of the same list")
 } as const
 
 export const findRows = { limit: row(wholeNumber(1), 100_000) } as const
@@ -24,7 +25,7 @@ export const pauseRows = {
 } as const
 
 export const purgeRows = {
-  state: oneOf("waiting", "retrying", "scheduled"),
+  state: oneOf("waiting", "retrying", "scheduled", "queued"),
   olderThan: time(0, undefined, { example: "1 hour" }),
   limit: row(wholeNumber(0, undefined, { orInfinity: true }), Number.POSITIVE_INFINITY)
 } as const

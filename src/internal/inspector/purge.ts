@@ -42,7 +42,7 @@ export const make = (desk: Desk, list: Service["list"], context: Context.Context
   const replay: Service["replay"] = (service, id, options) =>
     Effect.flatMap(
       letters(service),
-      (letters) => permitting(service, "replay dead letters")(letters.replay(id, options))
+      (letters) => permitting(service, "replay dead letters", "xadd")(letters.replay(id, options))
     )
 
   const discard: Service["discard"] = (service, id) =>
@@ -51,7 +51,9 @@ export const make = (desk: Desk, list: Service["list"], context: Context.Context
   const replayMany: Service["replayMany"] = Effect.fnUntraced(function*(service, filter, options = {}) {
     const { limit = Infinity, onProgress = quiet, ...rest } = options
     const those = yield* letters(service)
-    const first = yield* permitting(service, "replay dead letters")(those.replayMany(filter, { ...rest, limit }))
+    const first = yield* permitting(service, "replay dead letters", "xadd")(
+      those.replayMany(filter, { ...rest, limit })
+    )
     yield* onProgress({ looked: first.replayed + first.missing + first.refused, done: first.replayed })
     return first
   })
@@ -115,7 +117,10 @@ export const make = (desk: Desk, list: Service["list"], context: Context.Context
           const states = ids.length === 0 ? [] : statesOf(yield* redis.eval(removeEntries.script)({ ...names, ids }))
           let removed = states.filter((state) => state === "waiting" || state === "retrying").length
           for (const entry of entries) {
-            if (entry.state === "scheduled" && (yield* removeParked(desk, names, entry.parkingId))) removed++
+            if (
+              (entry.state === "scheduled" || entry.state === "queued") &&
+              (yield* removeParked(desk, names, entry.parkingId))
+            ) removed++
           }
           return removed
         })
@@ -145,6 +150,8 @@ export const make = (desk: Desk, list: Service["list"], context: Context.Context
 const timeOf = (entry: Inspector.Entry): number =>
   entry.state === "scheduled"
     ? DateTime.toEpochMillis(entry.dueAt)
+    : entry.state === "queued"
+    ? entry.since === undefined ? Infinity : DateTime.toEpochMillis(entry.since)
     : "addedAt" in entry
     ? DateTime.toEpochMillis(entry.addedAt)
     : Infinity

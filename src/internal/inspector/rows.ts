@@ -3,7 +3,9 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Inspector from "../../Inspector.ts"
-import { dateOf, type Row as LetterRow } from "../deadLetter/reading.ts"
+import { dateOf } from "../base/dates.ts"
+import { type Row as LetterRow } from "../deadLetter/reading.ts"
+import { idOf, numberedAt, partsOf } from "../lanes/status.ts"
 import { isHeld } from "../redis/pauses.ts"
 import { array } from "../redis/reply.ts"
 import { decodeRecord, millisOf } from "../wire/entry.ts"
@@ -82,6 +84,19 @@ export const scheduledFrom = Effect.fnUntraced(function*(reading: Reading, row: 
     dueAt: dateOf(Number(due)),
     expiresAt: expires === "" ? undefined : dateOf(Number(expires))
   } satisfies Inspector.ScheduledEntry
+})
+
+export const queuedFrom = Effect.fnUntraced(function*(reading: Reading, row: unknown) {
+  const [id, size, data, length, number, expires, lane] = array(row)
+  const { key, ...owner } = partsOf(String(lane))
+  return {
+    state: "queued",
+    ...yield* commonOf(reading, size, data, length),
+    parkingId: String(id),
+    lane: { id: idOf(String(lane)), ...owner, key: reading.payload && key !== "" ? key : undefined },
+    since: numberedAt(String(number)),
+    expiresAt: expires === "" ? undefined : dateOf(Number(expires))
+  } satisfies Inspector.QueuedEntry
 })
 
 export const deadFrom = Effect.fnUntraced(

@@ -3,8 +3,8 @@ import type * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import type * as Inspector from "../../Inspector.ts"
+import { dateOf } from "../base/dates.ts"
 import { check, positiveTime, wholeMillis } from "../base/options.ts"
-import { dateOf } from "../deadLetter/reading.ts"
 import { type Names, uniqueKey } from "../redis/names.ts"
 import { everything } from "../redis/pauses.ts"
 import { array, strings } from "../redis/reply.ts"
@@ -19,7 +19,11 @@ type Service = Inspector.Inspector["Service"]
 
 /** A place of an action, as one look found it. The script of the verb looks again. */
 type Place =
-  | { readonly _tag: "Parked"; readonly id: string; readonly entry: Inspector.ScheduledEntry }
+  | {
+    readonly _tag: "Parked"
+    readonly id: string
+    readonly entry: Inspector.ScheduledEntry | Inspector.QueuedEntry
+  }
   | { readonly _tag: "Entry"; readonly id: string; readonly entry: Inspector.Entry }
 
 export const removeParked = Effect.fnUntraced(function*({ naming, redis }: Desk, names: Names, parkingId: string) {
@@ -45,7 +49,9 @@ export const make = (desk: Desk, context: Context.Context<never>) => {
     const wanted = yield* wantedOf(desk, target)
     const { complete, entry } = yield* search(desk, names, wanted, within)
     if (entry === undefined) return yield* gone(names, wanted.id, complete)
-    if (entry.state === "scheduled") return { _tag: "Parked", id: entry.parkingId, entry } satisfies Place
+    if (entry.state === "scheduled" || entry.state === "queued") {
+      return { _tag: "Parked", id: entry.parkingId, entry } satisfies Place
+    }
     if (entry.state === "dead") {
       return yield* new WrongState({
         operation,
@@ -93,7 +99,7 @@ export const make = (desk: Desk, context: Context.Context<never>) => {
         if (place._tag === "Parked") {
           const removed = yield* removeParked(desk, names, place.id)
           if (!removed) return yield* gone(names, place.id)
-          return { from: "scheduled", id: place.id } satisfies Inspector.Cancelled
+          return { from: place.entry.state, id: place.id } satisfies Inspector.Cancelled
         }
         const [state = "", consumer = ""] = strings(
           yield* redis.eval(removeEntries.script)({ ...names, ids: [place.id] })
@@ -120,6 +126,7 @@ export const make = (desk: Desk, context: Context.Context<never>) => {
       "retry",
       Effect.fnUntraced(function*(names, place) {
         if (place._tag === "Parked") {
+          if (place.entry.state === "queued") return yield* waitsInLane("retry", place.id, "retrying or scheduled")
           const at = yield* redis.eval(rescheduleScript.script)({ ...names, parkingId: place.id, when: "" })
           if (typeof at !== "string") return yield* gone(names, place.id)
           return
@@ -147,6 +154,7 @@ export const make = (desk: Desk, context: Context.Context<never>) => {
             expected: "scheduled"
           })
         }
+        if (place.entry.state === "queued") return yield* waitsInLane("reschedule", place.id, "scheduled")
         const at = yield* redis.eval(rescheduleScript.script)({ ...names, parkingId: place.id, when: time })
         return typeof at === "string" ? dateOf(Number(at)) : yield* gone(names, place.id)
       })
@@ -203,6 +211,9 @@ export const make = (desk: Desk, context: Context.Context<never>) => {
 
   return { cancel, retryNow, reschedule, bury, pause, resume }
 }
+
+const waitsInLane = (operation: string, id: string, expected: string) =>
+  new WrongState({ operation, id, state: "queued in its lane", expected })
 
 const delay = positiveTime("10 minutes")
 

@@ -1,48 +1,29 @@
 /** What a program does with the lanes of a service at run time. */
-import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { LaneLimits, LaneRef, Lanes, LaneStatus } from "../../Lanes.ts"
+import type { LaneLimits, LaneListOptions, Lanes, LaneTarget } from "../../Lanes.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
-import { check, time, wholeNumber } from "../base/options.ts"
-import { laneRows } from "../contract/lane.ts"
-import { namesOf } from "../redis/names.ts"
-import { array, strings } from "../redis/reply.ts"
-import { overrideRule, pauseLane, readLanes, resumeLane } from "../scripts/laneCalls.ts"
+import { check, text, time, wholeNumber } from "../base/options.ts"
+import { keyRow, laneRows } from "../contract/lane.ts"
+import { type Names, namesOf } from "../redis/names.ts"
+import { array } from "../redis/reply.ts"
+import { maxEntries } from "../scripts/bounds.ts"
+import { overrideRule, pauseLane, resumeLane } from "../scripts/laneCalls.ts"
+import { findLane, maxLanesListed, readLanes, readNames } from "../scripts/laneReads.ts"
+import { LaneNotFound } from "./errors.ts"
+import { idDigits, laneOf, nameOf, statusOf, summaryOf } from "./status.ts"
 
 const rows = {
-  limit: wholeNumber(1, 100),
+  limit: wholeNumber(1, maxLanesListed),
+  cursor: text(/^\d{1,16}(\.\d{1,16}){0,2}$/, "the cursor of a page of the same list"),
+  id: text(new RegExp(`^[0-9a-f]{${idDigits}}$`), "the id of the status of a lane"),
   pause: time("1 milli", "366 days", { example: "1 minute" })
 } as const
 
-const nameOf = (ref: LaneRef | Omit<LaneRef, "key">): string =>
-  ref.name === undefined ? `t:${ref.type ?? ""}` : `n:${ref.name}`
-
-const laneOf = (ref: LaneRef): string => `${nameOf(ref)}\0${ref.key}`
-
-const stateOf = (pause: string): Pick<LaneStatus, "state" | "until"> => {
-  if (pause.startsWith("halted")) return { state: "halted", until: undefined }
-  const until = Number(/^\d+/.exec(pause)?.[0] ?? 0)
-  return until > 0
-    ? { state: "paused", until: DateTime.makeUnsafe(until) }
-    : { state: "open", until: undefined }
-}
-
-const statusOf = (row: unknown): LaneStatus => {
-  const [lane, held, waiting, pause, places] = array(row)
-  const [name = "", key = ""] = String(lane).split("\0")
-  const own = name.slice(2)
-  return {
-    ...(name.startsWith("n:") ? { name: own, type: undefined } : { name: undefined, type: own }),
-    key: key === "" ? undefined : key,
-    held: Number(held),
-    waiting: Number(waiting),
-    holders: strings(places),
-    ...stateOf(String(pause))
-  }
-}
+/** Lanes that are looked at to find one by its id. */
+const maxLooked = 100_000
 
 /** An operator's rule: what is not given stays as the workers declare it. */
 const ruleOf = Effect.fnUntraced(function*(limits: LaneLimits) {
@@ -65,6 +46,65 @@ const ruleOf = Effect.fnUntraced(function*(limits: LaneLimits) {
   ].join(" ")
 })
 
+/** The name of a lane for scripts. */
+export const resolve = Effect.fnUntraced(function*(redis: Redis["Service"], names: Names, target: LaneTarget) {
+  if (!("id" in target)) {
+    yield* Effect.fromResult(check("key", keyRow, target.key))
+    yield* Effect.fromResult(
+      check(target.name === undefined ? "type" : "name", laneRows.name, target.name ?? target.type)
+    )
+    return laneOf(target)
+  }
+  const id = yield* Effect.fromResult(check("id", rows.id, target.id))
+  let cursor = ""
+  for (let looked = 0; looked < maxLooked; looked += maxEntries) {
+    const [lane, next] = array(yield* redis.eval(findLane.script)({ ...names, id, cursor, limit: maxEntries }))
+    if (typeof lane === "string" && lane !== "") return lane
+    cursor = String(next)
+    if (cursor === "") break
+  }
+  return yield* new LaneNotFound({ service: names.service, id })
+})
+
+/** A page of lanes, with or without their keys. */
+export const list = Effect.fnUntraced(
+  function*(redis: Redis["Service"], names: Names, options: LaneListOptions, showsKeys: boolean) {
+    const limit = yield* Effect.fromResult(check("limit", rows.limit, options.limit ?? maxLanesListed))
+    const cursor = options.cursor === undefined
+      ? ""
+      : yield* Effect.fromResult(check("cursor", rows.cursor, options.cursor))
+    const [now, next, found] = array(
+      yield* redis.eval(readLanes.script)({ ...names, cursor, limit, stopped: options.stopped === true })
+    )
+    const lanes = array(found).map(statusOf(Number(now), showsKeys))
+    return {
+      lanes: options.stopped === true ? lanes.filter(({ state }) => state !== "open") : lanes,
+      cursor: next === "" || next === undefined ? undefined : String(next)
+    }
+  }
+)
+
+export const summaries = (redis: Redis["Service"], names: Names) =>
+  Effect.map(redis.eval(readNames.script)(names), (reply) => array(array(reply)[1]).map(summaryOf))
+
+export const operations = (redis: Redis["Service"], names: Names): Lanes["Service"] => ({
+  list: (options = {}) => list(redis, names, options, true),
+  names: summaries(redis, names),
+  pause: Effect.fnUntraced(function*(target, duration) {
+    const millis = Math.ceil(Duration.toMillis(yield* Effect.fromResult(check("pause", rows.pause, duration))))
+    yield* redis.eval(pauseLane.script)({ ...names, lane: yield* resolve(redis, names, target), millis })
+  }),
+  resume: Effect.fnUntraced(function*(target) {
+    const lane = yield* resolve(redis, names, target)
+    return Number(yield* redis.eval(resumeLane.script)({ ...names, lane })) === 1
+  }),
+  limit: Effect.fnUntraced(function*(ref, limits) {
+    yield* Effect.fromResult(check(ref.name === undefined ? "type" : "name", laneRows.name, ref.name ?? ref.type))
+    const rule = limits === undefined ? "" : yield* ruleOf(limits)
+    yield* redis.eval(overrideRule.script)({ ...names, name: nameOf(ref), rule })
+  })
+})
+
 export const make = (redis: Redis["Service"], naming: QueueNamingShape, service: string) =>
   Effect.map(
     Effect.try({
@@ -76,27 +116,5 @@ export const make = (redis: Redis["Service"], naming: QueueNamingShape, service:
           expected: `a service whose names the naming can make (${cause instanceof Error ? cause.message : cause})`
         })
     }),
-    (names): Lanes["Service"] => ({
-      list: Effect.fnUntraced(function*({ after = "", limit = 100 } = {}) {
-        yield* Effect.fromResult(check("limit", rows.limit, limit))
-        const [cursor, found] = array(yield* redis.eval(readLanes.script)({ ...names, after, limit }))
-        return {
-          lanes: array(found).map(statusOf),
-          cursor: cursor === "" || cursor === undefined ? undefined : String(cursor)
-        }
-      }),
-      pause: Effect.fnUntraced(function*(ref, duration) {
-        const millis = Math.ceil(Duration.toMillis(yield* Effect.fromResult(check("pause", rows.pause, duration))))
-        yield* redis.eval(pauseLane.script)({ ...names, lane: laneOf(ref), millis })
-      }),
-      resume: (ref) =>
-        Effect.map(
-          redis.eval(resumeLane.script)({ ...names, lane: laneOf(ref) }),
-          (resumed) => Number(resumed) === 1
-        ),
-      limit: Effect.fnUntraced(function*(ref, limits) {
-        const rule = limits === undefined ? "" : yield* ruleOf(limits)
-        yield* redis.eval(overrideRule.script)({ ...names, name: nameOf(ref), rule })
-      })
-    })
+    (names) => operations(redis, names)
   )

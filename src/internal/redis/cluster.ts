@@ -5,14 +5,15 @@ import { InvalidOption } from "../base/invalidOption.ts"
 import { actionStream, inbox, type Names } from "./names.ts"
 import { slotOf, tagOf } from "./slot.ts"
 
-const clusters = new WeakSet<Redis["Service"]>()
+/** A property, so that a service that wraps another one with `{ ...redis }` has it too. */
+const mark = Symbol("effect-redis-workers/cluster")
 
 /** Registers a layer that speaks to a cluster. */
 export const register = (redis: Redis["Service"]): void => {
-  clusters.add(redis)
+  Object.assign(redis, { [mark]: true })
 }
 
-export const isCluster = (redis: Redis["Service"]): boolean => clusters.has(redis)
+export const isCluster = (redis: Redis["Service"]): boolean => mark in redis
 
 /** Whether a key is in another slot than `own`; `undefined` for a single server, which has no slots. */
 export const slotsOf = (redis: Redis["Service"], own: string): ((key: string) => boolean) | undefined => {

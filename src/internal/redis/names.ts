@@ -134,6 +134,8 @@ export interface Names {
   readonly lanesRules: string
   /** Sorted set of lanes by theoretical arrival time. */
   readonly lanesRates: string
+  /** Sorted set of `<lane>␀`: the lanes that are paused or halted. */
+  readonly lanesStopped: string
   /** Hash of pauses: `*`, a type or a lane → until when, and why. */
   readonly paused: string
   /** Hash of the capabilities that the workers of the service have. */
@@ -227,6 +229,7 @@ export const namesOf = (naming: QueueNamingShape, service: string): Names => {
     lanesSequence: key(naming, service, "lanes", "sequence"),
     lanesRules: key(naming, service, "lanes", "rules"),
     lanesRates: key(naming, service, "lanes", "rates"),
+    lanesStopped: key(naming, service, "lanes", "stopped"),
     paused: key(naming, service, "paused"),
     features: key(naming, service, "features"),
     scheduleSpecs: key(naming, service, "schedules", "specs"),

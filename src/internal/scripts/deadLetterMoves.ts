@@ -44,7 +44,7 @@ local made
 local function lanes()
   if not made then
     ${luaRecords}${luaLanes}
-    made = lanesOf(stream, KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], now(), ${maxLetIn})
+    made = lanesOf(stream, KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], now(), ${maxLetIn})
   end
   return made
 end
@@ -146,7 +146,11 @@ if notes.reason ~= 'undeliverable' then
   kept = redis.pcall('XADD', dead, '*', unpack(rest))
   if type(kept) == 'table' then
     -- Taken back, so that the next call does not answer twice.
-    if kind == 'stream' then redis.call('XDEL', target, pushed) else redis.call('LPOP', target) end
+    if kind == 'stream' then
+      redis.call('XDEL', target, pushed)
+    else
+      redis.call('LPOP', target)
+    end
     return { 'refused', kept.err }
   end
 end

@@ -2,8 +2,9 @@
  * Scripts that show what is in Redis for a service. They read a bounded part in each call, change nothing, and transfer at
  * most the head of each payload.
  */
-import { expiresField } from "../wire/entry.ts"
+import { expiresField, laneField } from "../wire/entry.ts"
 import { maxEntries } from "./bounds.ts"
+import { luaNotes } from "./lanes.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 
@@ -20,12 +21,13 @@ const luaInfo = `local function infoOf(flat)
   return info
 end
 local function groupRows()
-  return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('XINFO', 'GROUPS', KEYS[1]) or {}
+  if redis.call('EXISTS', KEYS[1]) == 0 then return {} end
+  return redis.call('XINFO', 'GROUPS', KEYS[1])
 end
 `
 
 /** Lua: size of an entry, its data up to \`head\` bytes, and its field \`expires\`. */
-const luaHead = `local function headOf(fields)
+export const luaHead = `local function headOf(fields)
   local size, data, expires = 0, nil, ''
   for i = 1, #fields do size = size + #fields[i] end
   for i = 1, #fields - 1, 2 do
@@ -78,10 +80,22 @@ end
 local oldest = redis.call('XRANGE', stream, read and '(' .. read or '-', '+', 'COUNT', 1)[1]
 local newest = redis.call('XREVRANGE', dead, '+', '-', 'COUNT', 1)[1]
 return {
-  integer(now()), redis.call('XLEN', stream), redis.call('XLEN', dead), newest and newest[1] or '',
-  redis.call('ZCARD', due), first(due), redis.call('ZCARD', parked), first(parked),
-  redis.call('ZCARD', schedules), redis.call('GET', lease) or '', redis.call('HKEYS', features),
-  redis.call('HGETALL', paused), groups, consumers, oldest and oldest[1] or '', held
+  integer(now()),
+  redis.call('XLEN', stream),
+  redis.call('XLEN', dead),
+  newest and newest[1] or '',
+  redis.call('ZCARD', due),
+  first(due),
+  redis.call('ZCARD', parked),
+  first(parked),
+  redis.call('ZCARD', schedules),
+  redis.call('GET', lease) or '',
+  redis.call('HKEYS', features),
+  redis.call('HGETALL', paused),
+  groups,
+  consumers,
+  oldest and oldest[1] or '',
+  held
 }
 `,
   keys: (params) => [
@@ -296,7 +310,8 @@ for _, row in ipairs(groupRows()) do
 end
 local row = read and redis.call('XPENDING', stream, group, id, id, 1)[1]
 if row then
-  local at, record = redis.call('ZSCORE', due, id), redis.call('HGET', records, id) or ''
+  local at = redis.call('ZSCORE', due, id)
+  local record = redis.call('HGET', records, id) or ''
   if row[2] == waiting then
     return { 'retrying', { id, size, data, length, row[2], at or '0', row[4], record } }
   end
@@ -309,19 +324,26 @@ return { state, { id, size, data, length, '', 0, 0, '' } }
   args: (params) => [params.group, params.waitingConsumer, params.id, String(params.head)]
 })
 
-/** One parked action, as a row of {@link listParked}; nothing if it is not parked. */
+/** One parked action, as a row of {@link listParked}, or of `listQueued` if it waits in a lane; nothing if it is not parked. */
 export const lookAtParked = define<{
   readonly parkedEntries: string
   readonly parkedDue: string
   readonly parkingId: string
   readonly head: number
 }>({
-  lua: `${luaRecords}
+  lua: `${luaRecords}${luaNotes}
 local entries, due, id, head = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
 ${luaHead}local record = redis.call('HGET', entries, id)
 if not record then return {} end
 local size, data, length, expires = headOf(unpacked(record))
-return { id, size, data, length, redis.call('ZSCORE', due, id) or '0', expires }
+local at = redis.call('ZSCORE', due, id)
+if at then return { id, size, data, length, at, expires } end
+-- It waits in a lane.
+local values, lane = unpacked(record), ''
+for i = 1, #values - 1, 2 do
+  if values[i] == '${laneField}' then lane = values[i + 1] end
+end
+return { id, size, data, length, numberIn(record) or '0', expires, lane }
 `,
   keys: (params) => [params.parkedEntries, params.parkedDue],
   args: (params) => [params.parkingId, String(params.head)]

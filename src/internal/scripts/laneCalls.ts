@@ -6,7 +6,7 @@ import { array } from "../redis/reply.ts"
 import { expiresField, laneField, replaysField } from "../wire/entry.ts"
 import { maxEntries } from "./bounds.ts"
 import { luaEnter, luaFields } from "./enter.ts"
-import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
+import { type LaneKeys, laneKeys, luaLanes, luaNamed, maxLetIn } from "./lanes.ts"
 import { luaLacks, luaWhen, type SendTerms } from "./park.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
@@ -16,7 +16,7 @@ const luaBegin = `${luaNow}${luaInteger}${luaRecords}${luaEnter}${luaLanes}`
 
 /** Lua: the lanes of a call whose keys begin at a place. */
 const luaMade = (from: number, most: number | string): string =>
-  `lanesOf(${Array.from({ length: 8 }, (_, i) => `KEYS[${from + i}]`).join(", ")}, time, ${most})`
+  `lanesOf(${Array.from({ length: 9 }, (_, i) => `KEYS[${from + i}]`).join(", ")}, time, ${most})`
 
 // -----------------------------------------------------------------------------
 // sending
@@ -44,7 +44,7 @@ const laned = { data: "text", lane: "lane" } as const
  */
 export const sendLaned = define<SendLanedParams>({
   lua: `${luaBegin}${luaWhen}${luaLacks}
-local features, unique = KEYS[1], KEYS[10]
+local features, unique = KEYS[1], KEYS[11]
 local needs, within, hash, when, traceparent, rule = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6], ARGV[7]
 local missing = lacks(features, needs)
 if missing then return missing end
@@ -130,7 +130,7 @@ export const adopt = define<
   }
 >({
   lua: `${luaBegin}
-local stream, entries, held, records = KEYS[1], KEYS[2], KEYS[4], KEYS[9]
+local stream, entries, held, records = KEYS[1], KEYS[2], KEYS[4], KEYS[10]
 local group, consumer, retain = ARGV[1], ARGV[2], ARGV[3] == '1'
 local time, replies, moved = now(), {}, {}
 local lanes = ${luaMade(1, maxLetIn)}
@@ -268,6 +268,7 @@ for _ = 1, ${maxLanes} do
   end
   lanes.fill(lane)
 end
+for _, member in ipairs(redis.call('ZRANGE', KEYS[9], 0, ${maxLanes - 1})) do lanes.settles(member:sub(1, -2)) end
 local from = placesAfter == '' and '-' or placesAfter
 local places = redis.call('ZRANGE', held, from, '+', 'BYLEX', 'LIMIT', 0, ${maxEntries})
 for _, place in ipairs(places) do
@@ -310,10 +311,11 @@ export const decodeHealed = (reply: unknown): Healed => {
  * nothing.
  */
 export const declareRule = define<{ readonly lanesRules: string; readonly name: string; readonly rule: string }>({
-  lua: `local field, rule = 'declared:' .. ARGV[1], 'w ' .. ARGV[2]
+  lua: `${luaNamed}local field, rule = 'declared:' .. ARGV[1], 'w ' .. ARGV[2]
 local before = redis.call('HGET', KEYS[1], field)
 if before == rule then return false end
 redis.call('HSET', KEYS[1], field, rule)
+named(KEYS[1], ARGV[1])
 return before and before:sub(1, 1) == 'w' and before:sub(3)
 `,
   keys: (params) => [params.lanesRules],
@@ -322,11 +324,12 @@ return before and before:sub(1, 1) == 'w' and before:sub(3)
 
 /** Sets or removes (empty) the operator's rule of a lane. Lanes follow it when they are looked at next. */
 export const overrideRule = define<{ readonly lanesRules: string; readonly name: string; readonly rule: string }>({
-  lua: `local field = 'override:' .. ARGV[1]
+  lua: `${luaNamed}local field = 'override:' .. ARGV[1]
 if ARGV[2] == '' then
   redis.call('HDEL', KEYS[1], field)
 else
   redis.call('HSET', KEYS[1], field, 'o ' .. ARGV[2])
+  named(KEYS[1], ARGV[1])
 end
 return redis.status_reply('OK')
 `,
@@ -335,15 +338,18 @@ return redis.status_reply('OK')
 })
 
 /** Pauses a lane for some time; a longer pause stays. A lane that is halted stays halted. */
-export const pauseLane = define<{ readonly lanesRules: string; readonly lane: string; readonly millis: number }>({
+export const pauseLane = define<
+  { readonly lanesRules: string; readonly lanesStopped: string; readonly lane: string; readonly millis: number }
+>({
   lua: `${luaNow}${luaInteger}
 local field, till = 'pause:' .. ARGV[1], now() + tonumber(ARGV[2])
 local before = redis.call('HGET', KEYS[1], field)
 if before and (before:sub(1, 6) == 'halted' or (tonumber(before:match('^%d+')) or 0) >= till) then return false end
 redis.call('HSET', KEYS[1], field, integer(till))
+redis.call('ZADD', KEYS[2], 0, ARGV[1] .. '\\0')
 return integer(till)
 `,
-  keys: (params) => [params.lanesRules],
+  keys: (params) => [params.lanesRules, params.lanesStopped],
   args: (params) => [params.lane, String(params.millis)]
 })
 
@@ -351,49 +357,11 @@ return integer(till)
 export const resumeLane = define<LaneKeys & { readonly lane: string }>({
   lua: `${luaBegin}
 local time = now()
-local resumed = redis.call('HDEL', KEYS[7], 'pause:' .. ARGV[1])
-${luaMade(1, maxLetIn)}.fill(ARGV[1])
+local lanes = ${luaMade(1, maxLetIn)}
+local resumed = lanes.opens(ARGV[1])
+lanes.fill(ARGV[1])
 return resumed
 `,
   keys: laneKeys,
   args: (params) => [params.lane]
-})
-
-/**
- * Lists lanes that hold or wait, in the order of their names. Replies with where to continue (empty: that was all), and for each
- * lane its name, how many hold it and wait, its pause, and the places of those that hold it, at most ten.
- */
-export const readLanes = define<LaneKeys & { readonly after: string; readonly limit: number }>({
-  lua: `local held, waiting, rules = KEYS[4], KEYS[5], KEYS[7]
-local after, limit, replies = ARGV[1], tonumber(ARGV[2]), {}
-local function laneOf(member)
-  local name = member:find('\\0', 1, true)
-  return member:sub(1, member:find('\\0', name + 1, true) - 1)
-end
-local function nextIn(key)
-  local member = redis.call('ZRANGE', key, after == '' and '-' or '[' .. after .. '\\1', '+', 'BYLEX', 'LIMIT', 0, 1)[1]
-  return member and laneOf(member)
-end
-while true do
-  local one, other = nextIn(held), nextIn(waiting)
-  local lane = one
-  if other and (not one or other < one) then lane = other end
-  if not lane then
-    after = ''
-    break
-  end
-  if #replies == limit then break end
-  local from, to = '[' .. lane .. '\\0', '(' .. lane .. '\\1'
-  local places = redis.call('ZRANGE', held, from, to, 'BYLEX', 'LIMIT', 0, 10)
-  for i = 1, #places do places[i] = places[i]:sub(#lane + 2) end
-  replies[#replies + 1] = {
-    lane, redis.call('ZLEXCOUNT', held, from, to), redis.call('ZLEXCOUNT', waiting, from, to),
-    redis.call('HMGET', rules, 'pause:' .. lane)[1] or '', places
-  }
-  after = lane
-end
-return { after, replies }
-`,
-  keys: laneKeys,
-  args: (params) => [params.after, String(params.limit)]
 })

@@ -14,9 +14,15 @@ export const maxLetIn = 100
 /** The number of bytes of records after which a call lets in no more. */
 export const maxLetInBytes = 1024 * 1024
 
-/** The digits of a place in the queue. Places at the head count down from the middle. */
+/** The digits of a number in the queue. Numbers at the head count down from the middle. */
 const digits = 16
 const middle = "1e15"
+
+/** Where the parking id begins in a member of the queue, counted from the end of its lane: the number, a dot and a time. */
+const idAt = digits + 1 + 13 + 3
+
+/** A number in the queue, and when it was given, in milliseconds. */
+export const numberPattern = /^(\d{16})\.(\d{13})$/
 
 /** The name of a lane. */
 export const laneOf = (name: string, key: string): string => `${name}\0${key}`
@@ -31,6 +37,7 @@ export interface LaneKeys {
   readonly lanesSequence: string
   readonly lanesRules: string
   readonly lanesRates: string
+  readonly lanesStopped: string
 }
 
 export const laneKeys = (keys: LaneKeys): ReadonlyArray<string> => [
@@ -41,8 +48,26 @@ export const laneKeys = (keys: LaneKeys): ReadonlyArray<string> => [
   keys.lanesWaiting,
   keys.lanesSequence,
   keys.lanesRules,
-  keys.lanesRates
+  keys.lanesRates,
+  keys.lanesStopped
 ]
+
+/** Lua: keeps the names of lanes, so that their limits can be listed. Declared and overridden limits are few, pauses are not. */
+export const luaNamed = `local function named(rules, name)
+  local names = redis.call('HMGET', rules, 'names')[1] or ''
+  if (names .. ' '):find(' ' .. name .. ' ', 1, true) then return end
+  redis.call('HSET', rules, 'names', names .. ' ' .. name)
+end
+`
+
+/** Lua: reads what a record notes. That is the hash of a key of a deduplication, and the number in the queue. */
+export const luaNotes = `local function hashIn(record)
+  return record:match('^(%x+)[ \\n]') or ''
+end
+local function numberIn(record)
+  return record:match('^%x* (%d+%.%d+)\\n')
+end
+`
 
 /**
  * Lua: the lanes of a call, made when one is needed. Wants `integer`, `packed`, `unpacked` and `enter`. `most` is how many
@@ -51,30 +76,36 @@ export const laneKeys = (keys: LaneKeys): ReadonlyArray<string> => [
  * - `enter` appends an action that finds a place, and queues it otherwise
  * - `leave` gives a place back and lets the next in
  * - `fill` lets in the head of a lane while there is a place, no pause and a token
+ *
+ * Each call to the server costs about as much as a plain append, so that what was read is kept for the time of the call.
  */
-export const luaLanes = `local function lanesOf(stream, entries, due, held, waiting, sequence, rules, rates, time, most)
-  local lanes, known, groups = { note = '', letIn = 0, over = 0, superseded = 0, marked = false }, {}, nil
-  local named = {}
+export const luaLanes =
+  `local function lanesOf(stream, entries, due, held, waiting, sequence, rules, rates, stopped, time, most)
+  local lanes, known, ruleOf, counts = { note = '', letIn = 0, over = 0, superseded = 0, marked = false }, {}, {}, {}
   local work, bytes = 0, 0
 
   -- A lane is a range of members that begin with its name.
   local function first(key, lane)
     return redis.call('ZRANGE', key, '[' .. lane .. '\\0', '(' .. lane .. '\\1', 'BYLEX', 'LIMIT', 0, 1)[1]
   end
-  local function count(key, lane)
-    return redis.call('ZLEXCOUNT', key, '[' .. lane .. '\\0', '(' .. lane .. '\\1')
+  local function places(lane)
+    local found = counts[lane]
+    if not found then
+      found = redis.call('ZLEXCOUNT', held, '[' .. lane .. '\\0', '(' .. lane .. '\\1')
+      counts[lane] = found
+    end
+    return found
+  end
+  local function occupy(lane, id)
+    redis.call('ZADD', held, 0, lane .. '\\0' .. id)
+    if counts[lane] then counts[lane] = counts[lane] + 1 end
   end
 
   -- The operator's rule goes before that of the workers, and theirs before that of the sender.
-  local function readRule(name, brought)
-    local found = redis.call('HMGET', rules, 'declared:' .. name, 'override:' .. name)
-    if brought and not found[1] then
-      redis.call('HSET', rules, 'declared:' .. name, 's ' .. brought)
-      found[1] = 's ' .. brought
-    end
+  local function ruleIn(name, declared, override)
     local parts, at = {}, 0
-    for part in (found[1] or ''):gmatch('%S+') do parts[#parts + 1] = part end
-    for part in (found[2] or ''):gmatch('%S+') do
+    for part in (declared or ''):gmatch('%S+') do parts[#parts + 1] = part end
+    for part in (override or ''):gmatch('%S+') do
       at = at + 1
       if part ~= '-' then parts[at] = part end
     end
@@ -82,40 +113,48 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
       places = tonumber(parts[2]) or 1, limit = tonumber(parts[3]), period = tonumber(parts[4]),
       backlog = parts[5] or 'wait', halts = parts[6] == 'halt',
       allPlaces = tonumber(parts[7]), allLimit = tonumber(parts[8]), allPeriod = tonumber(parts[9]),
-      all = name .. '\\0', isHalted = false, paused = 0
+      all = name .. '\\0'
     }
     rule.hasAll = rule.allPlaces ~= nil or rule.allLimit ~= nil
+    ruleOf[name] = rule
     return rule
   end
 
-  -- The rule is read once for a name, and the pause once for a lane.
-  local function ruleOf(lane, brought)
-    local rule = known[lane]
-    if rule then return rule end
+  -- The rule of a name is read once, with the pause of its first lane.
+  local function stateOf(lane, brought)
+    local state = known[lane]
+    if state then return state, state.rule end
     local name = lane:sub(1, lane:find('\\0', 1, true) - 1)
-    local base = named[name]
-    if not base then
-      base = readRule(name, brought)
-      named[name] = base
+    local rule, pause = ruleOf[name], nil
+    if rule then
+      pause = redis.call('HMGET', rules, 'pause:' .. lane)[1]
+    else
+      local found = redis.call('HMGET', rules, 'declared:' .. name, 'override:' .. name, 'pause:' .. lane)
+      pause = found[3]
+      if brought and not found[1] then
+        found[1] = 's ' .. brought
+        redis.call('HSET', rules, 'declared:' .. name, found[1])
+        ${luaNamed}named(rules, name)
+      end
+      rule = ruleIn(name, found[1], found[2])
     end
-    rule = {}
-    for key, value in pairs(base) do rule[key] = value end
-    local pause = redis.call('HMGET', rules, 'pause:' .. lane)[1]
+    state = { rule = rule, paused = 0, isHalted = false, isOver = false }
     if pause then
-      rule.paused = tonumber(pause:match('^%d+')) or 0
-      rule.isHalted = pause:sub(1, 6) == 'halted'
-      rule.isOver = not rule.isHalted and rule.paused <= time
+      state.paused = tonumber(pause:match('^%d+')) or 0
+      state.isHalted = pause:sub(1, 6) == 'halted'
+      state.isOver = not state.isHalted and state.paused <= time
     end
-    known[lane] = rule
-    return rule
+    known[lane] = state
+    return state, rule
   end
 
+  -- A second group would run what waits for its turn.
   local function isOneGroup()
-    if groups == nil then
+    if lanes.groups == nil then
       local found = redis.pcall('XINFO', 'GROUPS', stream)
-      groups = found.err ~= nil or #found < 2
+      lanes.groups = found.err == nil and #found or 0
     end
-    return groups
+    return lanes.groups < 2
   end
 
   -- A leaky bucket that is kept as the time at which it is empty.
@@ -130,6 +169,10 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
     local empty = math.max(time, tonumber(redis.call('ZSCORE', rates, key) or 0)) + period / limit
     redis.call('ZADD', rates, string.format('%.3f', empty), key)
   end
+  local function takeTokens(lane, rule)
+    takeToken(lane, rule.limit, rule.period)
+    takeToken(rule.all, rule.allLimit, rule.allPeriod)
+  end
 
   local function mark(lane, at)
     redis.call('ZADD', due, 'LT', integer(at), 'lane\\0' .. lane)
@@ -137,34 +180,35 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
   end
 
   -- Whether the lane has a place now; else when it may have one, and whether only the lane of all keys has none.
-  local function isFree(lane, rule)
-    if rule.isHalted or not isOneGroup() then return false end
-    if rule.paused > time then return false, rule.paused end
-    if count(held, lane) >= rule.places then return false end
+  local function isFree(lane, state)
+    local rule = state.rule
+    if state.isHalted then return false end
+    if state.paused > time then return false, state.paused end
+    if places(lane) >= rule.places or not isOneGroup() then return false end
     local at = tokenAt(lane, rule.limit, rule.period)
     if at > time then return false, at end
     if not rule.hasAll then return true end
-    if rule.allPlaces and count(held, rule.all) >= rule.allPlaces then return false, nil, true end
+    if rule.allPlaces and places(rule.all) >= rule.allPlaces then return false, nil, true end
     at = tokenAt(rule.all, rule.allLimit, rule.allPeriod)
     if at > time then return false, at, true end
     return true
   end
 
-  local function place()
-    return redis.call('INCR', sequence)
-  end
-  local function queue(lane, id, record, isHead)
-    local number = place()
+  local function nextNumber(isHead)
+    local number = redis.call('INCR', sequence)
     if isHead then number = -number end
-    redis.call('HSET', entries, id, record)
-    redis.call('ZADD', waiting, 0, lane .. '\\0' .. string.format('%0${digits}.0f', ${middle} + number) .. '\\0' .. id)
+    return string.format('%0${digits}.0f.%013.0f', ${middle} + number, time)
+  end
+  local function queue(lane, id, note, record, isHead)
+    local number = nextNumber(isHead)
+    redis.call('HSET', entries, id, note .. ' ' .. number .. '\\n' .. record)
+    redis.call('ZADD', waiting, 0, lane .. '\\0' .. number .. '\\0' .. id)
   end
   -- A lane that waits for the lane of all keys has one place in the line there.
   local function standInLine(lane, rule, at)
     local id = 'all\\0' .. lane
     if redis.call('HSETNX', entries, id, '\\n') == 1 then
-      local number = string.format('%0${digits}.0f', ${middle} + place())
-      redis.call('ZADD', waiting, 0, rule.all .. '\\0' .. number .. '\\0' .. id)
+      redis.call('ZADD', waiting, 0, rule.all .. '\\0' .. nextNumber() .. '\\0' .. id)
     end
     if at then mark(rule.all, at) end
   end
@@ -188,11 +232,10 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
   local function admit(lane, rule, ...)
     local id = enter(redis.pcall, stream, ...)
     if type(id) == 'table' then return nil, id.err end
-    redis.call('ZADD', held, 0, lane .. '\\0' .. id)
-    if rule.hasAll then redis.call('ZADD', held, 0, rule.all .. '\\0' .. id) end
+    occupy(lane, id)
+    if rule.hasAll then occupy(rule.all, id) end
     if rule.backlog == 'drop' then noteHolder(lane, id, { ... }) end
-    takeToken(lane, rule.limit, rule.period)
-    takeToken(rule.all, rule.allLimit, rule.allPeriod)
+    takeTokens(lane, rule)
     lanes.letIn = lanes.letIn + 1
     return id
   end
@@ -202,11 +245,12 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
     redis.call('HDEL', entries, id)
   end
 
-  -- What was replaced by a newer action. A worker answers a caller who waits for it.
+  -- What was replaced by a newer action. A worker answers a caller who waits for it. Many wait only where the rule was another.
   local function supersede(lane)
-    local member = first(waiting, lane)
-    while member do
-      local id = member:sub(#lane + ${digits + 3})
+    for _ = 1, ${maxLetIn} do
+      local member = first(waiting, lane)
+      if not member then return end
+      local id = member:sub(#lane + ${idAt})
       local record = redis.call('HGET', entries, id)
       remove(member, id)
       if record then
@@ -220,7 +264,6 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
         end
         lanes.superseded = lanes.superseded + 1
       end
-      member = first(waiting, lane)
     end
   end
 
@@ -233,15 +276,16 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
     end
     member = first(waiting, lane)
     if not member then return nil end
-    local record = redis.call('HGET', entries, member:sub(#lane + ${digits + 3}))
+    local record = redis.call('HGET', entries, member:sub(#lane + ${idAt}))
     return record and actionIdOf(unpacked(record)) or '', ''
   end
 
   -- \`isAccepted\` is for actions that may not be refused any more.
   function lanes.enter(lane, brought, id, isAccepted, ...)
-    local rule = ruleOf(lane, brought)
+    local state, rule = stateOf(lane, brought)
+    if state.isOver then lanes.opens(lane, state) end
     local isFirst = not first(waiting, lane)
-    local free, at, isForAll = isFree(lane, rule)
+    local free, at, isForAll = isFree(lane, state)
     if free and isFirst and not (rule.hasAll and first(waiting, rule.all)) then
       local entry, err = admit(lane, rule, ...)
       if err then return 'failed', err end
@@ -253,19 +297,20 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
         if actionId then return 'duplicate', actionId, entryId end
       elseif rule.backlog == 'latest' then
         supersede(lane)
-      elseif tonumber(rule.backlog) and count(waiting, lane) >= tonumber(rule.backlog) then
-        return 'full'
+      elseif tonumber(rule.backlog) then
+        local waits = redis.call('ZLEXCOUNT', waiting, '[' .. lane .. '\\0', '(' .. lane .. '\\1')
+        if waits >= tonumber(rule.backlog) then return 'full' end
       end
     end
-    queue(lane, id, lanes.note .. '\\n' .. packed(...), false)
+    queue(lane, id, lanes.note, packed(...), false)
     if free then lanes.fill(lane) elseif isFirst then later(lane, rule, at, isForAll) end
     return 'waiting'
   end
 
   -- To the head of a lane that is halted, to the end of any other.
   function lanes.returns(lane, id, ...)
-    if not ruleOf(lane).isHalted then return lanes.enter(lane, nil, id, true, ...) end
-    queue(lane, id, '\\n' .. packed(...), true)
+    if not stateOf(lane).isHalted then return lanes.enter(lane, nil, id, true, ...) end
+    queue(lane, id, '', packed(...), true)
     return 'waiting'
   end
 
@@ -275,10 +320,9 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
     while member do
       if work >= most then return mark(all, time) end
       work = work + 1
-      local id = member:sub(#all + ${digits + 3})
+      local id = member:sub(#all + ${idAt})
       local lane = id:sub(5)
-      local rule = ruleOf(lane)
-      local free, at, isForAll = isFree(lane, rule)
+      local free, at, isForAll = isFree(lane, (stateOf(lane)))
       -- Only the lane of all keys is full: those that wait for it stay in line.
       if not free and isForAll then
         if at then mark(all, at) end
@@ -292,19 +336,18 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
 
   function lanes.fill(lane, isNext)
     if lane:byte(-1) == 0 then return fillAll(lane) end
-    local rule = ruleOf(lane)
-    if rule.isOver then
-      redis.call('HDEL', rules, 'pause:' .. lane)
-      rule.isOver = false
-    end
-    local member = first(waiting, lane)
-    while member do
-      local free, at, isForAll = isFree(lane, rule)
+    local state, rule = stateOf(lane)
+    if state.isOver then lanes.opens(lane, state) end
+    -- What leaves a lane without a place calls again.
+    while not state.isHalted and places(lane) < rule.places do
+      local member = first(waiting, lane)
+      if not member then return end
+      local free, at, isForAll = isFree(lane, state)
       if free and rule.hasAll and not isNext and first(waiting, rule.all) then free, isForAll = false, true end
       if not free then return later(lane, rule, at, isForAll) end
       if work >= most or bytes >= ${maxLetInBytes} then return mark(lane, time) end
       work = work + 1
-      local id = member:sub(#lane + ${digits + 3})
+      local id = member:sub(#lane + ${idAt})
       local record = redis.call('HGET', entries, id)
       if not record then
         redis.call('ZREM', waiting, member)
@@ -322,61 +365,84 @@ export const luaLanes = `local function lanesOf(stream, entries, due, held, wait
           isNext = false
         end
       end
-      member = first(waiting, lane)
     end
   end
 
   -- Takes a place for an entry that is in the stream already, if there is one.
   function lanes.take(lane, brought, id)
-    local rule = ruleOf(lane, brought)
-    if not isFree(lane, rule) or first(waiting, lane) or (rule.hasAll and first(waiting, rule.all)) then return false end
-    redis.call('ZADD', held, 0, lane .. '\\0' .. id)
-    if rule.hasAll then redis.call('ZADD', held, 0, rule.all .. '\\0' .. id) end
+    local state, rule = stateOf(lane, brought)
+    if not isFree(lane, state) or first(waiting, lane) or (rule.hasAll and first(waiting, rule.all)) then return false end
+    occupy(lane, id)
+    if rule.hasAll then occupy(rule.all, id) end
     if rule.backlog == 'drop' then
       local found = redis.call('XRANGE', stream, id, id)[1]
       noteHolder(lane, id, found and found[2] or {})
     end
-    takeToken(lane, rule.limit, rule.period)
-    takeToken(rule.all, rule.allLimit, rule.allPeriod)
+    takeTokens(lane, rule)
     return true
   end
 
   -- Moves an entry that was in the stream behind its lane.
   function lanes.queue(lane, id, values)
-    queue(lane, id, '\\n' .. packed(unpack(values)), false)
+    queue(lane, id, '', packed(unpack(values)), false)
     lanes.fill(lane)
   end
 
-  function lanes.leave(lane, id, gaveUp)
+  -- Gives back the place of an entry: that of its key, and that of all keys.
+  function lanes.release(lane, id)
     local all = lane:sub(1, lane:find('\\0', 1, true))
-    local both = redis.call('ZREM', held, lane .. '\\0' .. id, all .. '\\0' .. id)
-    if both == 0 then return end
-    local rule = ruleOf(lane)
+    local released = redis.call('ZREM', held, lane .. '\\0' .. id, all .. '\\0' .. id)
+    if released > 0 then counts[lane], counts[all] = nil, nil end
+    return released, all
+  end
+
+  function lanes.leave(lane, id, gaveUp)
+    local released, all = lanes.release(lane, id)
+    if released > 0 then lanes.left(lane, id, gaveUp, released, all) end
+  end
+  -- After the places were given back.
+  function lanes.left(lane, id, gaveUp, released, all)
+    local state, rule = stateOf(lane)
     if rule.backlog == 'drop' then redis.call('HDEL', rules, 'holder:' .. lane .. '\\0' .. id) end
     if gaveUp and rule.halts then
-      redis.call('HSET', rules, 'pause:' .. lane, 'halted ' .. integer(time) .. ' ' .. id)
-      rule.isHalted = true
+      lanes.stops(lane, 'halted ' .. integer(time) .. ' ' .. id)
+      state.isHalted = true
     end
     lanes.fill(lane)
-    if both == 2 then fillAll(all) end
+    if released == 2 then fillAll(all) end
+  end
+
+  function lanes.stops(lane, text)
+    redis.call('HSET', rules, 'pause:' .. lane, text)
+    redis.call('ZADD', stopped, 0, lane .. '\\0')
+  end
+  function lanes.opens(lane, state)
+    if state then state.isOver = false end
+    redis.call('ZREM', stopped, lane .. '\\0')
+    return redis.call('HDEL', rules, 'pause:' .. lane)
+  end
+
+  -- Forgets a pause that is over.
+  function lanes.settles(lane)
+    local state = stateOf(lane)
+    if state.isOver or not (state.isHalted or state.paused > time) then lanes.opens(lane, state) end
   end
 
   -- A longer pause stays, and so does a halt.
   function lanes.pause(lane, id, millis)
-    local rule = ruleOf(lane)
-    if rule.isHalted or rule.paused >= time + millis or not redis.call('ZSCORE', held, lane .. '\\0' .. id) then return end
-    redis.call('HSET', rules, 'pause:' .. lane, integer(time + millis))
-    rule.paused, rule.isOver = time + millis, false
-    if first(waiting, lane) then mark(lane, rule.paused) end
+    local state = stateOf(lane)
+    if state.isHalted or state.paused >= time + millis or not redis.call('ZSCORE', held, lane .. '\\0' .. id) then return end
+    lanes.stops(lane, integer(time + millis))
+    state.paused, state.isOver = time + millis, false
+    if first(waiting, lane) then mark(lane, state.paused) end
   end
 
   -- A retry takes a token when it falls due. Returns when, if there is none now.
   function lanes.retry(lane)
-    local rule = ruleOf(lane)
+    local _, rule = stateOf(lane)
     local at = math.max(tokenAt(lane, rule.limit, rule.period), tokenAt(rule.all, rule.allLimit, rule.allPeriod))
     if at > time then return at end
-    takeToken(lane, rule.limit, rule.period)
-    takeToken(rule.all, rule.allLimit, rule.allPeriod)
+    takeTokens(lane, rule)
   end
 
   return lanes

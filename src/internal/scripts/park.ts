@@ -4,6 +4,7 @@
  */
 import { expiresField, laneField } from "../wire/entry.ts"
 import { luaEnter, luaFields } from "./enter.ts"
+import { luaNotes } from "./lanes.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 
@@ -211,29 +212,47 @@ return at
 
 /** Replies with the hash of the key of a parked action, an empty text without one, or nothing if it is not parked. */
 export const uniqueHashOf = define<{ readonly parkedEntries: string; readonly parkingId: string }>({
-  lua: `local record = redis.call('HGET', KEYS[1], ARGV[1])
-return record and (record:match('^(%x+)\\n') or '')
+  lua: `${luaNotes}local record = redis.call('HGET', KEYS[1], ARGV[1])
+return record and hashIn(record)
 `,
   keys: (params) => [params.parkedEntries],
   args: (params) => [params.parkingId]
 })
 
+/** Lua: takes an action out of the queue of its lane, if it waits in one. */
+export const luaUnqueue = `${luaNotes}local function unqueue(waiting, id, record)
+  local number = numberIn(record)
+  if not number then return end
+  local values = unpacked(record)
+  for i = 1, #values - 1, 2 do
+    if values[i] == '${laneField}' then redis.call('ZREM', waiting, values[i + 1] .. '\\0' .. number .. '\\0' .. id) end
+  end
+end
+`
+
 /** Removes a parked action and frees its key. Replies with 1, or 0 if the action is not parked. */
 export const unpark = define<{
   readonly parkedEntries: string
   readonly parkedDue: string
+  readonly lanesWaiting: string
   readonly uniqueKey: string | undefined
   readonly parkingId: string
 }>({
-  lua: `local entries, due, unique, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
-local removed = redis.call('HDEL', entries, id)
-if removed == 0 then return 0 end
+  lua: `${luaRecords}${luaUnqueue}local entries, due, waiting, unique, id = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
+local record = redis.call('HGET', entries, id)
+if not record then return 0 end
+unqueue(waiting, id, record)
+redis.call('HDEL', entries, id)
 redis.call('ZREM', due, id)
-if unique and redis.call('GET', unique) == id then redis.call('DEL', unique) end
+if unique and redis.call('GET', unique) == id then
+  redis.call('DEL', unique)
+end
 return 1
 `,
-  keys: ({ parkedDue, parkedEntries, uniqueKey }) =>
-    uniqueKey === undefined ? [parkedEntries, parkedDue] : [parkedEntries, parkedDue, uniqueKey],
+  keys: ({ lanesWaiting, parkedDue, parkedEntries, uniqueKey }) =>
+    uniqueKey === undefined
+      ? [parkedEntries, parkedDue, lanesWaiting]
+      : [parkedEntries, parkedDue, lanesWaiting, uniqueKey],
   args: (params) => [params.parkingId]
 })
 
@@ -243,7 +262,7 @@ return 1
  *
  * The first write needs no memory, so that a full server can be worked off.
  */
-export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream, entries, due, time, lanes)
+export const luaPromote = `${luaRecords}${luaEnter}${luaNotes}local function promote(stream, entries, due, time, lanes)
   local found = redis.call('ZRANGE', due, '-inf', integer(time), 'BYSCORE', 'LIMIT', 0, ${maxPromoted}, 'WITHSCORES')
   local promoted, over, late, bytes, first = 0, 0, 0, 0, 1
   if #found > 0 then redis.call('XDEL', stream, '0-0') end
@@ -278,6 +297,7 @@ export const luaPromote = `${luaRecords}${luaEnter}local function promote(stream
             -- Before it may be parked again, to wait in its lane. A debounce may go on under its own id.
             redis.call('HDEL', entries, id)
             redis.call('ZREM', due, id)
+            lanes().note = hashIn(record)
             local queued = id:sub(1, 9) == 'debounce\\0' and id .. '\\0' .. integer(time) or id
             lanes().enter(lane, nil, queued, true, unpack(values))
           else

@@ -21,12 +21,14 @@ export const rehearse = define<{
   readonly lanesSequence: string
   readonly lanesRules: string
   readonly lanesRates: string
+  readonly lanesStopped: string
   readonly group: string
   readonly waitingConsumer: string
 }>({
   lua: `local stream, due, records, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local parkedEntries, parkedDue, scheduleNext, paused = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local lanesHeld, lanesWaiting, lanesSequence, lanesRules, lanesRates = KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+local lanesStopped = KEYS[14]
 local group, waiting, nothing = ARGV[1], ARGV[2], '0-0'
 local held = redis.call('TYPE', dead).ok
 if held ~= 'none' and held ~= 'stream' then
@@ -55,6 +57,7 @@ redis.call('HDEL', records, nothing)
 redis.call('ZREM', due, nothing)
 redis.call('HMGET', parkedEntries, nothing)
 redis.call('HGET', parkedEntries, nothing)
+redis.call('HMGET', parkedEntries, nothing)
 redis.call('HDEL', parkedEntries, nothing)
 redis.call('ZRANGE', parkedDue, 0, 0)
 redis.call('ZREM', parkedDue, nothing)
@@ -73,6 +76,7 @@ redis.call('HMGET', lanesRules, nothing)
 redis.call('HDEL', lanesRules, nothing)
 redis.call('ZSCORE', lanesRates, nothing)
 redis.call('ZREM', lanesRates, nothing)
+redis.call('ZREM', lanesStopped, nothing)
 -- A hint and no need. In here its entries, which may be large, are not sent.
 local info = redis.pcall('XINFO', 'STREAM', stream)
 for i = 1, #info, 2 do
@@ -93,7 +97,8 @@ return ''
     params.lanesWaiting,
     params.lanesSequence,
     params.lanesRules,
-    params.lanesRates
+    params.lanesRates,
+    params.lanesStopped
   ],
   args: (params) => [params.group, params.waitingConsumer]
 })

@@ -66,6 +66,7 @@ export const targetOf = (names: Names, consumer: string, retain: boolean): Settl
   lanesSequence: names.lanesSequence,
   lanesRules: names.lanesRules,
   lanesRates: names.lanesRates,
+  lanesStopped: names.lanesStopped,
   retryDue: names.retryDue,
   retryRecords: names.retryRecords,
   deadLetters: names.deadLetters,
@@ -354,11 +355,11 @@ end
 -- After the acknowledgement, and only what this call has acknowledged.
 if laned > 0 then
   ${luaNow}${luaInteger}${luaEnter}${luaRecords}${luaLanes}
-  local ended, keys = {}, #KEYS - 7
+  local ended, keys = {}, #KEYS - 8
   for i = 1, #acknowledged do ended[acknowledged[i]] = true end
   local lanes = lanesOf(
     stream, KEYS[keys + 1], KEYS[keys + 2], KEYS[keys + 3], KEYS[keys + 4], KEYS[keys + 5], KEYS[keys + 6], KEYS[keys + 7],
-    now(), laned + ${maxLetIn}
+    KEYS[keys + 8], now(), laned + ${maxLetIn}
   )
   for i = last + 1, #ARGV, 3 do
     local pause = ARGV[i + 2]:match('^p(%d+)')
@@ -430,7 +431,7 @@ const withLeaving = (args: Array<string>, { leaving }: SettleParams): ReadonlyAr
 }
 
 /** Words and keys of a call in which entries leave lanes, and the words of each. */
-export const laneWords = { call: 7, entry: 3 } as const
+export const laneWords = { call: 8, entry: 3 } as const
 
 export const settle = define<SettleParams>({
   lua,

@@ -7,6 +7,7 @@ import { heldWidth, mostNumbers } from "../redis/pauses.ts"
 import { laneField, replaysField } from "../wire/entry.ts"
 import { luaEnter } from "./enter.ts"
 import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
+import { luaUnqueue } from "./park.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 import { maxFields } from "./settle.ts"
@@ -64,7 +65,7 @@ local made
 local function lanes()
   if not made then
     ${luaRecords}${luaEnter}${luaLanes}
-    made = lanesOf(stream, KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], now(), ${maxLetIn})
+    made = lanesOf(stream, KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], now(), ${maxLetIn})
   end
   return made
 end
@@ -178,21 +179,23 @@ export const buryParked = define<
   Notes & {
     readonly parkedEntries: string
     readonly parkedDue: string
+    readonly lanesWaiting: string
     readonly deadLetters: string
     readonly group: string
     readonly parkingId: string
   }
 >({
-  lua: `${luaNow}${luaInteger}${luaRecords}
-local entries, due, dead, group, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2]
+  lua: `${luaNow}${luaInteger}${luaRecords}${luaUnqueue}
+local entries, due, dead, waiting, group, id = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1], ARGV[2]
 ${luaLetterOf(3)}local record = redis.call('HGET', entries, id)
 if not record then return false end
 local letter = letterOf('0-0', unpacked(record), '0', '0')
+unqueue(waiting, id, record)
 redis.call('HDEL', entries, id)
 redis.call('ZREM', due, id)
 return letter
 `,
-  keys: (params) => [params.parkedEntries, params.parkedDue, params.deadLetters],
+  keys: (params) => [params.parkedEntries, params.parkedDue, params.deadLetters, params.lanesWaiting],
   args: (params) => [params.group, params.parkingId, params.actionId, params.actionType, params.message]
 })
 

@@ -36,6 +36,7 @@ export interface TakeDueParams extends TakeParams {
   readonly lanesSequence: string
   readonly lanesRules: string
   readonly lanesRates: string
+  readonly lanesStopped: string
 }
 
 export interface TakeIdleParams extends TakeParams {
@@ -161,7 +162,7 @@ local function lanes()
   if not made then
     ${luaLanes}
     made = lanesOf(
-      stream, parkedEntries, parkedDue, KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], time, ${maxLetIn}
+      stream, parkedEntries, parkedDue, KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13], time, ${maxLetIn}
     )
   end
   return made
@@ -223,7 +224,8 @@ return {
     params.lanesWaiting,
     params.lanesSequence,
     params.lanesRules,
-    params.lanesRates
+    params.lanesRates,
+    params.lanesStopped
   ],
   args: (params) => [...takeArgs(params), params.waitingConsumer]
 })

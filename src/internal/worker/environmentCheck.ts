@@ -20,7 +20,8 @@ interface Sibling {
 
 /** Empty for a custom naming, whose names in other environments are unknown. */
 export const siblings = ({ service, stream }: Pick<Names, "service" | "stream">): ReadonlyArray<Sibling> => {
-  const tail = `:${service}:streams:main`
+  // With hash tags, the names are the same in braces.
+  const tail = stream.startsWith("{") ? `:${service}}:streams:main` : `:${service}:streams:main`
   const root = stream.endsWith(tail) ? stream.slice(0, -tail.length) : ""
   // A prefix may contain colons, an environment may not.
   const colon = root.lastIndexOf(":")

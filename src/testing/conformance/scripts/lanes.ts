@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
+import { createHash } from "node:crypto"
 import { array, entries, streamEntries } from "../../../internal/redis/reply.ts"
 import {
   adopt,
@@ -8,11 +9,11 @@ import {
   heal,
   overrideRule,
   pauseLane,
-  readLanes,
   resumeLane,
   sendLaned,
   type SendLanedParams
 } from "../../../internal/scripts/laneCalls.ts"
+import { findLane, listQueued, readLanes, readNames } from "../../../internal/scripts/laneReads.ts"
 import { laneOf } from "../../../internal/scripts/lanes.ts"
 import { declareFeatures, decodeParked } from "../../../internal/scripts/park.ts"
 import { settle, targetOf } from "../../../internal/scripts/settle.ts"
@@ -186,12 +187,51 @@ export const laneCases: ReadonlyArray<Case> = cases("scripts: lanes", (test) => 
       const names = yield* supported
       yield* evaluate(pauseLane, { ...names, lane, millis: 60_000 })
       assert.equal(yield* sent(["a"]), "Waiting")
-      const list = Effect.map(evaluate(readLanes, { ...names, after: "", limit: 10 }), (reply) => array(reply)[1])
+      const list = Effect.map(
+        evaluate(readLanes, { ...names, cursor: "", stopped: false, limit: 10 }),
+        (reply) => array(reply)[2]
+      )
       const [row] = array(yield* list)
       assert.deepEqual(array(row).slice(0, 3), [lane, 0, 1])
       assert.equal(yield* evaluate(resumeLane, { ...names, lane }), 1)
       assert.equal(yield* evaluate(resumeLane, { ...names, lane }), 0)
       assert.deepEqual(yield* counts, { held: 1, waiting: 0 })
+    }))
+
+  test("readLanes, readNames and listQueued show who holds, who waits and what is stopped, page by page", () =>
+    Effect.gen(function*() {
+      const names = yield* supported
+      const others = ["l", "m"].map((key) => laneOf("t:a.b", key))
+      yield* sent(["a", "b", "c"])
+      yield* sent([], { actions: [{ id: "d", lane: others[0]!, text: "text of d" }] })
+      yield* evaluate(pauseLane, { ...names, lane: others[1]!, millis: 60_000 })
+      const page = Effect.fnUntraced(function*(cursor: string, stopped: boolean, limit: number) {
+        const [, next, rows] = array(yield* evaluate(readLanes, { ...names, cursor, stopped, limit }))
+        return { next: String(next), rows: array(rows).map((row) => array(row).slice(0, 3)) }
+      })
+      const first = yield* page("", false, 2)
+      assert.deepEqual(first.rows, [[lane, 1, 2], [others[0], 1, 0]])
+      assert.deepEqual(yield* page(first.next, false, 2), { next: "", rows: [[others[1], 0, 0]] })
+      assert.deepEqual(yield* page("", true, 2), { next: "", rows: [[others[1], 0, 0]] })
+      assert.deepEqual(yield* evaluate(readNames, names), [1, [["t:a.b", `s ${rule}`, "", 2, 2]]])
+      const queue = Effect.fnUntraced(function*(of: string, cursor: number, limit: number) {
+        const [rows, next] = array(yield* evaluate(listQueued, { ...names, lane: of, cursor, limit, head: 4 }))
+        return { next, rows: array(rows).map((row) => array(row).slice(0, 4)) }
+      })
+      assert.deepEqual(yield* queue(lane, 0, 1), { next: 1, rows: [["b", 24, "text", 9]] })
+      assert.deepEqual(yield* queue(lane, 1, 9), { next: "", rows: [["c", 24, "text", 9]] })
+      assert.deepEqual(yield* queue(others[0]!, 0, 9), { next: "", rows: [] })
+      assert.equal((yield* queue("", 0, 9)).rows.length, 2)
+    }))
+
+  test("findLane finds a lane by the beginning of the SHA-1 of its name, step by step", () =>
+    Effect.gen(function*() {
+      const names = yield* supported
+      yield* sent(["a", "b"])
+      const id = createHash("sha1").update(lane).digest("hex").slice(0, 16)
+      assert.deepEqual(yield* evaluate(findLane, { ...names, id, cursor: "", limit: 400 }), [lane, ""])
+      assert.deepEqual(yield* evaluate(findLane, { ...names, id: "00", cursor: "", limit: 400 }), ["", ""])
+      assert.deepEqual(yield* evaluate(findLane, { ...names, id: "00", cursor: "", limit: 2 }), ["", "2.1"])
     }))
 
   test("limits of all keys let the lanes that wait for them take turns", () =>
