@@ -424,7 +424,7 @@ export interface Cancelled {
 export interface Stale {
   /** Consumers that hold entries and were silent for longer than the lease. */
   readonly consumers: ReadonlyArray<Consumer>
-  /** Groups other than that of the workers. They keep entries in the stream. */
+  /** Groups other than that of the workers, which keep entries in the stream, and that of the workers if there are none. */
   readonly groups: ReadonlyArray<Group>
   /** Callback lists that have entries and did not get shorter during the look. Only with `scan`. */
   readonly callbackLists: ReadonlyArray<StaleList>

@@ -4,8 +4,10 @@ import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import { naming } from "../internal/redis/refusedCommand.ts"
 import * as IoRedis from "../IoRedis.ts"
 import * as QueueNaming from "../QueueNaming.ts"
+import { Redis } from "../Redis.ts"
 import * as Settings from "../Settings.ts"
 import { invalid } from "./failure.ts"
 import { Environment, Prefix, Service } from "./globals.ts"
@@ -27,8 +29,13 @@ const settings = Layer.unwrap(Effect.gen(function*() {
   )
 }))
 
+/** With errors that name the command that a user lacks, in scripts too. */
+const redis = Layer.effect(Redis, Effect.map(Redis, naming))
+
 /** Redis and the names of keys, as a worker with this environment has them. */
-export const connection = Layer.mergeAll(IoRedis.layer, QueueNaming.layer).pipe(Layer.provideMerge(settings))
+export const connection = Layer.mergeAll(Layer.provide(redis, IoRedis.layer), QueueNaming.layer).pipe(
+  Layer.provideMerge(settings)
+)
 
 /** Names and settings, without a connection. */
 export const offline = QueueNaming.layer.pipe(Layer.provideMerge(settings))

@@ -5,6 +5,7 @@ import { dashboard } from "./commands/dashboard.ts"
 import { dead } from "./commands/dead.ts"
 import { doctor } from "./commands/doctor.ts"
 import { consumers, list, services, show } from "./commands/look.ts"
+import { bury, reschedule, retryNow } from "./commands/one.ts"
 import { schedules } from "./commands/schedules.ts"
 import { request, send } from "./commands/send.ts"
 import { stats } from "./commands/stats.ts"
@@ -24,6 +25,9 @@ export const root = Command.make("redis-workers").pipe(
     dead,
     purge,
     cancel,
+    retryNow,
+    reschedule,
+    bury,
     pause,
     resume,
     schedules,

@@ -7,6 +7,7 @@ import type * as Inspector from "../../Inspector.ts"
 import { QueueNaming } from "../../QueueNaming.ts"
 import { Redis } from "../../Redis.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
+import { naming } from "../redis/refusedCommand.ts"
 import * as Desk from "./desk.ts"
 import * as find from "./find.ts"
 import * as lanes from "./lanes.ts"
@@ -21,14 +22,14 @@ const groupsIn = (contracts: Inspector.Options["contracts"]): ReadonlyArray<Acti
   contracts === undefined ? [] : "actions" in contracts ? [contracts] : contracts
 
 const makeWith = Effect.fnUntraced(function*(options: Inspector.Options) {
-  const redis = yield* Redis
-  const naming = yield* QueueNaming
+  const redis = naming(yield* Redis)
+  const queues = yield* QueueNaming
   const context: Context.Context<never> = yield* Effect.context<never>()
   const groups = groupsIn(options.contracts)
-  const ofContracts = groups.flatMap((group) => [...group.actions.keys()].map(naming.targetService))
+  const ofContracts = groups.flatMap((group) => [...group.actions.keys()].map(queues.targetService))
   const desk = Desk.make({
     redis,
-    naming,
+    naming: queues,
     services: new Set([...options.services ?? [], ...ofContracts]),
     groups,
     scan: options.scan === true

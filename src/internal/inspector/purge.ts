@@ -42,7 +42,7 @@ export const make = (desk: Desk, list: Service["list"], context: Context.Context
   const replay: Service["replay"] = (service, id, options) =>
     Effect.flatMap(
       letters(service),
-      (letters) => permitting(service, "replay dead letters")(letters.replay(id, options))
+      (letters) => permitting(service, "replay dead letters", "xadd")(letters.replay(id, options))
     )
 
   const discard: Service["discard"] = (service, id) =>
@@ -51,7 +51,9 @@ export const make = (desk: Desk, list: Service["list"], context: Context.Context
   const replayMany: Service["replayMany"] = Effect.fnUntraced(function*(service, filter, options = {}) {
     const { limit = Infinity, onProgress = quiet, ...rest } = options
     const those = yield* letters(service)
-    const first = yield* permitting(service, "replay dead letters")(those.replayMany(filter, { ...rest, limit }))
+    const first = yield* permitting(service, "replay dead letters", "xadd")(
+      those.replayMany(filter, { ...rest, limit })
+    )
     yield* onProgress({ looked: first.replayed + first.missing + first.refused, done: first.replayed })
     return first
   })

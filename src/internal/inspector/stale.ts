@@ -64,10 +64,11 @@ export const make = (desk: Desk): Inspector.Inspector["Service"]["stale"] => (se
     service,
     "look for stale things",
     Effect.fnUntraced(function*(names) {
-      const { consumers, groups } = yield* look(desk, names)
+      const { consumers, groups, lease } = yield* look(desk, names)
       const found = {
         consumers: consumers.filter(({ pending, stale }) => stale && pending > 0),
-        groups: groups.filter(({ consumers, own }) => !own || consumers === 0)
+        // A worker that has started and not read yet has no consumer, and a lease.
+        groups: groups.filter(({ consumers, own }) => !own || (consumers === 0 && lease === undefined))
       }
       if (!(options.scan ?? desk.scan)) {
         return { ...found, callbackLists: [], responseLists: [], complete: false }

@@ -146,7 +146,11 @@ if notes.reason ~= 'undeliverable' then
   kept = redis.pcall('XADD', dead, '*', unpack(rest))
   if type(kept) == 'table' then
     -- Taken back, so that the next call does not answer twice.
-    if kind == 'stream' then redis.call('XDEL', target, pushed) else redis.call('LPOP', target) end
+    if kind == 'stream' then
+      redis.call('XDEL', target, pushed)
+    else
+      redis.call('LPOP', target)
+    end
     return { 'refused', kept.err }
   end
 end

@@ -21,7 +21,8 @@ const luaInfo = `local function infoOf(flat)
   return info
 end
 local function groupRows()
-  return redis.call('EXISTS', KEYS[1]) == 1 and redis.call('XINFO', 'GROUPS', KEYS[1]) or {}
+  if redis.call('EXISTS', KEYS[1]) == 0 then return {} end
+  return redis.call('XINFO', 'GROUPS', KEYS[1])
 end
 `
 
@@ -79,10 +80,22 @@ end
 local oldest = redis.call('XRANGE', stream, read and '(' .. read or '-', '+', 'COUNT', 1)[1]
 local newest = redis.call('XREVRANGE', dead, '+', '-', 'COUNT', 1)[1]
 return {
-  integer(now()), redis.call('XLEN', stream), redis.call('XLEN', dead), newest and newest[1] or '',
-  redis.call('ZCARD', due), first(due), redis.call('ZCARD', parked), first(parked),
-  redis.call('ZCARD', schedules), redis.call('GET', lease) or '', redis.call('HKEYS', features),
-  redis.call('HGETALL', paused), groups, consumers, oldest and oldest[1] or '', held
+  integer(now()),
+  redis.call('XLEN', stream),
+  redis.call('XLEN', dead),
+  newest and newest[1] or '',
+  redis.call('ZCARD', due),
+  first(due),
+  redis.call('ZCARD', parked),
+  first(parked),
+  redis.call('ZCARD', schedules),
+  redis.call('GET', lease) or '',
+  redis.call('HKEYS', features),
+  redis.call('HGETALL', paused),
+  groups,
+  consumers,
+  oldest and oldest[1] or '',
+  held
 }
 `,
   keys: (params) => [
@@ -297,7 +310,8 @@ for _, row in ipairs(groupRows()) do
 end
 local row = read and redis.call('XPENDING', stream, group, id, id, 1)[1]
 if row then
-  local at, record = redis.call('ZSCORE', due, id), redis.call('HGET', records, id) or ''
+  local at = redis.call('ZSCORE', due, id)
+  local record = redis.call('HGET', records, id) or ''
   if row[2] == waiting then
     return { 'retrying', { id, size, data, length, row[2], at or '0', row[4], record } }
   end

@@ -244,7 +244,9 @@ if not record then return 0 end
 unqueue(waiting, id, record)
 redis.call('HDEL', entries, id)
 redis.call('ZREM', due, id)
-if unique and redis.call('GET', unique) == id then redis.call('DEL', unique) end
+if unique and redis.call('GET', unique) == id then
+  redis.call('DEL', unique)
+end
 return 1
 `,
   keys: ({ lanesWaiting, parkedDue, parkedEntries, uniqueKey }) =>

@@ -35,7 +35,11 @@ export const scheduleNames = define<ScheduleKeys>({
 
 /** Lua: sets when a schedule is due, or that it never is. */
 const luaSetNext = `local function setNext(key, name, time)
-  if time == '' then redis.call('ZREM', key, name) else redis.call('ZADD', key, time, name) end
+  if time == '' then
+    redis.call('ZREM', key, name)
+  else
+    redis.call('ZADD', key, time, name)
+  end
 end
 `
 
