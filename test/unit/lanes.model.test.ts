@@ -387,7 +387,7 @@ const run = Effect.fnUntraced(function*(variant: Variant, steps: ReadonlyArray<S
     if (variant.halts === true) { for (const lane of lanes) yield* resume(lane) }
     yield* due("one")
     yield* read("one", 10)
-    for (const one of [...held]) {
+    for (let one = held[0]; one !== undefined; one = held[0]) {
       yield* settled(one, "ack")
       finish(one, "ack")
     }
