@@ -74,8 +74,8 @@ const Row = ({ service, now }: { readonly service: Glance; readonly now: number 
   return (
     <tr>
       <th scope="row"><Link to={serviceUrl(name)}>{name}</Link></th>
-      <td><Badges service={service} /></td>
       <Amount of={service.deadLetters} to={serviceUrl(name, "/dead")} label="dead letters" warn />
+      <td><Badges service={service} /></td>
       <td>
         {trend === null
           ? <span class="quiet">–</span>
@@ -141,8 +141,8 @@ export const OverviewPage = () => {
             label="Services"
             columns={[
               ["Service"],
+              ["Dead", "number"],
               ["State"],
-              ["Dead letters", "number"],
               ["Last hour"],
               ["Ended / min", "number"],
               ["Failing"],

@@ -65,7 +65,7 @@ export const make = (inspector: Inspector.Inspector["Service"]): Effect.Effect<G
     )
     const slow = new Map<string, Effect.Effect<Slow>>()
 
-    /** What a Redis user may not read is left out, and does not hide the numbers. */
+    /** Parts that the Redis user may not read are left out, and do not hide the numbers. */
     const slowly = (service: string): Effect.Effect<Slow> => {
       const found = slow.get(service)
       if (found !== undefined) return found
