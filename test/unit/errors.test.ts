@@ -150,7 +150,7 @@ inMemory("The reasons of an EncodeError", (test) => {
             client.send(Ping, { text: "a" }, { metadata: { deep: Array.from({ length: 80 }).reduce((a) => [a]) } })
           ),
           reasonOf(client.send(Ping, { text: long + long })),
-          reasonOf(client.send(Ping, { text: "a" }, { service: "no such name" }))
+          reasonOf(client.send(Action.make(`${"x".repeat(129)}.ping`), {}))
         ]),
         ["InvalidPayload", "InvalidConfig", "InvalidAction", "TooLarge", "NoStream"]
       )
