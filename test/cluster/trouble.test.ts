@@ -74,7 +74,6 @@ describe("a service under load on a cluster", () => {
         const { ledger, names } = load
         yield* load.send(20)
         yield* load.drained
-        const before = ledger.handled.size
         const owner = yield* cluster.ownerOf(names.stream)
         yield* until(
           "a reader and an inbox wait at the master",
