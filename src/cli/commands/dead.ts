@@ -76,7 +76,7 @@ const ls = Command.make("ls", {
     yield* show(page, (_, screen) =>
       page.letters.length === 0 ? ["There are no dead letters that match."] : screen.table(page.letters, columns(now)))
     if (page.cursor !== undefined) {
-      yield* note(`There are more: --cursor ${safe(page.cursor)}`)
+      yield* note(`There are more: --cursor "${safe(page.cursor)}"`)
     }
   }).pipe(Effect.provide(layer))).pipe(
     Command.withDescription("List dead letters, without their payloads"),

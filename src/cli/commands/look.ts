@@ -139,7 +139,7 @@ export const list = Command.make("list", {
       page.entries.length === 0
         ? [`There are no ${state} actions${page.cursor === undefined ? "" : " on this page"}.`]
         : screen.table(page.entries, columns(page.entries, now, payload)))
-    if (page.cursor !== undefined) yield* note(`There are more: --cursor ${safe(page.cursor)}`)
+    if (page.cursor !== undefined) yield* note(`There are more: --cursor "${safe(page.cursor)}"`)
   }).pipe(Effect.provide(inspector))).pipe(
     Command.withDescription("List actions by state, without their payloads"),
     Command.withExamples([
