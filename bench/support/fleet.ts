@@ -4,9 +4,9 @@ import { slotCount, slotOf } from "../../src/internal/redis/slot.ts"
 /** What things cost the server. */
 export const costs = {
   /** Microseconds of CPU for an action that is sent and handled, as `npm run bench:cluster` measured them. */
-  action: 9,
+  action: 10,
   /** The same for a request that is sent, handled and answered. */
-  request: 20,
+  request: 24,
   /** Bytes of an entry of 512 bytes, see docs/deployment.md. */
   entry: 600,
   /** Bytes that Redis 7 needs for a connection: `tot-mem` of `CLIENT LIST` for one that reads. */
@@ -146,10 +146,13 @@ export const connectionsOfProcess = (
   return found
 }
 
+/** Each layer opens its first shared connection to any one node, whether it is needed there or not. */
 export const connectionsOf = ({ processes, shards }: Fleet, shardOf: ShardOf): ReadonlyArray<number> => {
   const connections = Array.from({ length: shards }, () => 0)
-  for (const process of processes) {
-    for (const [shard, count] of connectionsOfProcess(process, shardOf)) connections[shard]! += count
+  for (const [index, process] of processes.entries()) {
+    const own = connectionsOfProcess(process, shardOf)
+    for (const [shard, count] of own) connections[shard]! += count
+    if (!own.has(index % shards)) connections[index % shards]!++
   }
   return connections
 }

@@ -11,16 +11,16 @@ type Outcome = (typeof outcomes)[number]
 interface Row extends Record<Outcome, number> {
   readonly time: number
   p50: number | null
-  p90: number | null
+  p95: number | null
   p99: number | null
 }
 
 const worst = (before: number | null, found: number): number => Math.max(before ?? 0, found)
 
 /** One row for each interval, also for those in which nothing happened. */
-const rowsOf = ({ asOf, from, interval, types }: Statistics): ReadonlyArray<Row> => {
+const rowsOf = ({ from, interval, types, until }: Statistics): ReadonlyArray<Row> => {
   const first = Math.floor(Date.parse(from) / interval)
-  const last = Math.floor(Date.parse(asOf) / interval)
+  const last = Math.floor(Date.parse(until) / interval)
   const rows = Array.from({ length: Math.max(0, last - first + 1) }, (_, index): Row => ({
     time: (first + index) * interval,
     succeeded: 0,
@@ -30,7 +30,7 @@ const rowsOf = ({ asOf, from, interval, types }: Statistics): ReadonlyArray<Row>
     deadLetters: 0,
     released: 0,
     p50: null,
-    p90: null,
+    p95: null,
     p99: null
   }))
   for (const { points } of types) {
@@ -41,7 +41,7 @@ const rowsOf = ({ asOf, from, interval, types }: Statistics): ReadonlyArray<Row>
       if (latency === null) continue
       // Percentiles do not add up: the slowest type says how bad it is.
       row.p50 = worst(row.p50, latency.p50)
-      row.p90 = worst(row.p90, latency.p90)
+      row.p95 = worst(row.p95, latency.p95)
       row.p99 = worst(row.p99, latency.p99)
     }
   }
@@ -73,7 +73,7 @@ const Charts = ({ many, statistics }: { readonly statistics: Statistics; readonl
         format={duration}
         series={[
           { label: "p50", color: "accent", values: rows.map(({ p50 }) => p50) },
-          { label: "p90", color: "note", values: rows.map(({ p90 }) => p90) },
+          { label: "p95", color: "note", values: rows.map(({ p95 }) => p95) },
           { label: "p99", color: "warn", values: rows.map(({ p99 }) => p99) }
         ]}
       />
@@ -111,7 +111,7 @@ const Types = ({ chosen, statistics, to }: {
       ["Expired", "number"],
       ["Dead", "number"],
       ["p50", "number"],
-      ["p90", "number"],
+      ["p95", "number"],
       ["p99", "number"]
     ]}
   >
@@ -119,7 +119,7 @@ const Types = ({ chosen, statistics, to }: {
       const number = (value: number, color = "") => (
         <td class={`number ${value === 0 ? "zero" : color}`}>{count(value)}</td>
       )
-      const time = (of: "p50" | "p90" | "p99") => (
+      const time = (of: "p50" | "p95" | "p99") => (
         <td class="number">{latency === null ? <span class="quiet">–</span> : duration(latency[of])}</td>
       )
       return (
@@ -139,7 +139,7 @@ const Types = ({ chosen, statistics, to }: {
           {number(outcomes.expired, "note")}
           {number(outcomes.deadLetters, "bad")}
           {time("p50")}
-          {time("p90")}
+          {time("p95")}
           {time("p99")}
         </tr>
       )

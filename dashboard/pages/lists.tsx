@@ -191,6 +191,7 @@ export const List = ({ cursor, service, state, to, type }: {
       >
         {({ cursor: next, entries }) => (
           <>
+            {entries.length === 0 && <p class="pad quiet">None was found so far. The next page looks further.</p>}
             <Table label={`Actions that are ${state}`} columns={columnsOf(state)}>
               {entries.map((entry) => <Row entry={entry} service={service} state={state} key={entry.id} />)}
             </Table>

@@ -3,8 +3,10 @@ import { assert } from "@effect/vitest"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import * as Inspector from "../../src/Inspector.ts"
+import * as models from "../../src/internal/dashboard/models.ts"
 import { addStatistics } from "../../src/internal/scripts/statistics.ts"
 import { QueueNaming } from "../../src/QueueNaming.ts"
 import { Redis } from "../../src/Redis.ts"
@@ -92,6 +94,30 @@ onBoth("Statistics", (test) => {
       assert.isTrue(Duration.isLessThanOrEqualTo(p50, p95) && Duration.isLessThanOrEqualTo(p95, p99))
     }))
 
+  test("become the JSON that the page of the dashboard draws", () =>
+    Effect.gen(function*() {
+      yield* sendAction("ok")
+      yield* work(1)
+      const statistics = yield* (yield* inspecting).statistics("user", { last: "1 minute" })
+      const json = yield* Schema.encodeEffect(models.Statistics)(statistics)
+      const outcomes = { succeeded: 1, expired: 0, rejected: 0, retried: 0, deadLetters: 0, released: 0 }
+      const { latency } = json.types[0]!.total
+      assert.deepStrictEqual(json, {
+        asOf: DateTime.formatIso(statistics.asOf),
+        from: DateTime.formatIso(statistics.from),
+        until: DateTime.formatIso(statistics.until),
+        interval: 60_000,
+        types: [{
+          actionType: "user.create",
+          total: { outcomes, latency },
+          points: [{ time: json.types[0]!.points[0]!.time, outcomes, latency }]
+        }]
+      })
+      const { count, p50, p95, p99 } = latency!
+      assert.deepStrictEqual([count, p50, p95], [1, p99, p99])
+      assert.isAbove(p99, 0)
+    }))
+
   test("are added while the worker runs, and expire", () =>
     Effect.gen(function*() {
       const place = yield* Place
@@ -124,8 +150,8 @@ onBoth("Statistics", (test) => {
       const { faults, redis } = yield* RedisFaults.make(yield* Redis)
       let lost = 0
       yield* faults.next(RedisFaults.dropReply, ({ lua }) => lua === addStatistics.lua && ++lost > 0)
-      yield* Effect.gen(function*() {
-        yield* startWorker()
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* Effect.provideService(startWorker(), Redis, redis)
         yield* sendAction("ok")
         yield* eventually("a reply is lost", Effect.map(place.pass("100 millis"), () => lost > 0))
         yield* sendAction("ok")
@@ -133,7 +159,7 @@ onBoth("Statistics", (test) => {
           "the second action is counted",
           Effect.andThen(place.pass("100 millis"), totalsAre({ "user.create": { succeeded: 2 } }))
         )
-      }).pipe(Effect.scoped, Effect.provideService(Redis, redis))
+      }))
       assert.deepStrictEqual(yield* totals, { "user.create": { succeeded: 2 } })
     }))
 
@@ -146,8 +172,8 @@ onBoth("Statistics", (test) => {
         RedisFaults.refuse("NOPERM this user has no permissions to run the 'hset' command"),
         ({ lua }) => lua === addStatistics.lua && ++refused > 0
       )
-      yield* Effect.gen(function*() {
-        const { worker } = yield* startWorker()
+      yield* Effect.scoped(Effect.gen(function*() {
+        const { worker } = yield* Effect.provideService(startWorker(), Redis, redis)
         for (let round = 1; round <= 2; round++) {
           yield* sendAction("ok")
           yield* eventually("a call is refused", Effect.map(place.pass("100 millis"), () => refused >= round))
@@ -160,7 +186,7 @@ onBoth("Statistics", (test) => {
           "counts are written once they may be",
           Effect.andThen(place.pass("100 millis"), totalsAre({ "user.create": { succeeded: 1 } }))
         )
-      }).pipe(Effect.scoped, Effect.provideService(Redis, redis))
+      }))
       const warnings = place.logs.filter(({ text }) => text.includes("The statistics of user are not written"))
       assert.strictEqual(warnings.length, 1)
       assert.include(warnings[0]!.text, "hset")

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
-import { blocks } from "../support/markdown.ts"
+import { blocks, fences } from "../support/markdown.ts"
 import { actionOf } from "../support/messages.ts"
 import { start } from "../support/processes.ts"
 import { freePort, start as startServer } from "../support/redisServer.ts"
@@ -151,6 +151,45 @@ describe("the packed package", () => {
     const { stdout } = await run(process.execPath, ["snippet1.ts"], { cwd: project, timeout: 20_000 })
     assert.include(stdout, "created: id of eva@example.com\ntaken: ana@example.com\n")
   }, 180_000)
+
+  it(
+    "runs the two services of docs/getting-started.md as the page says, and its program without a server",
+    async () => {
+      for (const name of ["@effect/platform-node", "@types/node"]) await linkOnce(name)
+      const folder = join(project, "getting-started")
+      await mkdir(folder)
+      const page = await readFile(join(root, "docs/getting-started.md"), "utf8")
+      for (const { notes, text } of fences(page)) {
+        const file = notes.find((note) => note.startsWith("file="))
+        if (file !== undefined) await writeFile(join(folder, file.slice("file=".length)), text)
+      }
+      const [config] = blocks(page, "json")
+      await writeFile(join(folder, "tsconfig.json"), config!)
+      await run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--project", folder]).catch(
+        (error: Error & { stdout: string }) => assert.fail(error.stdout === "" ? error.message : error.stdout)
+      )
+      await Effect.runPromise(Effect.scoped(Effect.gen(function*() {
+        const server = yield* startServer({ config: ["appendonly yes"] })
+        const env = { REDIS_URL: server.url, QUEUE_PREFIX: "shop", NO_COLOR: "1" }
+        const started = (name: string, service: string) =>
+          start(name, { folder, env: { ...env, SERVICE_NAME: service } })
+        const worker = yield* started("stock", "stock")
+        // The lines that the page has, without their time and annotations.
+        const [reads] = blocks(page, "text")
+        yield* until("it reads", Effect.sync(() => worker.lines().some((line) => line.includes(reads!.trim()))), 60_000)
+        const caller = yield* started("shop", "shop")
+        assert.deepStrictEqual(yield* caller.ended(60_000), { status: 0, signal: null }, caller.lines().join("\n"))
+        assert.strictEqual(caller.count(/^reserved 3: [\da-f-]{36}$/), 1)
+        assert.strictEqual(caller.count(/^no 30 of lamp$/), 1)
+        yield* worker.signal("SIGINT")
+        assert.deepStrictEqual(yield* worker.ended(60_000), { status: 0, signal: null })
+        const memory = yield* start("memory", { folder, env: { NO_COLOR: "1" } })
+        yield* memory.line(/^reserved: /, 60_000)
+        assert.deepStrictEqual(yield* memory.ended(60_000), { status: 0, signal: null })
+      })))
+    },
+    180_000
+  )
 
   it("runs the worker of examples/deploy, whose metrics are those of its dashboard, until SIGTERM", async () => {
     for (const name of ["@effect/platform-node", "@types/node"]) await linkOnce(name)

@@ -188,6 +188,9 @@ layer(ServerLayer, { excludeTestServices: true, timeout: 30_000 })("docs/redis.a
       assert.deepStrictEqual((yield* lanes.list()).lanes, [])
 
       yield* worker.drain
+      const { types } = yield* inspector.statistics("user")
+      const counted = types.find(({ actionType }) => actionType === "user.greet")?.total.outcomes
+      assert.isAbove(counted?.succeeded ?? 0, 0, "the worker adds its last counts, and the operator reads them")
       assert.strictEqual((yield* worker.status).state, "stopped")
       assert.deepStrictEqual(yield* refused, [])
     }).pipe(Effect.scoped, Effect.provide(Logger.layer([]))), 30_000)

@@ -31,7 +31,7 @@ import { until } from "./until.ts"
 
 /** Markup that tells when a browser takes it for markup: it loads a picture of this name, or runs a script. */
 export const markup = (where: string): string =>
-  `<img src=/hacked-${where}.png onerror="window.hacked='${where}'"><script>window.hacked='${where}'</script>"'>{{${where}}}`
+  `<img src=/hacked-${where}.png onerror=window.hacked='${where}'><script>window.hacked='${where}'</script>'>{{${where}}}`
 
 // -----------------------------------------------------------------------------
 // contracts
@@ -135,15 +135,8 @@ const serving = (port: number, options: Dashboard.Options) =>
   )
 
 /** An entry as no client of this library would write it. */
-const foreign = (type: string, actionId: string, data: unknown): string =>
-  JSON.stringify({
-    action_id: actionId,
-    action_type: type,
-    timestamp: "2026-01-01T00:00:00.000000Z",
-    correlation_id: markup("correlation"),
-    trace_id: markup("trace"),
-    data
-  })
+const foreign = (type: string, actionId: string, data: unknown, more: object = {}): string =>
+  JSON.stringify({ action_id: actionId, action_type: type, timestamp: "2026-01-01T00:00:00.000000Z", data, ...more })
 
 const many = <A>(count: number, make: (index: number) => A): ReadonlyArray<A> =>
   Array.from({ length: count }, (_, i) => make(i))
@@ -153,7 +146,7 @@ export const layer = Layer.effect(
   Effect.gen(function*() {
     const { cli, url } = yield* Server.RedisServer
     const [port, readOnlyPort, watcherPort] = [yield* Server.freePort, yield* Server.freePort, yield* Server.freePort]
-    yield* cli("ACL", "SETUSER", redisUser.username, "on", `>${redisUser.password}`, "~*", "&*", "+@all", "-hset")
+    yield* cli("ACL", "SETUSER", redisUser.username, "on", `>${redisUser.password}`, "~*", "&*", "+@all", "-xdel")
     const place = named("shop", url)
     const inspected = Layer.provideMerge(Inspector.layerOptions({ contracts }), place)
     const traceUrl = "https://traces.example.com/trace/{traceId}"
@@ -186,15 +179,14 @@ export const layer = Layer.effect(
     yield* send(client.sendMany(Export, many(100, (i) => ({ report: `sales ${i}` }))))
     yield* Effect.orDie(inspector.pause("report", { reason: "the printer is on fire" }))
     yield* send(client.sendMany(Post, many(200, (entry) => ({ entry }))))
+    const hostile = { correlation_id: markup("correlation"), trace_id: markup("trace") }
     for (const [part, type] of [["one", markup("type")], ["two", "ledger.post"]] as const) {
       yield* cli(
         "XADD",
         naming.key("ledger", "streams", "main"),
         "*",
         "data",
-        foreign(type, markup(`id ${part}`), {
-          text: markup("payload")
-        })
+        foreign(type, markup(`id ${part}`), { text: markup("payload") }, hostile)
       )
     }
     const wrong = foreign("payment.charge", "00000000-0000-4000-8000-000000000001", { order: 5 })

@@ -11,19 +11,22 @@ import * as Flags from "../flags.ts"
 import { inspector } from "../inspecting.ts"
 import { type Screen, screen } from "../screen.ts"
 import { type Column, pairs } from "../table.ts"
-import { duration, json, number, relative, text } from "../text.ts"
+import { duration, json, number, relative, text, time } from "../text.ts"
 
 const typeColumns: ReadonlyArray<Column<Inspector.TypeStatistics>> = [
   { title: "type", cell: ({ actionType }) => text(actionType), cut: true },
   { title: "succeeded", cell: ({ total }) => number(total.outcomes.succeeded), align: "right" },
   { title: "retried", cell: ({ total }) => number(total.outcomes.retried), align: "right" },
   { title: "dead", cell: ({ total }) => number(total.outcomes.deadLetters), align: "right" },
-  { title: "expired", cell: ({ total }) => number(total.outcomes.expired), align: "right", rank: 3 },
+  { title: "rejected", cell: ({ total }) => number(total.outcomes.rejected), align: "right", rank: 5 },
+  { title: "expired", cell: ({ total }) => number(total.outcomes.expired), align: "right", rank: 4 },
   { title: "p50", cell: ({ total }) => latency(total.latency?.p50), align: "right", rank: 2 },
+  { title: "p95", cell: ({ total }) => latency(total.latency?.p95), align: "right", rank: 3 },
   { title: "p99", cell: ({ total }) => latency(total.latency?.p99), align: "right", rank: 1 }
 ]
 
-const latency = (value: Duration.Duration | undefined): string => value === undefined ? "-" : duration(value)
+const latency = (value: Duration.Duration | undefined): string =>
+  value === undefined ? "-" : Duration.toMillis(value) < 1 ? "<1 ms" : duration(value)
 
 const pauseText = (pause: Inspector.Pause, now: DateTime.Utc): string =>
   [
@@ -96,7 +99,9 @@ const lines = (
           ] as const
         ])
     ], style),
-    ...(statistics.types.length === 0 ? [] : ["", ...screen.table(statistics.types, typeColumns)])
+    ...(statistics.types.length === 0
+      ? []
+      : ["", style.dim(`since ${time(statistics.from)}`), ...screen.table(statistics.types, typeColumns)])
   ]
 }
 
@@ -111,7 +116,7 @@ export const stats = Command.make("stats", {
     const once = Effect.gen(function*() {
       const overview = yield* inspector.overview(name)
       const statistics = yield* inspector.statistics(name, { last: Option.getOrElse(last, () => Duration.hours(1)) })
-      if (out.json) return yield* Console.log(json({ overview, statistics: statistics.types }))
+      if (out.json) return yield* Console.log(json({ overview, statistics }))
       const text = lines(overview, statistics, out).join("\n")
       if (!watch) return yield* Console.log(text)
       // Clears the screen of a terminal; in a pipe the looks follow each other.
@@ -120,9 +125,12 @@ export const stats = Command.make("stats", {
     if (!watch) return yield* once
     return yield* Effect.forever(Effect.andThen(once, Effect.sleep("2 seconds")))
   }).pipe(Effect.provide(inspector))).pipe(
-    Command.withDescription("Show the numbers of a service: waiting, running, retrying, scheduled, dead"),
+    Command.withDescription(
+      "Show the numbers of a service: waiting, running, retrying, scheduled, dead; outcomes and durations by type"
+    ),
     Command.withExamples([
       { command: "redis-workers stats -s payment", description: "Once" },
-      { command: "redis-workers stats -s payment --watch", description: "Every 2 seconds" }
+      { command: "redis-workers stats -s payment --watch", description: "Every 2 seconds" },
+      { command: "redis-workers stats -s payment --last 24h", description: "With the outcomes of a day by type" }
     ])
   )

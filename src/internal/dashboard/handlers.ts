@@ -24,6 +24,10 @@ export interface Desk {
   readonly naming: QueueNamingShape
 }
 
+/** Entries of a page, and how many pages of the inspector may make one. */
+const usualLimit = 100
+const mostSteps = 50
+
 /** Runs an effect if the user may. */
 const allowed = <A, E extends { readonly _tag: string; readonly message: string }>(
   policy: Policy,
@@ -49,11 +53,27 @@ export const make = Effect.fnUntraced(function*({ inspector, naming, policy, red
   const letters = (service: string, options: DeadLetter.ListOptions) =>
     Effect.flatMap(inspector.deadLetters(service), (dead) => dead.list({ order: "newest", ...options }))
 
-  const list = (service: string, state: Inspector.State, options: Inspector.ListOptions) =>
-    Effect.map(inspector.list(service, state, { ...options, order: "newest" }), ({ cursor, entries }) => ({
-      entries: entries.map(entryOf),
-      cursor
-    }))
+  /** With a filter, a page of the inspector may be short: those after it fill this one, up to a bound. */
+  const list = Effect.fnUntraced(function*(
+    service: string,
+    state: Inspector.State,
+    { limit = usualLimit, ...options }: Inspector.ListOptions
+  ) {
+    const entries: Array<Inspector.Entry> = []
+    let cursor = options.cursor
+    let steps = 0
+    do {
+      const page: Inspector.Page = yield* inspector.list(service, state, {
+        ...options,
+        cursor,
+        limit: limit - entries.length,
+        order: "newest"
+      })
+      entries.push(...page.entries)
+      cursor = page.cursor
+    } while (cursor !== undefined && entries.length < limit && ++steps < mostSteps)
+    return { entries: entries.map(entryOf), cursor }
+  })
 
   const action = (
     service: string,
