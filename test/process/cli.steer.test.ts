@@ -13,6 +13,7 @@ import * as Schedules from "../../src/Schedules.ts"
 import * as Settings from "../../src/Settings.ts"
 import { Pay } from "../programs/cliContracts.ts"
 import { jsonOf, redisWorkers } from "../support/commandLine.ts"
+import { actionOf } from "../support/messages.ts"
 import * as Server from "../support/redisServer.ts"
 
 const contracts = join(import.meta.dirname, "../programs/cliContracts.ts")
@@ -99,6 +100,28 @@ layer(Server.layer(), { excludeTestServices: true, timeout: 60_000 })("the comma
         assert.include(stderr, "worker-7", args[0])
       }
       assert.strictEqual(yield* cli("XLEN", stream), 1)
+    }), 60_000)
+
+  it.effect("sends the answer that a dead letter keeps, and says so if it keeps none", () =>
+    Effect.gen(function*() {
+      const { cli } = yield* Server.RedisServer
+      const list = "nooble4:dev:shop:responses:orders_pay:00000007-0000-4000-8000-000000000007"
+      const data = actionOf("late.pay", 1, { data: {}, list })
+      const write = (...notes: ReadonlyArray<string>) => {
+        const entry = ["entry_id", "1-1", "group", "g", "consumer", "c", "time", "1", "fields", "1", "data", data]
+        return cli("XADD", "nooble4:dev:late:streams:dead", "*", "action_type", "late.pay", ...notes, ...entry)
+      }
+      const kept = ["reason", "undeliverable", "undeliverable", "WRONGTYPE", "answer", "{\"success\":true}"]
+      const [answered, plain] = [String(yield* write(...kept)), String(yield* write("reason", "rejected"))]
+      const of = (id: string, ...more: ReadonlyArray<string>) => run("dead", "redeliver", id, "-s", "late", ...more)
+      assert.deepStrictEqual(jsonOf(yield* of(answered, "--dry-run", "--json")), { dryRun: true, letter: answered })
+      assert.strictEqual(yield* cli("LLEN", list), 0)
+      assert.strictEqual((yield* of(answered)).status, 0)
+      assert.strictEqual(yield* cli("LLEN", list), 1)
+      const none = yield* of(plain)
+      assert.strictEqual(none.status, 1)
+      assert.include(none.stderr, "keeps no answer")
+      assert.strictEqual((yield* of("1-1")).status, 1)
     }), 60_000)
 
   it.effect("lists, triggers, pauses, resumes and backfills schedules", () =>
