@@ -4,9 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import * as ioredis from "ioredis"
 import * as Action from "../../src/Action.ts"
 import * as ActionClient from "../../src/ActionClient.ts"
 import * as ActionGroup from "../../src/ActionGroup.ts"
+import { failureOf as kindOf } from "../../src/internal/redis/failure.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
@@ -153,6 +155,33 @@ layer(Cluster.layer({ replicas: false }), { excludeTestServices: true, timeout: 
         Effect.provide(Layer.merge(wire, IoRedis.layerOptions({ url: urls[0] })))
       )
       assert.match(error.message, /IoRedis\.layerCluster/)
+    }))
+
+  it.effect("given to the layer of one server fails a send to another node with the way to one that works", () =>
+    Effect.gen(function*() {
+      const cluster = yield* Cluster.RedisCluster
+      const other = yield* cluster.otherThan("nooble4:dev:user:streams:main")
+      const error = yield* Effect.flip(ActionClient.ActionClient.use((client) => client.send(Do, { key: "k" }))).pipe(
+        Effect.provide(
+          ActionClient.layer.pipe(
+            Layer.provide(Layer.merge(wire, IoRedis.layerOptions({ url: other.url })))
+          )
+        ),
+        Effect.scoped
+      )
+      assert.strictEqual(error._tag, "RedisError")
+      assert.match(error.message, /^MOVED .*node of a Redis Cluster.*IoRedis\.layerCluster/)
+      assert.strictEqual(kindOf(error as Redis.RedisError), "Cluster")
+    }))
+
+  it.effect("is refused as the client of another program, with the way to one that works", () =>
+    Effect.gen(function*() {
+      const { nodes } = yield* Cluster.RedisCluster
+      const client = new ioredis.Cluster([{ host: "127.0.0.1", port: nodes[0]!.port }], { lazyConnect: true })
+      // SAFETY: what plain JavaScript, or a cast, could pass.
+      const text = yield* startError(IoRedis.layerClient(client as unknown as ioredis.Redis))
+      yield* Effect.sync(() => client.disconnect())
+      assert.match(text, /^Unsupported: .*the client is a Cluster.*use IoRedis\.layerCluster/)
     }))
 
   it.effect("is used with REDIS_CLUSTER and QUEUE_HASH_TAGS from the settings alone", () =>

@@ -12,6 +12,7 @@ import * as Desk from "./desk.ts"
 import * as find from "./find.ts"
 import * as lanes from "./lanes.ts"
 import * as lists from "./lists.ts"
+import * as pausing from "./pausing.ts"
 import * as purge from "./purge.ts"
 import * as reads from "./reads.ts"
 import * as stale from "./stale.ts"
@@ -45,6 +46,7 @@ const makeWith = Effect.fnUntraced(function*(options: Inspector.Options) {
     statistics: statistics.make(desk),
     stale: stale.make(desk),
     ...verbs.make(desk, context),
+    ...pausing.make(desk),
     ...purge.make(desk, list, context)
   } satisfies Inspector.Inspector["Service"]
 })

@@ -6,25 +6,15 @@ import type * as Inspector from "../../Inspector.ts"
 import { dateOf } from "../base/dates.ts"
 import { check, positiveTime, wholeMillis } from "../base/options.ts"
 import { type Names, uniqueKey } from "../redis/names.ts"
-import { everything } from "../redis/pauses.ts"
 import { array, strings } from "../redis/reply.ts"
 import { reschedule as rescheduleScript, uniqueHashOf, unpark } from "../scripts/park.ts"
-import { buryEntry, buryParked, hasten, pause as pauseScript, removeEntries, unpause } from "../scripts/steer.ts"
+import { buryEntry, buryParked, hasten, removeEntries } from "../scripts/steer.ts"
+import { acting, gone, refused } from "./acting.ts"
 import type { Desk } from "./desk.ts"
-import { ActionNotFound, Running, WrongState } from "./errors.ts"
-import { search, wantedOf } from "./find.ts"
-import { actionType, findRows, pauseRows } from "./options.ts"
+import { WrongState } from "./errors.ts"
+import { pauseRows } from "./options.ts"
 
 type Service = Inspector.Inspector["Service"]
-
-/** A place of an action, as one look found it. The script of the verb looks again. */
-type Place =
-  | {
-    readonly _tag: "Parked"
-    readonly id: string
-    readonly entry: Inspector.ScheduledEntry | Inspector.QueuedEntry
-  }
-  | { readonly _tag: "Entry"; readonly id: string; readonly entry: Inspector.Entry }
 
 export const removeParked = Effect.fnUntraced(function*({ naming, redis }: Desk, names: Names, parkingId: string) {
   const hash = yield* redis.eval(uniqueHashOf.script)({ ...names, parkingId })
@@ -39,57 +29,7 @@ export const removeParked = Effect.fnUntraced(function*({ naming, redis }: Desk,
 
 export const make = (desk: Desk, context: Context.Context<never>) => {
   const { redis } = desk
-  const reading = { contracts: desk.contracts, context, payload: false }
-  const within = { reading, limit: findRows.limit.fallback, onProgress: () => Effect.void }
-
-  const gone = (names: Names, id: string, complete = true) =>
-    new ActionNotFound({ service: names.service, id, complete })
-
-  const placeOf = Effect.fnUntraced(function*(names: Names, target: Inspector.Target, operation: string) {
-    const wanted = yield* wantedOf(desk, target)
-    const { complete, entry } = yield* search(desk, names, wanted, within)
-    if (entry === undefined) return yield* gone(names, wanted.id, complete)
-    if (entry.state === "scheduled" || entry.state === "queued") {
-      return { _tag: "Parked", id: entry.parkingId, entry } satisfies Place
-    }
-    if (entry.state === "dead") {
-      return yield* new WrongState({
-        operation,
-        id: wanted.id,
-        state: `a dead letter (${entry.letter.id})`,
-        expected: "waiting, retrying or scheduled"
-      })
-    }
-    return { _tag: "Entry", id: entry.entryId, entry } satisfies Place
-  })
-
-  /** What a script said of an entry that it did not change. */
-  const refused = (names: Names, id: string, operation: string, state: string, consumer: string, expected: string) =>
-    state === "running"
-      ? new Running({ service: names.service, entryId: id, consumer })
-      : state === "missing" || state === "ended"
-      ? gone(names, id)
-      : new WrongState({
-        operation,
-        id,
-        state: state === "shared"
-          ? "waiting in a stream with several groups, which may need it"
-          : state === "held"
-          ? "held because its type is paused"
-          : state,
-        expected
-      })
-
-  const act = <A, E>(
-    target: Inspector.Target,
-    operation: string,
-    run: (names: Names, place: Place) => Effect.Effect<A, E>
-  ) =>
-    desk.on(
-      target.service,
-      operation,
-      (names) => Effect.flatMap(placeOf(names, target, operation), (place) => run(names, place))
-    )
+  const act = acting(desk, context)
 
   const cancel: Service["cancel"] = (target) =>
     act(
@@ -182,34 +122,7 @@ export const make = (desk: Desk, context: Context.Context<never>) => {
     )
   })
 
-  const fieldOf = (type: string | undefined) =>
-    type === undefined ? Effect.succeed(everything) : Effect.fromResult(check("actionType", actionType, type))
-
-  const pause: Service["pause"] = Effect.fnUntraced(function*(service, options = {}) {
-    const field = yield* fieldOf(options.actionType)
-    const reason = yield* Effect.fromResult(check("reason", pauseRows.reason, options.reason ?? ""))
-    const lasts = options.for === undefined
-      ? undefined
-      : wholeMillis(yield* Effect.fromResult(check("for", pauseRows.for, options.for)))
-    const ends = yield* desk.on(
-      service,
-      "pause",
-      (names) => redis.eval(pauseScript.script)({ ...names, field, lasts, reason })
-    )
-    return {
-      actionType: options.actionType,
-      until: ends === "halted" ? undefined : dateOf(Number(ends)),
-      reason
-    }
-  })
-
-  const resume: Service["resume"] = Effect.fnUntraced(function*(service, options = {}) {
-    const field = yield* fieldOf(options.actionType)
-    const removed = yield* desk.on(service, "resume", (names) => redis.eval(unpause.script)({ ...names, field }))
-    return Number(removed) > 0
-  })
-
-  return { cancel, retryNow, reschedule, bury, pause, resume }
+  return { cancel, retryNow, reschedule, bury }
 }
 
 const waitsInLane = (operation: string, id: string, expected: string) =>

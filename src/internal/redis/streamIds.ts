@@ -50,8 +50,16 @@ export const explainText = (stream: string, text: string): string =>
       `A retry does not help. ${remedy}. The server said: ${text}`
     : text
 
-/** Explains the error of an append to a stream without ids left. Other errors stay the same. */
-export const explain = (stream: string, error: RedisError): RedisError =>
-  exhausted.test(textOf(error))
-    ? redisError(new Error(explainText(stream, textOf(error)), { cause: error.cause }))
-    : error
+const elsewhere = /^MOVED \d+ [^ ]+$/
+
+/** What to do when the layer of one server has a node of a cluster. The first word stays, which says the kind. */
+const useCluster =
+  "This server is a node of a Redis Cluster, and the layer is for one server. Use IoRedis.layerCluster " +
+  "and QueueNaming.layerCluster (REDIS_CLUSTER=true, QUEUE_HASH_TAGS=true)"
+
+/** Explains the error of an append to a stream without ids left, or on another node. Other errors stay the same. */
+export const explain = (stream: string, error: RedisError): RedisError => {
+  const text = textOf(error)
+  if (exhausted.test(text)) return redisError(new Error(explainText(stream, text), { cause: error.cause }))
+  return elsewhere.test(text) ? redisError(new Error(`${text}. ${useCluster}`, { cause: error.cause })) : error
+}

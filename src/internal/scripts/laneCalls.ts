@@ -7,10 +7,10 @@ import { expiresField, laneField, replaysField } from "../wire/entry.ts"
 import { maxEntries } from "./bounds.ts"
 import { luaEnter, luaFields } from "./enter.ts"
 import { type LaneKeys, laneKeys, luaLanes, luaNamed, maxLetIn } from "./lanes.ts"
+import { maxFields } from "./letter.ts"
 import { luaLacks, luaWhen, type SendTerms } from "./park.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
-import { maxFields } from "./settle.ts"
 
 const luaBegin = `${luaNow}${luaInteger}${luaRecords}${luaEnter}${luaLanes}`
 

@@ -7,10 +7,10 @@ import { heldWidth, mostNumbers } from "../redis/pauses.ts"
 import { laneField, replaysField } from "../wire/entry.ts"
 import { luaEnter } from "./enter.ts"
 import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
+import { luaWriteLetter } from "./letter.ts"
 import { luaUnqueue } from "./park.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
-import { maxFields } from "./settle.ts"
 
 interface EntryKeys extends LaneKeys {
   readonly retryDue: string
@@ -115,34 +115,19 @@ return { state, consumer }
 
 /** Lua: `letterOf(id, values, deliveries)` writes a dead letter with the notes in the arguments, and returns its id. */
 const luaLetterOf = (first: number): string =>
-  `local function letterOf(id, values, deliveries, attempts)
-  local letter = {}
-  local function note(name, value)
-    letter[#letter + 1] = name
-    letter[#letter + 1] = value
-  end
-  note('action_id', ARGV[${first}])
-  note('action_type', ARGV[${first + 1}])
-  note('attempts', attempts)
-  note('deliveries', deliveries)
-  note('hops', values[#values - 1] == '${replaysField}' and values[#values]:match('^%d+$') or '0')
-  note('reason', 'rejected')
-  note('error_type', 'Buried')
-  note('error_code', '')
-  note('message', ARGV[${first + 2}])
-  note('entry_id', id)
-  note('group', group)
-  note('consumer', '')
-  note('time', integer(now()))
-  note('fields', integer(#values / 2))
-  if #values > ${maxFields} then
-    local parts = {}
-    for i = 1, #values do parts[i] = #values[i] .. ':' .. values[i] .. ',' end
-    note('packed', table.concat(parts))
-  else
-    for i = 1, #values do letter[#letter + 1] = values[i] end
-  end
-  return redis.call('XADD', dead, '*', unpack(letter))
+  `${luaWriteLetter}local function letterOf(id, values, deliveries, attempts)
+  local letter = {
+    'action_id', ARGV[${first}],
+    'action_type', ARGV[${first + 1}],
+    'attempts', attempts,
+    'deliveries', deliveries,
+    'hops', values[#values - 1] == '${replaysField}' and values[#values]:match('^%d+$') or '0',
+    'reason', 'rejected',
+    'error_type', 'Buried',
+    'error_code', '',
+    'message', ARGV[${first + 2}]
+  }
+  return writeLetter(redis.call, dead, letter, id, group, '', integer(now()), values)
 end
 `
 

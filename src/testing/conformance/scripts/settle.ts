@@ -1,9 +1,9 @@
 import * as Effect from "effect/Effect"
 import * as assert from "node:assert/strict"
 import type { Names } from "../../../internal/redis/names.ts"
+import { maxFields } from "../../../internal/scripts/letter.ts"
 import {
   decodeStatuses,
-  maxFields,
   settle,
   type SettleEntry,
   type SettleParams,
