@@ -19,6 +19,7 @@ const units = [["d", 86_400_000], ["h", 3_600_000], ["m", 60_000], ["s", 1_000]]
 
 /** `3m 20s`, with the two largest units. */
 export const duration = (millis: number): string => {
+  if (millis > 0 && millis < 1) return "<1 ms"
   if (millis < 1_000) return `${Math.round(millis)} ms`
   if (millis < 10_000) return `${(millis / 1_000).toFixed(1)} s`
   const parts: Array<string> = []

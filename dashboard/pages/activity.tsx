@@ -50,12 +50,21 @@ const rowsOf = ({ from, interval, types, until }: Statistics): ReadonlyArray<Row
 
 const ended = (row: Row): number => row.succeeded + row.rejected + row.expired + row.deadLetters
 
+/** The minutes of an interval that are over. The beginning of one says too little, so it is left out. */
+const passed = ({ interval, until }: Statistics, time: number): number | undefined => {
+  const length = Math.min(interval, Date.parse(until) - time)
+  return length < interval / 4 ? undefined : length / 60_000
+}
+
 const Charts = ({ many, statistics }: { readonly statistics: Statistics; readonly many: boolean }) => {
   const rows = rowsOf(statistics)
   const times = rows.map(({ time }) => time)
-  const minutes = statistics.interval / 60_000
   const total = (of: (row: Row) => number) => count(rows.reduce((sum, row) => sum + of(row), 0))
-  const per = (of: (row: Row) => number) => rows.map((row) => of(row) / minutes)
+  const per = (of: (row: Row) => number) =>
+    rows.map((row) => {
+      const minutes = passed(statistics, row.time)
+      return minutes === undefined ? null : of(row) / minutes
+    })
   const slowest = Math.max(0, ...rows.map(({ p99 }) => p99 ?? 0))
   return (
     <div class="charts">

@@ -8,8 +8,8 @@ import type { Column } from "../parts.tsx"
 import { go, Link, serviceUrl, useData, useLive } from "../state.tsx"
 import { open, Steps, VerbButton } from "../verbs.tsx"
 
-export type State = "waiting" | "running" | "retrying" | "scheduled"
-export const states: ReadonlyArray<string> = ["waiting", "running", "retrying", "scheduled"]
+export type State = "waiting" | "running" | "retrying" | "scheduled" | "queued"
+export const states: ReadonlyArray<string> = ["waiting", "running", "retrying", "scheduled", "queued"]
 
 /** The id is in the query, where it may have any characters. */
 export const actionUrl = (service: string, id: string, by: "entry" | "action"): string =>
@@ -105,7 +105,11 @@ const CancelAll = ({ actionType, service, state }: {
 const columnsOf = (state: State): ReadonlyArray<Column> => [
   ["Type"],
   ["Action"],
-  ...(state === "scheduled" ? [["Due"], ["Expires"]] as const : [["Added"]] as const),
+  ...(state === "scheduled"
+    ? [["Due"], ["Expires"]] as const
+    : state === "queued"
+    ? [["Waits since"], ["Expires"]] as const
+    : [["Added"]] as const),
   ...(state === "running" ? [["Held by"], ["Renewed", "number"]] as const : []),
   ...(state === "retrying" ? [["Due"]] as const : []),
   ...(state === "running" || state === "retrying" ? [["Attempts", "number"]] as const : []),
@@ -119,6 +123,16 @@ const whyOf = ({ lastError, unknownSince }: Entry): string | null =>
     : unknownSince === null
     ? null
     : "No worker knows its type"
+
+export const Rows = ({ entries, service, state }: {
+  readonly entries: Entries["entries"]
+  readonly service: string
+  readonly state: State
+}) => (
+  <Table label={`Actions that are ${state}`} columns={columnsOf(state)}>
+    {entries.map((entry) => <Row entry={entry} service={service} state={state} key={entry.id} />)}
+  </Table>
+)
 
 const Row = ({ entry, service, state }: {
   readonly entry: Entry
@@ -134,6 +148,8 @@ const Row = ({ entry, service, state }: {
     </td>
     {state === "scheduled"
       ? <><td><Time at={entry.dueAt} /></td><td><Time at={entry.expiresAt} /></td></>
+      : state === "queued"
+      ? <><td><Time at={entry.addedAt} past /></td><td><Time at={entry.expiresAt} /></td></>
       : <td><Time at={entry.addedAt} past /></td>}
     {state === "running" && (
       <>
@@ -192,9 +208,7 @@ export const List = ({ cursor, service, state, to, type }: {
         {({ cursor: next, entries }) => (
           <>
             {entries.length === 0 && <p class="pad quiet">None was found so far. The next page looks further.</p>}
-            <Table label={`Actions that are ${state}`} columns={columnsOf(state)}>
-              {entries.map((entry) => <Row entry={entry} service={service} state={state} key={entry.id} />)}
-            </Table>
+            <Rows entries={entries} service={service} state={state} />
             <div class="row pad">
               {cursor !== undefined && <Link to={to({ only: type })}>First page</Link>}
               {next !== null && <Link to={to({ only: type, cursor: next })}>Next page</Link>}

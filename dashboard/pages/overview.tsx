@@ -5,28 +5,32 @@ import { count, duration, plural, short } from "../format.ts"
 import { Card, Problem, Table } from "../parts.tsx"
 import { Link, serviceUrl, useLive } from "../state.tsx"
 
-export type Worry = "no worker" | "silent worker" | "dead letters" | "paused"
+export type Worry = "no worker" | "halted lane" | "silent worker" | "dead letters" | "paused"
 
 /** Workers of a paused service read nothing, so none may be seen. */
 const isPaused = ({ pauses }: Overview): boolean => pauses.some(({ actionType }) => actionType === null)
 
 /** Why a service needs a look, worst first. */
-export const worries = (service: Overview): ReadonlyArray<Worry> => [
+export const worries = (service: Overview & { readonly halted?: number }): ReadonlyArray<Worry> => [
   ...(service.consumers.length === 0 && (service.lag ?? service.length) > 0 && !isPaused(service)
     ? ["no worker"] as const
     : []),
   ...(service.consumers.some(({ stale, pending }) => stale && pending > 0) ? ["silent worker"] as const : []),
+  ...((service.halted ?? 0) > 0 ? ["halted lane"] as const : []),
   ...(service.deadLetters > 0 ? ["dead letters"] as const : []),
   ...(service.pauses.length > 0 ? ["paused"] as const : [])
 ]
 
-const colors = { "no worker": "bad", "silent worker": "bad", "dead letters": "warn", paused: "note" } as const
+const colors = { "no worker": "bad", "silent worker": "bad", "halted lane": "bad", "dead letters": "warn", paused: "note" } as const
 
-const weights = { "no worker": 8, "silent worker": 4, "dead letters": 2, paused: 1 } as const
+const weights = { "no worker": 16, "silent worker": 8, "halted lane": 4, "dead letters": 2, paused: 1 } as const
 
-const weight = (service: Overview): number => worries(service).reduce((sum, worry) => sum + weights[worry], 0)
+const weight = (service: Glance): number => worries(service).reduce((sum, worry) => sum + weights[worry], 0)
 
-export const Badges = ({ but, service }: { readonly service: Overview; readonly but?: Worry }) => {
+export const Badges = ({ but, service }: {
+  readonly service: Overview & { readonly halted?: number }
+  readonly but?: Worry
+}) => {
   const all = worries(service)
   const found = all.filter((worry) => worry !== but)
   return (
@@ -70,8 +74,8 @@ const Row = ({ service, now }: { readonly service: Glance; readonly now: number 
   return (
     <tr>
       <th scope="row"><Link to={serviceUrl(name)}>{name}</Link></th>
-      <td><Badges service={service} /></td>
       <Amount of={service.deadLetters} to={serviceUrl(name, "/dead")} label="dead letters" warn />
+      <td><Badges service={service} /></td>
       <td>
         {trend === null
           ? <span class="quiet">–</span>
@@ -108,9 +112,11 @@ const headline = (services: ReadonlyArray<Glance>): { readonly text: string; rea
   const dead = services.reduce((sum, { deadLetters }) => sum + deadLetters, 0)
   const without = bad.filter((service) => worries(service).includes("no worker")).map(({ service }) => service)
   const silent = bad.filter((service) => worries(service).includes("silent worker")).map(({ service }) => service)
+  const halted = bad.filter((service) => service.halted > 0).map(({ service }) => service)
   const reasons = [
     ...(without.length > 0 ? [`no worker for ${without.join(", ")}`] : []),
     ...(silent.length > 0 ? [`a silent worker in ${silent.join(", ")}`] : []),
+    ...(halted.length > 0 ? [`a halted lane in ${halted.join(", ")}`] : []),
     ...(dead > 0 ? [plural(dead, "dead letter")] : [])
   ]
   return {
@@ -135,8 +141,8 @@ export const OverviewPage = () => {
             label="Services"
             columns={[
               ["Service"],
+              ["Dead", "number"],
               ["State"],
-              ["Dead letters", "number"],
               ["Last hour"],
               ["Ended / min", "number"],
               ["Failing"],

@@ -8,6 +8,7 @@ import { go, Link, type Place, serviceUrl, useData, useLive } from "../state.tsx
 import { announce } from "../verbs.tsx"
 import { Activity } from "./activity.tsx"
 import { actionUrl, List, type State, states } from "./lists.tsx"
+import { LanesTab } from "./lanes.tsx"
 import { Badges } from "./overview.tsx"
 import { Pauses } from "./pauses.tsx"
 import { ScheduleList } from "./schedules.tsx"
@@ -90,11 +91,12 @@ const Numbers = ({ overview }: { readonly overview: Overview }) => {
   )
 }
 
-const tabs = (overview: Overview): ReadonlyArray<readonly [tab: string, count: number]> => [
+const tabs = (overview: Overview): ReadonlyArray<readonly [tab: string, count?: number]> => [
   ["waiting", overview.lag ?? overview.length],
   ["running", overview.running],
   ["retrying", overview.retrying],
   ["scheduled", overview.scheduled],
+  ["lanes"],
   ["schedules", overview.schedules],
   ["consumers", overview.consumers.length]
 ]
@@ -134,14 +136,15 @@ export const ServicePage = ({ place: { query }, service }: { readonly service: s
     const { minutes: range, ...rest } = { tab, minutes, type, ...change }
     return serviceUrl(service, queryOf({ ...rest, minutes: range === 60 ? undefined : range }))
   }
-  const types = services?.services.find((found) => found.service === service)?.failing.map(({ actionType }) => actionType)
+  const glance = services?.services.find((found) => found.service === service)
+  const types = glance?.failing.map(({ actionType }) => actionType)
   return (
     <>
       <div class="title">
         <h1>{service}</h1>
         {data.value !== undefined && (
           <>
-            <span><Badges service={data.value} but="paused" /></span>
+            <span><Badges service={{ ...data.value, halted: glance?.halted ?? 0 }} but="paused" /></span>
             <Pauses overview={data.value} types={types ?? []} />
           </>
         )}
@@ -156,12 +159,24 @@ export const ServicePage = ({ place: { query }, service }: { readonly service: s
               <nav class="tabs" aria-label="Lists">
                 {tabs(overview).map(([name, size]) => (
                   <Link to={to({ tab: name })} current={name === tab} key={name}>
-                    {name} <span class="quiet">{short(size)}</span>
+                    {name}
+                    {size !== undefined && <span class="quiet">{` ${short(size)}`}</span>}
                   </Link>
                 ))}
               </nav>
               {tab === "schedules"
                 ? <ScheduleList service={service} />
+                : tab === "lanes"
+                ? (
+                  <LanesTab
+                    service={service}
+                    cursor={query.get("cursor") ?? undefined}
+                    lane={query.get("lane") ?? undefined}
+                    stopped={query.get("stopped") === "yes"}
+                    to={to}
+                    key={query.toString()}
+                  />
+                )
                 : tab === "consumers"
                 ? <Consumers overview={overview} />
                 : states.includes(tab)

@@ -33,6 +33,8 @@ const pages: ReadonlyArray<readonly [name: string, path: string, wait: string, t
     ["running", "/services/payment?tab=running", rows],
     ["scheduled", "/services/mail?tab=scheduled", rows],
     ["schedules", "/services/mail?tab=schedules", rows],
+    ["lanes", "/services/sync?tab=lanes", "[aria-label=Lanes] tbody tr"],
+    ["queued", "/services/sync?tab=queued", rows],
     ["consumers", "/services/payment?tab=consumers", rows],
     ["empty", "/services/report?tab=retrying", ".card >> text=Nothing is retrying"],
     ["dead-letters", "/services/payment/dead", rows],

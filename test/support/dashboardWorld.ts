@@ -17,6 +17,8 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as Dashboard from "../../src/Dashboard.ts"
 import { Rejected, RetryLater } from "../../src/HandlerError.ts"
 import * as Inspector from "../../src/Inspector.ts"
+import { bucketOf } from "../../src/internal/base/histogram.ts"
+import { keyAt, minute } from "../../src/internal/redis/statistics.ts"
 import * as IoRedis from "../../src/IoRedis.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Schedules from "../../src/Schedules.ts"
@@ -65,11 +67,19 @@ const Render = Action.make("report.render", { payload: { report: Schema.String, 
 const Export = Action.make("report.export", { payload: { report: Schema.String } })
 const Post = Action.make("ledger.post", { payload: { entry: Schema.Int } })
 
+const byAccount = ({ account }: { readonly account: string }) => account
+const lanePayload = { payload: { account: Schema.String, number: Schema.Int } }
+const Push = Action.make("sync.push", lanePayload).pipe(
+  Action.lane(byAccount, { concurrency: 1, total: { concurrency: 3 } })
+)
+const Apply = Action.make("sync.apply", lanePayload).pipe(Action.lane(byAccount, { onGiveUp: "halt" }))
+
+const Syncs = ActionGroup.make(Push, Apply)
 const Payments = ActionGroup.make(Charge, Capture, Refund, Settle, Note)
 const Mails = ActionGroup.make(Send, Digest)
 const Reports = ActionGroup.make(Render, Export)
 const Ledger = ActionGroup.make(Post)
-const contracts = [Payments, Mails, Reports, Ledger]
+const contracts = [Payments, Mails, Reports, Ledger, Syncs]
 
 // -----------------------------------------------------------------------------
 // handlers
@@ -85,6 +95,13 @@ const payments = Payments.handlers({
 })
 const mails = Mails.handlers({ "mail.send": () => Effect.void, "mail.digest": () => Effect.sleep("20 millis") })
 const reports = Reports.handlers({ "report.render": () => Effect.void, "report.export": () => Effect.void })
+
+/** Actions of an account hold their lane for ever, except those of some. */
+const syncs = Syncs.handlers({
+  "sync.push": ({ account }) => account === "quick" ? Effect.void : Effect.never,
+  "sync.apply": ({ account, number }) =>
+    account === "broken" && number === 0 ? new Rejected({ message: "the balance does not add up" }) : Effect.void
+})
 
 const schedules = [
   // Rarely due, so that no slot comes while the tests run.
@@ -141,6 +158,53 @@ const foreign = (type: string, actionId: string, data: unknown, more: object = {
 const many = <A>(count: number, make: (index: number) => A): ReadonlyArray<A> =>
   Array.from({ length: count }, (_, i) => make(i))
 
+/** What workers would have counted in the hour before, in the words in which they count it. */
+const seed = (cli: Server.Server["cli"]) =>
+  Effect.gen(function*() {
+    const [seconds] = (yield* cli("TIME")) as ReadonlyArray<string>
+    const now = Number(seconds) * 1_000
+    const put = Effect.fnUntraced(function*(
+      type: string,
+      time: number,
+      counts: { readonly [name in "succeeded" | "retried" | "rejected" | "expired" | "deadLetters"]?: number },
+      durations: ReadonlyArray<readonly [millis: number, count: number]>
+    ) {
+      const parts = [
+        ...Object.entries(counts).filter(([, count]) => count > 0).map(([name, count]) => `${name}=${count}`),
+        ...durations.map(([millis, count]) => `${bucketOf(millis)}=${count}`)
+      ]
+      yield* cli("HSET", keyAt(naming, type.split(".")[0]!, minute, time), type, parts.join(" "))
+    })
+    for (let back = 2; back < 60; back++) {
+      const time = now - back * 60_000
+      const wave = Math.sin(back / 9) + Math.sin(back / 2.3) / 3
+      const incident = back > 16 && back < 25
+      const charges = Math.round(420 + 130 * wave - (incident ? 180 : 0))
+      yield* put(
+        "payment.charge",
+        time,
+        {
+          succeeded: charges,
+          deadLetters: incident ? 41 - back : Math.max(0, Math.round(wave * 2)),
+          retried: incident ? 140 : 3
+        },
+        [[incident ? 90 : 22, charges * 0.6], [incident ? 420 : 48 + 8 * wave, charges * 0.36], [
+          incident ? 1_900 : 130,
+          charges * 0.04
+        ]]
+          .map(([millis, count]) => [millis!, Math.ceil(count!)] as const)
+      )
+      yield* put("payment.refund", time, { succeeded: Math.round(30 + 10 * wave) }, [[35, 30]])
+      yield* put("mail.send", time, { succeeded: Math.round(900 + 300 * wave), expired: back % 20 === 0 ? 4 : 0 }, [[
+        12,
+        900
+      ]])
+      if (back >= 5 && back <= 50) {
+        yield* put("report.render", time, { succeeded: 10, rejected: 1, deadLetters: 1 }, [[250, 8], [900, 4]])
+      }
+    }
+  })
+
 export const layer = Layer.effect(
   World,
   Effect.gen(function*() {
@@ -174,6 +238,7 @@ export const layer = Layer.effect(
     const inspector = Context.get(context, Inspector.Inspector)
     const send = <A, E>(effect: Effect.Effect<A, E>) => Effect.orDie(Effect.asVoid(effect))
 
+    yield* seed(cli)
     // What waits, and goes on waiting: a paused service, and one without a worker.
     yield* send(client.sendMany(Render, many(1_400, (i) => ({ report: `sales ${i}`, rows: i }))))
     yield* send(client.sendMany(Export, many(100, (i) => ({ report: `sales ${i}` }))))
@@ -208,17 +273,23 @@ export const layer = Layer.effect(
       Layer.mergeAll(
         Layer.provide(Worker.layer(payments, { concurrency: 16 }), named("payment", url)),
         Layer.provide(Worker.layer(mails, { concurrency: 4, schedules }), named("mail", url)),
-        Layer.provide(Worker.layer(reports, { concurrency: 2 }), named("report", url))
+        Layer.provide(Worker.layer(reports, { concurrency: 2 }), named("report", url)),
+        Layer.provide(Worker.layer(syncs, { concurrency: 8 }), named("sync", url))
       ).pipe(
         Layer.provide(IoRedis.layerOptions({ url })),
         Layer.provide(Layer.succeed(References.MinimumLogLevel, "Fatal"))
       )
     )
-    const hasWorkers = Effect.map(
-      Effect.orDie(inspector.overview("mail")),
-      ({ features }) => features.includes("parked")
-    )
-    yield* until("the workers of mail know parked actions", hasWorkers)
+    const hasWorkers = (service: string) =>
+      inspector.overview(service).pipe(
+        Effect.map(({ features }) => features.includes("parked") && features.includes("lanes")),
+        Effect.orElseSucceed(() => false)
+      )
+    for (const service of ["mail", "sync"]) yield* until(`the workers of ${service} know it all`, hasWorkers(service))
+    for (const [account, count] of [["acme", 12], ["globex", 3], [markup("key"), 2]] as const) {
+      yield* send(client.sendMany(Push, many(count, (number) => ({ account, number }))))
+    }
+    yield* send(client.sendMany(Apply, many(4, (number) => ({ account: "broken", number }))))
     yield* Effect.forEach(
       many(220, (i) => i),
       (i) =>
@@ -231,12 +302,15 @@ export const layer = Layer.effect(
     const settled = Effect.all([
       inspector.overview("payment"),
       inspector.overview("mail"),
-      inspector.overview("report")
+      inspector.overview("report"),
+      inspector.overview("sync"),
+      inspector.lanes("sync", { stopped: true })
     ]).pipe(
       Effect.orDie,
-      Effect.map(([payment, mail, report]) =>
+      Effect.map(([payment, mail, report, sync, stopped]) =>
         payment.lag === 0 && payment.deadLetters === 305 && payment.retrying === 130 && payment.running === 3 &&
-        mail.schedules === 2 && report.lag === 1_500
+        mail.schedules === 2 && report.lag === 1_500 &&
+        sync.running === 3 && sync.deadLetters === 1 && stopped.lanes.length === 1
       )
     )
     yield* until("there are actions in every state", settled, 60_000)

@@ -49,7 +49,7 @@ const Read = HttpApiGroup.make("read").add(
     error: errors
   }),
   HttpApiEndpoint.get("matching", "/services/:service/actions/:state/count", {
-    params: { ...params, state: Schema.Literals(["waiting", "retrying", "scheduled"]) },
+    params: { ...params, state: Schema.Literals(["waiting", "retrying", "scheduled", "queued"]) },
     query: { actionType: optional(Schema.String) },
     success: models.Matching,
     error: errors
@@ -63,6 +63,27 @@ const Read = HttpApiGroup.make("read").add(
   HttpApiEndpoint.get("schedules", "/services/:service/schedules", {
     params,
     success: models.Schedules,
+    error: errors
+  }),
+  HttpApiEndpoint.get("laneNames", "/services/:service/lanes/names", {
+    params,
+    success: models.LaneNames,
+    error: errors
+  }),
+  HttpApiEndpoint.get("lanes", "/services/:service/lanes", {
+    params,
+    query: {
+      cursor: page.cursor,
+      stopped: optional(Schema.Literals(["yes", "no"])),
+      keys: optional(Schema.Literals(["yes", "no"]))
+    },
+    success: models.Lanes,
+    error: errors
+  }),
+  HttpApiEndpoint.get("queued", "/services/:service/lanes/queued", {
+    params,
+    query: { ...page, lane: Schema.String },
+    success: models.Entries,
     error: errors
   }),
   HttpApiEndpoint.get("groups", "/services/:service/dead/groups", {

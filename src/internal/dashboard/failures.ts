@@ -11,8 +11,8 @@ const missing = new Set([
   "ServiceNotFound",
   "ActionNotFound",
   "DeadLetterNotFound",
-  "NoSuchSchedule",
-  "ScheduleNotFound"
+  "ScheduleNotFound",
+  "LaneNotFound"
 ])
 const unavailable = new Set(["RedisError", "NotPermitted"])
 

@@ -9,12 +9,13 @@ import type * as models from "./models.ts"
 export type Services = typeof models.Services.Type
 type Glance = Services["services"][number]
 type Hour = Pick<Glance, "trend" | "failing">
+/** What is read less often than the numbers. */
+type Slow = Hour & Pick<Glance, "halted">
 
 /** A scan reads all keys, and services do not come often. */
 const namesFor = Duration.seconds(30)
 const numbersFor = Duration.seconds(1)
-/** A minute of the statistics is complete only when it is over. */
-const hourFor = Duration.seconds(15)
+const slowFor = Duration.seconds(10)
 
 /** Services that are read at once. */
 const concurrency = 8
@@ -62,14 +63,20 @@ export const make = (inspector: Inspector.Inspector["Service"]): Effect.Effect<G
       asProblem,
       Effect.cachedWithTTL((exit) => exit._tag === "Success" && exit.value.length > 0 ? namesFor : numbersFor)
     )
-    const hours = new Map<string, Effect.Effect<Hour>>()
+    const slow = new Map<string, Effect.Effect<Slow>>()
 
-    const hour = (service: string): Effect.Effect<Hour> => {
-      const found = hours.get(service)
+    /** Parts that the Redis user may not read are left out, and do not hide the numbers. */
+    const slowly = (service: string): Effect.Effect<Slow> => {
+      const found = slow.get(service)
       if (found !== undefined) return found
-      const read = inspector.statistics(service).pipe(Effect.map(hourOf), Effect.orElseSucceed(() => unknown))
-      return Effect.flatMap(Effect.cachedWithTTL(read, hourFor), (made) => {
-        hours.set(service, made)
+      const hour = inspector.statistics(service).pipe(Effect.map(hourOf), Effect.orElseSucceed(() => unknown))
+      const halted = inspector.lanes(service, { stopped: true }).pipe(
+        Effect.map(({ lanes }) => lanes.filter(({ state }) => state === "halted").length),
+        Effect.orElseSucceed(() => 0)
+      )
+      const read = Effect.zipWith(hour, halted, (hour, halted) => ({ ...hour, halted }))
+      return Effect.flatMap(Effect.cachedWithTTL(read, slowFor), (made) => {
+        slow.set(service, made)
         return made
       })
     }
@@ -77,7 +84,7 @@ export const make = (inspector: Inspector.Inspector["Service"]): Effect.Effect<G
     const glance = (service: string) =>
       Effect.gen(function*() {
         const overview = yield* inspector.overview(service)
-        return { ...overview, ...yield* hour(service) } satisfies Glance
+        return { ...overview, ...yield* slowly(service) } satisfies Glance
       })
 
     /** A service that cannot be read does not hide the others. */

@@ -145,6 +145,23 @@ export const make = Effect.fnUntraced(function*({ inspector, naming, policy, red
     schedules: (service: string) => read("schedules", service, inspector.schedules(service)),
     matching: (service: string, state: Inspector.PurgeFilter["state"], actionType: string | undefined) =>
       read("matching", service, inspector.purge(service, { state, actionType }, { dryRun: true })),
+    laneNames: (service: string) => read("laneNames", service, inspector.laneNames(service)),
+    /** Keys are part of payloads. */
+    lanes: (service: string, options: Inspector.LanesOptions) =>
+      allowed(
+        policy,
+        { name: "lanes", kind: options.keys === true ? "payload" : "read", service },
+        () => inspector.lanes(service, options)
+      ),
+    queued: (service: string, lane: string, options: Inspector.QueuedOptions) =>
+      read(
+        "queued",
+        service,
+        Effect.map(
+          inspector.queued(service, { id: lane }, options),
+          ({ cursor, entries }) => ({ entries: entries.map(entryOf), cursor })
+        )
+      ),
     groups: (service: string) => read("groups", service, counts.of(service)),
     letters: (service: string, options: DeadLetter.ListOptions) => read("letters", service, letters(service, options)),
     dryRun: (service: string, filter: DeadLetter.Filter) => read("dryRun", service, inspector.dryRun(service, filter)),

@@ -58,7 +58,9 @@ export const Trend = Schema.Struct({
 export const Glance = Schema.Struct({
   ...Overview.fields,
   trend: Schema.UndefinedOr(Trend),
-  failing: Schema.Array(Schema.Struct({ actionType: Schema.String, deadLetters: Count, retried: Count }))
+  failing: Schema.Array(Schema.Struct({ actionType: Schema.String, deadLetters: Count, retried: Count })),
+  /** Lanes that a dead letter halted, of the first 100 that are stopped. */
+  halted: Count
 })
 
 export const Services = Schema.Struct({
@@ -218,6 +220,51 @@ export const Audit = Schema.Array(Schema.Struct({
 }))
 
 // -----------------------------------------------------------------------------
+// lanes
+// -----------------------------------------------------------------------------
+
+const Rate = Schema.UndefinedOr(Schema.Struct({ limit: Count, per: Millis }))
+
+const LaneRules = Schema.Struct({
+  concurrency: Count,
+  rate: Rate,
+  backlog: Schema.Union([Schema.Literals(["wait", "latest", "drop"]), Schema.Struct({ max: Count })]),
+  onGiveUp: Schema.Literals(["continue", "halt"]),
+  total: Schema.UndefinedOr(Schema.Struct({ concurrency: Schema.UndefinedOr(Count), rate: Rate }))
+})
+
+/** Lanes by type and name, with their limits. */
+export const LaneNames = Schema.Array(Schema.Struct({
+  type: Text,
+  name: Text,
+  held: Count,
+  waiting: Count,
+  rules: LaneRules,
+  declared: Schema.UndefinedOr(LaneRules),
+  overridden: Schema.Boolean
+}))
+
+/** Keys are part of payloads: they are here only if they were asked for. */
+export const Lanes = Schema.Struct({
+  lanes: Schema.Array(Schema.Struct({
+    id: Schema.String,
+    type: Text,
+    name: Text,
+    key: Text,
+    total: Schema.Boolean,
+    held: Count,
+    waiting: Count,
+    holders: Schema.Array(Schema.Struct({ entryId: Schema.String, since: Time })),
+    waitingSince: MaybeTime,
+    state: Schema.Literals(["open", "paused", "halted"]),
+    until: MaybeTime,
+    haltedAt: MaybeTime,
+    haltedBy: Text
+  })),
+  cursor: Text
+})
+
+// -----------------------------------------------------------------------------
 // verbs
 // -----------------------------------------------------------------------------
 
@@ -264,13 +311,23 @@ export const Verb = Schema.Union([
   Schema.Struct({ verb: Schema.Literal("discardMatching"), ...matching }),
   Schema.Struct({
     verb: Schema.Literal("purge"),
-    state: Schema.Literals(["waiting", "retrying", "scheduled"]),
+    state: Schema.Literals(["waiting", "retrying", "scheduled", "queued"]),
     actionType: optional(Name),
     limit: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 1_000 }))
   }),
   Schema.Struct({ verb: Schema.Literal("trigger"), schedule: Name }),
   Schema.Struct({ verb: Schema.Literal("pauseSchedule"), schedule: Name, reason: optional(Name) }),
-  Schema.Struct({ verb: Schema.Literal("resumeSchedule"), schedule: Name })
+  Schema.Struct({ verb: Schema.Literal("resumeSchedule"), schedule: Name }),
+  Schema.Struct({ verb: Schema.Literal("pauseLane"), lane: Name, for: Millis }),
+  Schema.Struct({ verb: Schema.Literal("resumeLane"), lane: Name }),
+  Schema.Struct({
+    verb: Schema.Literal("limitLane"),
+    lane: Schema.Union([Schema.Struct({ type: Name }), Schema.Struct({ name: Name })]),
+    /** What is not given stays as the contract says; without any of them, all do. */
+    concurrency: optional(Schema.Int),
+    rate: optional(Schema.Struct({ limit: Schema.Int, per: Millis })),
+    totalConcurrency: optional(Schema.Int)
+  })
 ])
 
 export type Verb = typeof Verb.Type

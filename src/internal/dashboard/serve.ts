@@ -54,6 +54,10 @@ export const layer = (path: string, policy: Policy) =>
         matching: ({ params, query }) => desk.matching(params.service, params.state, query.actionType),
         statistics: ({ params, query }) => desk.statistics(params.service, query.minutes ?? 60),
         schedules: ({ params }) => desk.schedules(params.service),
+        laneNames: ({ params }) => desk.laneNames(params.service),
+        lanes: ({ params, query: { cursor, keys, stopped } }) =>
+          desk.lanes(params.service, { cursor, limit: 50, keys: keys === "yes", stopped: stopped === "yes" }),
+        queued: ({ params, query: { lane, ...options } }) => desk.queued(params.service, lane, options),
         groups: ({ params }) => desk.groups(params.service),
         letters: ({ params, query }) => desk.letters(params.service, query),
         dryRun: ({ params, query }) => desk.dryRun(params.service, query),

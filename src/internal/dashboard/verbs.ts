@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as DeadLetter from "../../DeadLetter.ts"
 import type * as Inspector from "../../Inspector.ts"
+import type { LaneLimits } from "../../Lanes.ts"
 import { asProblem, type Problem } from "./failures.ts"
 import type * as models from "./models.ts"
 
@@ -51,6 +52,31 @@ const each = <E extends { readonly _tag: string; readonly message: string }>(
     const told = problems.length > 0 ? problems : ids.length === 1 ? notes : []
     return done(ids.length - problems.length, problems.length, told.slice(0, 10))
   })
+
+type Limits = Of<"limitLane">
+
+const limitsOf = ({ concurrency, rate, totalConcurrency }: Limits): LaneLimits | undefined =>
+  concurrency === undefined && rate === undefined && totalConcurrency === undefined
+    ? undefined
+    : { concurrency, rate, ...(totalConcurrency === undefined ? {} : { total: { concurrency: totalConcurrency } }) }
+
+const lanes = (
+  inspector: Inspector.Inspector["Service"],
+  service: string,
+  verb: Of<"pauseLane"> | Of<"resumeLane"> | Limits
+): Effect.Effect<Done, Problem> => {
+  switch (verb.verb) {
+    case "pauseLane":
+      return asProblem(Effect.as(inspector.pauseLane(service, { id: verb.lane }, verb.for), done(1)))
+    case "resumeLane":
+      return asProblem(Effect.map(
+        inspector.resumeLane(service, { id: verb.lane }),
+        (was) => was ? done(1) : done(0, 1, ["It was open"])
+      ))
+    case "limitLane":
+      return asProblem(Effect.as(inspector.limitLane(service, verb.lane, limitsOf(verb)), done(1)))
+  }
+}
 
 export const run = (
   inspector: Inspector.Inspector["Service"],
@@ -103,6 +129,10 @@ export const run = (
       return asProblem(
         Effect.map(inspector.trigger(service, verb.schedule), (id) => done(1, 0, [`Sent the action ${id}`]))
       )
+    case "pauseLane":
+    case "resumeLane":
+    case "limitLane":
+      return lanes(inspector, service, verb)
     case "pauseSchedule":
       return asProblem(Effect.as(
         Effect.flatMap(inspector.scheduling(service), ({ pause }) => pause(verb.schedule, verb.reason ?? unexplained)),

@@ -104,13 +104,18 @@ else
   for i = 7, #ARGV, 2 do ids[#ids + 1] = ARGV[i] end
   local parked = redis.call('HMGET', entries, unpack(ids))
   at = integer(at)
+  -- What is the same for all is made once: it is a fifth of the time of a call.
+  local before, after = hash .. '\\n' .. packed('data'), ''
+  if traceparent ~= '' then after = packed('traceparent', traceparent) end
+  if expires ~= '' then after = after .. packed('${expiresField}', expires) end
   for i, id in ipairs(ids) do
     if parked[i] or isTaken[id] then
       replies[i] = { 'duplicate', id, '' }
     else
       local n = #records
       records[n + 1] = id
-      records[n + 2] = hash .. '\\n' .. withFields(packed, ARGV[6 + 2 * i], traceparent, expires)
+      local text = ARGV[6 + 2 * i]
+      records[n + 2] = before .. #text .. ':' .. text .. after
       marks[n + 1] = at
       marks[n + 2] = id
       isTaken[id] = true
