@@ -123,6 +123,7 @@ export class World extends Context.Service<World, {
   readonly readOnlyUrl: string
   /** The dashboard of a Redis user that lacks one command. */
   readonly watcherUrl: string
+  readonly redisUrl: string
   readonly inspector: Inspector.Inspector["Service"]
   readonly cli: Server.Server["cli"]
   /** Sends payments whose cards are declined. */
@@ -319,6 +320,7 @@ export const layer = Layer.effect(
       url: at(port),
       readOnlyUrl: at(readOnlyPort),
       watcherUrl: at(watcherPort),
+      redisUrl: url,
       inspector,
       cli,
       decline,
