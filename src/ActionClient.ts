@@ -357,7 +357,7 @@ export class ActionClient extends Context.Service<ActionClient, {
   readonly sendAction: (
     action: DomainAction.DomainAction,
     options?: Pick<CallOptions, "service">
-  ) => Effect.Effect<Receipt, EncodeError | RedisError>
+  ) => Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError>
 
   /**
    * Gives a scheduled action another time. Fails with {@link NotScheduled} if it became due or was removed. An action that
@@ -369,7 +369,7 @@ export class ActionClient extends Context.Service<ActionClient, {
   ) => Effect.Effect<Scheduled, NotScheduled | EncodeError | InvalidOption | RedisError>
 
   /** Removes a scheduled action. Fails with {@link NotScheduled} if it became due or was removed. */
-  readonly remove: (target: Target) => Effect.Effect<void, NotScheduled | EncodeError | RedisError>
+  readonly remove: (target: Target) => Effect.Effect<void, NotScheduled | EncodeError | InvalidOption | RedisError>
 }>()("effect-redis-workers/ActionClient") {}
 
 // -----------------------------------------------------------------------------
@@ -462,7 +462,7 @@ export const sendWithCallback = <A extends Action.Any, C extends Action.Any>(
 export const sendAction = (
   action: DomainAction.DomainAction,
   options?: Pick<SendOptions, "service">
-): Effect.Effect<Receipt, EncodeError | RedisError, ActionClient> =>
+): Effect.Effect<Receipt, EncodeError | InvalidOption | RedisError, ActionClient> =>
   ActionClient.use((client) => client.sendAction(action, options))
 
 /**
@@ -497,7 +497,9 @@ export const reschedule = (
  * @since 0.2.0
  * @category accessors
  */
-export const remove = (target: Target): Effect.Effect<void, NotScheduled | EncodeError | RedisError, ActionClient> =>
+export const remove = (
+  target: Target
+): Effect.Effect<void, NotScheduled | EncodeError | InvalidOption | RedisError, ActionClient> =>
   ActionClient.use((client) => client.remove(target))
 
 // -----------------------------------------------------------------------------

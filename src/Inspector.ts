@@ -552,7 +552,7 @@ export interface ListOptions {
   readonly actionType?: string | undefined
   /** Includes payloads, at most 64 KiB of each. Default: `false`. */
   readonly payload?: boolean | undefined
-  /** Of dead letters, which come first. Default: `"oldest"`. */
+  /** Of waiting actions and dead letters, which come first. Default: `"oldest"`. */
   readonly order?: "oldest" | "newest" | undefined
 }
 

@@ -77,7 +77,7 @@ onBoth("a callback", (test) => {
       })
       const exit = yield* Effect.exit(Effect.flip(call))
       assert.isTrue(Exit.isSuccess(exit))
-      assert.instanceOf(Exit.isSuccess(exit) ? exit.value : undefined, ActionClient.EncodeError)
+      assert.instanceOf(Exit.isSuccess(exit) ? exit.value : undefined, ActionClient.InvalidOption)
       assert.deepStrictEqual(yield* entriesOf(actionStream(naming, "mail")), [])
     }).pipe(Effect.provide(ActionClient.layer)))
 

@@ -586,7 +586,6 @@ const tests: Record<string, Effect.Effect<void, unknown, Services>> = {
       ["a payload of the wrong type", send(CreateUser, { email: 7 } as unknown as { email: string })],
       ["a correlation id that is no UUID", send(CreateUser, payload, { correlationId: "1" })],
       ["a context id that is no UUID", send(CreateUser, payload, { context: { tenantId: "acme" } })],
-      ["a service that would break the name", send(CreateUser, payload, { service: "user:streams" })],
       ["a payload over the limit", send(CreateUser, { email: "hunter2".repeat(10_000) })],
       ["a payload over the limit in bytes", send(CreateUser, { email: "é".repeat(40_000) })],
       ["a payload nested too deep", send(Any, { value: nested })],

@@ -11,7 +11,7 @@ import { addStatistics } from "../../src/internal/scripts/statistics.ts"
 import { QueueNaming } from "../../src/QueueNaming.ts"
 import { Redis } from "../../src/Redis.ts"
 import * as RedisFaults from "../../src/testing/RedisFaults.ts"
-import type * as Worker from "../../src/Worker.ts"
+import * as Worker from "../../src/Worker.ts"
 import { eventually, inMemory, onBoth, Place, send } from "../support/layers.ts"
 import { sendAction, startWorker } from "../support/world.ts"
 
@@ -118,6 +118,20 @@ onBoth("Statistics", (test) => {
       assert.isAbove(p99, 0)
     }))
 
+  test("count a result that cannot be written as a dead letter of a handler that ran", () =>
+    Effect.gen(function*() {
+      yield* Effect.scoped(Effect.gen(function*() {
+        let settled = false
+        yield* Worker.start({ "user.create": () => Effect.succeed({ n: 10n ** 4_300n }) }, {
+          onSettled: () => Effect.sync(() => void (settled = true))
+        })
+        yield* sendAction("", { expectation: "response" })
+        yield* eventually("it is settled", Effect.sync(() => settled))
+      }))
+      const { types } = yield* (yield* inspecting).statistics("user")
+      assert.deepStrictEqual([types[0]!.total.outcomes.deadLetters, types[0]!.total.latency?.count], [1, 1])
+    }))
+
   test("are added while the worker runs, and expire", () =>
     Effect.gen(function*() {
       const place = yield* Place
@@ -190,6 +204,27 @@ onBoth("Statistics", (test) => {
       const warnings = place.logs.filter(({ text }) => text.includes("The statistics of user are not written"))
       assert.strictEqual(warnings.length, 1)
       assert.include(warnings[0]!.text, "hset")
+    }))
+
+  test("wait while the server is full, and are added when it is not", () =>
+    Effect.gen(function*() {
+      const place = yield* Place
+      const { faults, redis } = yield* RedisFaults.make(yield* Redis)
+      let refused = 0
+      yield* faults.always(
+        RedisFaults.refuse("OOM command not allowed when used memory > 'maxmemory'"),
+        ({ lua }) => lua === addStatistics.lua && ++refused > 0
+      )
+      yield* Effect.scoped(Effect.gen(function*() {
+        yield* Effect.provideService(startWorker(), Redis, redis)
+        for (let round = 1; round <= 2; round++) {
+          yield* sendAction("ok")
+          yield* eventually("a call is refused", Effect.map(place.pass("100 millis"), () => refused >= round))
+        }
+        yield* faults.clear
+      }))
+      assert.deepStrictEqual(yield* totals, { "user.create": { succeeded: 2 } })
+      assert.deepStrictEqual(place.logs.filter(({ text }) => text.includes("statistics")), [])
     }))
 
   test("that are switched off leave nothing in Redis", () =>

@@ -13,6 +13,7 @@ import * as IoRedis from "../../src/IoRedis.ts"
 import * as QueueNaming from "../../src/QueueNaming.ts"
 import * as Redis from "../../src/Redis.ts"
 import * as Settings from "../../src/Settings.ts"
+import * as RedisFaults from "../../src/testing/RedisFaults.ts"
 import * as Worker from "../../src/Worker.ts"
 import * as Cluster from "../support/cluster.ts"
 import * as Server from "../support/redisServer.ts"
@@ -127,12 +128,15 @@ layer(Cluster.layer({ replicas: false }), { excludeTestServices: true, timeout: 
       assert.match(error.message, /keys of service "user" are in \d+ slots.*QUEUE_HASH_TAGS=true/)
     }))
 
-  it.effect("is known behind a service that wraps that of the layer", () =>
+  const wraps = {
+    "a wrapper": Layer.effect(Redis.Redis, Effect.map(Redis.Redis, (redis) => Redis.Redis.of({ ...redis }))),
+    RedisFaults: RedisFaults.layer()
+  }
+
+  it.effect.each(["a wrapper", "RedisFaults"] as const)("is known behind %s", (kind) =>
     Effect.gen(function*() {
       const { urls } = yield* Cluster.RedisCluster
-      const wrapped = Layer.effect(Redis.Redis, Effect.map(Redis.Redis, (redis) => Redis.Redis.of({ ...redis }))).pipe(
-        Layer.provide(IoRedis.layerCluster({ nodes: urls }))
-      )
+      const wrapped = wraps[kind].pipe(Layer.provide(IoRedis.layerCluster({ nodes: urls })))
       const error = yield* Effect.flip(Effect.scoped(Worker.start(handlers))).pipe(
         Effect.provide(Layer.merge(wire, wrapped))
       )

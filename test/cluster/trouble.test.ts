@@ -65,6 +65,32 @@ describe("a service under load on a cluster", () => {
       assert.strictEqual(load.ledger.open.size, 0, "no request hangs")
     }), 120_000)
 
+  it.live(
+    "goes on without a word after a failover while it is idle: reads that wait at the server end, and begin again",
+    () =>
+      Effect.gen(function*() {
+        const cluster = yield* Cluster.start()
+        const load = yield* Load.make(cluster)
+        const { ledger, names } = load
+        yield* load.send(20)
+        yield* load.drained
+        const owner = yield* cluster.ownerOf(names.stream)
+        yield* until(
+          "a reader and an inbox wait at the master",
+          Effect.map(owner.cli("CLIENT", "LIST"), (list) =>
+            /cmd=xreadgroup/.test(String(list)) && /cmd=blmpop/.test(String(list)))
+        )
+        yield* cluster.failover(names.stream)
+        yield* load.send(20)
+        yield* load.drained
+        assert.strictEqual(ledger.accepted.size, 40)
+        assert.deepStrictEqual(load.lostOf(yield* load.letters), [])
+        assert.strictEqual(ledger.failedRequests, 0)
+        assert.strictEqual(ledger.open.size, 0, "no request hangs")
+      }),
+    60_000
+  )
+
   it.live.each(["SIGKILL", "SIGSTOP"] as const)(
     "goes on after %s of its master, and no call hangs",
     (signal) =>

@@ -126,11 +126,12 @@ const lossOf = (service: string) =>
       values.reduce((sum, { count }) => sum + count, 0)
   )
 
-export const make = Effect.fnUntraced(function*(
-  cluster: Cluster.Cluster,
-  options: { readonly workers?: number; readonly service?: string } = {}
-) {
-  const service = options.service ?? "user"
+/** Workers of the service, each with connections of its own. */
+const workers = 2
+
+const service = "user"
+
+export const make = Effect.fnUntraced(function*(cluster: Cluster.Cluster) {
   const ledger: Ledger = {
     accepted: new Map(),
     refused: 0,
@@ -146,7 +147,7 @@ export const make = Effect.fnUntraced(function*(
     IoRedis.layerCluster({ nodes: cluster.urls, replyTimeout: "3 seconds", connectTimeout: "2 seconds" })
   ).pipe(Layer.provideMerge(Settings.layerOf({ serviceName: service })))
 
-  for (let index = 0; index < (options.workers ?? 2); index++) {
+  for (let index = 0; index < workers; index++) {
     const context = yield* Layer.build(Layer.fresh(process))
     yield* Worker.start(handlers, {
       block: "500 millis",

@@ -19,6 +19,13 @@ export interface Options {
   readonly until?: ((output: string) => boolean) | undefined
 }
 
+const environment = (url: string) => ({
+  PATH: process.env["PATH"],
+  HOME: process.env["HOME"],
+  NODE_COMPILE_CACHE: compileCache,
+  REDIS_URL: url
+})
+
 /** Runs `redis-workers` with arguments, and returns how it ended and what it wrote. */
 export const redisWorkers = (
   url: string,
@@ -27,13 +34,7 @@ export const redisWorkers = (
 ): Effect.Effect<Result> =>
   Effect.callback<Result>((resume) => {
     const child = spawn(process.execPath, [bin, ...args], {
-      env: {
-        PATH: process.env["PATH"],
-        HOME: process.env["HOME"],
-        NODE_COMPILE_CACHE: compileCache,
-        REDIS_URL: url,
-        ...env
-      },
+      env: { ...environment(url), ...env },
       stdio: ["pipe", "pipe", "pipe"]
     })
     let stdout = ""
@@ -52,6 +53,26 @@ export const redisWorkers = (
     child.once("close", (status) => resume(Effect.succeed({ status, stdout, stderr })))
     child.stdin.on("error", () => {})
     child.stdin.end(input ?? "")
+    return Effect.sync(() => child.kill("SIGKILL"))
+  })
+
+/** Runs `redis-workers` on a terminal of some width (with `script` of util-linux), and returns all that it showed. */
+export const onTerminal = (
+  url: string,
+  args: ReadonlyArray<string>,
+  { columns, env }: { readonly columns: number; readonly env?: Options["env"] }
+): Effect.Effect<string> =>
+  Effect.callback<string>((resume) => {
+    const quoted = [process.execPath, bin, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ")
+    const child = spawn("script", ["-qefc", `stty cols ${columns} rows 40; exec ${quoted}`, "/dev/null"], {
+      env: { ...environment(url), TERM: "xterm-256color", ...env },
+      stdio: ["ignore", "pipe", "ignore"]
+    })
+    let output = ""
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      output += text
+    })
+    child.once("close", () => resume(Effect.succeed(output)))
     return Effect.sync(() => child.kill("SIGKILL"))
   })
 

@@ -141,6 +141,13 @@ inMemory("The reasons of an EncodeError", (test) => {
           Effect.flip(call),
           (error) => error._tag === "EncodeError" ? error.reason._tag : error._tag
         )
+      const naming = yield* QueueNaming.QueueNaming
+      const targetService = () => {
+        throw new Error("no such service")
+      }
+      const nowhere = yield* ActionClient.make().pipe(
+        Effect.provideService(QueueNaming.QueueNaming, { ...naming, targetService })
+      )
       const long = "x".repeat(2_200_000)
       assert.deepStrictEqual(
         yield* Effect.all([
@@ -150,7 +157,7 @@ inMemory("The reasons of an EncodeError", (test) => {
             client.send(Ping, { text: "a" }, { metadata: { deep: Array.from({ length: 80 }).reduce((a) => [a]) } })
           ),
           reasonOf(client.send(Ping, { text: long + long })),
-          reasonOf(client.send(Ping, { text: "a" }, { service: "no such name" }))
+          reasonOf(nowhere.send(Ping, { text: "a" }))
         ]),
         ["InvalidPayload", "InvalidConfig", "InvalidAction", "TooLarge", "NoStream"]
       )

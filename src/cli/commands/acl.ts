@@ -44,6 +44,26 @@ export const withNames = (line: string, { client, environment, prefix, service }
     .replaceAll(`~${prefix}:*:user:`, `~${prefix}:*:${service}:`)
     .replaceAll(`~${prefix}:${environment}:orchestrator:`, `~${prefix}:${environment}:${client}:`)
 
+/** The same on a cluster: names have hash tags, and answers are beside the service that gives them. */
+export const withHashTags = (line: string, { client, environment, prefix }: Named): string =>
+  line
+    .replaceAll(
+      `~${prefix}:${environment}:${client}:responses:*`,
+      `~${prefix}:${environment}:*:responses:inbox:${client}.*`
+    )
+    .split(" ")
+    .map((word) => {
+      const pattern = /^(\(?~)(.+)$/.exec(word)
+      if (pattern === null || !pattern[2]!.startsWith(`${prefix}:`)) return word
+      // A prefix may contain colons.
+      const [environment = "", service = "", ...parts] = pattern[2]!.slice(prefix.length + 1).split(":")
+      return `${pattern[1]}{${prefix}:${environment}:${service}}:${parts.join(":")}`
+    })
+    .join(" ")
+
+/** What a cluster needs besides: its table of slots, scripts that a node does not have, and keys whose slot moves. */
+const forCluster = (line: string): string => line.replace(" +ping", " +eval +asking +cluster|slots +ping")
+
 export const acl = Command.make("acl", {
   role: Argument.Literals("role", ["sender", "scheduler", "worker", "operator"]).pipe(
     Argument.withDescription("sender: sends and requests; scheduler: also sends for later; worker; operator: this tool")
@@ -57,7 +77,7 @@ export const acl = Command.make("acl", {
 }, ({ client, command, role }) =>
   Effect.gen(function*() {
     const name = yield* service
-    const { environment, queuePrefix } = yield* Settings.Settings
+    const { environment, queueHashTags, queuePrefix, redis } = yield* Settings.Settings
     const files = yield* FileSystem.FileSystem
     const path = yield* Path.Path
     const read = (url: URL) => Effect.flatMap(path.fromFileUrl(url), (file) => files.readFileString(file))
@@ -67,12 +87,15 @@ export const acl = Command.make("acl", {
     const lines = text.split("\n")
     const line = users[role].flatMap((user) => lines.filter((line) => line.startsWith(`user ${user} `)))[0]
     if (line === undefined) return yield* invalid(`docs/redis.acl has no line for the role ${role}`)
-    const named = withNames(line, {
+    const names: Named = {
       prefix: queuePrefix,
       environment,
       service: name,
       client: Option.getOrElse(client, () => name)
-    })
+    }
+    const plain = withNames(line, names)
+    const tagged = queueHashTags ? withHashTags(plain, names) : plain
+    const named = redis.cluster ? forCluster(tagged) : tagged
     const result = command ? named.replace(/^user /, "ACL SETUSER ") : named
     yield* show({ role, service: name, environment, line: result }, () => [safe(result)])
   }).pipe(Effect.provide(offline))).pipe(

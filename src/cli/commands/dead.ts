@@ -76,7 +76,7 @@ const ls = Command.make("ls", {
     yield* show(page, (_, screen) =>
       page.letters.length === 0 ? ["There are no dead letters that match."] : screen.table(page.letters, columns(now)))
     if (page.cursor !== undefined) {
-      yield* note(`There are more: --cursor ${safe(page.cursor)}`)
+      yield* note(`There are more: --cursor "${safe(page.cursor)}"`)
     }
   }).pipe(Effect.provide(layer))).pipe(
     Command.withDescription("List dead letters, without their payloads"),
@@ -311,7 +311,33 @@ const discard = Command.make("discard", {
     ])
   )
 
+const redeliver = Command.make("redeliver", {
+  letter: Argument.String("letter").pipe(Argument.withDescription("The id of the dead letter")),
+  dryRun: Flags.dryRun
+}, ({ dryRun, letter }) =>
+  Effect.gen(function*() {
+    const letters = yield* DeadLetter.DeadLetter
+    const { actionType, answer, id } = yield* letters.inspect(letter)
+    if (answer === undefined) {
+      return yield* notDone(`The dead letter ${safe(id)} keeps no answer. Run its action again with dead replay`)
+    }
+    if (dryRun) {
+      return yield* show({ dryRun, letter: id }, () => [
+        `The answer of ${text(actionType)} would be sent. Nothing was done.`
+      ])
+    }
+    const left = yield* letters.redeliver(id)
+    yield* show({ dryRun, letter: left.letter }, () => [
+      `The answer of ${text(actionType)} is sent.${
+        left.letter === undefined ? "" : ` The rest of the letter is ${left.letter} now.`
+      }`
+    ])
+  }).pipe(Effect.provide(layer))).pipe(
+    Command.withDescription("Send the answer that a dead letter keeps. Its action does not run again"),
+    Command.withExamples([{ command: "redis-workers dead redeliver 1764525600000-0 -s payment" }])
+  )
+
 export const dead = Command.make("dead").pipe(
   Command.withDescription("Look at dead letters, run them again or discard them"),
-  Command.withSubcommands([ls, groups, show_, dryRun, replay, discard])
+  Command.withSubcommands([ls, groups, show_, dryRun, replay, redeliver, discard])
 )

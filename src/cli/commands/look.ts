@@ -128,18 +128,20 @@ export const list = Command.make("list", {
   type: Flags.optionalText("type", "type", "Only actions of this type"),
   limit: Flags.limit(20, "The maximum number of actions, at most 400. Default: 20"),
   cursor: Flags.optionalText("cursor", "text", "Go on where the previous page ended"),
+  newest: Flags.flag("newest", "The newest first, of waiting actions and dead letters. Default: the oldest first"),
   payload: Flags.payload
-}, ({ cursor, limit, payload, state, type }) =>
+}, ({ cursor, limit, newest, payload, state, type }) =>
   Effect.gen(function*() {
     const name = yield* service
-    const options = { limit, payload, ...Flags.given({ cursor, actionType: type }) }
+    const order = newest ? "newest" as const : "oldest" as const
+    const options = { limit, order, payload, ...Flags.given({ cursor, actionType: type }) }
     const page = yield* Inspector.Inspector.use((inspector) => inspector.list(name, state, options))
     const now = yield* DateTime.now
     yield* print({ service: name, state, ...page }, (_, screen) =>
       page.entries.length === 0
         ? [`There are no ${state} actions${page.cursor === undefined ? "" : " on this page"}.`]
         : screen.table(page.entries, columns(page.entries, now, payload)))
-    if (page.cursor !== undefined) yield* note(`There are more: --cursor ${safe(page.cursor)}`)
+    if (page.cursor !== undefined) yield* note(`There are more: --cursor "${safe(page.cursor)}"`)
   }).pipe(Effect.provide(inspector))).pipe(
     Command.withDescription("List actions by state, without their payloads"),
     Command.withExamples([

@@ -26,7 +26,9 @@ const columns = (now: DateTime.Utc): ReadonlyArray<Column<Schedules.ScheduleStat
   { title: "recurrence", cell: ({ recurrence }) => text(recurrence), cut: true },
   {
     title: "next",
-    cell: ({ next, paused }) => paused === undefined ? relative(next, now) : "paused",
+    cell: ({ next, paused }) =>
+      paused === undefined ? relative(next, now) : paused === "" ? "paused" : `paused: ${text(paused)}`,
+    cut: true,
     paint: ({ paused }, text, style) => paused === undefined ? text : style.caution(text)
   },
   { title: "last", cell: ({ last }) => relative(last, now), rank: 2 },

@@ -10,6 +10,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import * as Action from "../../Action.ts"
 import * as ActionClient from "../../ActionClient.ts"
+import { validationDetail } from "../../internal/contract/validationDetail.ts"
 import * as Receipt from "../../Receipt.ts"
 import { connection } from "../connect.ts"
 import { contracts } from "../contracts.ts"
@@ -63,14 +64,11 @@ const prepare = Effect.fnUntraced(function*(type: string, text: string) {
     const known = [...group.actions.keys()].sort().join(", ")
     return yield* invalid(`The contracts have no action "${type}". They have: ${known}`)
   }
-  const payload: unknown = yield* Effect.mapError(
-    // SAFETY: a contract from a file needs no services that this tool could give, and says so when it runs.
-    Action.decodePayload(action, encoded) as Effect.Effect<unknown, Schema.SchemaError>,
-    () => undefined
-  ).pipe(
-    Effect.catch(() =>
-      invalid(`The contract of ${type} refuses the payload: compare it with the schema of the contract`)
-    )
+  // SAFETY: a contract from a file needs no services that this tool could give, and says so when it runs.
+  const decoding = Action.decodePayload(action, encoded) as Effect.Effect<unknown, Schema.SchemaError>
+  const payload = yield* Effect.catch(
+    decoding,
+    (error) => invalid(`The contract of ${type} refuses the payload: ${validationDetail(error).message}`)
   )
   return { action, payload }
 })

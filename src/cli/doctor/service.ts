@@ -98,13 +98,17 @@ const overdue = ({ asOf, nextScheduled, scheduled }: Inspector.Overview): Findin
     : ok("scheduled", count(scheduled, "action waits", "actions wait"))
 }
 
+/** The first of many names, and how many more there are. */
+const some = (names: ReadonlyArray<string>): string =>
+  names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "")
+
 const stale = ({ callbackLists, complete, consumers, responseLists }: Inspector.Stale): ReadonlyArray<Finding> => [
   consumers.length === 0
     ? ok("stale consumers", "none")
     : finding(
       "stale consumers",
       "warning",
-      `${consumers.map(({ name }) => safe(name)).join(", ")} hold entries and are silent`,
+      `${some(consumers.map(({ name }) => safe(name)))} hold entries and are silent`,
       "A running worker takes their entries over after the lease; if none runs, start one"
     ),
   callbackLists.length === 0
@@ -112,7 +116,7 @@ const stale = ({ callbackLists, complete, consumers, responseLists }: Inspector.
     : finding(
       "callback lists",
       "warning",
-      callbackLists.map(({ length, list }) => `${safe(list)} (${length})`).join(", "),
+      some(callbackLists.map(({ length, list }) => `${safe(list)} (${length})`)),
       "No worker reads these lists: give a worker the callback action, or delete the list"
     ),
   responseLists.length === 0

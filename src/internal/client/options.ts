@@ -30,6 +30,8 @@ const at = (now: number): Kind<DateTime.DateTime> => ({
       ? DateTime.formatIso(value)
       : value === null
       ? "null"
+      : value instanceof Date
+      ? "a Date"
       : `a value of type ${typeof value}`,
   fromText: () => undefined
 })

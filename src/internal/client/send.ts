@@ -119,7 +119,8 @@ export const make = (options: SendingOptions) => {
     const list = streams.namesFor(
       type,
       target.service,
-      (service) => target.to === "stream" ? streams.ofService(service).stream : callbackInbox(naming, service, type)
+      (service) => target.to === "stream" ? streams.ofService(service).stream : callbackInbox(naming, service, type),
+      "callback.service"
     )
     return Exit.isFailure(list)
       ? list

@@ -3,10 +3,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { QueueNameError, QueueNaming } from "../../QueueNaming.ts"
 import { Redis, type RedisError } from "../../Redis.ts"
+import type { InvalidOption } from "../base/invalidOption.ts"
 import { memo } from "../base/memo.ts"
+import { invalid, text } from "../base/options.ts"
+import * as parts from "../redis/nameParts.ts"
 import { actionStream } from "../redis/names.ts"
 import { explain } from "../redis/streamIds.ts"
 import { EncodeError, NoStream } from "./errors.ts"
+
+const serviceName = text(parts.servicePattern, parts.service.expected)
 
 /** A service, and the stream of its actions. */
 export interface Target {
@@ -18,15 +23,19 @@ export const make = Effect.gen(function*() {
   const redis = yield* Redis
   const naming = yield* QueueNaming
 
-  /** Names for a service, by default the one in the action type. */
+  /** Names for a service, by default the one in the action type. A service that was given is an option of the call. */
   const namesFor = <A>(
     type: string,
     service: string | undefined,
-    make: (service: string) => A
-  ): Exit.Exit<A, EncodeError> => {
+    make: (service: string) => A,
+    option = "service"
+  ): Exit.Exit<A, EncodeError | InvalidOption> => {
     try {
       return Exit.succeed(make(service ?? naming.targetService(type)))
     } catch (cause) {
+      if (service !== undefined && cause instanceof QueueNameError && cause.part === parts.service.part) {
+        return Exit.fail(invalid(option, serviceName, service))
+      }
       const message = cause instanceof QueueNameError
         ? cause.message
         : "The naming has no stream for this action: give the option service, or correct the naming"

@@ -21,7 +21,7 @@ const backlog: Kind<NonNullable<LaneOptions["backlog"]>> = {
     const { max } = value
     return typeof max === "number" && Number.isSafeInteger(max) && max >= 1 ? { max } : undefined
   },
-  show: (value) => typeof value === "object" ? JSON.stringify(value) : String(value),
+  show: (value) => typeof value === "object" || typeof value === "string" ? JSON.stringify(value) : String(value),
   fromText: () => undefined
 }
 

@@ -52,7 +52,8 @@ export const environment = matching(
   /^[A-Za-z0-9_.-]{1,64}$/,
   "1 to 64 letters, digits, \"_\", \".\" or \"-\""
 )
-export const service = matching("service", /^[A-Za-z0-9_-]{1,128}$/, "1 to 128 letters, digits, \"_\" or \"-\"")
+export const servicePattern = /^[A-Za-z0-9_-]{1,128}$/
+export const service = matching("service", servicePattern, "1 to 128 letters, digits, \"_\" or \"-\"")
 export const actionType: Part = {
   part: "action type",
   expected: "\"service.verb\" or \"service.entity.verb\" of letters, digits, \"_\" and \"-\", " +

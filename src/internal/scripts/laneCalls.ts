@@ -38,17 +38,50 @@ export interface SendLanedParams extends LaneKeys, SendTerms {
 const laned = { data: "text", lane: "lane" } as const
 
 /**
+ * Lua: appends the first actions of a call, as long as each finds an empty line, a free place, and limits of concurrency alone. Most
+ * do. The functions for all else take three times as long to make as these commands take.
+ */
+const luaDirectly = `if not unique and when == '' and ARGV[5] == '' then
+  local stream, entries, held, waiting, rules = KEYS[2], KEYS[3], KEYS[5], KEYS[6], KEYS[8]
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  while #groups < 2 and from <= #ARGV do
+    local id, lane, text = ARGV[from], ARGV[from + 1], ARGV[from + 2]
+    local name = lane:sub(1, lane:find('\\0', 1, true) - 1)
+    local limits = redis.call('HMGET', rules, 'declared:' .. name, 'override:' .. name, 'pause:' .. lane)
+    local places = limits[1] and not limits[2] and not limits[3] and
+      limits[1]:match('^%a (%d+) %- %- [^d]%S* %S+ %- %- %-$')
+    local low, high = '[' .. lane .. '\\0', '(' .. lane .. '\\1'
+    if
+      not places or redis.call('ZLEXCOUNT', held, low, high) >= tonumber(places) or
+      #redis.call('ZRANGE', waiting, low, high, 'BYLEX', 'LIMIT', 0, 1) > 0 or redis.call('HEXISTS', entries, id) == 1
+    then break end
+    local entry
+    if traceparent == '' then
+      entry = enter(redis.call, stream, ${luaFields(laned)})
+    else
+      entry = enter(redis.call, stream, ${luaFields({ ...laned, traceparent: "traceparent" })})
+    end
+    redis.call('ZADD', held, 0, lane .. '\\0' .. entry)
+    replies[#replies + 1] = { 'sent', entry }
+    from = from + 3
+  end
+end`
+
+/**
  * Sends actions through their lanes. Replies as `park` does, and also with `waiting` and `full`.
  *
  * The first write needs memory, so that a full server refuses the action and the sender learns of it.
  */
 export const sendLaned = define<SendLanedParams>({
-  lua: `${luaBegin}${luaWhen}${luaLacks}
-local features, unique = KEYS[1], KEYS[11]
+  lua: `local features, unique = KEYS[1], KEYS[11]
 local needs, within, hash, when, traceparent, rule = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6], ARGV[7]
-local missing = lacks(features, needs)
+${luaLacks}local missing = lacks(features, needs)
 if missing then return missing end
-local time, expires, replies = now(), '', {}
+${luaEnter}local replies, from = {}, 8
+${luaDirectly}
+if from > #ARGV then return replies end
+${luaNow}${luaInteger}${luaRecords}${luaLanes}${luaWhen}
+local time, expires = now(), ''
 local at = timeOf(when, time)
 if ARGV[5] ~= '' then expires = integer(time + tonumber(ARGV[5])) end
 local lanes = ${luaMade(2, maxLetIn)}
@@ -62,7 +95,7 @@ local function withFields(call, text, lane)
   if traceparent == '' then return call(${luaFields({ ...laned, expires: "expires" })}) end
   return call(${luaFields({ ...laned, traceparent: "traceparent", expires: "expires" })})
 end
-for i = 8, #ARGV, 3 do
+for i = from, #ARGV, 3 do
   local id, lane, text = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local first = unique and redis.call('GET', unique)
   local reply

@@ -406,7 +406,7 @@ export const luaLanes =
     if rule.backlog == 'drop' then redis.call('HDEL', rules, 'holder:' .. lane .. '\\0' .. id) end
     if gaveUp and rule.halts then
       lanes.stops(lane, 'halted ' .. integer(time) .. ' ' .. id)
-      state.isHalted = true
+      state.isHalted, state.isOver = true, false
     end
     lanes.fill(lane)
     if released == 2 then fillAll(all) end

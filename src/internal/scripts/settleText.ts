@@ -241,31 +241,56 @@ while cursor <= last do
 end
 
 acknowledge()
+local groups
 if #acknowledged > 0 then
   if redis.call('EXISTS', records) == 1 then redis.call('HDEL', records, unpack(acknowledged)) end
-  if not retain and #redis.call('XINFO', 'GROUPS', stream) == 1 then
-    redis.call('XDEL', stream, unpack(acknowledged))
+  if not retain then
+    groups = #redis.call('XINFO', 'GROUPS', stream)
+    if groups == 1 then redis.call('XDEL', stream, unpack(acknowledged)) end
   end
 end
 -- After the acknowledgement, and only what this call has acknowledged.
 if laned > 0 then
-  ${luaNow}${luaInteger}${luaEnter}${luaRecords}${luaLanes}
-  local ended, keys = {}, #KEYS - 8
+  local ended, keys, others = {}, #KEYS - 8, {}
+  local held, lined, rules = KEYS[keys + 3], KEYS[keys + 4], KEYS[keys + 6]
   for i = 1, #acknowledged do ended[acknowledged[i]] = true end
-  local lanes = lanesOf(
-    stream, KEYS[keys + 1], KEYS[keys + 2], KEYS[keys + 3], KEYS[keys + 4], KEYS[keys + 5], KEYS[keys + 6], KEYS[keys + 7],
-    KEYS[keys + 8], now(), laned + ${maxLetIn}
-  )
+  -- Where nothing waits, a place is given back without the functions for all else, which take longer to make.
   for i = last + 1, #ARGV, 3 do
-    local pause = ARGV[i + 2]:match('^p(%d+)')
-    if pause then
-      if done[ARGV[i]] then lanes.pause(ARGV[i + 1], ARGV[i], tonumber(pause)) end
-    elseif ended[ARGV[i]] then
-      lanes.leave(ARGV[i + 1], ARGV[i], ARGV[i + 2] == '1')
+    local id, lane, what = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+    if what == '0' and ended[id] then
+      local place, all = lane .. '\\0' .. id, lane:sub(1, lane:find('\\0', 1, true))
+      local released = redis.call('ZREM', held, place, all .. '\\0' .. id)
+      if released == 1 and #redis.call('ZRANGE', lined, '[' .. lane .. '\\0', '(' .. lane .. '\\1', 'BYLEX', 'LIMIT', 0, 1) == 0 then
+        redis.call('HDEL', rules, 'holder:' .. place)
+      elseif released > 0 then
+        others[#others + 1] = { i, released, all }
+      end
+    elseif ended[id] or done[id] then
+      others[#others + 1] = { i }
     end
   end
-  if lanes.marked then report('due', '') end
-  if lanes.over > 0 then report('over', integer(lanes.over)) end
+  if #others > 0 then
+    ${luaNow}${luaInteger}${luaEnter}${luaRecords}${luaLanes}
+    local lanes = lanesOf(
+      stream, KEYS[keys + 1], KEYS[keys + 2], held, lined, KEYS[keys + 5], rules, KEYS[keys + 7], KEYS[keys + 8], now(),
+      laned + ${maxLetIn}
+    )
+    lanes.groups = groups
+    for _, other in ipairs(others) do
+      local i = other[1]
+      local id, lane, what = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+      local pause = what:match('^p(%d+)')
+      if pause then
+        lanes.pause(lane, id, tonumber(pause))
+      elseif other[2] then
+        lanes.left(lane, id, false, other[2], other[3])
+      elseif ended[id] then
+        lanes.leave(lane, id, what == '1')
+      end
+    end
+    if lanes.marked then report('due', '') end
+    if lanes.over > 0 then report('over', integer(lanes.over)) end
+  end
 end
 return statuses
 `

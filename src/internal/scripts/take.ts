@@ -259,10 +259,11 @@ for _, info in ipairs(redis.call('XINFO', 'CONSUMERS', stream, group)) do
   end
 end
 -- A waiting entry without a due time would wait for ever: it is made due.
-local parked = redis.call('XPENDING', stream, group, 'IDLE', lease, cursor, '+', limit, waiting)
+-- With IDLE the server would go through all that are not idle yet: a million of them take it a fifth of a second.
+local parked = redis.call('XPENDING', stream, group, cursor, '+', limit, waiting)
 cursor = '-'
 for _, row in ipairs(parked) do
-  if row[2] == waiting and not redis.call('ZSCORE', due, row[1]) then
+  if row[2] == waiting and row[3] >= lease and not redis.call('ZSCORE', due, row[1]) then
     redis.call('XACK', stream, group, '0-0')
     redis.call('ZADD', due, integer(now()), row[1])
   end

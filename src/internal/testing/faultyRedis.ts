@@ -207,5 +207,6 @@ export const make = Effect.fnUntraced(function*(
     }),
     injected: Effect.sync(faults.injected)
   }
-  return { redis: { ...through(inner, shared), reserve, subscribe: inner.subscribe }, control }
+  // A layer may have marks of its own, such as that of a cluster.
+  return { redis: { ...inner, ...through(inner, shared), reserve, subscribe: inner.subscribe }, control }
 })

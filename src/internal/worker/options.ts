@@ -15,6 +15,7 @@ import {
   type Row,
   row,
   schedule,
+  text,
   time,
   wholeMillis,
   wholeNumber
@@ -35,6 +36,8 @@ const observer: Kind<NonNullable<WorkerOptions["onSettled"]>> = {
 
 /** Options without a setting. A worker's `readAhead` has a default that depends on another option. */
 export const workerRows = {
+  // A number follows it in the name of a consumer.
+  consumerSuffix: text(/^[A-Za-z0-9_.-]{1,128}$/, "1 to 128 letters, digits, \"_\", \".\" or \"-\""),
   consumers: fields.consumers,
   concurrency: fields.concurrency,
   readAhead: wholeNumber(0, 100_000),
@@ -96,7 +99,7 @@ const over = (read: Reader, options: WorkerOptions, settings: Values) => {
   const { deadLetters } = options
   return {
     service: options.service ?? settings.serviceName,
-    consumerSuffix: options.consumerSuffix,
+    consumerSuffix: read.optional("consumerSuffix", rows.consumerSuffix, options.consumerSuffix),
     consumers: read.take("consumers", rows.consumers, options.consumers, settings.consumers),
     concurrency,
     readAhead: read.optional("readAhead", rows.readAhead, options.readAhead) ?? Math.min(2 * concurrency, 200),
