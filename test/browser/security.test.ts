@@ -179,7 +179,7 @@ layer(Layer.merge(Dashboard.layer, Browser.layer), { excludeTestServices: true, 
           const tokens: Array<string> = []
           for (let run = 0; run < 2; run++) {
             const port = yield* Server.freePort
-            let seen: Promise<{ readonly refused: number; readonly services: string }> | undefined
+            const announced = Promise.withResolvers<string>()
             const look = async (url: string) => {
               const { origin } = new URL(url)
               const refused = await fetch(`${origin}/api/services`)
@@ -192,20 +192,16 @@ layer(Layer.merge(Dashboard.layer, Browser.layer), { excludeTestServices: true, 
               env: { QUEUE_PREFIX: "demo", ENVIRONMENT: "production" },
               until: (output) => {
                 const url = /http:\/\/localhost:\d+\/\?token=(\S+)\n/.exec(output)
-                if (url !== null && seen === undefined) {
-                  tokens.push(url[1]!)
-                  seen = look(url[0].trim())
-                }
+                if (url !== null) announced.resolve(url[0].trim())
                 return false
               }
             })
             yield* Effect.race(
               running,
               Effect.promise(async () => {
-                while (seen === undefined) {
-                  await new Promise((resolve) => setTimeout(resolve, 20))
-                }
-                const { refused, services } = await seen
+                const url = await announced.promise
+                tokens.push(new URL(url).searchParams.get("token")!)
+                const { refused, services } = await look(url)
                 assert.strictEqual(refused, 403)
                 for (const name of ["ledger", "mail", "payment", "report", "sync"]) {
                   assert.include(services, `"service":"${name}"`)
