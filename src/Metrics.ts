@@ -293,6 +293,33 @@ export const scheduleDelay: Metric.Histogram<number> = histogram(
 )
 
 /**
+ * Actions that have a place in the lanes of a contract of this worker, by `service` and `lane` (the type, or the name).
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const lanesHeld: Metric.Gauge<number> = gauge("redis_workers_lanes_held", "Actions that have a place in a lane")
+
+/**
+ * Actions that wait in the lanes of a contract of this worker, by `service` and `lane` (the type, or the name).
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const lanesWaiting: Metric.Gauge<number> = gauge("redis_workers_lanes_waiting", "Actions that wait in a lane")
+
+/**
+ * Lanes that are paused or halted, by `service`.
+ *
+ * @since 0.2.0
+ * @category worker
+ */
+export const lanesStopped: Metric.Gauge<number> = gauge(
+  "redis_workers_lanes_stopped",
+  "Lanes that are paused or halted"
+)
+
+/**
  * Places of lanes that were released because others had deleted or acknowledged their actions, by `service`.
  *
  * @since 0.2.0
@@ -379,6 +406,9 @@ export const all: ReadonlyArray<Metric.Metric<never, unknown>> = [
   promoted,
   promotionDelay,
   parkedExpired,
+  lanesHeld,
+  lanesWaiting,
+  lanesStopped,
   lanesHealed,
   schedulesFired,
   schedulesSkipped,

@@ -205,6 +205,8 @@ export interface WorkerStatus {
    * which started later.
    */
   readonly schedules: ReadonlyArray<{ readonly name: string; readonly isSent: boolean }>
+  /** The lanes of its contracts by type or name, all keys together, as they were at most 15 seconds ago. */
+  readonly lanes: ReadonlyArray<{ readonly lane: string; readonly held: number; readonly waiting: number }>
   readonly consumers: ReadonlyArray<ConsumerStatus>
   /** The pauses by operators, of the service or of types. A worker whose service is paused stays `running` and takes nothing. */
   readonly pauses: ReadonlyArray<{

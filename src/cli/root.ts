@@ -4,6 +4,7 @@ import { acl } from "./commands/acl.ts"
 import { dashboard } from "./commands/dashboard.ts"
 import { dead } from "./commands/dead.ts"
 import { doctor } from "./commands/doctor.ts"
+import { lanes } from "./commands/lanes.ts"
 import { consumers, list, services, show } from "./commands/look.ts"
 import { bury, reschedule, retryNow } from "./commands/one.ts"
 import { schedules } from "./commands/schedules.ts"
@@ -31,6 +32,7 @@ export const root = Command.make("redis-workers").pipe(
     pause,
     resume,
     schedules,
+    lanes,
     send,
     request,
     tail,

@@ -16,6 +16,7 @@ const status = (change: Partial<WorkerStatus> = {}): WorkerStatus => ({
   group: "user-group",
   lease: Duration.minutes(1),
   lastRenewed: at(100_000),
+  lanes: [],
   lastDue: at(100_000),
   startedAt: at(0),
   block: Duration.seconds(5),

@@ -7,7 +7,7 @@ import * as Metrics from "../../Metrics.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
 import type { Values } from "../../Settings.ts"
-import type { WorkerOptions } from "../../Worker.ts"
+import type { WorkerOptions, WorkerStatus } from "../../Worker.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { InvalidOption } from "../base/invalidOption.ts"
 import { laneRule, makeRegistry } from "../contract/lane.ts"
@@ -86,6 +86,8 @@ export interface Vitals {
   readonly startedAt: number
   /** When held entries were last renewed. */
   lastRenewed: number
+  /** The lanes of the contracts by name, as the last sample found them. */
+  lanes: WorkerStatus["lanes"]
   /** When what is due was last taken. */
   lastDue: number
   /** The lease that the group uses, in milliseconds. */
@@ -175,6 +177,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
     vitals: {
       startedAt,
       lastRenewed: startedAt,
+      lanes: [],
       lastDue: startedAt,
       lease: options.claimIdle,
       lastReads: new Map(),

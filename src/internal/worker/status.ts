@@ -36,6 +36,7 @@ export const statusOf = (host: Host, { everyone }: Crew): Omit<WorkerStatus, "st
     block: Duration.millis(options.block),
     eventLoopDelay: Duration.millis(vitals.eventLoopDelay()),
     schedules: [...vitals.schedules].map(([name, isSent]) => ({ name, isSent })),
+    lanes: vitals.lanes,
     consumers: everyone.map((consumer) => consumerStatus(host, consumer)),
     pauses: pausing.stored().map(({ field, reason, until }) => ({
       actionType: field === everything ? undefined : field,

@@ -42,6 +42,8 @@ export interface Telemetry {
   readonly settled: (span: Tracer.Span | undefined, failed: boolean) => void
   readonly written: (decision: Decision, written: Written) => void
   readonly count: (counter: Metric.Counter<number>, amount: number) => void
+  /** Measures something of a lane: its type or name, never its key. */
+  readonly measureLane: (metric: Metric.Gauge<number>, lane: string, value: number) => void
   readonly measure: (metric: Metric.Gauge<number> | Metric.Histogram<number>, value: number) => void
 }
 
@@ -106,6 +108,9 @@ export const make = (options: TelemetryOptions): Telemetry => {
   const metricsOf = (type: string | undefined) =>
     metricsOfLabel(type !== undefined && options.types.has(type) ? type : "unknown")
   const withService = memo((metric: Metric.Metric<number, unknown>) => Metric.withAttributes(metric, { service }))
+  const withLane = memo((metric: Metric.Gauge<number>) =>
+    memo((lane: string) => Metric.withAttributes(metric, { service, lane }))
+  )
   const reasonCounter = memo((reason: string) => Metric.withAttributes(Metrics.deadLetters, { service, reason }))
 
   // ---------------------------------------------------------------------------
@@ -197,6 +202,7 @@ export const make = (options: TelemetryOptions): Telemetry => {
       if (action !== undefined && isFinal(settlement)) metrics.attempts.updateUnsafe(attempt, context)
     },
     count: (counter, amount) => withService(counter).updateUnsafe(amount, context),
+    measureLane: (metric, lane, value) => withLane(metric)(lane).updateUnsafe(value, context),
     measure: (metric, value) => withService(metric).updateUnsafe(value, context)
   }
 }

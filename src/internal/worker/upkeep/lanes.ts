@@ -11,7 +11,9 @@ import * as Metrics from "../../../Metrics.ts"
 import { LanesNeedOneGroup, WorkerError } from "../../../WorkerError.ts"
 import { monotonicMillis } from "../../base/monotonic.ts"
 import { failureOf } from "../../redis/failure.ts"
+import { array } from "../../redis/reply.ts"
 import { declareRule, decodeHealed, heal } from "../../scripts/laneCalls.ts"
+import { readNames } from "../../scripts/laneReads.ts"
 import { lanesOf } from "../adoption.ts"
 import type { Host } from "../host.ts"
 import type { MakePart } from "../part.ts"
@@ -104,4 +106,32 @@ const healing = (host: Host): Effect.Effect<never, WorkerError> => {
   }))
 }
 
-export const lanes: MakePart = (host) => ({ starts: declaring(host), takes: healing(host) })
+/** The time between two samples. */
+const interval = Duration.seconds(15)
+
+/** Samples the lanes of the worker's contracts, by name. A failed sample is left out, as by the sampler of the group. */
+const sampling = (host: Host): Effect.Effect<never> | undefined => {
+  const { names, redis, telemetry, vitals } = host
+  const own = new Set([...lanesOf(host).values()].map(({ name }) => name))
+  if (own.size === 0) return undefined
+  const sample = Effect.gen(function*() {
+    const [stopped, rows] = array(yield* redis.eval(readNames.script)(names))
+    const found: Array<{ readonly lane: string; readonly held: number; readonly waiting: number }> = []
+    for (const row of array(rows)) {
+      const [name, , , held, waiting] = array(row)
+      if (!own.has(String(name))) continue
+      const lane = String(name).slice(2)
+      telemetry.measureLane(Metrics.lanesHeld, lane, Number(held))
+      telemetry.measureLane(Metrics.lanesWaiting, lane, Number(waiting))
+      found.push({ lane, held: Number(held), waiting: Number(waiting) })
+    }
+    telemetry.measure(Metrics.lanesStopped, Number(stopped))
+    vitals.lanes = found
+  })
+  return Effect.forever(Effect.andThen(Effect.ignore(sample), Effect.sleep(interval)))
+}
+
+export const lanes: MakePart = (host) => {
+  const keeps = sampling(host)
+  return { starts: declaring(host), takes: healing(host), ...(keeps === undefined ? {} : { keeps }) }
+}
