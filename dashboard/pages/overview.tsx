@@ -74,7 +74,7 @@ const Row = ({ service, now }: { readonly service: Glance; readonly now: number 
   return (
     <tr>
       <th scope="row"><Link to={serviceUrl(name)}>{name}</Link></th>
-      <Amount of={service.deadLetters} to={serviceUrl(name, "/dead")} label="dead letters" warn />
+      <Amount of={service.deadLetters} to={serviceUrl(name, "/dead")} label={service.deadLetters === 1 ? "dead letter" : "dead letters"} warn />
       <td><Badges service={service} /></td>
       <td>
         {trend === null

@@ -99,11 +99,18 @@ layer(PortsLayer, { excludeTestServices: true, timeout: started })("access to th
   check(
     "is refused on the page, the API and the live stream if the request was forwarded or has a foreign Host",
     async ({ open }) => {
-      for (const path of ["/", "/app.js", "/services/payment", "/audit", "/api/services", "/api/live"]) {
+      for (
+        const path of ["/", "/app.js", "/services/payment", "/audit", "/api/services", "/api/live", "/api/openapi.json"]
+      ) {
         for (
-          const headers of [{ "x-forwarded-for": "127.0.0.1" }, { forwarded: "for=127.0.0.1" }, {
-            host: "evil.example.com"
-          }]
+          const headers of [
+            { "x-forwarded-for": "127.0.0.1" },
+            { "x-forwarded-host": "localhost" },
+            { forwarded: "for=127.0.0.1" },
+            { "x-real-ip": "127.0.0.1" },
+            { via: "1.1 proxy" },
+            { host: "evil.example.com" }
+          ]
         ) {
           const { body, status } = await ask(open, path, headers)
           assert.strictEqual(status, 403, path + JSON.stringify(headers))
@@ -131,7 +138,9 @@ layer(PortsLayer, { excludeTestServices: true, timeout: started })("access to th
         const headers of [
           { ...good, "content-type": "text/plain" },
           { ...good, "x-redis-workers": "" },
-          { ...good, origin: "https://evil.example.com" }
+          { ...good, origin: "https://evil.example.com" },
+          { ...good, origin: "null" },
+          { "content-type": good["content-type"], "x-redis-workers": good["x-redis-workers"] }
         ]
       ) {
         assert.strictEqual((await ask(open, verbs, headers, verb)).status, 403, JSON.stringify(headers))

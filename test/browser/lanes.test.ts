@@ -67,7 +67,7 @@ layer(Layer.merge(Dashboard.layer, Browser.layer), { excludeTestServices: true, 
       Effect.gen(function*() {
         yield* visit("/", async (page) => {
           await page.getByText(/a halted lane in sync/).waitFor()
-          await page.getByRole("row", { name: /^sync 1 halted lane/ }).getByRole("link", { name: "sync", exact: true })
+          await page.getByRole("row", { name: /^sync .*halted lane/ }).getByRole("link", { name: "sync", exact: true })
             .click()
           await page.getByRole("link", { name: "lanes", exact: true }).click()
           await page.getByRole("link", { name: "Paused or halted (1 halted)" }).click()

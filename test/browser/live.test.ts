@@ -16,20 +16,20 @@ layer(Layer.merge(Dashboard.layer, Browser.layer), { excludeTestServices: true, 
     Effect.gen(function*() {
       const { decline } = yield* Dashboard.World
       yield* visit("/", async (page) => {
-        await deadIn(page).getByText("305", { exact: true }).waitFor()
+        await deadIn(page).getByText("304", { exact: true }).waitFor()
         await Effect.runPromise(decline(5))
-        await deadIn(page).getByText("310", { exact: true }).waitFor()
+        await deadIn(page).getByText("309", { exact: true }).waitFor()
 
         await page.getByRole("button", { name: "Pause updates" }).click()
         const requests: Array<string> = []
         page.on("request", (request) => requests.push(request.url()))
         await Effect.runPromise(decline(5))
         await Effect.runPromise(Effect.flatMap(Effect.sync(() => undefined), () => Effect.sleep("3 seconds")))
-        await deadIn(page).getByText("310", { exact: true }).waitFor()
+        await deadIn(page).getByText("309", { exact: true }).waitFor()
         assert.deepStrictEqual(requests, [])
 
         await page.getByRole("button", { name: "Resume updates" }).click()
-        await deadIn(page).getByText("315", { exact: true }).waitFor()
+        await deadIn(page).getByText("314", { exact: true }).waitFor()
       })
     }), started)
 

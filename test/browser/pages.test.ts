@@ -10,14 +10,7 @@ import * as Dashboard from "../support/dashboardWorld.ts"
 const started = 120_000
 
 /** The images that the documentation shows are written by `UPDATE_DOCS=1`; all others are only for the eye. */
-const inDocs = new Set([
-  "overview-light",
-  "overview-dark",
-  "service-light",
-  "dead-letters-dark",
-  "letter-light",
-  "overview-phone"
-])
+const inDocs = new Set(["overview-light", "service-light", "dead-letters-dark"])
 const images = "node_modules/.cache/dashboard"
 
 const pathOf = (name: string): string =>

@@ -245,16 +245,16 @@ layer(Layer.merge(Dashboard.layer, Browser.layer), { excludeTestServices: true, 
       }
     )
 
-    hostile("the groups of dead letters", "/services/payment/dead", ["error"], async (page) => {
+    hostile("the groups of dead letters", "/services/sync/dead", ["error"], async (page) => {
       await page.locator("tbody tr").first().waitFor()
     })
 
     hostile(
       "the message and error type of a dead letter",
-      "/services/payment/dead",
+      "/services/sync/dead",
       ["error", "message"],
       async (page) => {
-        await page.locator("tbody tr").filter({ hasText: "payment.note" }).getByRole("link").first().click()
+        await page.locator("tbody tr").filter({ hasText: "sync.note" }).getByRole("link").first().click()
         await page.getByText("Letters, newest first").waitFor()
         await page.locator("tbody td.code a").first().waitFor()
       }
@@ -262,10 +262,10 @@ layer(Layer.merge(Dashboard.layer, Browser.layer), { excludeTestServices: true, 
 
     hostile(
       "the page of a dead letter",
-      "/services/payment/dead/letters?reason=rejected",
+      "/services/sync/dead/letters?reason=rejected",
       ["error", "message"],
       async (page) => {
-        await page.locator("tbody tr").filter({ hasText: "payment.note" }).first().locator("td.code a").click()
+        await page.locator("tbody tr").filter({ hasText: "sync.note" }).first().locator("td.code a").click()
         await page.locator(".way").waitFor()
       }
     )

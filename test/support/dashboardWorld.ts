@@ -60,7 +60,7 @@ const Charge = Action.make("payment.charge", {
 const Capture = Action.make("payment.capture", { payload: { order: Schema.String } })
 const Refund = Action.make("payment.refund", { payload: { order: Schema.String }, maxAttempts: 1 })
 const Settle = Action.make("payment.settle", { payload: { day: Schema.String } })
-const Note = Action.make("payment.note", { payload: { text: Schema.String } })
+const Note = Action.make("sync.note", { payload: { text: Schema.String } })
 const Send = Action.make("mail.send", { payload: { to: Schema.String, subject: Schema.String } })
 const Digest = Action.make("mail.digest", { payload: { day: Schema.String } })
 const Render = Action.make("report.render", { payload: { report: Schema.String, rows: Schema.Int } })
@@ -74,8 +74,8 @@ const Push = Action.make("sync.push", lanePayload).pipe(
 )
 const Apply = Action.make("sync.apply", lanePayload).pipe(Action.lane(byAccount, { onGiveUp: "halt" }))
 
-const Syncs = ActionGroup.make(Push, Apply)
-const Payments = ActionGroup.make(Charge, Capture, Refund, Settle, Note)
+const Syncs = ActionGroup.make(Push, Apply, Note)
+const Payments = ActionGroup.make(Charge, Capture, Refund, Settle)
 const Mails = ActionGroup.make(Send, Digest)
 const Reports = ActionGroup.make(Render, Export)
 const Ledger = ActionGroup.make(Post)
@@ -90,8 +90,7 @@ const payments = Payments.handlers({
     order.startsWith("declined") ? new CardDeclined({ reason: "insufficient funds" }) : Effect.sleep("2 millis"),
   "payment.capture": () => new RetryLater({ cause: new GatewayDown({ gateway: "acme" }), after: "30 minutes" }),
   "payment.refund": () => Effect.die(new TypeError("Cannot read properties of undefined (reading 'iban')")),
-  "payment.settle": () => Effect.never,
-  "payment.note": ({ text }) => new Rejected({ message: markup("message"), errorType: text })
+  "payment.settle": () => Effect.never
 })
 const mails = Mails.handlers({ "mail.send": () => Effect.void, "mail.digest": () => Effect.sleep("20 millis") })
 const reports = Reports.handlers({ "report.render": () => Effect.void, "report.export": () => Effect.void })
@@ -100,7 +99,8 @@ const reports = Reports.handlers({ "report.render": () => Effect.void, "report.e
 const syncs = Syncs.handlers({
   "sync.push": ({ account }) => account === "quick" ? Effect.void : Effect.never,
   "sync.apply": ({ account, number }) =>
-    account === "broken" && number === 0 ? new Rejected({ message: "the balance does not add up" }) : Effect.void
+    account === "broken" && number === 0 ? new Rejected({ message: "the balance does not add up" }) : Effect.void,
+  "sync.note": ({ text }) => new Rejected({ message: markup("message"), errorType: text })
 })
 
 const schedules = [
@@ -123,6 +123,7 @@ export class World extends Context.Service<World, {
   readonly readOnlyUrl: string
   /** The dashboard of a Redis user that lacks one command. */
   readonly watcherUrl: string
+  readonly redisUrl: string
   readonly inspector: Inspector.Inspector["Service"]
   readonly cli: Server.Server["cli"]
   /** Sends payments whose cards are declined. */
@@ -175,7 +176,7 @@ const seed = (cli: Server.Server["cli"]) =>
       ]
       yield* cli("HSET", keyAt(naming, type.split(".")[0]!, minute, time), type, parts.join(" "))
     })
-    for (let back = 2; back < 60; back++) {
+    for (let back = 1; back <= 61; back++) {
       const time = now - back * 60_000
       const wave = Math.sin(back / 9) + Math.sin(back / 2.3) / 3
       const incident = back > 16 && back < 25
@@ -308,9 +309,9 @@ export const layer = Layer.effect(
     ]).pipe(
       Effect.orDie,
       Effect.map(([payment, mail, report, sync, stopped]) =>
-        payment.lag === 0 && payment.deadLetters === 305 && payment.retrying === 130 && payment.running === 3 &&
+        payment.lag === 0 && payment.deadLetters === 304 && payment.retrying === 130 && payment.running === 3 &&
         mail.schedules === 2 && report.lag === 1_500 &&
-        sync.running === 3 && sync.deadLetters === 1 && stopped.lanes.length === 1
+        sync.running === 3 && sync.deadLetters === 2 && stopped.lanes.length === 1
       )
     )
     yield* until("there are actions in every state", settled, 60_000)
@@ -319,6 +320,7 @@ export const layer = Layer.effect(
       url: at(port),
       readOnlyUrl: at(readOnlyPort),
       watcherUrl: at(watcherPort),
+      redisUrl: url,
       inspector,
       cli,
       decline,

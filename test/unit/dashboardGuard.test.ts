@@ -34,7 +34,15 @@ describe("a dashboard without authorize", () => {
       assert.isDefined(notLocal(request({ headers: { host } }))))
   }
   for (
-    const name of ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-anything"]
+    const name of [
+      "forwarded",
+      "x-forwarded-for",
+      "x-forwarded-host",
+      "x-forwarded-proto",
+      "x-forwarded-anything",
+      "x-real-ip",
+      "via"
+    ]
   ) {
     it(`refuses a request with ${name}, which came through a proxy`, () =>
       assert.include(notLocal(request({ headers: { [name]: "127.0.0.1" } })), name))
