@@ -21,6 +21,7 @@ const onCluster = [
   "pause",
   "schedules",
   "starvation",
+  "statistics",
   "unreadableAnswers",
   "worker.onSettled",
   "worker.settlement"
