@@ -41,8 +41,12 @@ export interface ScheduleOptions {
    * most 1,000. Default: `"latest"`.
    */
   readonly missed?: "skip" | "latest" | { readonly all: Duration.Input } | undefined
-  /** What happens when the action of the slot before has not ended: `"allow"` sends the next. Default: `"allow"`. */
-  readonly overlap?: "allow" | undefined
+  /**
+   * What happens to a slot when an action of a slot before has not ended. `"allow"` sends it. `"skip"` skips and counts it.
+   * `"queue-one"` lets it wait until the other has ended; at most one waits, and a later slot replaces it. Both need exactly one
+   * consumer group, and a contract without a lane. Default: `"allow"`.
+   */
+  readonly overlap?: "allow" | "skip" | "queue-one" | undefined
   /** Each slot is sent up to this much later, by a time derived from the slot, at most a day and never as late as the next slot. Default: 0. */
   readonly jitter?: Duration.Input | undefined
   /** No slot before this time. Default: none. */

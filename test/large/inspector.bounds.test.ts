@@ -28,6 +28,9 @@ const sizes = {
   parked: 100_000 / divisor
 }
 
+/** Actions that wait in their lanes, a hundred lanes. */
+const queued = 20_000 / divisor
+
 /** The longest time that one call may keep the server, in milliseconds. */
 const most = 20
 
@@ -36,6 +39,7 @@ const rounds = { read: 4, verb: 8 }
 
 const Note = Schema.Struct({ n: Schema.Int, note: Schema.String })
 const Contracts = ActionGroup.make(Action.make("user.t1", { payload: Note.fields }), Action.make("user.t2"))
+const Laned = Action.make("user.laned", { payload: { n: Schema.Int } }).pipe(Action.lane(({ n }) => `k${n % 100}`))
 const Tick = Action.make("user.t1", { payload: Note.fields })
 
 const world = Effect.gen(function*() {
@@ -52,6 +56,7 @@ const world = Effect.gen(function*() {
     context
   )
   const client = yield* Effect.provideContext(ActionClient.make(), context)
+  yield* client.sendMany(Laned, Array.from({ length: queued }, (_, n) => ({ n })))
   return { client, inspector, measure: yield* measuring(server), names, server }
 })
 
@@ -71,7 +76,7 @@ const pagesOf = Effect.fnUntraced(
 
 const reads = (world: World): ReadonlyArray<readonly [string, Effect.Effect<unknown, unknown>]> => {
   const { inspector } = world
-  const states = ["waiting", "running", "retrying", "scheduled", "dead"] as const
+  const states = ["waiting", "running", "retrying", "scheduled", "queued", "dead"] as const
   return [
     ["services", inspector.services()],
     ["services, with a scan", inspector.services({ scan: true })],
@@ -88,6 +93,8 @@ const reads = (world: World): ReadonlyArray<readonly [string, Effect.Effect<unkn
         [`list ${state}, by type`, pagesOf(world, state, 5, { limit: 400, actionType: "user.t3" })]
       ] as const
     ),
+    ["lanes", inspector.lanes("user", { limit: 100 })],
+    ["names of lanes", inspector.laneNames("user")],
     ["list waiting, newest first", pagesOf(world, "waiting", 5, { limit: 400, order: "newest" })],
     ["list dead, newest first", pagesOf(world, "dead", 5, { limit: 400, order: "newest" })],
     ["find by action id, parked", inspector.find({ service: "user", actionId: actionId("parked", 50) })],
@@ -137,6 +144,7 @@ const verbs = (world: World): ReadonlyArray<readonly [string, (round: number) =>
       (round) => inspector.purge("user", { state: "waiting", actionType: `user.t${round}` }, { limit: many / 4 })
     ],
     ["purge retries", () => inspector.purge("user", { state: "retrying" }, { limit: many })],
+    ["purge what is queued", () => inspector.purge("user", { state: "queued" }, { limit: many })],
     ["purge what is parked", () => inspector.purge("user", { state: "scheduled" }, { limit: many })],
     ["trigger", () => inspector.trigger("user", "tick-1")]
   ]

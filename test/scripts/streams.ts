@@ -371,6 +371,23 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
       due: chance.pick(["", "3"]),
       texts: chance.times(3, () => chance.pick(values))
     }),
+  fireAlone: ({ chance, names }) =>
+    evaluate(fireSchedule, {
+      ...names,
+      name: chance.pick(["one", "two"]),
+      version: chance.pick(["v1", "v2"]),
+      stateBefore: chance.pick(["1", "2"]),
+      state: chance.pick(["1", "2"]),
+      due: chance.pick(["", "3"]),
+      texts: [chance.pick(values)],
+      alone: {
+        keys: names,
+        id: chance.pick(["x", "y"]),
+        lane: "n:schedules.skip\0one",
+        rule: chance.pick(["1 - - drop continue - - -", "1 - - latest continue - - -"]),
+        stateIfSkipped: "1"
+      }
+    }),
   renewSchedules: ({ chance, names }) =>
     evaluate(renewSchedules, { ...names, versions: [["one", chance.pick(["v1", "v2"])], ["two", "v1"]] }),
   ...operatorCalls,

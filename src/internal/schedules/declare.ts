@@ -18,7 +18,7 @@ export const scheduleRows = {
   jitter: time(0, "1 day", { example: "1 minute" }),
   all: time("1 second", "366 days", { example: "2 hours" }),
   missed: oneOf("skip", "latest"),
-  overlap: oneOf("allow"),
+  overlap: oneOf("allow", "skip", "queue-one"),
   onDstOverlap: oneOf("earlier", "later", "both"),
   cron: text(/^[^]{1,200}$/, "a cron expression of five or six fields, such as \"0 3 * * *\""),
   timeZone: text(/^[^]{1,100}$/, "an IANA time zone, such as \"Europe/Berlin\"")
@@ -61,6 +61,17 @@ const missedOf = ({ missed }: ScheduleOptions, name: string): Spec["missed"] => 
   return checkUnsafe("missed", scheduleRows.missed, missed, name)
 }
 
+/** Lanes do not nest: the contract's own lane says what may run beside what. */
+const overlapOf = ({ overlap = "allow" }: ScheduleOptions, action: Action.Any, name: string): Spec["overlap"] => {
+  const checked = checkUnsafe("overlap", scheduleRows.overlap, overlap, name)
+  return checked === "allow" || action.lane === undefined ? checked : refuse(
+    "overlap",
+    `"${checked}" for ${action.type}, whose contract has a lane`,
+    "\"allow\": the backlog of the lane does the same",
+    name
+  )
+}
+
 const declare = (
   name: string,
   action: Action.Any,
@@ -73,7 +84,7 @@ const declare = (
     data: dataOf(name, action, payload),
     rule,
     missed: missedOf(options, name),
-    overlap: checkUnsafe("overlap", scheduleRows.overlap, options.overlap ?? "allow", name),
+    overlap: overlapOf(options, action, name),
     jitter: millis("jitter", scheduleRows.jitter, options.jitter ?? 0, name),
     from: epoch("from", options.from, name),
     until: epoch("until", options.until, name)

@@ -7,7 +7,7 @@ import { uuid } from "../base/uuid.ts"
 import { bytesOf, maxBytes, pages } from "../scripts/bounds.ts"
 import { timestampOf } from "../wire/timestamp.ts"
 import { planOf } from "./plan.ts"
-import { recurrenceOf, type Spec, type State, type Stored } from "./spec.ts"
+import { laneOf, recurrenceOf, type Spec, type State, type Stored } from "./spec.ts"
 import type { Found, Store } from "./store.ts"
 
 /** Slots that one call fires. */
@@ -60,12 +60,15 @@ export const slotPages = (
 /** What a look at a due schedule did. */
 export interface Fired {
   readonly fired: number
+  /** Slots that were missed. */
   readonly skipped: number
+  /** Slots that were skipped because the action of a slot before had not ended. */
+  readonly overlapped: number
   /** How late the last slot was, in milliseconds. */
   readonly late: number
 }
 
-const nothing: Fired = { fired: 0, skipped: 0, late: 0 }
+const nothing: Fired = { fired: 0, skipped: 0, overlapped: 0, late: 0 }
 
 const after = (state: State, slot: number | undefined, fired: ReadonlyArray<number>, skipped: number): State => ({
   ...state,
@@ -86,7 +89,13 @@ export const fireDue = (
   if (recurrence._tag === "Failure" || found.state.paused !== undefined) return Effect.succeed(nothing)
   const plan = planOf(found.name, stored.spec, recurrence.success, found.state, found.now)
   if (plan.fire.length === 0 && plan.skipped === 0) return Effect.succeed(nothing)
-  const all = plan.fire.length === 0 ? [[]] : slotPages(service, found.name, stored.spec, plan.fire)
+  const lane = laneOf(found.name, stored.spec)
+  // Whether a slot is skipped is decided for one after another.
+  const all = plan.fire.length === 0
+    ? [[]]
+    : lane === undefined
+    ? slotPages(service, found.name, stored.spec, plan.fire)
+    : plan.fire.map((slot) => [slot])
   const step = (index: number, before: Found, done: Fired): Effect.Effect<Fired, RedisError> => {
     const slots = all[index]
     if (slots === undefined) return Effect.succeed(done)
@@ -96,12 +105,24 @@ export const fireDue = (
     const texts = slots.map((slot) =>
       textOf(service, found.name, stored.spec, slot, found.now, idOf(service, found.name, slot)).text
     )
-    return Effect.flatMap(store.fire(before, stored, state, texts), (ids) => {
+    const ifSkipped = after(before.state, next, [], skipped + slots.length)
+    const alone = lane === undefined || slots[0] === undefined
+      ? undefined
+      : { ...lane, id: idOf(service, found.name, slots[0]), ifSkipped }
+    return Effect.flatMap(store.fire(before, stored, state, texts, alone), (ids) => {
       if (ids === undefined) return Effect.succeed(done)
+      if (alone !== undefined && ids.length === 0) {
+        return step(index + 1, store.moved(before, ifSkipped), {
+          ...done,
+          skipped: done.skipped + skipped,
+          overlapped: done.overlapped + 1
+        })
+      }
       const late = slots.length === 0 ? done.late : found.now - slots.at(-1)!
       return step(index + 1, store.moved(before, state), {
         fired: done.fired + slots.length,
         skipped: done.skipped + skipped,
+        overlapped: done.overlapped,
         late
       })
     })

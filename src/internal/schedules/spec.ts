@@ -10,7 +10,7 @@ export interface Spec {
   readonly data: { readonly [key: string]: unknown }
   readonly rule: Rule
   readonly missed: "skip" | "latest" | { readonly all: number }
-  readonly overlap: "allow"
+  readonly overlap: "allow" | "skip" | "queue-one"
   /** Milliseconds by which a slot may be delayed, so that not all schedules fire at once. */
   readonly jitter: number
   readonly from: number | undefined
@@ -48,6 +48,18 @@ export interface State {
 }
 
 export const fresh: State = { slot: undefined, paused: undefined, last: undefined, fired: 0, skipped: 0 }
+
+/** The lane of a schedule whose actions may not run beside each other, and its rule; `undefined` if they may. */
+export const laneOf = (
+  name: string,
+  { overlap }: Spec
+): { readonly lane: string; readonly rule: string } | undefined =>
+  // A specification of another version may have a word that this one does not know.
+  overlap === "skip"
+    ? { lane: `n:schedules.skip\0${name}`, rule: "1 - - drop continue - - -" }
+    : overlap === "queue-one"
+    ? { lane: `n:schedules.queue-one\0${name}`, rule: "1 - - latest continue - - -" }
+    : undefined
 
 /** The payload may hold integers beyond 2^53. */
 const textOf = (spec: Spec): string => Integers.write(spec)

@@ -75,8 +75,17 @@ export const make = (redis: Redis["Service"], names: Names) => {
     read,
     change,
     all: Effect.map(redis.eval(scheduleNames.script)(names), strings),
-    /** Appends actions and moves on. Returns the entry ids, or `undefined` if another process was first. */
-    fire: (found: Found, stored: Stored, state: State, texts: ReadonlyArray<string>) =>
+    /**
+     * Appends actions and moves on. Returns the entry ids, or `undefined` if another process was first. A slot of `alone` may be
+     * skipped: then there are none, and the state is the other one.
+     */
+    fire: (
+      found: Found,
+      stored: Stored,
+      state: State,
+      texts: ReadonlyArray<string>,
+      alone?: { readonly id: string; readonly lane: string; readonly rule: string; readonly ifSkipped: State }
+    ) =>
       Effect.map(
         redis.eval(fireSchedule.script)({
           ...names,
@@ -85,7 +94,16 @@ export const make = (redis: Redis["Service"], names: Names) => {
           stateBefore: found.stateText,
           state: encodeState(state),
           due: dueOf(found.name, stored, state),
-          texts
+          texts,
+          alone: alone === undefined
+            ? undefined
+            : {
+              keys: names,
+              id: alone.id,
+              lane: alone.lane,
+              rule: alone.rule,
+              stateIfSkipped: encodeState(alone.ifSkipped)
+            }
         }),
         (reply) => Array.isArray(reply) ? strings(reply) : undefined
       ),

@@ -3,6 +3,8 @@
  * once.
  */
 import { luaEnter, luaFields } from "./enter.ts"
+import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
+import { luaRecords } from "./records.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 
 interface ScheduleKeys {
@@ -32,6 +34,15 @@ export const scheduleNames = define<ScheduleKeys>({
   keys: keysOf,
   args: () => []
 })
+
+/** The lane of an action of a schedule, in which the slots of the schedule take turns. */
+export interface Alone {
+  readonly keys: LaneKeys
+  readonly id: string
+  readonly lane: string
+  readonly rule: string
+  readonly stateIfSkipped: string
+}
 
 /** Lua: sets when a schedule is due, or that it never is. */
 const luaSetNext = `local function setNext(key, name, time)
@@ -76,7 +87,8 @@ return 1
 
 /**
  * Fires a schedule: appends its actions and moves on, if the version of its specification and its state are still those that
- * the caller has read. Replies with the entry ids, or nothing if another process was first. A full server refuses the first
+ * the caller has read. Replies with the entry ids (empty for an action that waits in its lane; none if the slot was skipped), or
+ * nothing if another process was first. A full server refuses the first
  * append, and nothing has changed.
  */
 export const fireSchedule = define<
@@ -88,18 +100,42 @@ export const fireSchedule = define<
     readonly state: string
     readonly due: string
     readonly texts: ReadonlyArray<string>
+    /** For one action that may not run beside another of its schedule: its lane, its id, and the state if it is skipped. */
+    readonly alone?: Alone | undefined
   }
 >({
-  lua: `${luaSetNext}${luaEnter}local name, ids = ARGV[1], {}
+  lua: `${luaSetNext}${luaEnter}local name, ids, state = ARGV[1], {}, ARGV[4]
 if (redis.call('HGET', KEYS[1], name) or ''):match('^%S+') ~= ARGV[2] then return false end
 if redis.call('HGET', KEYS[2], name) ~= ARGV[3] then return false end
-for i = 6, #ARGV do ids[#ids + 1] = enter(redis.call, KEYS[4], ${luaFields({ data: "ARGV[i]" })}) end
-redis.call('HSET', KEYS[2], name, ARGV[4])
+if #KEYS == 4 then
+  for i = 6, #ARGV do ids[#ids + 1] = enter(redis.call, KEYS[4], ${luaFields({ data: "ARGV[i]" })}) end
+else
+  ${luaNow}${luaInteger}${luaRecords}${luaLanes}
+  local id, lane, rule, text = ARGV[6], ARGV[7], ARGV[8], ARGV[10]
+  local lanes = lanesOf(
+    KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12], now(), ${maxLetIn}
+  )
+  local status, detail = lanes.enter(lane, rule, id, false, ${luaFields({ data: "text", lane: "lane" })})
+  if status == 'failed' then return redis.error_reply(detail) end
+  if status == 'duplicate' then state = ARGV[9] else ids[1] = status == 'sent' and detail or '' end
+end
+redis.call('HSET', KEYS[2], name, state)
 setNext(KEYS[3], name, ARGV[5])
 return ids
 `,
-  keys: (params) => [...keysOf(params), params.stream],
-  args: (params) => [params.name, params.version, params.stateBefore, params.state, params.due, ...params.texts]
+  keys: (params) =>
+    params.alone === undefined
+      ? [...keysOf(params), params.stream]
+      : [...keysOf(params), ...laneKeys(params.alone.keys)],
+  args: ({ alone, due, name, state, stateBefore, texts, version }) => [
+    name,
+    version,
+    stateBefore,
+    state,
+    due,
+    ...(alone === undefined ? [] : [alone.id, alone.lane, alone.rule, alone.stateIfSkipped]),
+    ...texts
+  ]
 })
 
 /** Records that a worker declares schedules in these versions, which come after their names. Other versions are not changed. */

@@ -12,6 +12,7 @@ import { LanesNeedOneGroup, WorkerError } from "../../../WorkerError.ts"
 import { monotonicMillis } from "../../base/monotonic.ts"
 import { failureOf } from "../../redis/failure.ts"
 import { array } from "../../redis/reply.ts"
+import { laneOf } from "../../schedules/spec.ts"
 import { declareRule, decodeHealed, heal } from "../../scripts/laneCalls.ts"
 import { readNames } from "../../scripts/laneReads.ts"
 import { lanesOf } from "../adoption.ts"
@@ -39,7 +40,8 @@ const declaring = Effect.fnUntraced(function*({ names, redis, routes }: Host) {
 /** Fails if other groups read the stream: they would run what waits for its turn here. */
 export const needOneGroup = (host: Host): Effect.Effect<void, WorkerError> => {
   const { names, redis, trouble } = host
-  if (lanesOf(host).size === 0) return Effect.void
+  const takesTurns = host.options.schedules.some(({ name, spec }) => laneOf(name, spec) !== undefined)
+  if (lanesOf(host).size === 0 && !takesTurns) return Effect.void
   return trouble.around(
     `counting the groups of ${names.stream}`,
     redis.send<ReadonlyArray<unknown>>("XINFO", "GROUPS", names.stream),
@@ -50,8 +52,9 @@ export const needOneGroup = (host: Host): Effect.Effect<void, WorkerError> => {
         new WorkerError({
           reason: new LanesNeedOneGroup({
             message:
-              `The stream ${names.stream} has ${groups.length} groups, and contracts of this worker have lanes: ` +
-              `remove the groups other than ${names.group} with XGROUP DESTROY, or the lanes`
+              `The stream ${names.stream} has ${groups.length} groups, and contracts of this worker have lanes, or its ` +
+              "schedules do not overlap: " +
+              `remove the groups other than ${names.group} with XGROUP DESTROY, or the lanes and the option "overlap"`
           })
         })
       )

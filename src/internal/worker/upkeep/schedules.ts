@@ -156,9 +156,9 @@ const firing = (host: Host, store: Store.Store, fires: (name: string, stored: St
     for (const found of yield* store.read(due)) {
       const { name, stored } = found
       if (stored === undefined || !fires(name, stored)) continue
-      const { fired, late, skipped } = yield* fireDue(store, names.service, found, stored)
+      const { fired, late, overlapped, skipped } = yield* fireDue(store, names.service, found, stored)
+      if (skipped + overlapped > 0) telemetry.count(Metrics.schedulesSkipped, skipped + overlapped)
       if (skipped > 0) {
-        telemetry.count(Metrics.schedulesSkipped, skipped)
         yield* Effect.logWarning(
           `The schedule ${name} of ${names.service} has skipped ${skipped} slots that were missed`
         )

@@ -45,6 +45,20 @@ const fire = Effect.fnUntraced(function*(version: string, stateBefore: string, t
   })
 })
 
+const fireAlone = Effect.fnUntraced(function*(rule: string, id: string, stateBefore: string) {
+  const { names } = yield* Place
+  return yield* evaluate(fireSchedule, {
+    ...names,
+    name: "nightly",
+    version: "v1",
+    stateBefore,
+    state: "20",
+    due: "20",
+    texts: [`text of ${id}`],
+    alone: { keys: names, id, lane: "n:schedules\0nightly", rule, stateIfSkipped: "30" }
+  })
+})
+
 export const scheduleCases: ReadonlyArray<Case> = cases("scripts: schedules", (test) => {
   test("writeSchedule writes only what is still as its caller has read it", () =>
     Effect.gen(function*() {
@@ -82,6 +96,20 @@ export const scheduleCases: ReadonlyArray<Case> = cases("scripts: schedules", (t
       assert.deepEqual(rows, [[ids[0], ["data", "a"]], [ids[1], ["data", "b"]]])
       assert.equal(Number(yield* send("ZSCORE", names.scheduleNext, "nightly")), 20)
       assert.equal(yield* send("HGET", names.scheduleState, "nightly"), "20")
+    }))
+
+  test("fireSchedule lets the actions of a schedule take turns: it skips a slot, or lets one wait", () =>
+    Effect.gen(function*() {
+      const names = yield* group
+      yield* write(["", ""], [spec, "10"], "10")
+      const drop = "1 - - drop continue - - -"
+      const ids = yield* fireAlone(drop, "a", "10")
+      assert.ok(Array.isArray(ids) && ids.length === 1 && ids[0] !== "")
+      assert.deepEqual(yield* fireAlone(drop, "b", "20"), [])
+      assert.equal(yield* send("HGET", names.scheduleState, "nightly"), "30")
+      assert.equal(yield* fireAlone(drop, "b", "20"), null)
+      assert.equal(yield* send("XLEN", names.stream), 1)
+      assert.equal(yield* send("ZCARD", names.lanesHeld), 1)
     }))
 
   test("renewSchedules renews the version that is declared, and no other", () =>
