@@ -24,6 +24,7 @@ const onCluster = [
   "pause",
   "schedules",
   "starvation",
+  "statistics",
   "unreadableAnswers",
   "worker.onSettled",
   "worker.settlement"
