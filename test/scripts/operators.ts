@@ -19,8 +19,8 @@ import {
   resumeLane,
   sendLaned
 } from "../../src/internal/scripts/laneCalls.ts"
+import { laneOf } from "../../src/internal/scripts/laneKeys.ts"
 import { findLane, listQueued, readLanes, readNames } from "../../src/internal/scripts/laneReads.ts"
-import { laneOf } from "../../src/internal/scripts/lanes.ts"
 import { addStatistics, readStatistics } from "../../src/internal/scripts/statistics.ts"
 import { buryEntry, buryParked, hasten, pause, removeEntries, unpause } from "../../src/internal/scripts/steer.ts"
 import type { Command } from "../support/redisCommands.ts"

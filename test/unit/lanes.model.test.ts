@@ -15,7 +15,7 @@ import {
   resumeLane,
   sendLaned
 } from "../../src/internal/scripts/laneCalls.ts"
-import { laneOf } from "../../src/internal/scripts/lanes.ts"
+import { laneOf } from "../../src/internal/scripts/laneKeys.ts"
 import { declareFeatures, decodeParked, unpark } from "../../src/internal/scripts/park.ts"
 import type { LibraryScript } from "../../src/internal/scripts/script.ts"
 import { settle, targetOf } from "../../src/internal/scripts/settle.ts"

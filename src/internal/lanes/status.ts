@@ -5,7 +5,7 @@ import { createHash } from "node:crypto"
 import type { LaneNameRef, LaneRef, LaneRules, LaneStatus, LaneSummary } from "../../Lanes.ts"
 import { dateOf } from "../base/dates.ts"
 import { array, strings } from "../redis/reply.ts"
-import { numberPattern } from "../scripts/lanes.ts"
+import { numberPattern } from "../scripts/laneKeys.ts"
 import { millisOf } from "../wire/entry.ts"
 
 export const nameOf = (ref: LaneRef | LaneNameRef): string =>

@@ -4,7 +4,7 @@
  */
 import { expiresField, laneField } from "../wire/entry.ts"
 import { maxEntries } from "./bounds.ts"
-import { luaNotes } from "./lanes.ts"
+import { luaNotes } from "./laneKeys.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaBefore, luaInteger, luaNow } from "./script.ts"
 

@@ -1,6 +1,6 @@
 /** Scripts that show the lanes of a service. They change nothing. Places in lists are numbers, because keys are payload. */
 import { luaHead, maxLookedBytes } from "./inspect.ts"
-import { type LaneKeys, laneKeys, luaNotes } from "./lanes.ts"
+import { type LaneKeys, laneKeys, luaNotes } from "./laneKeys.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 

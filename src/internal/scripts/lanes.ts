@@ -7,12 +7,10 @@
  * The name of a lane is `t:<type>` or `n:<name>`, a NUL, and its key. With an empty key it is the lane of all keys together.
  */
 import { expiresField, laneField, supersededField } from "../wire/entry.ts"
+import { luaNamed, maxLetInBytes } from "./laneKeys.ts"
 
 /** Actions that one call lets into the stream from their lanes. */
 export const maxLetIn = 100
-
-/** The number of bytes of records after which a call lets in no more. */
-export const maxLetInBytes = 1024 * 1024
 
 /** The digits of a number in the queue. Numbers at the head count down from the middle. */
 const digits = 16
@@ -20,54 +18,6 @@ const middle = "1e15"
 
 /** Where the parking id begins in a member of the queue, counted from the end of its lane: the number, a dot and a time. */
 const idAt = digits + 1 + 13 + 3
-
-/** A number in the queue, and when it was given, in milliseconds. */
-export const numberPattern = /^(\d{16})\.(\d{13})$/
-
-/** The name of a lane. */
-export const laneOf = (name: string, key: string): string => `${name}\0${key}`
-
-/** The keys of lanes, in the order in which {@link luaLanes} takes them. */
-export interface LaneKeys {
-  readonly stream: string
-  readonly parkedEntries: string
-  readonly parkedDue: string
-  readonly lanesHeld: string
-  readonly lanesWaiting: string
-  readonly lanesSequence: string
-  readonly lanesRules: string
-  readonly lanesRates: string
-  readonly lanesStopped: string
-}
-
-export const laneKeys = (keys: LaneKeys): ReadonlyArray<string> => [
-  keys.stream,
-  keys.parkedEntries,
-  keys.parkedDue,
-  keys.lanesHeld,
-  keys.lanesWaiting,
-  keys.lanesSequence,
-  keys.lanesRules,
-  keys.lanesRates,
-  keys.lanesStopped
-]
-
-/** Lua: keeps the names of lanes, so that their limits can be listed. Declared and overridden limits are few, pauses are not. */
-export const luaNamed = `local function named(rules, name)
-  local names = redis.call('HMGET', rules, 'names')[1] or ''
-  if (names .. ' '):find(' ' .. name .. ' ', 1, true) then return end
-  redis.call('HSET', rules, 'names', names .. ' ' .. name)
-end
-`
-
-/** Lua: reads what a record notes. That is the hash of a key of a deduplication, and the number in the queue. */
-export const luaNotes = `local function hashIn(record)
-  return record:match('^(%x+)[ \\n]') or ''
-end
-local function numberIn(record)
-  return record:match('^%x* (%d+%.%d+)\\n')
-end
-`
 
 /**
  * Lua: the lanes of a call, made when one is needed. Wants `integer`, `packed`, `unpacked` and `enter`. `most` is how many

@@ -4,7 +4,7 @@
  */
 import { expiresField, laneField } from "../wire/entry.ts"
 import { luaEnter, luaFields } from "./enter.ts"
-import { luaNotes } from "./lanes.ts"
+import { luaNotes } from "./laneKeys.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 

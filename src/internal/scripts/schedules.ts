@@ -3,7 +3,8 @@
  * once.
  */
 import { luaEnter, luaFields } from "./enter.ts"
-import { type LaneKeys, laneKeys, luaLanes, maxLetIn } from "./lanes.ts"
+import { type LaneKeys, laneKeys } from "./laneKeys.ts"
+import { luaLanes, maxLetIn } from "./lanes.ts"
 import { luaRecords } from "./records.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
 

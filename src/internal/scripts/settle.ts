@@ -11,7 +11,7 @@
 import type { Names } from "../redis/names.ts"
 import type { PushTarget } from "../wire/answerTarget.ts"
 import { bytesOf, scriptWords } from "./bounds.ts"
-import { type LaneKeys, laneKeys } from "./lanes.ts"
+import { type LaneKeys, laneKeys } from "./laneKeys.ts"
 import { define, liveArgument } from "./script.ts"
 import { answerOnly, luaSettle } from "./settleText.ts"
 

@@ -13,7 +13,7 @@ import {
   searchStream
 } from "../../../internal/scripts/inspect.ts"
 import { sendLaned } from "../../../internal/scripts/laneCalls.ts"
-import { laneOf } from "../../../internal/scripts/lanes.ts"
+import { laneOf } from "../../../internal/scripts/laneKeys.ts"
 import { declareFeatures, park } from "../../../internal/scripts/park.ts"
 import { buryEntry, buryParked, hasten, pause, removeEntries, unpause } from "../../../internal/scripts/steer.ts"
 import { type Case, cases, send } from "../case.ts"

@@ -13,8 +13,8 @@ import {
   sendLaned,
   type SendLanedParams
 } from "../../../internal/scripts/laneCalls.ts"
+import { laneOf } from "../../../internal/scripts/laneKeys.ts"
 import { findLane, listQueued, readLanes, readNames } from "../../../internal/scripts/laneReads.ts"
-import { laneOf } from "../../../internal/scripts/lanes.ts"
 import { declareFeatures, decodeParked } from "../../../internal/scripts/park.ts"
 import { settle, targetOf } from "../../../internal/scripts/settle.ts"
 import { type Case, cases, Place, send } from "../case.ts"
