@@ -9,8 +9,8 @@ import * as ActionGroup from "../../src/ActionGroup.ts"
 import * as Worker from "../../src/Worker.ts"
 import { entriesOf, eventually, onBoth, Place } from "../support/layers.ts"
 
-/** `LANES_BUSY=100000` is the size of the promise; the order does not depend on it. */
-const busySize = Number(process.env["LANES_BUSY"] ?? 2_000)
+/** Actions of the busy tenant. `LANES_BUSY` overrides the number. */
+const busySize = Number(process.env["LANES_BUSY"] ?? 100_000)
 const tenants = Array.from({ length: 50 }, (_, n) => `small${n}`)
 
 const Work = Action.make("user.work", { payload: { tenant: Schema.String, n: Schema.Number } }).pipe(
