@@ -66,7 +66,7 @@ export interface Sends<A extends Action.Any> {
   readonly action:
     & A
     & ([Action.ClientServices<A>] extends [never] ? unknown : "The payload of a schedule needs a service")
-  /** The payload of each action. Omit it if the contract has none. */
+  /** The payload of each action: an empty object if the contract has none. */
   readonly payload: Action.PayloadInput<A>
 }
 

@@ -42,7 +42,11 @@ const withoutTimes = (reply: unknown, now: number): unknown => {
   if (newId.test(reply)) return "new id"
   return /^-?\d{6,}(?:\.\d+)?$/.test(reply)
     ? String(timeless(Number(reply), now))
-    : reply.replace(/(?<!\d)\d{13}(?!\d)/g, (time) => String(timeless(Number(time), now)))
+    // Two entries of one millisecond here may be of two there.
+    : reply.replace(/(?<!\d)\d{13}-\d+/g, "new id").replace(
+      /(?<!\d)\d{13}(?!\d)/g,
+      (time) => String(timeless(Number(time), now))
+    )
 }
 
 /** Pairs of a flat list, in an order that no clock and no hash function has a part in. */
