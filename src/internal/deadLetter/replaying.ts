@@ -3,8 +3,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Filter, ReplayManyOptions, ReplayOptions } from "../../DeadLetter.ts"
-import { RedisError } from "../../Redis.ts"
 import type { InvalidOption } from "../base/invalidOption.ts"
+import { redisError } from "../redis/redisError.ts"
 import { strings } from "../redis/reply.ts"
 import { explainText } from "../redis/streamIds.ts"
 import { maxBytes } from "../scripts/bounds.ts"
@@ -73,7 +73,7 @@ export const make = ({ names, redis, scanOf }: Letters) => {
     for (let i = 0; i + 1 < reply.length; i += 2) {
       const detail = reply[i + 1] ?? ""
       if (reply[i] === "failed") {
-        return yield* new RedisError({ cause: new Error(explainText(names.stream, detail)) })
+        return yield* redisError(new Error(explainText(names.stream, detail)))
       }
       results.push(replayedAs(ids[i / 2] ?? "", reply[i], detail, maxHops))
     }

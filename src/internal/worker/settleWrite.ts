@@ -5,10 +5,11 @@
  * call while it accepts others, its entries become dead letters, so that nothing waits behind them forever.
  */
 import * as Effect from "effect/Effect"
-import { type Redis, RedisError } from "../../Redis.ts"
+import type { Redis, RedisError } from "../../Redis.ts"
 import type { WorkerError } from "../../WorkerError.ts"
 import { failureOf, type RedisFailure } from "../redis/failure.ts"
 import type { Names } from "../redis/names.ts"
+import { redisError } from "../redis/redisError.ts"
 import type { Trouble } from "../redis/trouble.ts"
 import {
   decodeLanes,
@@ -89,7 +90,7 @@ export const makeWrite = (options: SettlerOptions) => {
         written(decision, status)
       } else {
         again.push(decision)
-        error ??= new RedisError({ cause: new Error(status.error) })
+        error ??= redisError(new Error(status.error))
       }
     })
     return { again, incomplete, error }
