@@ -71,8 +71,8 @@ export const Dialog = (
     return () => {
       // What is behind an open dialog cannot get the focus.
       element?.close()
-      const next = before instanceof HTMLElement && before.isConnected ? before : document.getElementById("main")
-      next?.focus()
+      if (before instanceof HTMLElement && before.isConnected) before.focus()
+      if (document.activeElement === document.body) document.getElementById("main")?.focus()
     }
   }, [])
   return (
