@@ -4,8 +4,9 @@
  * Servers before 7.2 say only in which line of a script it was. The text of the script says the rest.
  */
 import * as Effect from "effect/Effect"
-import { Redis, RedisError, type Script } from "../../Redis.ts"
+import { Redis, type RedisError, type Script } from "../../Redis.ts"
 import { failureOf, textOf } from "./failure.ts"
+import { redisError } from "./redisError.ts"
 
 const lineIn = /\bon @?user_script:(\d+)/
 const callIn = /\bp?call\(\s*'([A-Z]+)'(?:,\s*'([A-Z]+)')?/g
@@ -34,9 +35,7 @@ const named = (lua: string) => (error: RedisError): RedisError => {
   if (line === undefined) return error
   const commands = commandsAt(lua, Number(line))
   return commands.length === 1
-    ? new RedisError({
-      cause: new Error(`NOPERM this user has no permissions to run the '${commands[0]}' command in a script`)
-    })
+    ? redisError(new Error(`NOPERM this user has no permissions to run the '${commands[0]}' command in a script`))
     : error
 }
 
