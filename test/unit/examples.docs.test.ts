@@ -30,9 +30,9 @@ describe("docs/exactly-once.md", () => {
   }
 })
 
-describe("README.md", () => {
-  it("compares with the versions that are here", () => {
-    const [head = ""] = /^\| \| this, .*$/m.exec(read("README.md")) ?? []
+describe("The comparison", () => {
+  it.each(["README.md", "docs/comparison.md"])("compares with the versions that are here, in %s", (page) => {
+    const [head = ""] = /^\| \| this, .*$/m.exec(read(page)) ?? []
     const version = (name: string): string =>
       (JSON.parse(read(name === "" ? "package.json" : `node_modules/${name}/package.json`)) as { version: string })
         .version
