@@ -207,6 +207,11 @@ export interface WorkerStatus {
   readonly schedules: ReadonlyArray<{ readonly name: string; readonly isSent: boolean }>
   /** The lanes of its contracts by type or name, all keys together, as they were at most 15 seconds ago. */
   readonly lanes: ReadonlyArray<{ readonly lane: string; readonly held: number; readonly waiting: number }>
+  /**
+   * The actions of the service that are parked until their time, as they were at most 15 seconds ago. A lane that has something to do
+   * later counts as one.
+   */
+  readonly parked: number
   readonly consumers: ReadonlyArray<ConsumerStatus>
   /** The pauses by operators, of the service or of types. A worker whose service is paused stays `running` and takes nothing. */
   readonly pauses: ReadonlyArray<{

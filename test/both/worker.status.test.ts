@@ -4,6 +4,8 @@
 import { assert } from "@effect/vitest"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Action from "../../src/Action.ts"
+import * as ActionClient from "../../src/ActionClient.ts"
 import * as Health from "../../src/Health.ts"
 import * as Worker from "../../src/Worker.ts"
 import { entriesOf, eventually, inMemory, onBoth, Place, send } from "../support/layers.ts"
@@ -30,6 +32,21 @@ onBoth("the status of a worker", (test) => {
       yield* Deferred.succeed(go, undefined)
       yield* eventually("all are settled", Effect.map(entriesOf(names.stream), (rows) => rows.length === 0))
       assert.strictEqual((yield* reader)?.full, false)
+    }))
+})
+
+inMemory("the status of a worker", (test) => {
+  test("counts the actions of the service that are parked until their time", () =>
+    Effect.gen(function*() {
+      const { pass } = yield* Place
+      const Create = Action.make("user.create")
+      const worker = yield* Worker.start({ "user.create": () => Effect.void })
+      const client = yield* ActionClient.make()
+      for (const delay of ["1 minute", "1 hour"] as const) yield* client.send(Create, {}, { delay })
+      yield* pass("15 seconds")
+      assert.strictEqual((yield* worker.status).parked, 2)
+      yield* pass("1 minute")
+      assert.strictEqual((yield* worker.status).parked, 1)
     }))
 })
 

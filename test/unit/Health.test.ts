@@ -17,6 +17,7 @@ const status = (change: Partial<WorkerStatus> = {}): WorkerStatus => ({
   lease: Duration.minutes(1),
   lastRenewed: at(100_000),
   lanes: [],
+  parked: 0,
   lastDue: at(100_000),
   startedAt: at(0),
   block: Duration.seconds(5),

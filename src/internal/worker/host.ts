@@ -88,6 +88,8 @@ export interface Vitals {
   lastRenewed: number
   /** The lanes of the contracts by name, as the last sample found them. */
   lanes: WorkerStatus["lanes"]
+  /** The parked actions of the service, as the last sample found them. */
+  parked: number
   /** When what is due was last taken. */
   lastDue: number
   /** The lease that the group uses, in milliseconds. */
@@ -178,6 +180,7 @@ export const make = Effect.fnUntraced(function*({ clock, context, naming, redis,
       startedAt,
       lastRenewed: startedAt,
       lanes: [],
+      parked: 0,
       lastDue: startedAt,
       lease: options.claimIdle,
       lastReads: new Map(),

@@ -37,6 +37,7 @@ export const statusOf = (host: Host, { everyone }: Crew): Omit<WorkerStatus, "st
     eventLoopDelay: Duration.millis(vitals.eventLoopDelay()),
     schedules: [...vitals.schedules].map(([name, isSent]) => ({ name, isSent })),
     lanes: vitals.lanes,
+    parked: vitals.parked,
     consumers: everyone.map((consumer) => consumerStatus(host, consumer)),
     pauses: pausing.stored().map(({ field, reason, until }) => ({
       actionType: field === everything ? undefined : field,

@@ -8,12 +8,13 @@ import type { MakePart } from "../part.ts"
 /** The time between two samples. */
 const interval = Duration.seconds(15)
 
-export const sampler: MakePart = ({ names, pausing, redis, sawId, telemetry }) => {
+export const sampler: MakePart = ({ names, pausing, redis, sawId, telemetry, vitals }) => {
   const sample = Effect.gen(function*() {
     telemetry.measure(Metrics.streamLength, Number(yield* redis.send("XLEN", names.stream)))
     telemetry.measure(Metrics.deadLetterLength, Number(yield* redis.send("XLEN", names.deadLetters)))
     telemetry.measure(Metrics.waiting, Number(yield* redis.send("ZCARD", names.retryDue)))
-    telemetry.measure(Metrics.parked, Number(yield* redis.send("ZCARD", names.parkedDue)))
+    vitals.parked = Number(yield* redis.send("ZCARD", names.parkedDue))
+    telemetry.measure(Metrics.parked, vitals.parked)
     telemetry.measure(Metrics.paused, pausing.stored().length)
     const groups = yield* redis.send("XINFO", "GROUPS", names.stream)
     const own = groupIn(groups, names.group)
