@@ -33,7 +33,7 @@ describe("examples/deploy", () => {
     })
 
     it(`groups and selects in ${file} by attributes that the metrics have`, () => {
-      const attributes = new Set(["service", "action_type", "outcome", "reason", "le", "job"])
+      const attributes = new Set(["service", "action_type", "lane", "outcome", "reason", "le", "job"])
       const used = [...read(file).matchAll(/\bby \(([^)]+)\)|[{,]\s*(\w+)=~?\\?"/g)]
         .flatMap(([, by, selected]) => (by ?? selected!).split(/, */))
       assert.isNotEmpty(used)
