@@ -1,6 +1,7 @@
 /** The page: its frame, and which view the URL names. */
 import { render } from "preact"
 import { useEffect } from "preact/hooks"
+import { keepFocus } from "./focus.ts"
 import { clock } from "./format.ts"
 import { ActionPage } from "./pages/action.tsx"
 import { AuditPage } from "./pages/audit.tsx"
@@ -66,3 +67,4 @@ const App = () => {
 }
 
 render(<App />, document.getElementById("app")!)
+keepFocus()

@@ -72,7 +72,6 @@ export const Dialog = (
       // What is behind an open dialog cannot get the focus.
       element?.close()
       if (before instanceof HTMLElement && before.isConnected) before.focus()
-      if (document.activeElement === document.body) document.getElementById("main")?.focus()
     }
   }, [])
   return (
