@@ -1,5 +1,6 @@
 /** What pages are made of. */
 import type { ComponentChildren } from "preact"
+import { useState } from "preact/hooks"
 import { full, relative } from "./format.ts"
 import { type Data, useLive } from "./state.tsx"
 
@@ -20,6 +21,37 @@ export const Text = ({ children }: { readonly children: string | null | undefine
 export const Problem = ({ children }: { readonly children: ComponentChildren }) => (
   <p class="problem" role="alert">{children}</p>
 )
+
+/** A field with a button. What is typed counts without the spaces around it. */
+export const Ask = (
+  { button, label, onAsk, role, start = "" }: {
+    readonly label: string
+    readonly button: string
+    readonly role?: "search"
+    readonly start?: string
+    readonly onAsk: (typed: string) => void
+  }
+) => {
+  const [typed, setTyped] = useState(start)
+  return (
+    <form
+      class="row"
+      role={role}
+      onSubmit={(event) => {
+        event.preventDefault()
+        onAsk(typed.trim())
+      }}
+    >
+      <input
+        aria-label={label}
+        placeholder={label}
+        value={typed}
+        onInput={(event) => setTyped(event.currentTarget.value)}
+      />
+      <button type="submit">{button}</button>
+    </form>
+  )
+}
 
 export const Shown = <A,>(
   { children, data, empty }: {

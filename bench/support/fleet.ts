@@ -1,5 +1,6 @@
 /** A model of many services on a cluster: which shard has what of them. Used by `bench/scale.ts`, and by a test that compares it with a cluster. */
 import { slotCount, slotOf } from "../../src/internal/redis/slot.ts"
+import { generator } from "../../src/internal/testing/generator.ts"
 
 /** What things cost the server. */
 export const costs = {
@@ -53,24 +54,13 @@ export interface Fleet extends Omit<Options, "services" | "processes"> {
 
 export type ShardOf = (service: string) => number
 
-/** Mulberry32: the same numbers for the same seed. */
-const randomOf = (seed: number) => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
-
 /** How many services a process sends to, and how many of them it asks. */
 const targets = 5
 const asked = 2
 
 /** Services by Zipf's law, and as many processes of each as its load needs: at least one. */
 export const fleetOf = (options: Options): Fleet => {
-  const random = randomOf(options.seed)
+  const random = generator(options.seed)
   const weights = Array.from({ length: options.services }, (_, index) => 1 / (index + 1) ** options.skew)
   const sum = weights.reduce((total, weight) => total + weight, 0)
   // The name says nothing about the size.

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks"
 import * as api from "../api.ts"
 import type { Entries, Entry, Matching, Verb } from "../api.ts"
 import { brief, count, duration, plural } from "../format.ts"
-import { Problem, Shown, Table, Text, Time } from "../parts.tsx"
+import { Ask, Problem, Shown, Table, Text, Time } from "../parts.tsx"
 import type { Column } from "../parts.tsx"
 import { go, Link, serviceUrl, useData, useLive } from "../state.tsx"
 import { open, Steps, VerbButton } from "../verbs.tsx"
@@ -172,27 +172,17 @@ export const List = ({ cursor, service, state, to, type }: {
   /** The URL of this list with another page or type. */
   readonly to: (query: { readonly cursor?: string | undefined; readonly only?: string | undefined }) => string
 }) => {
-  const [wanted, setWanted] = useState(type ?? "")
   const data = useData<Entries>(serviceUrl(service, `/actions/${state}`), { limit: 50, cursor, actionType: type })
   const some = data.value !== undefined && (data.value.entries.length > 0 || data.value.cursor !== null)
   return (
     <>
       <div class="row pad bar">
-        <form
-          class="row"
-          onSubmit={(event) => {
-            event.preventDefault()
-            go(to({ only: wanted.trim() === "" ? undefined : wanted.trim() }))
-          }}
-        >
-          <input
-            aria-label="Only this type"
-            placeholder="Only this type"
-            value={wanted}
-            onInput={(event) => setWanted(event.currentTarget.value)}
-          />
-          <button type="submit">Filter</button>
-        </form>
+        <Ask
+          label="Only this type"
+          button="Filter"
+          start={type ?? ""}
+          onAsk={(wanted) => go(to({ only: wanted === "" ? undefined : wanted }))}
+        />
         {type !== undefined && <Link to={to({ only: undefined })}>All types</Link>}
         {state !== "running" && some && (
           <div class="row end"><CancelAll service={service} state={state} actionType={type} /></div>

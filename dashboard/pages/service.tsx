@@ -1,9 +1,8 @@
 /** One service: its numbers, its charts, and its lists. */
-import { useState } from "preact/hooks"
 import type { Overview } from "../api.ts"
 import { queryOf } from "../api.ts"
 import { count, duration, short } from "../format.ts"
-import { Shown, Table, Text } from "../parts.tsx"
+import { Ask, Shown, Table, Text } from "../parts.tsx"
 import { go, Link, type Place, serviceUrl, useData, useLive } from "../state.tsx"
 import { announce } from "../verbs.tsx"
 import { Activity } from "./activity.tsx"
@@ -101,29 +100,17 @@ const tabs = (overview: Overview): ReadonlyArray<readonly [tab: string, count?: 
   ["consumers", overview.consumers.length]
 ]
 
-const Find = ({ service }: { readonly service: string }) => {
-  const [id, setId] = useState("")
-  return (
-    <form
-      class="row"
-      role="search"
-      onSubmit={(event) => {
-        event.preventDefault()
-        const wanted = id.trim()
-        if (wanted === "") return announce("Type an action id or an entry id", true)
-        go(actionUrl(service, wanted, /^\d+-\d+$/.test(wanted) ? "entry" : "action"))
-      }}
-    >
-      <input
-        aria-label="Action id or entry id"
-        placeholder="Action id or entry id"
-        value={id}
-        onInput={(event) => setId(event.currentTarget.value)}
-      />
-      <button type="submit">Find</button>
-    </form>
-  )
-}
+const Find = ({ service }: { readonly service: string }) => (
+  <Ask
+    role="search"
+    label="Action id or entry id"
+    button="Find"
+    onAsk={(wanted) => {
+      if (wanted === "") return announce("Type an action id or an entry id", true)
+      go(actionUrl(service, wanted, /^\d+-\d+$/.test(wanted) ? "entry" : "action"))
+    }}
+  />
+)
 
 export const ServicePage = ({ place: { query }, service }: { readonly service: string; readonly place: Place }) => {
   const data = useData<Overview>(serviceUrl(service))

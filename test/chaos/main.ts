@@ -24,6 +24,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { ActionClient, IoRedis, QueueNamingLayer, Settings } from "../../src/index.ts"
+import { generator } from "../../src/internal/testing/generator.ts"
 import * as processes from "../support/processes.ts"
 import * as proxy from "../support/proxy.ts"
 import * as redisServer from "../support/redisServer.ts"
@@ -48,16 +49,8 @@ const delayed = Number(values.delayed ?? 0)
 const claimIdle = 2_000
 const workers = 4
 
-/** Mulberry32: the same faults for the same seed. */
-const random = (() => {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-})()
+/** The same faults for the same seed. */
+const random = generator(seed)
 
 const idOf = (index: number) => `00000000-0000-4000-8000-${index.toString(16).padStart(12, "0")}`
 

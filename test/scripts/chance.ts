@@ -1,4 +1,4 @@
-import { random } from "../support/redisCommands.ts"
+import { generator } from "../../src/internal/testing/generator.ts"
 
 /** Random choices, the same for the same seed. */
 export interface Chance {
@@ -12,7 +12,7 @@ export interface Chance {
 }
 
 export const chanceOf = (seed: number): Chance => {
-  const next = random(seed)
+  const next = generator(seed)
   const below = (bound: number): number => Math.floor(next() * bound)
   return {
     below,

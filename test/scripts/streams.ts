@@ -163,6 +163,15 @@ const parkingIds = ["00000000-0000-4000-8000-000000000001", "00000000-0000-4000-
 /** Specifications as they begin. */
 const specs = ["v1 declared 1\n{}", "v2 runtime 1\n{}"] as const
 
+/** What is said of a slot of a schedule. */
+const slot = (chance: Chance) => ({
+  name: chance.pick(["one", "two"]),
+  version: chance.pick(["v1", "v2"]),
+  stateBefore: chance.pick(["1", "2"]),
+  state: chance.pick(["1", "2"]),
+  due: chance.pick(["", "3"])
+})
+
 const common = ({ names }: World) => ({
   stream: names.stream,
   retryDue: names.retryDue,
@@ -364,21 +373,13 @@ export const streamCalls: Readonly<Record<string, (world: World) => Command>> = 
   fireSchedule: ({ chance, names }) =>
     evaluate(fireSchedule, {
       ...names,
-      name: chance.pick(["one", "two"]),
-      version: chance.pick(["v1", "v2"]),
-      stateBefore: chance.pick(["1", "2"]),
-      state: chance.pick(["1", "2"]),
-      due: chance.pick(["", "3"]),
+      ...slot(chance),
       texts: chance.times(3, () => chance.pick(values))
     }),
   fireAlone: ({ chance, names }) =>
     evaluate(fireSchedule, {
       ...names,
-      name: chance.pick(["one", "two"]),
-      version: chance.pick(["v1", "v2"]),
-      stateBefore: chance.pick(["1", "2"]),
-      state: chance.pick(["1", "2"]),
-      due: chance.pick(["", "3"]),
+      ...slot(chance),
       texts: [chance.pick(values)],
       alone: {
         keys: names,

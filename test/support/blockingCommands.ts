@@ -1,5 +1,6 @@
 /** Random sequences of commands on several connections, some of which block. */
-import { type Command, random } from "./redisCommands.ts"
+import { generator } from "../../src/internal/testing/generator.ts"
+import type { Command } from "./redisCommands.ts"
 
 export interface Step {
   readonly connection: number
@@ -9,7 +10,7 @@ export interface Step {
 export const connections = 5
 
 export const steps = (seed: number): ReadonlyArray<Step> => {
-  const next = random(seed)
+  const next = generator(seed)
   const below = (n: number) => Math.floor(next() * n)
   const pick = <A>(items: ReadonlyArray<A>): A => items[below(items.length)]!
   let lastMs = 0

@@ -3,7 +3,7 @@
  *
  * A schedule is data and comes from its seed alone, so that a failing one can be printed, cut short and run again.
  */
-import { generator } from "../../src/internal/testing/faults.ts"
+import { generator } from "../../src/internal/testing/generator.ts"
 import type * as RedisFaults from "../../src/testing/RedisFaults.ts"
 
 /** How one attempt of a handler ends, after so many milliseconds. A stubborn one cannot be interrupted. */

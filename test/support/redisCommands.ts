@@ -6,19 +6,9 @@
  * in steps of a million milliseconds, so that real milliseconds do not matter.
  */
 
-export type Command = ReadonlyArray<string>
+import { generator } from "../../src/internal/testing/generator.ts"
 
-/** A small generator of random numbers (mulberry32). */
-export const random = (seed: number): () => number => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
+export type Command = ReadonlyArray<string>
 
 class Source {
   readonly #next: () => number
@@ -31,7 +21,7 @@ class Source {
   /** The greatest explicit id so far. */
   lastMs = 0
   constructor(seed: number) {
-    this.#next = random(seed)
+    this.#next = generator(seed)
     this.bigValues = this.chance(0.15)
     this.clockIds = this.chance(0.15)
   }

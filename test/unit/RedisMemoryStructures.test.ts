@@ -6,13 +6,13 @@ import * as Deque from "../../src/internal/memory/deque.ts"
 import * as Ids from "../../src/internal/memory/ids.ts"
 import * as Ordered from "../../src/internal/memory/ordered.ts"
 import * as SortedSet from "../../src/internal/memory/sortedSet.ts"
-import { random } from "../support/redisCommands.ts"
+import { generator } from "../../src/internal/testing/generator.ts"
 
 const seeds = [1, 2, 3, 4, 5]
 
 describe("SortedSet", () => {
   it.each(seeds)("keeps thousands of members in order (seed %i)", (seed) => {
-    const next = random(seed)
+    const next = generator(seed)
     const below = (n: number) => Math.floor(next() * n)
     const set = SortedSet.make()
     const model = new Map<string, number>()
@@ -48,7 +48,7 @@ describe("SortedSet", () => {
 
 describe("Ordered", () => {
   it.each(seeds)("keeps entries in order through deletions and late additions (seed %i)", (seed) => {
-    const next = random(seed)
+    const next = generator(seed)
     const below = (n: number) => Math.floor(next() * n)
     const entries = Ordered.make<number>()
     const model = new Map<number, number>()
@@ -94,7 +94,7 @@ describe("Ordered", () => {
 
 describe("Deque", () => {
   it.each(seeds)("does what an array does (seed %i)", (seed) => {
-    const next = random(seed)
+    const next = generator(seed)
     const deque = Deque.make()
     const model: Array<string> = []
     for (let i = 0; i < 3000; i++) {

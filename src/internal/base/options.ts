@@ -234,6 +234,7 @@ export const schedule: Kind<Schedule.Schedule<unknown, number>> = {
   fromText: () => undefined
 }
 
+/** A function. */
 export const callback = <F>(expected: string): Kind<F> => ({
   expected,
   // SAFETY: what a function takes and returns cannot be seen in it; the option's own type demands them.

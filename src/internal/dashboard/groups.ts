@@ -5,26 +5,22 @@
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { SummaryGroup } from "../../DeadLetter.ts"
 import type * as Inspector from "../../Inspector.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis, RedisError } from "../../Redis.ts"
-import { dateOf } from "../base/dates.ts"
-import { after, isReason, type Scan, scanOf } from "../deadLetter/reading.ts"
+import { addGroups, sorted } from "../deadLetter/counting.ts"
+import { after, type Scan, scanOf } from "../deadLetter/reading.ts"
 import { permitting } from "../inspector/errorsOf.ts"
 import { namesOf } from "../redis/names.ts"
-import { array } from "../redis/reply.ts"
-import type { ScanParams } from "../scripts/deadLetter.ts"
-import { countLetters } from "../scripts/deadLetter.ts"
-import { millisOf } from "../wire/entry.ts"
 import { asProblem, type Problem } from "./failures.ts"
 import type * as models from "./models.ts"
 
 export type Groups = typeof models.LetterGroups.Type
-type Group = Groups["groups"][number]
 
 /** What was counted, and the letter after which to go on. */
 interface Counted {
-  readonly groups: Map<string, Group>
+  readonly groups: Map<string, SummaryGroup>
   readonly last: string
 }
 
@@ -33,23 +29,6 @@ const sharedFor = Duration.seconds(2)
 
 const none = (): Counted => ({ groups: new Map(), last: "" })
 
-const orUndefined = (text: string): string | undefined => text === "" ? undefined : text
-
-const add = (groups: Map<string, Group>, row: unknown, now: number): void => {
-  const [reason = "", actionType = "", errorType = "", counted, first = "", latest = ""] = array(row).map(String)
-  const name = JSON.stringify([reason, actionType, errorType])
-  const before = groups.get(name)
-  const timeOf = (id: string) => dateOf(Math.min(millisOf(id), now))
-  groups.set(name, {
-    reason: isReason(reason) ? reason : "other",
-    actionType: orUndefined(actionType),
-    errorType: orUndefined(errorType),
-    count: (before?.count ?? 0) + Number(counted),
-    oldest: before?.oldest ?? timeOf(first),
-    newest: timeOf(latest)
-  })
-}
-
 const totalOf = ({ groups }: Counted): number => [...groups.values()].reduce((sum, { count }) => sum + count, 0)
 
 /** Counts the letters that came after those that were counted before. */
@@ -57,12 +36,7 @@ const countFrom = Effect.fnUntraced(function*(redis: Redis["Service"], key: stri
   const scan: Scan | undefined = yield* Effect.orDie(scanOf(redis, key, {}))
   if (scan === undefined) return none()
   const groups = new Map(before.groups)
-  let rest: ScanParams | undefined = before.last === "" ? scan : after(scan, before.last)
-  while (rest !== undefined) {
-    const [found, last] = array(yield* redis.eval(countLetters.script)(rest))
-    for (const row of array(found)) add(groups, row, scan.now)
-    rest = last === "" || last === undefined ? undefined : after(rest, String(last))
-  }
+  yield* addGroups(redis, groups, before.last === "" ? scan : after(scan, before.last), scan.now)
   return { groups, last: scan.to } satisfies Counted
 })
 
@@ -98,7 +72,7 @@ export const make = (
         count(redis, key, known.get(service) ?? none())
       )
       known.set(service, counted)
-      return { asOf, total: totalOf(counted), groups: [...counted.groups.values()].sort((a, b) => b.count - a.count) }
+      return { asOf, total: totalOf(counted), groups: sorted(counted.groups) }
     }).pipe(asProblem)
 
   return {

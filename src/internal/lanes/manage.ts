@@ -4,11 +4,11 @@ import * as Effect from "effect/Effect"
 import type { LaneLimits, LaneListOptions, Lanes, LaneTarget } from "../../Lanes.ts"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
-import { InvalidOption } from "../base/invalidOption.ts"
 import { check, text, time, wholeNumber } from "../base/options.ts"
 import { keyRow, laneRows } from "../contract/lane.ts"
-import { type Names, namesOf } from "../redis/names.ts"
+import type { Names } from "../redis/names.ts"
 import { array } from "../redis/reply.ts"
+import { serviceNames } from "../redis/serviceNames.ts"
 import { maxEntries } from "../scripts/bounds.ts"
 import { overrideRule, pauseLane, resumeLane } from "../scripts/laneCalls.ts"
 import { findLane, maxLanesListed, readLanes, readNames } from "../scripts/laneReads.ts"
@@ -106,15 +106,4 @@ export const operations = (redis: Redis["Service"], names: Names): Lanes["Servic
 })
 
 export const make = (redis: Redis["Service"], naming: QueueNamingShape, service: string) =>
-  Effect.map(
-    Effect.try({
-      try: () => namesOf(naming, service),
-      catch: (cause) =>
-        new InvalidOption({
-          option: "service",
-          found: JSON.stringify(service),
-          expected: `a service whose names the naming can make (${cause instanceof Error ? cause.message : cause})`
-        })
-    }),
-    (names) => operations(redis, names)
-  )
+  Effect.map(serviceNames(naming, service), (names) => operations(redis, names))

@@ -5,13 +5,13 @@ import { createHash } from "node:crypto"
 import type { LaneNameRef, LaneRef, LaneRules, LaneStatus, LaneSummary } from "../../Lanes.ts"
 import { dateOf } from "../base/dates.ts"
 import { array, strings } from "../redis/reply.ts"
-import { numberPattern } from "../scripts/laneKeys.ts"
+import { laneOf as lane, numberPattern } from "../scripts/laneKeys.ts"
 import { millisOf } from "../wire/entry.ts"
 
 export const nameOf = (ref: LaneRef | LaneNameRef): string =>
   ref.name === undefined ? `t:${ref.type ?? ""}` : `n:${ref.name}`
 
-export const laneOf = (ref: LaneRef): string => `${nameOf(ref)}\0${ref.key}`
+export const laneOf = (ref: LaneRef): string => lane(nameOf(ref), ref.key)
 
 /** Digits of an id: enough that no two of a service are the same. */
 export const idDigits = 16

@@ -5,9 +5,8 @@ import * as Effect from "effect/Effect"
 import type { QueueNamingShape } from "../../QueueNaming.ts"
 import type { Redis } from "../../Redis.ts"
 import type { ScheduleStatus } from "../../Schedules.ts"
-import { InvalidOption } from "../base/invalidOption.ts"
 import { uuid } from "../base/uuid.ts"
-import { namesOf } from "../redis/names.ts"
+import { serviceNames } from "../redis/serviceNames.ts"
 import { append } from "../scripts/streams.ts"
 import { idOf, slotPages, textOf } from "./firing.ts"
 import { firstUnfired, maxSlots, slotAfterChange, slotsBetween } from "./plan.ts"
@@ -57,15 +56,7 @@ export const make = Effect.fnUntraced(function*<NotFound, IsDeclared>(
   service: string,
   errors: Errors<NotFound, IsDeclared>
 ) {
-  const names = yield* Effect.try({
-    try: () => namesOf(naming, service),
-    catch: (cause) =>
-      new InvalidOption({
-        option: "service",
-        found: JSON.stringify(service),
-        expected: `a service whose names the naming can make (${cause instanceof Error ? cause.message : cause})`
-      })
-  })
+  const names = yield* serviceNames(naming, service)
   const store = Store.make(redis, names)
 
   /** Changes the state of a schedule that there is. */

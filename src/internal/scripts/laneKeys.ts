@@ -1,20 +1,22 @@
 /** The keys of lanes, and the texts that scripts read beside them. */
+import type { Names } from "../redis/names.ts"
 
 /** The name of a lane. */
 export const laneOf = (name: string, key: string): string => `${name}\0${key}`
 
 /** The keys of lanes, in the order in which {@link luaLanes} takes them. */
-export interface LaneKeys {
-  readonly stream: string
-  readonly parkedEntries: string
-  readonly parkedDue: string
-  readonly lanesHeld: string
-  readonly lanesWaiting: string
-  readonly lanesSequence: string
-  readonly lanesRules: string
-  readonly lanesRates: string
-  readonly lanesStopped: string
-}
+export type LaneKeys = Pick<
+  Names,
+  | "stream"
+  | "parkedEntries"
+  | "parkedDue"
+  | "lanesHeld"
+  | "lanesWaiting"
+  | "lanesSequence"
+  | "lanesRules"
+  | "lanesRates"
+  | "lanesStopped"
+>
 
 export const laneKeys = (keys: LaneKeys): ReadonlyArray<string> => [
   keys.stream,

@@ -5,26 +5,20 @@
  *
  * Replies with the newest id that the stream has generated, or nothing if the user may not ask.
  */
+import { type LaneKeys, laneKeys } from "./laneKeys.ts"
 import { define } from "./script.ts"
 
-export const rehearse = define<{
-  readonly stream: string
-  readonly retryDue: string
-  readonly retryRecords: string
-  readonly deadLetters: string
-  readonly parkedEntries: string
-  readonly parkedDue: string
-  readonly scheduleNext: string
-  readonly paused: string
-  readonly lanesHeld: string
-  readonly lanesWaiting: string
-  readonly lanesSequence: string
-  readonly lanesRules: string
-  readonly lanesRates: string
-  readonly lanesStopped: string
-  readonly group: string
-  readonly waitingConsumer: string
-}>({
+export const rehearse = define<
+  {
+    readonly retryDue: string
+    readonly retryRecords: string
+    readonly deadLetters: string
+    readonly scheduleNext: string
+    readonly paused: string
+    readonly group: string
+    readonly waitingConsumer: string
+  } & LaneKeys
+>({
   lua: `local stream, due, records, dead = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local parkedEntries, parkedDue, scheduleNext, paused = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local lanesHeld, lanesWaiting, lanesSequence, lanesRules, lanesRates = KEYS[9], KEYS[10], KEYS[11], KEYS[12], KEYS[13]
@@ -93,12 +87,7 @@ return ''
     params.parkedDue,
     params.scheduleNext,
     params.paused,
-    params.lanesHeld,
-    params.lanesWaiting,
-    params.lanesSequence,
-    params.lanesRules,
-    params.lanesRates,
-    params.lanesStopped
+    ...laneKeys(params).slice(3)
   ],
   args: (params) => [params.group, params.waitingConsumer]
 })

@@ -57,21 +57,8 @@ export interface SettleTarget extends LaneKeys {
 }
 
 export const targetOf = (names: Names, consumer: string, retain: boolean): SettleTarget => ({
-  stream: names.stream,
-  parkedEntries: names.parkedEntries,
-  parkedDue: names.parkedDue,
-  lanesHeld: names.lanesHeld,
-  lanesWaiting: names.lanesWaiting,
-  lanesSequence: names.lanesSequence,
-  lanesRules: names.lanesRules,
-  lanesRates: names.lanesRates,
-  lanesStopped: names.lanesStopped,
-  retryDue: names.retryDue,
-  retryRecords: names.retryRecords,
-  deadLetters: names.deadLetters,
-  group: names.group,
+  ...names,
   consumer,
-  waitingConsumer: names.waitingConsumer,
   retain
 })
 

@@ -7,6 +7,7 @@
  */
 import { heldWidth, mostNumbers } from "../redis/pauses.ts"
 import { decodeRecord, laneField, type RetryRecord } from "../wire/entry.ts"
+import { type LaneKeys, laneKeys } from "./laneKeys.ts"
 import { luaLanes, maxLetIn } from "./lanes.ts"
 import { luaPromote } from "./park.ts"
 import { define, luaInteger, luaNow } from "./script.ts"
@@ -25,18 +26,10 @@ interface TakeParams {
   readonly budget: number
 }
 
-export interface TakeDueParams extends TakeParams {
+export interface TakeDueParams extends TakeParams, LaneKeys {
   readonly waitingConsumer: string
-  readonly parkedEntries: string
-  readonly parkedDue: string
   readonly scheduleNext: string
   readonly paused: string
-  readonly lanesHeld: string
-  readonly lanesWaiting: string
-  readonly lanesSequence: string
-  readonly lanesRules: string
-  readonly lanesRates: string
-  readonly lanesStopped: string
 }
 
 export interface TakeIdleParams extends TakeParams {
@@ -220,12 +213,7 @@ return {
     params.parkedDue,
     params.scheduleNext,
     params.paused,
-    params.lanesHeld,
-    params.lanesWaiting,
-    params.lanesSequence,
-    params.lanesRules,
-    params.lanesRates,
-    params.lanesStopped
+    ...laneKeys(params).slice(3)
   ],
   args: (params) => [...takeArgs(params), params.waitingConsumer]
 })

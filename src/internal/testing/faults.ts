@@ -1,6 +1,7 @@
 /** Which command meets which fault. */
 import * as Duration from "effect/Duration"
 import type { Command, Fault, Injected, Matcher, Policy } from "../../testing/RedisFaults.ts"
+import { generator } from "./generator.ts"
 
 const matches = (matcher: Matcher | undefined, command: Command): boolean => {
   if (matcher === undefined) return true
@@ -42,17 +43,6 @@ const drawn = {
   forgetScripts: { _tag: "ForgetScripts" },
   restartEmpty: { _tag: "RestartEmpty" }
 } as const
-
-/** Mulberry32: small, good enough for tests, and the same on every platform. */
-export const generator = (seed: number): () => number => {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6D2B79F5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 interface Rule {
   readonly fault: Fault

@@ -9,13 +9,13 @@ import type { Redis } from "../../Redis.ts"
 import type { Values } from "../../Settings.ts"
 import type { WorkerOptions, WorkerStatus } from "../../Worker.ts"
 import type { WorkerError } from "../../WorkerError.ts"
-import { InvalidOption } from "../base/invalidOption.ts"
 import { laneRule, makeRegistry } from "../contract/lane.ts"
 import type { Route } from "../contract/route.ts"
 import { ensureGroup } from "../redis/group.ts"
-import { type Names, namesOf } from "../redis/names.ts"
+import type { Names } from "../redis/names.ts"
 import { outageOf } from "../redis/outage.ts"
 import * as serverClock from "../redis/serverClock.ts"
+import { serviceNames } from "../redis/serviceNames.ts"
 import * as trouble from "../redis/trouble.ts"
 import * as arrivals from "./arrivals.ts"
 import * as counting from "./counting.ts"
@@ -101,17 +101,6 @@ export interface Vitals {
   readonly schedules: Map<string, boolean>
 }
 
-const namesFor = (naming: QueueNamingShape, service: string) =>
-  Effect.try({
-    try: () => namesOf(naming, service),
-    catch: (cause) =>
-      new InvalidOption({
-        option: "service",
-        found: JSON.stringify(service),
-        expected: `a service whose names the naming can make (${cause instanceof Error ? cause.message : cause})`
-      })
-  })
-
 const restoring = ({ names, redis, telemetry, trouble: troubles }: Pick<
   Host,
   "names" | "redis" | "telemetry" | "trouble"
@@ -129,7 +118,7 @@ const restoring = ({ names, redis, telemetry, trouble: troubles }: Pick<
 
 export const make = Effect.fnUntraced(function*({ clock, context, naming, redis, routes, ...input }: HostInput) {
   const options = yield* resolve(input.options, input.settings)
-  const names = yield* namesFor(naming, options.service)
+  const names = yield* serviceNames(naming, options.service)
   const contradiction = makeRegistry()
   for (const [type, { action }] of routes) {
     const lane = action === undefined ? undefined : laneRule(action)
